@@ -1,0 +1,58 @@
+"""MetaKraftwerk build history in pandas: typed frames, charts, reports and notebook forms.
+
+>>> import mkframe as mk
+>>> with mk.demo(builds=20) as kraft:
+...     builds = kraft.builds.find(project="DEMO_PROJECT")
+>>> builds.index.name
+'id'
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from mkframe import charts as charts
+    from mkframe import errors as errors
+    from mkframe import metrics as metrics
+    from mkframe.client import Client as Client
+    from mkframe.client import connect as connect
+    from mkframe.demonstration import demo as demo
+    from mkframe.frames import build_downloads as build_downloads
+    from mkframe.frames import build_patterns as build_patterns
+    from mkframe.frames import build_releases as build_releases
+    from mkframe.frames import read_json as read_json
+
+_HOMES = {
+    "Client": "mkframe.client",
+    "build_downloads": "mkframe.frames",
+    "build_patterns": "mkframe.frames",
+    "build_releases": "mkframe.frames",
+    "charts": "",
+    "connect": "mkframe.client",
+    "demo": "mkframe.demonstration",
+    "errors": "",
+    "metrics": "",
+    "read_json": "mkframe.frames",
+}
+"""Where each name of the front door lives; "" marks a room of that name."""
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name when it is first used, so that importing mkframe stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mkframe' has no attribute {name!r}")
+    home = _HOMES[name]
+    room = importlib.import_module(home or f"mkframe.{name}")
+    value = getattr(room, name) if home else room
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,47 @@
+"""`mk.demo()`: the embedded server and a client of it, in one call."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from mkframe.client import Client, connect
+from mkframe.embedded import Server
+
+__all__ = ["demo"]
+
+
+def demo(builds: int = 2000, **options: Any) -> Client:
+    """Start the embedded MetaKraftwerk and connect to it; no account is needed.
+
+    It is an imitation, made from the vendor's reference, with a made-up history of two years. It
+    listens on a free port of this machine and ends with `Client.close`, or with Python.
+
+    Parameters
+    ----------
+    builds : int, default 2000
+        How many builds its history holds, up to 200,000.
+    **options
+        Further options of `mkframe.embedded.Server`, such as ``seed``.
+
+    Returns
+    -------
+    Client
+
+    Raises
+    ------
+    InputError
+        If an option is unfit.
+
+    Examples
+    --------
+    >>> with demo(builds=50) as kraft:
+    ...     len(kraft.builds.find())
+    50
+    """
+    server = Server(builds, **options)
+    server.start()
+    client = connect(server.url, email=server.email, password=server.password)
+    stop = weakref.finalize(client, server.close)
+    client._on_close = stop
+    return client

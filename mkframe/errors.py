@@ -1,0 +1,208 @@
+"""The error family.
+
+::
+
+    MkframeError
+    ├── InputError (also ValueError)     something in the call is wrong; nothing was sent
+    ├── ConnectionFailed                 no complete answer was read
+    │   ├── Unreachable                  no connection: nothing was sent
+    │   ├── ConnectionLost               the connection broke after the request went out
+    │   └── TimedOut                     no answer in time; the request may have been carried out
+    ├── ResponseError                    the server answered, with an error status
+    │   ├── BadRequest                   400
+    │   ├── NotAuthenticated             401
+    │   ├── Forbidden                    403
+    │   ├── NotFound                     404
+    │   ├── MethodNotAllowed             405
+    │   ├── TooManyRequests              429
+    │   ├── Redirected                   3xx: the token is not carried elsewhere
+    │   └── ServerError                  5xx
+    └── UnexpectedBody                   status 200, but not what the reference promises
+        └── SchemaError                  JSON, but a value of another type: column, row and value
+
+    SchemaWarning (a UserWarning)        read without loss, but not as the reference promises
+
+Every error has the same fields, so a caller can branch without knowing the subclasses: `request`,
+`status`, `vendor_message`, `hint`, `body_start`, `retryable`, `retry_after`. No field ever holds a token
+or a password.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadRequest",
+    "ConnectionFailed",
+    "ConnectionLost",
+    "Forbidden",
+    "InputError",
+    "MethodNotAllowed",
+    "MkframeError",
+    "NotAuthenticated",
+    "NotFound",
+    "Redirected",
+    "ResponseError",
+    "SchemaError",
+    "SchemaWarning",
+    "ServerError",
+    "TimedOut",
+    "TooManyRequests",
+    "UnexpectedBody",
+    "Unreachable",
+    "for_status",
+]
+
+
+class MkframeError(Exception):
+    """Anything that mkframe reports.
+
+    Parameters
+    ----------
+    message : str
+        What was asked and what happened, in a sentence.
+    hint : str, optional
+        What to try.
+    request : str, optional
+        Method and URL, such as ``GET https://host/api/v1/builds``.
+    status : int, optional
+        HTTP status, where the server answered.
+    vendor_message : str, optional
+        The server's own sentence.
+    body_start : str, optional
+        First characters of an answer that could not be understood.
+    retryable : bool, default False
+        Whether the same read may work a moment later.
+    retry_after : float, optional
+        Seconds the server asked to wait.
+
+    Examples
+    --------
+    >>> str(MkframeError("Nothing answered.", hint="Is the server running?"))
+    'Nothing answered. Is the server running?'
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        request: str | None = None,
+        status: int | None = None,
+        vendor_message: str | None = None,
+        body_start: str | None = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.request = request
+        self.status = status
+        self.vendor_message = vendor_message
+        self.body_start = body_start
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.message, dict(vars(self)))
+
+
+def _rebuild(kind: type[MkframeError], message: str, state: dict[str, object]) -> MkframeError:
+    error = kind(message)
+    vars(error).update(state)
+    return error
+
+
+class InputError(MkframeError, ValueError):
+    """Something in the call is wrong; nothing was sent."""
+
+
+class ConnectionFailed(MkframeError):
+    """No complete answer was read."""
+
+
+class Unreachable(ConnectionFailed):
+    """No connection could be made: nothing was sent."""
+
+
+class ConnectionLost(ConnectionFailed):
+    """The connection broke after the request went out; it may have been carried out."""
+
+
+class TimedOut(ConnectionFailed):
+    """No answer in time; the request may have been carried out."""
+
+
+class ResponseError(MkframeError):
+    """The server answered with an error status."""
+
+
+class BadRequest(ResponseError):
+    """400: parameters are missing or invalid."""
+
+
+class NotAuthenticated(ResponseError):
+    """401: the token is missing, wrong or expired, or there is nothing to log in with."""
+
+
+class Forbidden(ResponseError):
+    """403: permissions are missing."""
+
+
+class NotFound(ResponseError):
+    """404: what was named does not exist."""
+
+
+class MethodNotAllowed(ResponseError):
+    """405: the endpoint does not know this method."""
+
+
+class TooManyRequests(ResponseError):
+    """429: the server asks for fewer requests."""
+
+
+class Redirected(ResponseError):
+    """3xx: the server points elsewhere, and the token is not carried there."""
+
+
+class ServerError(ResponseError):
+    """5xx: the server, or something before it, failed."""
+
+
+class UnexpectedBody(MkframeError):
+    """The answer is not what the reference promises, such as a proxy's HTML page."""
+
+
+class SchemaError(UnexpectedBody):
+    """A value has another type than the reference promises; names column, row and value."""
+
+
+class SchemaWarning(UserWarning):
+    """An answer was read without loss, but it is not what the reference promises."""
+
+
+_BY_STATUS: dict[int, type[ResponseError]] = {
+    400: BadRequest,
+    401: NotAuthenticated,
+    403: Forbidden,
+    404: NotFound,
+    405: MethodNotAllowed,
+    429: TooManyRequests,
+}
+
+
+def for_status(status: int) -> type[ResponseError]:
+    """Name the error class of an HTTP status.
+
+    Examples
+    --------
+    >>> for_status(404).__name__, for_status(502).__name__, for_status(418).__name__
+    ('NotFound', 'ServerError', 'ResponseError')
+    """
+    if 300 <= status < 400:
+        return Redirected
+    if status >= 500:
+        return ServerError
+    return _BY_STATUS.get(status, ResponseError)

@@ -1,0 +1,311 @@
+"""From a response body to a typed frame, in pieces, while it may still be arriving.
+
+A body is an array of rows. It is cut at commas between rows, and every cut proves itself: where both
+``[`` left ``]`` and ``[`` right ``]`` are JSON arrays, the comma between them was one between rows, since
+JSON can be read in one way only. So no parser of our own is needed, and a piece that turns out not to
+be JSON was cut in a wrong place (inside a nested list, or in a text).
+
+Each piece takes the fast road, or where it holds something the schema does not promise, the careful
+one; both end in the same columns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import operator
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from mkframe.errors import SchemaError, UnexpectedBody
+from mkframe.frames.columns import Piece, Surprise, check, join, pack
+from mkframe.frames.structs import Shape, download_fields
+from mkframe.schema import RESOURCES, Field
+
+__all__ = ["decode", "decode_one", "from_rows"]
+
+_FIRST_CUT = 1 << 16
+_CUT = 1 << 20
+_MOST_EXTRAS = 1000
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_UNFIT = re.compile(r'["\\\x00-\x1f]')
+_BOUNDARY = re.compile(rb"\}\s*,\s*\{")
+
+
+def decode(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
+    """Turn the JSON array of a find into a typed frame.
+
+    Parameters
+    ----------
+    resource : str
+        Name of the resource, such as ``"builds"``.
+    body : bytes or iterable of bytes
+        The body, or its chunks as they arrive.
+
+    Returns
+    -------
+    DataFrame
+        One row a record, indexed by the resource's key; columns and dtypes as the schema declares, in
+        its order, unknown fields last.
+
+    Raises
+    ------
+    UnexpectedBody
+        If the body is not a JSON array of objects; shows how it starts.
+    SchemaError
+        If a value cannot be held by the declared dtype.
+
+    Examples
+    --------
+    >>> decode("release_groups", b'[{"id": 1, "name": "DWH_GROUP"}]')
+             name
+    id
+    1   DWH_GROUP
+    """
+    reader = _Reader(Shape(resource))
+    with _collector_paused():
+        for rows in _Cutter(reader).cut(_windows(body) if isinstance(body, bytes) else body):
+            reader.take(rows)
+        return reader.frame()
+
+
+def decode_one(resource: str, body: bytes | Iterable[bytes]) -> pd.Series[Any]:
+    """Turn the JSON object of a get into a Series, named by its key.
+
+    Raises
+    ------
+    UnexpectedBody
+        If the body is not a JSON object.
+    SchemaError
+        If a value cannot be held by the declared dtype.
+
+    Examples
+    --------
+    >>> decode_one("release_groups", b'{"id": 1, "name": "DWH_GROUP"}')["name"]
+    'DWH_GROUP'
+    """
+    whole = body if isinstance(body, bytes) else b"".join(body)
+    if whole.lstrip()[:1] != b"{":
+        raise not_as_promised(whole, "one object")
+    return decode(resource, b"[" + whole + b"]").iloc[0]
+
+
+def from_rows(resource: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Turn rows that are Python objects already into the same typed frame, by the careful road.
+
+    Examples
+    --------
+    >>> from_rows("release_groups", [{"id": 1, "name": None}]).loc[1, "name"]
+    nan
+    """
+    reader = _Reader(Shape(resource))
+    if rows:
+        reader.take(reader.carefully(rows))
+    return reader.frame()
+
+
+def not_as_promised(body: bytes, promised: str, reason: str = "") -> UnexpectedBody:
+    """Say what came instead of JSON, by its first characters."""
+    start = body[:80].decode("utf-8", "replace").strip()
+    shown = f"It starts with {start!r}." if start else "It is empty."
+    return UnexpectedBody(
+        f"The answer is not the JSON that was promised ({promised}){reason}. {shown}",
+        hint="Is the URL that of the API, and does a proxy or a login page stand before it?",
+        body_start=start,
+    )
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Rows hold no cycles; the collector's walks over them would take longer than the reading."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+def _windows(body: bytes) -> Iterator[bytes]:
+    view = memoryview(body)
+    for start in range(0, len(body), _CUT):
+        yield bytes(view[start : start + _CUT])
+
+
+class _Cutter:
+    """Cuts a stream of bytes into lists of decoded rows."""
+
+    def __init__(self, reader: _Reader) -> None:
+        self.reader = reader
+        self.hint: bytes | None = None
+        self.size = _FIRST_CUT
+
+    def cut(self, chunks: Iterable[bytes]) -> Iterator[Any]:
+        buffer = bytearray()
+        opened = False
+        for chunk in chunks:
+            buffer += chunk
+            if not opened:
+                opened = self._open(buffer)
+            while opened and len(buffer) > self.size:
+                end, rows = self._piece(buffer)
+                if end:
+                    yield rows
+                    del buffer[:end]
+        if not opened:
+            raise not_as_promised(bytes(buffer), "an array of rows")
+        yield self._rest(bytes(buffer))
+
+    def _open(self, buffer: bytearray) -> bool:
+        """Take the opening bracket away, once it is there."""
+        head = buffer[:256].lstrip()
+        if not head:
+            return False
+        if head[:1] != b"[":
+            raise not_as_promised(bytes(buffer), "an array of rows")
+        del buffer[: buffer.index(b"[") + 1]
+        return True
+
+    def _piece(self, buffer: bytearray) -> tuple[int, Any]:
+        """Cut the largest piece that proves to be rows; where none does, ask for more bytes."""
+        for brace, comma in self._candidates(buffer):
+            piece = b"[" + bytes(buffer[: brace + 1]) + b"]"
+            rows = self.reader.try_rows(piece)
+            if rows is not None:
+                self.hint = bytes(buffer[brace - 1 : comma + 7])
+                self.size = _CUT
+                return comma + 1, rows
+        self.size = 2 * len(buffer)
+        return 0, None
+
+    def _candidates(self, buffer: bytearray) -> Iterator[tuple[int, int]]:
+        """Places of ``}`` and the comma after it, the likeliest first."""
+        if self.hint and (at := buffer.rfind(self.hint)) > 0:
+            yield at + 1, buffer.index(b",", at + 1)
+        window = max(0, len(buffer) - _FIRST_CUT)
+        found = [(m.start(), buffer.index(b",", m.start())) for m in _BOUNDARY.finditer(buffer, window)]
+        yield from reversed(found[-64:])
+
+    def _rest(self, rest: bytes) -> Any:
+        rows = self.reader.try_rows(b"[" + rest)
+        if rows is None and self.reader.count:
+            raise not_as_promised(
+                rest, "an array of rows", f" after {self.reader.count} rows{self.reader.why}"
+            )
+        if rows is None:
+            raise not_as_promised(b"[" + rest, "an array of rows", self.reader.why)
+        return rows
+
+
+class _Reader:
+    """Collects the columns of an answer, piece by piece."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.key = RESOURCES[shape.resource].key
+        self.pieces: dict[str, list[Piece]] = {field.name: [] for field in shape.fields()}
+        self.count = 0
+        self.why = ""
+
+    def try_rows(self, piece: bytes) -> Any:
+        """Rows of a piece as columns, or None where the piece is not JSON."""
+        try:
+            return self.fast(self.shape.decoder().decode(piece))
+        except (msgspec.ValidationError, Surprise):
+            pass
+        except _NOT_JSON as error:
+            self.why = f" ({error})"
+            return None
+        try:
+            rows = msgspec.json.decode(piece)
+        except _NOT_JSON as error:
+            self.why = f" ({error})"
+            return None
+        return self.carefully(rows)
+
+    def fast(self, rows: list[Any]) -> dict[str, Piece]:
+        fields = self.shape.fields()
+        columns = (list(map(operator.attrgetter(f"c{i}"), rows)) for i in range(len(fields)))
+        return {field.name: pack(field, values) for field, values in zip(fields, columns, strict=True)}
+
+    def carefully(self, rows: list[Any]) -> dict[str, Piece]:
+        for number, row in enumerate(rows):
+            if not isinstance(row, dict):
+                shown = repr(row)[:80]
+                raise SchemaError(f"Row {self.count + number} is not an object but {shown}.", hint=_HINT)
+        self._learn(rows)
+        keys = [row.get(self.key) for row in rows]
+        for number, key in enumerate(keys):
+            if key is None:
+                raise SchemaError(f"Row {self.count + number} has no {self.key!r}.", hint=_HINT)
+        download = self.shape.download()
+        return {
+            field.name: check(field, [row.get(field.name) for row in rows], keys, download)
+            for field in self.shape.fields()
+        }
+
+    def _learn(self, rows: list[dict[str, Any]]) -> None:
+        """Add keys that were not seen before to the shape."""
+        extras = _unseen(rows, [f.name for f in self.shape.fields()])
+        nested: list[str] = []
+        if self.shape.resource == "builds":
+            lists = (row.get("downloads") for row in rows)
+            downloads = (d for items in lists if isinstance(items, list) for d in items if isinstance(d, dict))
+            nested = _unseen(downloads, [f.name for f in download_fields(self.shape.nested)])
+        if not extras and not nested:
+            return
+        for name in (*extras, *nested):
+            if _UNFIT.search(name):
+                raise SchemaError(f"The answer has a field with the name {name[:80]!r}.", hint=_HINT)
+        self.shape = self.shape.learn(extras, nested)
+        if len(self.shape.extras) + len(self.shape.nested) > _MOST_EXTRAS:
+            raise SchemaError(f"The answer has more than {_MOST_EXTRAS} unknown fields.", hint=_HINT)
+
+    def take(self, columns: dict[str, Piece]) -> None:
+        """Add a piece; columns that it lacks, or that came late, are missing there."""
+        size = len(columns[self.key].values)
+        for name in columns.keys() - self.pieces.keys():
+            self.pieces[name] = [_blank(self.count)] if self.count else []
+        for name, pieces in self.pieces.items():
+            pieces.append(columns[name] if name in columns else _blank(size))
+        self.count += size
+
+    def frame(self) -> pd.DataFrame:
+        arrays = {field.name: self._column(field) for field in self.shape.fields()}
+        if self.shape.nested:
+            arrays["downloads"] = _alike(arrays["downloads"], self.shape.download())
+        index = pd.Index(arrays.pop(self.key), name=self.key)
+        return pd.DataFrame(arrays, index=index, copy=False)
+
+    def _column(self, field: Field) -> Any:
+        return join(field, [piece for piece in self.pieces[field.name] if len(piece.values)])
+
+
+_HINT = "The server sends something that its reference does not promise; nothing was loaded."
+
+
+def _unseen(rows: Iterable[dict[str, Any]], known: list[str]) -> list[str]:
+    """Keys beyond the known ones, in order of their first appearance."""
+    seen = dict.fromkeys(known)
+    for row in rows:
+        if not row.keys() <= seen.keys():
+            seen.update(dict.fromkeys(row))
+    return list(seen)[len(known) :]
+
+
+def _blank(size: int) -> Piece:
+    return Piece(np.full(size, None, dtype=object))
+
+
+def _alike(lists: Any, download: type[msgspec.Struct]) -> Any:
+    """Give downloads that were read before a key was learned the same type as all others."""
+    for number, items in enumerate(lists):
+        if items and type(items[0]) is not download:
+            lists[number] = [download(**msgspec.structs.asdict(item)) for item in items]
+    return lists

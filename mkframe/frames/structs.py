@@ -1,0 +1,121 @@
+"""Typed containers that msgspec decodes rows into, made from the schema.
+
+A row type refuses what the schema does not promise. Keys that the schema does not know are learned
+while reading and become further attributes, so that a server with a few fields more stays on the fast
+road.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import msgspec
+
+from mkframe import schema
+
+__all__ = ["Shape", "download_fields", "fields_of"]
+
+_TYPES: dict[str, Any] = {
+    "int": int,
+    "flag": int,
+    "bool": bool,
+    "str": str,
+    "timestamp": str,
+    "ints": list[int],
+    "strs": list[str],
+    "any": Any,
+}
+_LONG_FORM = {f.name: f for f in schema.RESOURCES["downloads"].fields}
+
+
+def fields_of(resource: str, extras: tuple[str, ...] = ()) -> tuple[schema.Field, ...]:
+    """Fields of a resource in column order, unknown ones last."""
+    unknown = (schema.Field(name, "any", "Not in the reference.") for name in extras)
+    return (*schema.RESOURCES[resource].fields, *unknown)
+
+
+def download_fields(extras: tuple[str, ...] = ()) -> tuple[schema.Field, ...]:
+    """Fields of a download inside a build: the short form, then whatever else was seen."""
+    seen = (_LONG_FORM.get(name, schema.Field(name, "any", "Not in the reference.")) for name in extras)
+    return (*schema.EMBEDDED_DOWNLOAD, *seen)
+
+
+class Shape(msgspec.Struct, frozen=True, gc=False):
+    """What one answer looks like: its resource and the keys that were learned from it.
+
+    `extras` are unknown keys of the rows, `nested` further keys of the downloads inside them.
+    """
+
+    resource: str
+    extras: tuple[str, ...] = ()
+    nested: tuple[str, ...] = ()
+
+    def fields(self) -> tuple[schema.Field, ...]:
+        """Fields in column order."""
+        return fields_of(self.resource, self.extras)
+
+    def download(self) -> type[msgspec.Struct]:
+        """Type of the downloads inside a build."""
+        return _download_type(self.nested)
+
+    def decoder(self) -> msgspec.json.Decoder[list[Any]]:
+        """A decoder of a list of rows; the attributes are called c0, c1 … in column order."""
+        return _decoder(self)
+
+    def learn(self, extras: list[str], nested: list[str]) -> Shape:
+        """Return the shape with further keys."""
+        return Shape(self.resource, (*self.extras, *extras), (*self.nested, *nested))
+
+
+class _Download(msgspec.Struct, frozen=True, gc=False):
+    """What every download type has in common: pickle finds its type again by its learned keys."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revive, (self._nested, msgspec.structs.astuple(self))  # type: ignore[attr-defined]
+
+
+def _revive(nested: tuple[str, ...], values: tuple[Any, ...]) -> msgspec.Struct:
+    return _download_type(nested)(*values)
+
+
+@functools.lru_cache(maxsize=64)
+def _decoder(shape: Shape) -> msgspec.json.Decoder[list[Any]]:
+    required: list[tuple[str, Any]] = []
+    optional: list[tuple[str, Any, Any]] = []
+    names = {}
+    for number, field in enumerate(shape.fields()):
+        attribute = f"c{number}"
+        names[attribute] = field.name
+        kind = list[shape.download()] if field.type == "downloads" else _TYPES[field.type]  # type: ignore[misc]
+        if field.null:
+            optional.append((attribute, kind | None, None))
+        else:
+            required.append((attribute, kind))
+    row = msgspec.defstruct(
+        "Row", [*required, *optional], rename=names, frozen=True, gc=False, forbid_unknown_fields=True
+    )
+    return msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
+
+
+@functools.lru_cache(maxsize=64)
+def _download_type(nested: tuple[str, ...]) -> type[msgspec.Struct]:
+    """A small immutable record, outside the garbage collector's walk; a key that is absent is None."""
+    attributes: list[tuple[str, Any, Any]] = []
+    names = {}
+    for number, field in enumerate(download_fields(nested)):
+        attribute = field.name if field.name.isidentifier() else f"field_{number}"
+        names[attribute] = field.name
+        attributes.append((attribute, _TYPES[field.type] | None, None))
+    return msgspec.defstruct(
+        "Download",
+        attributes,
+        bases=(_Download,),
+        namespace={"_nested": nested},
+        module=__name__,
+        rename=names,
+        frozen=True,
+        gc=False,
+        forbid_unknown_fields=True,
+        repr_omit_defaults=True,
+    )

@@ -1,0 +1,151 @@
+"""From what a person gives to what the API takes: every value is checked before anything is sent."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import numbers
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from mkframe.errors import InputError
+from mkframe.schema import RESOURCES, Exclusive
+
+__all__ = ["check_exclusive", "identifier", "query", "releases", "text", "truth"]
+
+
+def query(resource: str, given: Mapping[str, Any]) -> dict[str, str]:
+    """Check the filters of a find and write them as query parameters.
+
+    Parameters
+    ----------
+    resource : str
+        Name of the resource, such as ``"builds"``.
+    given : mapping
+        Filter names and values; None means not given. Where a name is wanted and an id has a
+        parameter of its own, either is accepted under the name: ``project=402``.
+
+    Returns
+    -------
+    dict of str to str
+
+    Raises
+    ------
+    InputError
+        If a filter is unknown or of the wrong type, or an exclusive group is broken.
+
+    Examples
+    --------
+    >>> query("releases", {"group": 1, "closed": False})
+    {'group_id': '1', 'closed': 'false'}
+    """
+    known = {f.name: f for f in RESOURCES[resource].filters}
+    params: dict[str, str] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise _unknown(f"{resource} has no filter {name!r}", name, known)
+        if value is None:
+            continue
+        target = f"{name}_id" if f"{name}_id" in known and _is_whole(value) else name
+        if target != name and given.get(target) is not None:
+            raise InputError(f"Both {name} and {target} are given.", hint="Give one of the two.")
+        params[target] = _WRITERS[known[target].type](target, value)
+    check_exclusive(RESOURCES[resource].exclusive, params, f"{resource}.find")
+    return params
+
+
+def check_exclusive(groups: Iterable[Exclusive], given: Iterable[str], what: str) -> None:
+    """Check that of each group at most one name, or exactly one, is among the given ones."""
+    names = set(given)
+    for group in groups:
+        found = [name for name in group.names if name in names]
+        if len(found) > 1:
+            raise InputError(f"{what}: both {' and '.join(found)} are given.", hint="Give one of them.")
+        if group.required and not found:
+            raise InputError(
+                f"{what} needs {' or '.join(group.names)}.",
+                hint=f"Give one of them, such as {group.names[0]}={'DEMO_' + group.names[0].upper()!r}.",
+            )
+
+
+def identifier(name: str, value: Any) -> int:
+    """Check an id.
+
+    Examples
+    --------
+    >>> identifier("build_id", 5139)
+    5139
+    """
+    if not _is_whole(value):
+        raise InputError(
+            f"{name} must be a whole number, not {_shown(value)}.",
+            hint="Where the name is known and not the id, use the filter without _id, or find(name=...).",
+        )
+    return operator.index(value)
+
+
+def releases(name: str, value: Any) -> dict[str, str]:
+    """Check a mapping of release groups to releases.
+
+    Examples
+    --------
+    >>> releases("releases", {"DWH_GROUP": "R1"})
+    {'DWH_GROUP': 'R1'}
+    """
+    if not isinstance(value, Mapping) or not value:
+        raise InputError(
+            f"{name} must map release groups to releases, not {_shown(value)}.",
+            hint=f'Write {name}={{"DWH_GROUP": "R1"}}.',
+        )
+    for group, release in value.items():
+        if not (isinstance(group, str) and group and isinstance(release, str) and release):
+            raise InputError(
+                f"{name} maps names to names; {group!r}: {release!r} does not.",
+                hint=f'Write {name}={{"DWH_GROUP": "R1"}}, with one release per group.',
+            )
+    return dict(value)
+
+
+def text(name: str, value: Any) -> str:
+    """Check a name."""
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(
+            f"{name} must be a name, not {_shown(value)}.",
+            hint=f"Write {name}='...', spelled as in the web application.",
+        )
+    return str(value)
+
+
+def truth(name: str, value: Any) -> bool:
+    """Check a yes or no."""
+    if not isinstance(value, bool) and type(value).__name__ != "bool":
+        raise InputError(
+            f"{name} must be True or False, not {_shown(value)}.", hint=f"Write {name}=True or {name}=False."
+        )
+    return bool(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
+def _unknown(sentence: str, name: str, known: Iterable[str]) -> InputError:
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    meant = f"Did you mean {near[0]!r}? " if near else ""
+    listed = ", ".join(names) if names else "none"
+    return InputError(f"{sentence}.", hint=f"{meant}There is: {listed}.")
+
+
+_WRITERS: dict[str, Callable[[str, Any], str]] = {
+    "int": lambda name, value: str(identifier(name, value)),
+    "str": text,
+    "bool": lambda name, value: "true" if truth(name, value) else "false",
+    "releases": lambda name, value: json.dumps(releases(name, value), ensure_ascii=False),
+}

@@ -1,0 +1,743 @@
+"""The MetaKraftwerk REST API, written down once, as data.
+
+Everything else reads this page: dtypes of frames, checks of filters, the signatures' docstrings, the
+embedded server, the tables of the README and the row factories of the tests. No behaviour lives here.
+
+The source is the vendor's public reference. Where it is silent, `Resource.gaps` says so; a gap is
+never filled by a guess.
+
+Null values: the reference marks some fields as null "if applicable" and shows nulls in others
+(``name`` of a build). Where it promises nothing, `Field.null` is True; only keys without which a row
+would make no sense, and fields the reference states as never null, are False.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "AUTHENTICATION",
+    "BASE_URL",
+    "Body",
+    "ERROR_NAMES",
+    "Exclusive",
+    "Field",
+    "Filter",
+    "Message",
+    "RESOURCES",
+    "Resource",
+    "STATUSES",
+    "TERMINAL",
+    "VIEWS",
+    "View",
+]
+
+BASE_URL = "https://app.metakraftwerk.com/api/v1"
+AUTHENTICATION = "/authentication"
+"""Path of the login, at the root of the host and not below the base URL."""
+
+STATUSES = ("BUILDING", "FINISHED", "FAILED", "CANCELED")
+"""The build statuses of the reference; a server may know more, and those survive."""
+TERMINAL = ("FINISHED", "FAILED", "CANCELED")
+
+ERROR_NAMES = {
+    400: "BadRequest",
+    401: "NotAuthenticated",
+    403: "Forbidden",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    500: "GeneralError",
+}
+"""Names in error bodies. Only ``BadRequest`` is printed in the reference; the others are the words that
+a FeathersJS server, whose error shape this is, uses for these codes."""
+
+FieldType = Literal[
+    "int",  # a whole number
+    "bool",  # true or false
+    "flag",  # a boolean that the API writes as 0 or 1
+    "str",
+    "timestamp",  # ISO 8601
+    "ints",  # a list of whole numbers
+    "strs",  # a list of words
+    "downloads",  # a list of download objects
+    "any",  # the reference gives no type
+]
+FilterType = Literal["int", "str", "bool", "releases"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key of a row."""
+
+    name: str
+    type: FieldType
+    doc: str
+    null: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One query parameter of a find."""
+
+    name: str
+    type: FilterType
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusive:
+    """Names of which at most one may be given, or exactly one where `required`."""
+
+    names: tuple[str, ...]
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One key of a POST body."""
+
+    name: str
+    type: Literal["int", "str", "bool", "releases", "instances"]
+    doc: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A documented error: ``{}`` stands for the name or id that was asked for."""
+
+    status: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One endpoint: where it is, what its rows hold, and what may be asked of it."""
+
+    name: str
+    doc: str
+    fields: tuple[Field, ...]
+    filters: tuple[Filter, ...] = ()
+    exclusive: tuple[Exclusive, ...] = ()
+    verbs: tuple[str, ...] = ("find", "get")
+    key: str = "id"
+    body: tuple[Body, ...] = ()
+    body_exclusive: tuple[Exclusive, ...] = ()
+    messages: tuple[Message, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Path below the base URL."""
+        return f"/{self.name}"
+
+    def field(self, name: str) -> Field:
+        """One of the fields, by its name."""
+        return next(f for f in self.fields if f.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view of a project's meta database, asked through ``POST /metadata``."""
+
+    name: str
+    doc: str
+    fields: tuple[Field, ...]
+    gaps: tuple[str, ...] = ()
+
+
+# --- words that several resources share -------------------------------------------------------------
+
+NOT_AUTHENTICATED = Message(401, "Not authenticated")
+NO_RECORD = Message(404, "No record found for id '{}'")
+NO_PROJECT = Message(404, "A project with the name '{}' does not exist!")
+NO_PATTERN = Message(404, "A pattern with the name '{}' does not exist!")
+NO_RELEASE_GROUP = Message(404, "A release group with the name '{}' does not exist!")
+NO_PROJECT_ACCESS = Message(403, "You don't have permissions to access this project!")
+PROJECT_REQUIRED = Message(400, "A project id or name is required!")
+
+
+def _id(doc: str) -> Field:
+    return Field("id", "int", doc, null=False)
+
+
+def _key(name: str, doc: str) -> Field:
+    return Field(name, "int", doc, null=False)
+
+
+def _sure(name: str, type: FieldType, doc: str) -> Field:
+    return Field(name, type, doc, null=False)
+
+
+_PROJECT = (
+    Filter("project", "str", "Project name."),
+    Filter("project_id", "int", "Project ID."),
+)
+_PATTERN = (
+    Filter("pattern", "str", "Pattern name."),
+    Filter("pattern_id", "int", "Pattern ID."),
+)
+_ONE_PROJECT = Exclusive(("project", "project_id"), required=True)
+_EITHER_PROJECT = Exclusive(("project", "project_id"))
+_EITHER_PATTERN = Exclusive(("pattern", "pattern_id"))
+_NAME = Filter("name", "str", "Name.")
+
+# --- the resources ----------------------------------------------------------------------------------
+
+_PROJECTS = Resource(
+    "projects",
+    "Projects: the workspaces that hold patterns and instances.",
+    fields=(
+        _id("Project ID."),
+        _sure("name", "str", "Project name."),
+        _sure("deleted", "bool", "Whether the project is deleted."),
+        _sure("disabled", "bool", "Whether the project is disabled."),
+    ),
+    filters=(_NAME,),
+    messages=(NOT_AUTHENTICATED, NO_RECORD),
+)
+
+_PATTERNS = Resource(
+    "patterns",
+    "Patterns: reusable templates from which builds generate artifacts.",
+    fields=(
+        _id("Pattern ID."),
+        _sure("name", "str", "Pattern name."),
+        Field("description", "str", "Description."),
+        _sure("type", "str", "Target platform: IICS, SNOWFLAKE, SYNAPSE, FABRIC and others."),
+        _sure("vers_no", "str", "Version number of the pattern."),
+        _sure("status", "str", "State of the pattern, such as FINISHED."),
+        _sure("active", "bool", "Whether the pattern is active."),
+        _sure("deleted", "bool", "Whether the pattern is deleted."),
+        _sure("disabled", "bool", "Whether the pattern is disabled."),
+        Field("release_group_id", "int", "Release group the pattern belongs to."),
+    ),
+    filters=(_NAME,),
+    messages=(NOT_AUTHENTICATED, NO_RECORD),
+    gaps=("The full list of pattern types and statuses is not published.",),
+)
+
+_INSTANCES = Resource(
+    "instances",
+    "Instances: the metadata that patterns are filled with.",
+    fields=(
+        _id("Instance ID."),
+        _key("customer_id", "Customer ID."),
+        _sure("name", "str", "Instance name."),
+        _key("project_id", "Project ID."),
+        _key("pattern_id", "Pattern ID."),
+        _sure("errors", "int", "Number of validation errors."),
+        _key("instance_folder_id", "Folder the instance lies in."),
+        _sure("version", "int", "Version of the instance."),
+        Field("description", "str", "Description."),
+        Field("release_id", "int", "Release of this version of the instance."),
+        _key("identity_id", "Identity shared by the versions of an instance."),
+        _key("user_id", "User ID."),
+        Field("latest_commit_id", "int", "Latest commit of the instance."),
+        _sure("labels", "strs", "Labels of the instance."),
+    ),
+    filters=(
+        *_PROJECT,
+        *_PATTERN,
+        Filter("folder", "str", "Folder path, such as /RAW_VAULT."),
+        _NAME,
+        Filter("releases", "releases", "Release to look at per release group, {group: release}."),
+        Filter("checked_out", "bool", "Whether someone has checked the instance out."),
+        Filter("checked_out_by_user_id", "int", "ID of the user who checked it out."),
+        Filter("checked_out_by_user", "str", "User who checked it out."),
+        Filter("deleted", "bool", "Whether the instance is deleted."),
+        Filter("upload_disabled", "bool", "Whether uploads are disabled."),
+        Filter("insert_disabled", "bool", "Whether inserts are disabled."),
+        Filter("build_disabled", "bool", "Whether builds are disabled."),
+        Filter("edit_disabled", "bool", "Whether edits are disabled."),
+        Filter("invalid", "bool", "Whether the instance is invalid."),
+    ),
+    exclusive=(
+        _ONE_PROJECT,
+        _EITHER_PATTERN,
+        Exclusive(("checked_out_by_user", "checked_out_by_user_id")),
+    ),
+    messages=(NOT_AUTHENTICATED, PROJECT_REQUIRED, NO_PROJECT, NO_PATTERN, NO_RECORD),
+    gaps=(
+        "The reference shows more fields than are listed here; those come as unknown columns.",
+        "POST /instances uploads metadata; its body is not described, so mkframe does not send it.",
+        "Whether a row says that it is checked out, deleted, invalid or disabled is not listed; "
+        "the filters of those names do.",
+        "Whether folder= includes sub-folders is not said.",
+    ),
+)
+
+_INSTANCE_FOLDERS = Resource(
+    "instance_folders",
+    "Instance folders: the tree that instances are kept in.",
+    fields=(
+        _id("Folder ID."),
+        _key("project_id", "Project ID."),
+        _key("pattern_id", "Pattern ID."),
+        Field("parent_folder_id", "int", "Folder above, if any."),
+        _sure("name", "str", "Folder name."),
+        _sure("path", "str", "Full path, such as /BUSINESS_VAULT/CRM; computed by the server."),
+        _sure("deleted", "bool", "Whether the folder is deleted."),
+        _sure("upload_disabled", "bool", "Whether uploads are disabled."),
+        _sure("insert_disabled", "bool", "Whether inserts are disabled."),
+        _sure("build_disabled", "bool", "Whether builds are disabled."),
+        _sure("edit_disabled", "bool", "Whether edits are disabled."),
+    ),
+    filters=(*_PROJECT, *_PATTERN, _NAME, Filter("deleted", "bool", "Whether it is deleted.")),
+    exclusive=(_ONE_PROJECT, _EITHER_PATTERN),
+    messages=(NOT_AUTHENTICATED, PROJECT_REQUIRED, NO_PROJECT, NO_PATTERN, NO_RECORD),
+)
+
+_BUILDS = Resource(
+    "builds",
+    "Builds: runs that generate artifacts from patterns and instances.",
+    fields=(
+        _id("Build ID."),
+        _key("customer_id", "Customer ID."),
+        _key("user_id", "User who started the build."),
+        _key("project_id", "Project ID."),
+        Field("progress", "int", "Progress in percent, 0 to 100."),
+        _sure("status", "str", "BUILDING, FINISHED, FAILED or CANCELED."),
+        Field("message", "str", "Current progress text."),
+        Field("build_start", "timestamp", "Start of the build."),
+        Field("build_end", "timestamp", "End of the build; null while it runs."),
+        Field("created_at", "timestamp", "Creation of the record."),
+        Field("updated_at", "timestamp", "Last change of the record."),
+        Field("history_commited", "flag", "Whether the history has been committed."),
+        Field("version", "int", "Build version."),
+        Field("active", "flag", "Whether the build is active."),
+        Field("mts", "int", "Internal time stamp; not a UTC time, see gaps."),
+        Field("name", "str", "Build name."),
+        Field("deliveries_calculated", "flag", "Whether deliveries have been calculated."),
+        Field("description", "str", "Description given at the start."),
+        Field("commit_ind", "int", "Commit indicator."),
+        Field("deleted", "flag", "Whether the build is deleted."),
+        Field("instances", "int", "Number of instances in the build."),
+        _sure("patterns", "ints", "IDs of the patterns in the build."),
+        _sure("releases", "ints", "IDs of the releases in the build."),
+        _sure("downloads", "downloads", "Artifacts of the build."),
+    ),
+    filters=(
+        *_PROJECT,
+        Filter("user", "str", "Name of the user who started the build."),
+        Filter("user_id", "int", "ID of the user who started the build."),
+        *_PATTERN,
+        Filter("releases", "releases", "Release per release group, {group: release}."),
+    ),
+    exclusive=(_EITHER_PROJECT, Exclusive(("user", "user_id")), _EITHER_PATTERN),
+    verbs=("find", "get", "start"),
+    body=(
+        Body("project", "str", "Project name."),
+        Body("project_id", "int", "Project ID."),
+        Body("instances", "instances", "Instances by id or by pattern, folder and name.", required=True),
+        Body("releases", "releases", "Release per release group, {group: release}."),
+        Body("description", "str", "Description of the build."),
+        Body("wait", "bool", "Block until the build has ended; mkframe never sends it."),
+        Body("restore", "bool", "Restore deleted instances before building."),
+    ),
+    body_exclusive=(_ONE_PROJECT,),
+    messages=(
+        NOT_AUTHENTICATED,
+        NO_PROJECT_ACCESS,
+        NO_PROJECT,
+        NO_PATTERN,
+        NO_RECORD,
+        PROJECT_REQUIRED,
+        Message(400, "No instances specified!"),
+        Message(403, "You don't have permissions to start builds in this project!"),
+        Message(404, "Instance not found"),
+    ),
+    gaps=(
+        "No filter by time or status, no paging and no sorting: a find returns every build.",
+        "No way to cancel a build.",
+        "Whether message holds the error of a FAILED build is not said.",
+        "mts lies two hours ahead of build_start in the vendor's example: no time is derived from it.",
+        "A queue time is not recorded; created_at equals build_start in the only example.",
+        "A build names how many instances it has, not which.",
+        "Users are IDs here; their names are not in the API.",
+        "What releases= answers for a release or group that does not exist is not said.",
+    ),
+)
+
+_DOWNLOADS = Resource(
+    "downloads",
+    "Downloads: the artifacts that builds have generated.",
+    fields=(
+        _id("Download ID."),
+        _key("customer_id", "Customer ID."),
+        _key("pattern_id", "Pattern ID."),
+        Field("name", "str", "File name to show."),
+        Field("file_name", "str", "Path of the file on the server."),
+        Field("type", "str", "Download type, such as IICS."),
+        _key("build_id", "Build ID."),
+        _key("project_id", "Project ID."),
+        Field("version", "int", "Version number."),
+        Field("upload_id", "int", "Upload ID."),
+        Field("file_id", "int", "File ID, if applicable."),
+        Field("downloaded", "int", "How often the file has been downloaded."),
+        Field("instance_id", "int", "Instance ID, if applicable."),
+    ),
+    filters=(Filter("build_id", "int", "Build ID."), *_PATTERN),
+    exclusive=(_EITHER_PATTERN,),
+    verbs=("find", "fetch"),
+    messages=(
+        NOT_AUTHENTICATED,
+        Message(403, "You don't have permissions to download build results!"),
+        NO_RECORD,
+    ),
+    gaps=(
+        "GET /downloads/:id answers with the file, so a single row has no get.",
+        "Whether a fetch raises the counter downloaded is not said.",
+        "The name carries a local, unpadded time: it does not sort.",
+    ),
+)
+
+_DEPLOYMENTS = Resource(
+    "deployments",
+    "Deployments: delivery targets that are configured for patterns.",
+    fields=(
+        _id("Deployment ID."),
+        _key("pattern_id", "Pattern ID."),
+        Field("name", "str", "Deployment name."),
+    ),
+    filters=(*_PATTERN, Filter("name", "str", "Deployment name.")),
+    exclusive=(_EITHER_PATTERN,),
+    messages=(NOT_AUTHENTICATED, NO_PATTERN, NO_RECORD),
+    gaps=("The vendor recommends, but does not require, to name a pattern.",),
+)
+
+_BUILD_DEPLOYMENTS = Resource(
+    "build_deployments",
+    "Build deployments: runs of a deployment for one build.",
+    fields=(
+        _id("Build deployment ID."),
+        _key("build_id", "Build ID."),
+        _key("pattern_id", "Pattern ID."),
+        _key("deployment_id", "Deployment ID."),
+        Field("upload_id", "int", "Upload ID."),
+        Field("agent_id", "int", "Agent that ran it."),
+        Field("agent_group_id", "int", "Agent group that ran it."),
+    ),
+    filters=(
+        Filter("build_id", "int", "Build ID."),
+        *_PATTERN,
+        Filter("deployment", "str", "Deployment name."),
+        Filter("deployment_id", "int", "Deployment ID."),
+    ),
+    exclusive=(_EITHER_PATTERN, Exclusive(("deployment", "deployment_id"))),
+    verbs=("find", "start"),
+    body=(
+        Body("build_id", "int", "Build ID.", required=True),
+        Body("deployment", "str", "Deployment name."),
+        Body("deployment_id", "int", "Deployment ID."),
+        Body("agent_id", "int", "Agent to run it."),
+        Body("agent_group_id", "int", "Agent group to run it."),
+    ),
+    body_exclusive=(Exclusive(("deployment", "deployment_id"), required=True),),
+    messages=(NOT_AUTHENTICATED, NO_RECORD),
+    gaps=(
+        "Neither time nor status: whether and when a deployment worked cannot be told.",
+        "The body of the POST is inferred from the fields and unconfirmed.",
+        "A single row (GET /build_deployments/:id) is not documented.",
+    ),
+)
+
+_METADATA = Resource(
+    "metadata",
+    "Metadata: one SQL statement in a project's meta database.",
+    fields=(
+        Field("id", "str", "ID of the statement (UUID).", null=False),
+        _key("user_id", "User ID."),
+        _sure("type", "str", "Kind of statement, such as select_statement."),
+        _sure("sql", "str", "The statement."),
+        _sure("stmt_no", "int", "Number of the statement."),
+        _sure("start_time", "int", "Start, Unix milliseconds."),
+        _sure("status", "str", "FINISHED or ERROR."),
+        Field("rows", "any", "List of objects, keyed by column name."),
+        Field("metadata", "any", "List of columns: name and type."),
+    ),
+    verbs=("query",),
+    body=(
+        Body("project", "str", "Project name."),
+        Body("project_id", "int", "Project ID."),
+        Body("statement", "str", "The SQL statement.", required=True),
+    ),
+    body_exclusive=(_ONE_PROJECT,),
+    messages=(NOT_AUTHENTICATED, PROJECT_REQUIRED, NO_PROJECT),
+    gaps=(
+        "It runs any statement, writes included.",
+        "The list of column types is open: string, integer and timestamp are named.",
+        "Where a statement with status ERROR puts its error text is not said.",
+    ),
+)
+
+_FUNCTIONAL_ROLES = Resource(
+    "functional_roles",
+    "Functional roles: the parts that fields play in a pattern.",
+    fields=(
+        _id("Functional role ID."),
+        _key("pattern_id", "Pattern ID."),
+        _sure("name", "str", "Name, such as SK, BK or SRC_AND_TGT_FIELD."),
+        Field("class", "str", "Class."),
+        Field("domain", "str", "Domain."),
+        _sure("cardinality_min", "str", "Smallest number of fields."),
+        _sure("cardinality_max", "str", "Largest number of fields."),
+        _sure("pos_no", "int", "Position."),
+        _sure("deleted", "bool", "Whether the role is deleted."),
+        _sure("disabled", "bool", "Whether the role is disabled."),
+        _sure("readonly", "bool", "Whether the role is read-only."),
+        Field("merge_strategy", "str", "Merge strategy."),
+    ),
+    filters=_PATTERN,
+    exclusive=(_EITHER_PATTERN,),
+    messages=(NOT_AUTHENTICATED, NO_PATTERN, NO_RECORD),
+    gaps=("Deleted rows are left out by the server.",),
+)
+
+_INSTANCE_PROPERTIES = Resource(
+    "instance_properties",
+    "Instance properties: the schema of a pattern's instance fields.",
+    fields=(
+        _id("Instance property ID."),
+        _key("pattern_id", "Pattern ID."),
+        _sure("name", "str", "Name, such as NAME, DATA_TYPE or PRECISION."),
+        _sure("datatype", "str", "Data type."),
+        Field("format", "str", "Format."),
+        Field("description", "str", "Description."),
+        _sure("deleted", "bool", "Whether the property is deleted."),
+        _sure("required", "bool", "Whether the property is required."),
+        _sure("pos_no", "int", "Position."),
+    ),
+    filters=_PATTERN,
+    exclusive=(_EITHER_PATTERN,),
+    messages=(NOT_AUTHENTICATED, NO_PATTERN, NO_RECORD),
+    gaps=("Deleted rows are left out by the server.",),
+)
+
+_PATTERN_VARIABLES = Resource(
+    "pattern_variables",
+    "Pattern variables and their values, per level.",
+    fields=(
+        _key("pattern_variable_id", "Pattern variable ID."),
+        _key("pattern_id", "Pattern ID."),
+        _sure("name", "str", "Variable name."),
+        Field("value", "any", "Value; the reference gives no type."),
+        _sure("level", "str", "default, project, instance_folder or instance."),
+        Field("project_id", "int", "Project ID, where the level has one."),
+        Field("instance_folder_id", "int", "Instance folder ID, where the level has one."),
+    ),
+    filters=(
+        *_PATTERN,
+        *_PROJECT,
+        Filter("instance_folder", "str", "Instance folder."),
+        Filter("instance_folder_id", "int", "Instance folder ID."),
+        Filter("instance", "str", "Instance name."),
+        Filter("instance_id", "int", "Instance ID."),
+        _NAME,
+        Filter("value", "str", "Value."),
+    ),
+    exclusive=(
+        _EITHER_PATTERN,
+        _EITHER_PROJECT,
+        Exclusive(("instance_folder", "instance_folder_id")),
+        Exclusive(("instance", "instance_id")),
+    ),
+    verbs=("find",),
+    key="pattern_variable_id",
+    messages=(NOT_AUTHENTICATED, NO_PROJECT, NO_PATTERN),
+    gaps=(
+        "The reference shows more fields than are listed here; those come as unknown columns.",
+        "Rows have no id of their own, and one variable has a row per level: the index repeats, "
+        "and there is no get.",
+        "Whether instance_folder is a name or a path is not said.",
+    ),
+)
+
+_LABELS = Resource(
+    "labels",
+    "Labels of projects and patterns.",
+    fields=(
+        _id("Label ID."),
+        Field("project_id", "int", "Project ID; null for a global label."),
+        Field("pattern_id", "int", "Pattern ID; set for a pattern's label."),
+        _sure("name", "str", "Label name."),
+        Field("color", "str", "Colour."),
+    ),
+    filters=(*_PROJECT, *_PATTERN, _NAME, Filter("color", "str", "Colour.")),
+    exclusive=(_EITHER_PROJECT, _EITHER_PATTERN),
+    messages=(NOT_AUTHENTICATED, NO_PROJECT, NO_PATTERN, NO_RECORD),
+)
+
+_RELEASES = Resource(
+    "releases",
+    "Releases: versions of instance metadata, like branches.",
+    fields=(
+        _id("Release ID."),
+        _key("group_id", "Release group ID."),
+        _sure("name", "str", "Release name."),
+        Field("description", "str", "Description."),
+        Field("start_date", "timestamp", "Start; looks like a local midnight written in UTC."),
+        Field("end_date", "timestamp", "End; looks like a local midnight written in UTC."),
+        Field("closed", "bool", "Whether the release is closed."),
+        Field("deleted", "bool", "Whether the release is deleted."),
+        Field("hotfix_of_id", "int", "Release that this one is a hotfix of, if applicable."),
+        Field("prev_release_id", "int", "Release before this one, if applicable."),
+    ),
+    filters=(
+        Filter("group", "str", "Release group name."),
+        Filter("group_id", "int", "Release group ID."),
+        Filter("name", "str", "Release name."),
+        Filter("closed", "bool", "Whether the release is closed."),
+    ),
+    exclusive=(Exclusive(("group", "group_id")),),
+    messages=(NOT_AUTHENTICATED, NO_RELEASE_GROUP, NO_RECORD),
+    gaps=(
+        "The dates look like midnights of the vendor's time zone: the plain UTC day is a day early.",
+        "When a release was changed, closed or moved is not recorded.",
+    ),
+)
+
+_RELEASE_GROUPS = Resource(
+    "release_groups",
+    "Release groups: the lines that releases belong to.",
+    fields=(_id("Release group ID."), _sure("name", "str", "Release group name.")),
+    filters=(_NAME,),
+    messages=(NOT_AUTHENTICATED, NO_RECORD),
+    gaps=(
+        "The reference shows more fields than are listed here; those come as unknown columns.",
+        "More filters than name may exist.",
+    ),
+)
+
+_AGENTS = Resource(
+    "agents",
+    "Agents: programs that carry out deployments.",
+    fields=(
+        _id("Agent ID."),
+        _sure("agent_id", "str", "Agent UUID."),
+        _sure("name", "str", "Agent name."),
+        _sure("deleted", "bool", "Whether the agent is deleted."),
+        _sure("disabled", "bool", "Whether the agent is disabled."),
+        _sure("online", "bool", "Whether the agent is online."),
+        Field("group_id", "int", "Agent group ID."),
+    ),
+    filters=(
+        _NAME,
+        Filter("agent_id", "str", "Agent UUID."),
+        Filter("online", "bool", "Whether the agent is online."),
+        Filter("group_id", "int", "Agent group ID."),
+        Filter("group", "str", "Agent group name."),
+    ),
+    exclusive=(Exclusive(("group", "group_id")),),
+    messages=(NOT_AUTHENTICATED, NO_RECORD),
+    gaps=("What an unknown agent group's name answers is not said.",),
+)
+
+_AGENT_GROUPS = Resource(
+    "agent_groups",
+    "Agent groups.",
+    fields=(
+        _id("Agent group ID."),
+        _sure("name", "str", "Agent group name."),
+        Field("description", "str", "Description."),
+    ),
+    filters=(_NAME,),
+    messages=(NOT_AUTHENTICATED, NO_RECORD),
+)
+
+RESOURCES: dict[str, Resource] = {
+    resource.name: resource
+    for resource in (
+        _PROJECTS,
+        _PATTERNS,
+        _INSTANCES,
+        _INSTANCE_FOLDERS,
+        _BUILDS,
+        _DOWNLOADS,
+        _DEPLOYMENTS,
+        _BUILD_DEPLOYMENTS,
+        _METADATA,
+        _FUNCTIONAL_ROLES,
+        _INSTANCE_PROPERTIES,
+        _PATTERN_VARIABLES,
+        _LABELS,
+        _RELEASES,
+        _RELEASE_GROUPS,
+        _AGENTS,
+        _AGENT_GROUPS,
+    )
+}
+
+EMBEDDED_DOWNLOAD = (
+    _id("Download ID."),
+    Field("pattern", "str", "Pattern name."),
+    Field("pattern_id", "int", "Pattern ID."),
+    Field("file_id", "int", "File ID, if applicable."),
+    Field("name", "str", "File name to show."),
+)
+"""The downloads inside a build, as the vendor's example shows them. The builds page sends the reader to
+the downloads page for their fields, so a server may as well send all of those."""
+
+VIEWS: dict[str, View] = {
+    view.name: view
+    for view in (
+        View(
+            "DELIVERIES",
+            "A row for every instance that a successful build changed.",
+            fields=(
+                Field("ID", "int", "Delivery ID.", null=False),
+                Field("PATTERN", "str", "Pattern name."),
+                Field("FOLDER", "str", "Folder path."),
+                Field("INSTANCE", "str", "Instance name."),
+                Field("RELEASE", "str", "Release name."),
+                Field("USER_NAME", "str", "User, an e-mail address."),
+                Field("BUILD_START", "timestamp", "Start of the build."),
+                Field("BUILD_ID", "int", "Build ID.", null=False),
+                Field("COMPARE_TO_BUILD_ID", "int", "Build that was compared with, if any."),
+                Field("MODE", "str", "CREATION, INST_DELTA / INSTANCE_DELTA or PATTERN_DELTA."),
+                Field("FIELD_COUNT", "int", "Number of fields."),
+                Field("CHANGE_COUNT", "int", "Number of changes."),
+                Field("ADDED", "int", "Fields added."),
+                Field("CHANGED", "int", "Fields changed."),
+                Field("DELETED", "int", "Fields deleted."),
+            ),
+        ),
+        View(
+            "COMMITS",
+            "A row for every commit of an instance, by hand or by a build.",
+            fields=(
+                Field("PATTERN", "str", "Pattern name."),
+                Field("FOLDER", "str", "Folder path."),
+                Field("INSTANCE", "str", "Instance name."),
+                Field("RELEASE", "str", "Release name."),
+                Field("USER_NAME", "str", "User, an e-mail address."),
+                Field("TYPE", "str", "Build or Commit."),
+                Field("STATUS", "str", "FINISHED, FAILED or CANCELED."),
+                Field("COMMIT_TIMESTAMP", "int", "Unix milliseconds."),
+                Field("DELETED", "flag", "Whether the instance was deleted, 0 or 1."),
+                Field("DESCRIPTION", "str", "Description."),
+            ),
+            gaps=("Whether COMMIT_TIMESTAMP is UTC is unknown, so it stays a number.",),
+        ),
+        View(
+            "INSTANCES",
+            "The instances of the project.",
+            fields=(
+                Field("ID", "int", "Instance ID.", null=False),
+                Field("PATTERN", "str", "Pattern name."),
+                Field("FOLDER", "str", "Folder path."),
+                Field("INSTANCE", "str", "Instance name."),
+                Field("UPLOAD_ENABLED", "flag", "Whether uploads are enabled."),
+                Field("INSERT_ENABLED", "flag", "Whether inserts are enabled."),
+                Field("EDIT_ENABLED", "flag", "Whether edits are enabled."),
+                Field("BUILD_ENABLED", "flag", "Whether builds are enabled."),
+                Field("LATEST_BUILD_ID", "int", "Latest build, if any."),
+                Field("DELETED", "flag", "Whether the instance is deleted."),
+                Field("DESCRIPTION", "str", "Description."),
+            ),
+        ),
+    )
+}
+"""Views whose columns are known. TABLES, COLUMNS, INSTANCE_LABELS and PATTERN_VARIABLES exist as well;
+their columns are not described."""

@@ -1,0 +1,183 @@
+"""Where the server is, where credentials come from, and which URL may see the token."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass, field
+from typing import NoReturn
+from urllib.parse import SplitResult, urlsplit
+
+from mkframe.errors import InputError
+from mkframe.schema import AUTHENTICATION, BASE_URL
+
+__all__ = ["KEYRING_SERVICE", "Secret", "Settings", "load"]
+
+KEYRING_SERVICE = "mkframe"
+
+
+class Secret:
+    """A word that shows itself only when asked.
+
+    Examples
+    --------
+    >>> Secret("open sesame")
+    Secret('***')
+    """
+
+    __slots__ = ("_word",)
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+
+    def reveal(self) -> str:
+        """Return the word itself."""
+        return self._word
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A secret is not pickled: connect again where the object is needed.")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to reach one server.
+
+    Parameters
+    ----------
+    url : str
+        Base URL, such as ``https://app.metakraftwerk.com/api/v1``.
+    token, password : Secret, optional
+        Never shown.
+    email : str, optional
+        Whom the password belongs to.
+    connect_timeout : float, default 10
+        Seconds until a connection must stand.
+    read_timeout : float, default 120
+        Seconds of silence after which an answer is given up.
+    total_timeout : float, default 900
+        Seconds after which a JSON answer that still trickles in is given up.
+    tries : int, default 4
+        How often a read is tried at most.
+    patience : float, default 30
+        Longest pause in seconds before a further try; a server that asks for more gets an error instead.
+    """
+
+    url: str
+    token: Secret | None = None
+    email: str | None = None
+    password: Secret | None = field(default=None)
+    connect_timeout: float = 10.0
+    read_timeout: float = 120.0
+    total_timeout: float = 900.0
+    tries: int = 4
+    patience: float = 30.0
+
+    @property
+    def login_url(self) -> str:
+        """URL of the login: at the root of the host."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}{AUTHENTICATION}"
+
+    @property
+    def can_log_in(self) -> bool:
+        """Whether both e-mail and password are there."""
+        return self.email is not None and self.password is not None
+
+    def may_receive_token(self, url: str) -> bool:
+        """Whether the token may be sent to `url`: the configured host, by https or on this machine.
+
+        Examples
+        --------
+        >>> settings = Settings("https://app.metakraftwerk.com/api/v1")
+        >>> settings.may_receive_token("https://app.metakraftwerk.com/api/v1/builds")
+        True
+        >>> settings.may_receive_token("https://elsewhere.example/api/v1/builds")
+        False
+        """
+        target, home = urlsplit(url), urlsplit(self.url)
+        return _is_private(target) and _origin(target) == _origin(home)
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+
+
+def _is_private(parts: SplitResult) -> bool:
+    """Whether nobody on the way can read along."""
+    if parts.scheme == "https":
+        return True
+    host = parts.hostname or ""
+    if host == "localhost":
+        return parts.scheme == "http"
+    try:
+        return parts.scheme == "http" and ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load(
+    url: str | None = None,
+    token: str | None = None,
+    email: str | None = None,
+    password: str | None = None,
+) -> Settings:
+    """Put settings together: arguments first, then the environment, then the keyring.
+
+    A pair of e-mail and password given as arguments is not mixed with a token from elsewhere.
+
+    Raises
+    ------
+    InputError
+        If the URL is unfit, or e-mail or password lacks the other.
+    """
+    asked_to_log_in = email is not None or password is not None
+    base = _checked(url or os.environ.get("MKFRAME_URL") or BASE_URL)
+    email = email or os.environ.get("MKFRAME_EMAIL")
+    password = password or os.environ.get("MKFRAME_PASSWORD")
+    if asked_to_log_in and not (email and password):
+        lacking = "password" if email else "e-mail"
+        raise InputError(
+            f"The {lacking} is missing.",
+            hint="Give email= and password=, or set MKFRAME_EMAIL and MKFRAME_PASSWORD.",
+        )
+    if token is None and not asked_to_log_in:
+        token = os.environ.get("MKFRAME_TOKEN") or (None if email and password else _from_keyring(base))
+    return Settings(
+        base,
+        token=Secret(token.strip()) if token else None,
+        email=email,
+        password=Secret(password) if password else None,
+    )
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError(f"{url!r} is not a web address.", hint=f"Give the base URL, such as {BASE_URL}.")
+    if parts.username or parts.password:
+        raise InputError(
+            f"The URL of {parts.hostname} holds a user name or password.",
+            hint="Leave it out of the URL and give email= and password=.",
+        )
+    if not _is_private(parts):
+        raise InputError(
+            f"{url!r} is plain http: token and password could be read on the way.",
+            hint="Use https; plain http is for servers on this machine.",
+        )
+    return url.strip().rstrip("/")
+
+
+def _from_keyring(url: str) -> str | None:
+    """The token kept for a base URL, where the extra is installed and a keyring is there."""
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError:
+        return None
+    try:
+        return keyring.get_password(KEYRING_SERVICE, url)
+    except keyring.errors.KeyringError:
+        return None

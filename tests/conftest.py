@@ -1,0 +1,21 @@
+"""Fixtures for all rooms."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import mkframe as mk
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the settings of whoever runs it."""
+    for name in ("MKFRAME_URL", "MKFRAME_TOKEN", "MKFRAME_EMAIL", "MKFRAME_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def kraft() -> Iterator[mk.Client]:
+    """A client of one embedded server, for tests that only read."""
+    with mk.demo(builds=300, seed=7) as client:
+        yield client

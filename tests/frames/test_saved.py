@@ -1,0 +1,69 @@
+"""Saved responses."""
+
+import gzip
+import io
+
+import pandas as pd
+import pytest
+
+import mkframe as mk
+from mkframe.errors import InputError
+from tests.rows import body, row, rows
+
+BODY = body(rows("builds", 3))
+
+
+@pytest.fixture(params=["plain", "gzip"])
+def content(request):
+    return BODY if request.param == "plain" else gzip.compress(BODY)
+
+
+@pytest.fixture
+def expected():
+    return mk.read_json(BODY)
+
+
+def test_path(content, expected, tmp_path):
+    path = tmp_path / "builds.json"
+    path.write_bytes(content)
+    pd.testing.assert_frame_equal(mk.read_json(path), expected)
+    pd.testing.assert_frame_equal(mk.read_json(str(path)), expected)
+
+
+def test_bytes(content, expected):
+    pd.testing.assert_frame_equal(mk.read_json(content), expected)
+
+
+def test_file_object(content, expected):
+    pd.testing.assert_frame_equal(mk.read_json(io.BytesIO(content)), expected)
+
+
+def test_text_file_object(expected):
+    pd.testing.assert_frame_equal(mk.read_json(io.StringIO(BODY.decode())), expected)
+
+
+def test_answer_of_a_get_is_one_row():
+    assert mk.read_json(body(row("builds", 5139))).index.tolist() == [5139]
+
+
+def test_byte_order_mark(expected):
+    pd.testing.assert_frame_equal(mk.read_json(b"\xef\xbb\xbf" + BODY), expected)
+
+
+def test_other_resource():
+    assert mk.read_json(body(rows("releases", 2)), resource="releases")["group_id"].tolist() == [101, 102]
+
+
+def test_missing_file_is_told(tmp_path):
+    with pytest.raises(InputError, match="No such file"):
+        mk.read_json(tmp_path / "nothing.json")
+
+
+def test_unknown_resource_is_told():
+    with pytest.raises(InputError, match=r"'bilds'.*builds"):
+        mk.read_json(BODY, resource="bilds")
+
+
+def test_broken_gzip_is_told():
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        mk.read_json(gzip.compress(BODY)[:-20])
