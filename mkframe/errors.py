@@ -17,8 +17,9 @@
     │   ├── TooManyRequests              429
     │   ├── Redirected                   3xx: the token is not carried elsewhere
     │   └── ServerError                  5xx
-    └── UnexpectedBody                   status 200, but not what the reference promises
-        └── SchemaError                  JSON, but a value of another type: column, row and value
+    ├── UnexpectedBody                   status 200, but not what the reference promises
+    │   └── SchemaError                  JSON, but a value of another type: column, row and value
+    └── ArtifactError                    a file or archive that is broken, or that would do harm
 
     SchemaWarning (a UserWarning)        read without loss, but not as the reference promises
 
@@ -30,6 +31,7 @@ or a password.
 from __future__ import annotations
 
 __all__ = [
+    "ArtifactError",
     "BadRequest",
     "ConnectionFailed",
     "ConnectionLost",
@@ -177,6 +179,10 @@ class UnexpectedBody(MkframeError):
 
 class SchemaError(UnexpectedBody):
     """A value has another type than the reference promises; names column, row and value."""
+
+
+class ArtifactError(MkframeError):
+    """A file or archive is broken, or opening it would do harm."""
 
 
 class SchemaWarning(UserWarning):

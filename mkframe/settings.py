@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from dataclasses import dataclass, field
 from typing import NoReturn
 from urllib.parse import SplitResult, urlsplit
@@ -11,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from mkframe.errors import InputError
 from mkframe.schema import AUTHENTICATION, BASE_URL
 
-__all__ = ["KEYRING_SERVICE", "Secret", "Settings", "load"]
+__all__ = ["KEYRING_SERVICE", "Secret", "Settings", "fits_a_header", "load"]
 
 KEYRING_SERVICE = "mkframe"
 
@@ -100,6 +101,11 @@ class Settings:
         target, home = urlsplit(url), urlsplit(self.url)
         return _is_private(target) and _origin(target) == _origin(home)
 
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether the server is reached by the loopback."""
+        return _is_loopback(urlsplit(self.url).hostname or "")
+
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
@@ -107,15 +113,25 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
 
 def _is_private(parts: SplitResult) -> bool:
     """Whether nobody on the way can read along."""
-    if parts.scheme == "https":
-        return True
-    host = parts.hostname or ""
-    if host == "localhost":
-        return parts.scheme == "http"
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+
+
+def _is_loopback(host: str) -> bool:
     try:
-        return parts.scheme == "http" and ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def fits_a_header(token: str) -> bool:
+    """Whether a token is one word of visible ASCII, as a header needs it.
+
+    Examples
+    --------
+    >>> fits_a_header("eyJh.eyJz.c2ln"), fits_a_header("Bearer eyJh")
+    (True, False)
+    """
+    return re.fullmatch(r"[\x21-\x7e]+", token) is not None
 
 
 def load(
@@ -131,12 +147,12 @@ def load(
     Raises
     ------
     InputError
-        If the URL is unfit, or e-mail or password lacks the other.
+        If the URL or the token is unfit, or e-mail or password lacks the other.
     """
     asked_to_log_in = email is not None or password is not None
     base = _checked(url or os.environ.get("MKFRAME_URL") or BASE_URL)
-    email = email or os.environ.get("MKFRAME_EMAIL")
-    password = password or os.environ.get("MKFRAME_PASSWORD")
+    email = os.environ.get("MKFRAME_EMAIL") if email is None else email
+    password = os.environ.get("MKFRAME_PASSWORD") if password is None else password
     if asked_to_log_in and not (email and password):
         lacking = "password" if email else "e-mail"
         raise InputError(
@@ -147,27 +163,49 @@ def load(
         token = os.environ.get("MKFRAME_TOKEN") or (None if email and password else _from_keyring(base))
     return Settings(
         base,
-        token=Secret(token.strip()) if token else None,
-        email=email,
+        token=None if token is None else _checked_token(token),
+        email=email or None,
         password=Secret(password) if password else None,
     )
 
 
 def _checked(url: str) -> str:
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InputError(f"{url!r} is not a web address.", hint=f"Give the base URL, such as {BASE_URL}.")
-    if parts.username or parts.password:
+    """The base URL, without a slash at its end."""
+    asked = url.strip().rstrip("/")
+    # Shown only where it cannot be a token or hold a password.
+    shown = repr(asked) if "://" in asked else "What was given as url"
+    if "@" in asked:
         raise InputError(
-            f"The URL of {parts.hostname} holds a user name or password.",
+            "The URL holds a user name or password.",
             hint="Leave it out of the URL and give email= and password=.",
         )
+    if "?" in asked or "#" in asked:
+        raise InputError(
+            "The URL goes on after a '?' or '#'.", hint=f"Give the base URL alone, such as {BASE_URL}."
+        )
+    try:
+        parts = urlsplit(asked)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or not fits_a_header(asked) or "\\" in asked:
+        raise InputError(f"{shown} is not a web address.", hint=f"Give the base URL, such as {BASE_URL}.")
     if not _is_private(parts):
         raise InputError(
-            f"{url!r} is plain http: token and password could be read on the way.",
+            f"{shown} is plain http: token and password could be read on the way.",
             hint="Use https; plain http is for servers on this machine.",
         )
-    return url.strip().rstrip("/")
+    return asked
+
+
+def _checked_token(token: str) -> Secret:
+    word = token.strip()
+    if not fits_a_header(word):
+        raise InputError(
+            "The token is not one word of plain characters." if word else "The token is empty.",
+            hint="Give the access token alone: no 'Bearer' before it, no quotes or line breaks within.",
+        )
+    return Secret(word)
 
 
 def _from_keyring(url: str) -> str | None:

@@ -13,7 +13,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 import tenacity
@@ -22,7 +23,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from mkframe import __version__, errors
-from mkframe.settings import Secret, Settings
+from mkframe.settings import Secret, Settings, fits_a_header
 
 __all__ = ["Transport"]
 
@@ -61,6 +62,7 @@ class Transport:
         self.settings = settings
         self._token = settings.token
         self._lock = threading.Lock()
+        self._repeating = threading.local()
         self._session = requests.Session()
         adapter = HTTPAdapter(pool_connections=2, pool_maxsize=connections, max_retries=0)
         self._session.mount("https://", adapter)
@@ -72,6 +74,10 @@ class Transport:
                 "User-Agent": f"mkframe/{__version__}",
             }
         )
+        # Without this a proxy from the environment would see the token that plain http carries to the
+        # loopback, and most proxies could not reach it.
+        host = urlsplit(settings.url).hostname or ""
+        self._proxies = {"no_proxy": host} if settings.is_on_this_machine else {}
 
     def __repr__(self) -> str:
         return f"Transport({self.settings.url!r})"
@@ -181,21 +187,29 @@ class Transport:
                 timeout=(self.settings.connect_timeout, self.settings.read_timeout),
                 allow_redirects=False,
                 stream=True,
+                proxies=dict(self._proxies),
             )
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _broken(error, _named(method, url), self.settings) from _plain(error)
+        except BaseException as error:
+            self._failed(error, _named(method, url))
+
+    def _failed(self, error: BaseException, request: str) -> NoReturn:
+        """Leave the sending without its frames, by Ctrl-C too."""
+        plain = _plain(error)
+        if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError)):
+            raise _broken(error, request, self.settings) from plain
+        raise plain
 
     def _chunks(self, response: requests.Response, request: str) -> Iterator[bytes]:
         kind = response.headers.get("Content-Type", "")
         if "html" in kind.lower():
-            start = _start_of(response)
+            start = _start_of(response, self.settings.read_timeout)
             raise errors.UnexpectedBody(
                 f"A web page came instead of JSON. It starts with {start!r}.",
                 hint="Is the URL that of the API, and does a proxy or a login page stand before it?",
                 body_start=start,
             )
         deadline = time.monotonic() + self.settings.total_timeout
-        for chunk in response.iter_content(_CHUNK):
+        for chunk in _as_it_arrives(response):
             yield chunk
             if time.monotonic() > deadline:
                 raise errors.TimedOut(
@@ -239,36 +253,49 @@ class Transport:
                 auth=credentials,
                 timeout=(self.settings.connect_timeout, self.settings.read_timeout),
                 allow_redirects=False,
+                stream=True,
+                proxies=dict(self._proxies),
             )
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _broken(error, request, self.settings) from _plain(error)
-        if response.status_code not in (200, 201):
-            raise self._refusal("POST", response, login=True)
-        try:
-            word = response.json()["accessToken"]
-        except (ValueError, KeyError, TypeError):
-            word = None
-        if not isinstance(word, str) or not word:
+        except BaseException as error:
+            self._failed(error, request)
+        with response:
+            if response.status_code not in (200, 201):
+                raise self._refusal("POST", response, login=True)
+            with self.reading(request):
+                token = _token_of(b"".join(self._chunks(response, request)))
+        if token is None:
             raise errors.UnexpectedBody(
-                f"{request} answered, but without the key 'accessToken'.",
+                f"{request} answered, but without a token under the key 'accessToken'.",
                 hint="Is the URL that of the API?",
                 request=request,
                 status=response.status_code,
             )
-        return Secret(word)
+        return token
 
     # --- trying again ------------------------------------------------------------------------------
 
     def again(self, once: Callable[[], T]) -> T:
-        """Repeat a read while that may help, a few times, and say so in the log."""
-        retrying = tenacity.Retrying(
+        """Repeat a read while that may help, a few times, and say so in the log.
+
+        What is repeated within something repeated has no tries of its own: a login that fails in a read
+        counts as a try of the read.
+        """
+        if getattr(self._repeating, "now", False):
+            return once()
+        self._repeating.now = True
+        try:
+            return self._retrying()(once)
+        finally:
+            self._repeating.now = False
+
+    def _retrying(self) -> tenacity.Retrying:
+        return tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._may_help),
             stop=tenacity.stop_after_attempt(self.settings.tries),
             wait=self._pause,
             before_sleep=self._tell,
             reraise=True,
         )
-        return retrying(once)
 
     def _may_help(self, error: BaseException) -> bool:
         if not isinstance(error, errors.MkframeError) or not error.retryable:
@@ -300,7 +327,7 @@ class Transport:
         """The error that an answer with an error status stands for."""
         request = _named(method, response.url)
         status = response.status_code
-        start = _start_of(response)
+        start = _start_of(response, self.settings.read_timeout)
         vendor = _vendor_message(start)
         return errors.for_status(status)(
             f"{request} {_answered(response, vendor, start)} (status {status}).",
@@ -314,11 +341,14 @@ class Transport:
         )
 
     def _hint(self, status: int, login: bool) -> str:
-        if login and status == 401:
+        if login and status in (400, 401):
             return f"Check the e-mail {self.settings.email!r} and its password."
+        if login and status in (403, 404, 405):
+            return "Is the URL that of the API? The login is looked for at the root of its host."
         if status == 401 and not self.settings.can_log_in:
             return "The token is wrong or has expired: give a new one, or connect with email= and password=."
-        return _HINTS.get(status, "Try again later, or ask who runs the server." if status >= 500 else "")
+        fallback = "Try again later, or ask who runs the server." if status >= 500 else _HINTS[400]
+        return _HINTS.get(status, _HINTS[302] if 300 <= status < 400 else fallback)
 
 
 class _Credentials(AuthBase):
@@ -350,16 +380,34 @@ _HINTS = {
 }
 
 
+def _token_of(body: bytes) -> Secret | None:
+    """The token in the answer of a login, where there is one that can be sent."""
+    try:
+        word = json.loads(body)["accessToken"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return Secret(word) if isinstance(word, str) and fits_a_header(word) else None
+
+
 def _named(method: str, url: str) -> str:
     return f"{method} {url if len(url) <= _LONGEST_SHOWN else url[:_LONGEST_SHOWN] + '...'}"
 
 
-def _start_of(response: requests.Response) -> str:
-    """First characters of an answer, as text."""
-    try:
-        start = next(response.iter_content(1 << 16), b"")
-    except (requests.RequestException, urllib3.exceptions.HTTPError):
-        return ""
+def _as_it_arrives(response: requests.Response) -> Iterator[bytes]:
+    """The body in pieces; `iter_content` waits for whole chunks, and a trickle never fills one."""
+    response.raw.decode_content = True
+    while piece := response.raw.read1(_CHUNK):
+        yield piece
+
+
+def _start_of(response: requests.Response, seconds: float) -> str:
+    """First characters of an answer, as text: what arrives within a time."""
+    start, deadline = bytearray(), time.monotonic() + seconds
+    with contextlib.suppress(urllib3.exceptions.HTTPError):
+        for chunk in _as_it_arrives(response):
+            start += chunk
+            if len(start) > _CHUNK or time.monotonic() > deadline:
+                break
     return start.decode("utf-8", "replace").strip()
 
 
@@ -402,9 +450,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _plain(error: BaseException) -> BaseException:
-    """The same error without the frames it passed, whose variables hold the token."""
+    """The same error without the request and the frames it passed, whose variables hold the token."""
     for step in _chain(error):
         step.__traceback__ = None
+        if isinstance(step, requests.RequestException):
+            step.request = step.response = None
         for inner in (step.__cause__, step.__context__):
             if inner is not None:
                 inner.__traceback__ = None
@@ -431,17 +481,18 @@ def _broken(error: BaseException, request: str, settings: Settings) -> errors.Co
             request=request,
             retryable=True,
         )
-    if is_a(requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError):
-        return errors.Unreachable(
-            f"{request}: no connection within {settings.connect_timeout:g} s.",
-            hint="Is the server reachable from here?",
-            request=request,
-            retryable=True,
-        )
+    # Before the time-out, of which urllib3 makes it a kind.
     if is_a(urllib3.exceptions.NewConnectionError, requests.exceptions.ProxyError):
         return errors.Unreachable(
             f"{request}: the connection was refused; nothing was sent.",
             hint="Is the server running, and is the URL right?",
+            request=request,
+            retryable=True,
+        )
+    if is_a(requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError):
+        return errors.Unreachable(
+            f"{request}: no connection within {settings.connect_timeout:g} s.",
+            hint="Is the server reachable from here?",
             request=request,
             retryable=True,
         )

@@ -3,12 +3,12 @@
 A script is a list of answers, consumed in order while the last one repeats; a function from a `Request`
 to an `Answer`; or a mapping from ``"GET /path"``, ``"/path"`` or ``"*"`` to either::
 
-    with serve({"/api/v1/builds": [reset(), json([])], "*": vendor(404)}) as server:
+    with serve({"/api/v1/builds": [reset(), reply([])], "*": vendor(404)}) as server:
         ...
     assert len(server.to("/api/v1/builds")) == 2
 
 Every connection has its thread, every thread ends before `serve` is left, and what a script raises is
-raised there.
+raised there. `reset`, `closed` and `silence` come after the request was read; `on_accept` is for before.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ import contextlib
 import datetime as dt
 import email.utils
 import gzip
-import http
 import http.client
-import json as jsonlib
+import json
 import socket
 import struct
 import threading
@@ -28,7 +27,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from mkframe.schema import AUTHENTICATION, ERROR_NAMES
+from mkframe.schema import ERROR_NAMES
 
 API = "/api/v1"
 
@@ -52,9 +51,9 @@ class Request:
     def query(self) -> dict[str, str]:
         return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
 
-    @property
     def json(self) -> Any:
-        return jsonlib.loads(self.body)
+        """The body, read as JSON."""
+        return json.loads(self.body)
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,6 @@ class Answer:
     pause: float = 0.0
     """Seconds between two pieces of the body."""
     end: Literal["keep", "close", "reset", "hang"] = "keep"
-    reads_body: bool = True
-    """Whether the body of the request is read first."""
 
     def head(self) -> bytes:
         length = len(self.body) if self.claimed is None else self.claimed
@@ -100,8 +97,9 @@ Script = Callable[[Request], Answer] | Answer | Sequence[Answer] | Mapping[str, 
 # --- whole answers ----------------------------------------------------------------------------------
 
 
-def json(value: Any, status: int = 200, **how: Any) -> Answer:
-    return content(jsonlib.dumps(value).encode(), "application/json", status=status, **how)
+def reply(value: Any, status: int = 200, **how: Any) -> Answer:
+    """JSON, as the API answers."""
+    return content(json.dumps(value).encode(), "application/json", status=status, **how)
 
 
 def content(body: bytes, type: str, *, headers: Mapping[str, str] | None = None, **how: Any) -> Answer:
@@ -124,7 +122,7 @@ def vendor_body(status: int, message: str) -> dict[str, Any]:
 
 
 def vendor(status: int, message: str = "Something the server says", **how: Any) -> Answer:
-    return json(vendor_body(status, message), status=status, **how)
+    return reply(vendor_body(status, message), status=status, **how)
 
 
 def unauthenticated() -> Answer:
@@ -133,15 +131,14 @@ def unauthenticated() -> Answer:
 
 def later(status: int, after: float | dt.datetime | str) -> Answer:
     """429 or 503 with Retry-After in seconds, as an HTTP date, or as it is given."""
-    is_date = isinstance(after, dt.datetime)
-    value = email.utils.format_datetime(after, usegmt=True) if is_date else f"{after}"
+    value = email.utils.format_datetime(after, usegmt=True) if isinstance(after, dt.datetime) else f"{after}"
     return vendor(status, "Too busy", headers={"Retry-After": value})
 
 
 def token(word: str, mail: str = "ada@example.org") -> Answer:
     """A login that succeeds, with the documented body."""
     proof = {"strategy": "local", "accessToken": word}
-    return json({"accessToken": word, "authentication": proof, "user": {"id": 1, "email": mail}}, 201)
+    return reply({"accessToken": word, "authentication": proof, "user": {"id": 1, "email": mail}}, 201)
 
 
 def redirect(location: str, status: int = 302) -> Answer:
@@ -157,9 +154,9 @@ def zipped(answer: Answer) -> Answer:
 # --- faults -----------------------------------------------------------------------------------------
 
 
-def reset(*, reads_body: bool = True) -> Answer:
-    """RST instead of an answer, after the request was read or with its body unread."""
-    return Answer(None, end="reset", reads_body=reads_body)
+def reset() -> Answer:
+    """RST instead of an answer; as `on_accept`, before the request is read."""
+    return Answer(None, end="reset")
 
 
 def closed() -> Answer:
@@ -204,35 +201,34 @@ def broken_gzip(answer: Answer) -> Answer:
 class Server:
     """See `serve`."""
 
-    def __init__(self, script: Script, on_accept: Callable[[int], Answer | None] | None) -> None:
+    def __init__(self, script: Script, on_accept: Callable[[int], Answer | None]) -> None:
         self.requests: list[Request] = []
         self.connections = 0
         """How many connections were accepted so far."""
-        self.failures: list[BaseException] = []
+        self.failures: list[Exception] = []
         self._choose = _chooser(script)
-        self._on_accept = on_accept or (lambda number: None)
+        self._on_accept = on_accept
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
-        self._stop = threading.Event()
+        self._stopping = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.api = self.url + API
-        """Base URL for settings."""
+        """Base URL, for settings."""
         self._acceptor = threading.Thread(target=self._accept, name="faults")
         self._acceptor.start()
 
     def to(self, path: str, method: str | None = None) -> list[Request]:
-        """The requests to one path so far."""
+        """The requests to one path so far; `path` as it stands below the host."""
         return [r for r in self.requests if r.path == path and method in (None, r.method)]
 
     @property
-    def open(self) -> int:
-        """How many connections stand now."""
+    def open_connections(self) -> int:
         return len(self._open)
 
     def stop(self) -> None:
-        self._stop.set()
+        self._stopping.set()
         # A connection of our own wakes the acceptor on every platform.
         with contextlib.suppress(OSError), socket.create_connection(self._listener.getsockname(), 1):
             pass
@@ -248,12 +244,12 @@ class Server:
     def _accept(self) -> None:
         while True:
             connection, _ = self._listener.accept()
-            if self._stop.is_set():
+            if self._stopping.is_set():
                 connection.close()
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.connections += 1
             with self._lock:
-                self.connections += 1
                 self._open.add(connection)
             thread = threading.Thread(target=self._serve, args=(connection, self.connections), name="faults")
             self._threads.append(thread)
@@ -263,12 +259,15 @@ class Server:
         stream = connection.makefile("rb")
         try:
             greeting = self._on_accept(number)
-            goes_on = greeting is None or self._carry_out(greeting, connection, head_only=False)
-            while goes_on and (request := self._read(stream, number)):
-                goes_on = self._answer(request, connection, stream)
+            goes_on = greeting is None or self._send(greeting, connection)
+            while goes_on and (request := _read(stream, number)):
+                with self._lock:
+                    self.requests.append(request)
+                    answer = self._choose(request)
+                goes_on = self._send(answer, connection, has_body=request.method != "HEAD")
         except OSError:
             pass  # The client is gone: nobody is left to be told.
-        except BaseException as error:
+        except Exception as error:
             self.failures.append(error)
         finally:
             stream.close()
@@ -276,20 +275,99 @@ class Server:
                 self._open.discard(connection)
                 connection.close()
 
-    def _read(self, stream: BinaryIO, number: int) -> Request | None:
-        line = stream.readline().decode("latin-1").split()
-        if len(line) < 2:
-            return None
-        headers = {name.lower(): value for name, value in http.client.parse_headers(stream).items()}
-        return Request(line[0], line[1], headers, b"", number)
-
-    def _answer(self, request: Request, connection: socket.socket, stream: BinaryIO) -> bool:
+    def _send(self, answer: Answer, connection: socket.socket, *, has_body: bool = True) -> bool:
         """Whether the connection goes on."""
-        with self._lock:
-            position = len(self.requests)
-            self.requests.append(request)
-        if self._choose.needs_body or request.method != "GET":
-            pass
-        answer, request = self._choose(request, lambda: stream.read(int(request.headers.get("content-length", 0))))
-        self.requests[position] = request
-        return self._carry_out(answer, connection, head_only=request.method == "HEAD")
+        self._stopping.wait(answer.latency)
+        if answer.status is not None:
+            self._send_body(answer, connection, answer.framed() if has_body else b"")
+        if answer.end == "hang":
+            # Ends when the client gives up or the server stops.
+            connection.recv(1)
+        if answer.end == "reset":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return answer.end == "keep" and answer.framing != "close" and not self._stopping.is_set()
+
+    def _send_body(self, answer: Answer, connection: socket.socket, body: bytes) -> None:
+        if not answer.pause:
+            connection.sendall(answer.head() + body)
+            return
+        connection.sendall(answer.head())
+        for start in range(0, len(body), answer.piece):
+            connection.sendall(body[start : start + answer.piece])
+            if self._stopping.wait(answer.pause):
+                return
+
+
+def _read(stream: BinaryIO, connection: int) -> Request | None:
+    """The next request, or None where the client has closed."""
+    line = stream.readline().decode("latin-1").split()
+    if len(line) != 3:
+        return None
+    headers = {name.lower(): value for name, value in http.client.parse_headers(stream).items()}
+    body = stream.read(int(headers.get("content-length", 0)))
+    return Request(line[0], line[1], headers, body, connection)
+
+
+def _chooser(script: Script) -> Callable[[Request], Answer]:
+    if isinstance(script, Answer):
+        return lambda request: script
+    if callable(script):
+        return script
+    if isinstance(script, Mapping):
+        choosers = {where: _chooser(part) for where, part in script.items()}
+        unknown = _chooser(vendor(404, "No script for this path"))
+
+        def by_path(request: Request) -> Answer:
+            keys = (f"{request.method} {request.path}", request.path, "*")
+            return next((choosers[key] for key in keys if key in choosers), unknown)(request)
+
+        return by_path
+    answers = list(script)
+    return lambda request: answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+@contextlib.contextmanager
+def serve(script: Script, *, on_accept: Callable[[int], Answer | None] | None = None) -> Iterator[Server]:
+    """Serve a script until the block is left.
+
+    Parameters
+    ----------
+    script : callable, Answer, list of Answer or mapping
+        See the top of the module. It is called by one thread at a time.
+    on_accept : callable, optional
+        Number of the connection, from 1, to an answer that is carried out before anything is read, or
+        None; ``Answer(None, latency=0.2)`` is a server that is slow to begin.
+
+    Yields
+    ------
+    Server
+        With `url`, `api`, `requests`, `to(path)`, `connections` and `open_connections`.
+    """
+    server = Server(script, on_accept or (lambda number: None))
+    try:
+        yield server
+    finally:
+        server.stop()
+    if server.failures:
+        raise server.failures[0]
+
+
+@contextlib.contextmanager
+def nobody_listens() -> Iterator[str]:
+    """Base URL of a port that is held and refuses every connection."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}{API}"
+
+
+@contextlib.contextmanager
+def nobody_accepts() -> Iterator[str]:
+    """Base URL of a port whose queue is full: a connection neither stands nor fails."""
+    with socket.socket() as listener, contextlib.ExitStack() as waiting:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}{API}"

@@ -20,7 +20,7 @@ FLOORS = {
     "frames": 3,
     "artifacts": 4,
     "metrics": 4,
-    "starting": 4,
+    "runs": 4,
     "client": 5,
     "charts": 5,
     "embedded": 5,
@@ -31,7 +31,7 @@ FLOORS = {
 }
 NOT_FOR = {
     "client": {"metrics"},
-    "charts": {"transport", "frames", "settings", "artifacts", "starting", "inputs"},
+    "charts": {"transport", "frames", "settings", "artifacts", "runs", "inputs"},
     "metrics": {"transport", "settings", "frames", "inputs"},
     "embedded": set(FLOORS) - {"schema"},
     "frames": {"settings", "inputs"},

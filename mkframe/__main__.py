@@ -1,0 +1,134 @@
+"""The command line: ``mkframe demo`` and ``mkframe report``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from mkframe import __version__
+from mkframe.errors import InputError, MkframeError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Words behind ``mkframe``; those of the process by default.
+
+    Returns
+    -------
+    int
+        0, or 1 where the command ended with one of mkframe's errors, which is printed.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except MkframeError as error:
+        print(f"mkframe: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mkframe",
+        description="MetaKraftwerk build history: reports, and an embedded server to try things on.",
+        epilog="The account is taken from MKFRAME_URL, MKFRAME_TOKEN, MKFRAME_EMAIL and MKFRAME_PASSWORD.",
+    )
+    parser.add_argument("--version", action="version", version=f"mkframe {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_report(commands)
+    _add_demo(commands)
+    return parser
+
+
+def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    report = commands.add_parser(
+        "report", help="write the build history as one HTML file", description="Write the build history as one HTML file."
+    )
+    report.add_argument("--project", help="name of the project (its id with --from); all projects by default")
+    report.add_argument("--out", default="build-history.html", help="file to write (%(default)s)")
+    source = report.add_mutually_exclusive_group()
+    source.add_argument("--demo", action="store_true", help="report on the embedded server's history")
+    source.add_argument("--from", dest="file", metavar="FILE", help="report on a saved answer of GET /builds")
+    report.add_argument("--every", choices=["D", "W", "M", "Q"], default="W", help="length of a period (%(default)s)")
+    report.add_argument("--tz", default="UTC", help="time zone in which days and weeks are cut (%(default)s)")
+    report.set_defaults(run=_report)
+
+
+def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    demo = commands.add_parser(
+        "demo", help="run the embedded server", description="Run the embedded server until Ctrl-C."
+    )
+    demo.add_argument("--builds", type=int, default=2000, help="builds in its history (%(default)s)")
+    demo.add_argument("--port", type=int, default=0, help="port; a free one by default")
+    demo.add_argument("--seed", type=int, default=7, help="seed of the made-up history (%(default)s)")
+    demo.set_defaults(run=_demo)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from mkframe import report
+
+    parameters = {"project": _project(options), "source": _source(options), "every": options.every, "tz": options.tz}
+    bar = tqdm(desc="Report", unit="cell", disable=None, leave=False)
+
+    def tell(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    with bar:
+        path = report.write(options.out, parameters, progress=tell)
+    print(f"{path} is written ({path.stat().st_size // 1024} kB). Open {path.as_uri()}")  # noqa: T201
+
+
+def _source(options: argparse.Namespace) -> str:
+    if options.demo:
+        return "demo"
+    if options.file is None:
+        return "server"
+    path = Path(options.file).expanduser()
+    if not path.is_file():
+        raise InputError(f"There is no file {options.file!r}.", hint="Give a saved answer of GET /builds.")
+    return str(path.resolve())
+
+
+def _project(options: argparse.Namespace) -> str | int | None:
+    project: str | None = options.project
+    if project is None or options.file is None:
+        return project
+    if not project.isdigit():
+        raise InputError(
+            f"A saved answer knows projects by id, not by the name {project!r}.",
+            hint="Give the number: --project 402.",
+        )
+    return int(project)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from mkframe.embedded import Server
+
+    with Server(options.builds, port=options.port, seed=options.seed) as server:
+        print(  # noqa: T201
+            f"An embedded MetaKraftwerk with {options.builds:,} builds listens. To use it elsewhere:\n\n"
+            f"export MKFRAME_URL={server.url}\n"
+            f"export MKFRAME_EMAIL={server.email}\n"
+            f"export MKFRAME_PASSWORD={server.password}\n\n"
+            "Ctrl-C ends it.",
+            flush=True,
+        )
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""The builds that took longest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+from numpy.typing import NDArray
+
+from mkframe import metrics
+from mkframe.charts import canvas as c
+from mkframe.charts.words import ends_first, left_out, printable
+from mkframe.metrics.cells import BY, local_days
+from mkframe.metrics.text import count_text, duration_text
+
+__all__ = ["longest"]
+
+
+def longest(
+    builds: pd.DataFrame,
+    n: int = 10,
+    statuses: Sequence[str] | None = None,
+    tz: str = "UTC",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the builds that took longest as bars, with id, start, pattern and status.
+
+    Parameters
+    ----------
+    builds : DataFrame
+        With `status`, `build_start` and `build_end`; `patterns` or `pattern_names` are named where present.
+    n : int, default 10
+        How many at most.
+    statuses : sequence of str or None, default None
+        Which builds; None takes every build that has ended.
+    tz : str, default "UTC"
+        Zone in which starts are written.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If a column is missing or an argument is not known.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> start = pd.to_datetime(["2026-04-01T08:00Z"], utc=True)
+    >>> builds = pd.DataFrame({"status": "FAILED", "build_start": start, "patterns": [[808]],
+    ...                        "build_end": start + pd.Timedelta("90s")}, index=[5139])
+    >>> longest(builds, ax=Figure().subplots()).get_yticklabels()[0].get_text()
+    '5139   1 Apr 2026 08:00   808'
+    """
+    rows = metrics.longest(builds, n, statuses)
+    local_days(builds, tz)
+    ax = c.canvas(ax, height=1.6 + 0.3 * max(len(rows), 3))
+    title = f"The {count_text(len(rows))} longest builds" if len(rows) != 1 else "The longest build"
+    running = int((builds["status"] == "BUILDING").sum())
+    if not len(rows):
+        return c.say(ax, "The longest builds", f"No build has ended. {left_out((running, 'running'))}")
+    seconds = rows["duration"].dt.total_seconds().to_numpy("float64")
+    _bars(ax, rows["status"], seconds)
+    c.label_rows(
+        ax, np.arange(len(rows), dtype="float64"), [_row_label(row, tz) for row in rows.itertuples()]
+    )
+    measured = int((metrics.duration(builds) >= pd.Timedelta(0)).sum())
+    said = f"Of {count_text(measured, 'build')} with a duration. At the left: id, start ({tz}) and pattern."
+    missing = left_out((running, "running"), (ends_first(builds), "that end before they start"))
+    c.heading(ax, title, said, missing)
+    return ax
+
+
+def _bars(ax: Axes, statuses: pd.Series[str], seconds: NDArray[np.float64]) -> None:
+    for place, (status, length) in enumerate(zip(statuses, seconds, strict=True)):
+        bar = ax.barh(place, length, 0.55, **c.bar_look(status))
+        ax.bar_label(
+            bar,
+            [f"{duration_text(length)}  {printable(status)}"],
+            padding=5,
+            fontsize=9,
+            color=c.INK,
+            parse_math=False,
+        )
+    ax.set_xlim(0, max(seconds.max(), 1e-3) * 1.02)
+    ax.xaxis.set_major_locator(NullLocator())
+    ax.spines["bottom"].set_visible(False)
+
+
+def _row_label(row: object, tz: str) -> str:
+    start = row.build_start.tz_convert(tz)  # type: ignore[attr-defined]
+    names: list[object] = next((getattr(row, name) for name in BY["pattern"] if hasattr(row, name)), [])
+    pattern = printable(", ".join(map(str, names)), 28)
+    return f"{row.Index}   {start.day} {start:%b %Y %H:%M}   {pattern}"  # type: ignore[attr-defined]

@@ -1,0 +1,215 @@
+"""The routes: every resource of the schema, and the login beside them.
+
+Open in the reference; here: GET of a single row where none is documented answers 405 like every other
+undocumented method, POST /instances answers 501 because its body is not described, every POST answers 201,
+and a fetch raises the counter ``downloaded``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mkframe import schema
+
+from . import answers, questions, starting
+from .answers import Refusal
+from .artifacts import pack
+from .login import Logins, User
+from .sql import MetaDatabase
+from .world import Row, World
+
+_ROOT = "/api/v1"
+_BIGGEST_BODY = 20_000_000
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_POST = {"start", "query"}
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def make_app(world: World, logins: Logins, latency: float) -> Starlette:
+    """Build the application of one server."""
+    api = _Api(world, logins)
+
+    def route(path: str, handler: Handler) -> Route:
+        async def late(request: Request) -> Response:
+            if latency:
+                await asyncio.sleep(latency)
+            return await handler(request)
+
+        return Route(path, late, methods=_METHODS)
+
+    routes = [route(schema.AUTHENTICATION, api.authenticate)]
+    for resource in schema.RESOURCES.values():
+        routes.append(route(_ROOT + resource.path, api.many(resource)))
+        routes.append(route(_ROOT + resource.path + "/{id}", api.one(resource)))
+    app = Starlette(routes=routes, exception_handlers=_HANDLERS)
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Api:
+    def __init__(self, world: World, logins: Logins) -> None:
+        self.world, self.logins = world, logins
+        self.databases = MetaDatabase(world)
+
+    async def authenticate(self, request: Request) -> Response:
+        _allow(request, {"POST"})
+        body = await _body(request)
+        email = body.get("email") if isinstance(body, dict) else None
+        if not isinstance(email, str) or not email:
+            raise Refusal(400, "'email' is required")
+        if body.get("strategy", "local") != "local":
+            raise Refusal(400, "'strategy' must be local")
+        user, token = self.logins.enter(email, body.get("password"))
+        return answers.created(
+            {
+                "accessToken": token,
+                "authentication": {"strategy": "local", "accessToken": token},
+                "user": {"id": user.id, "email": user.email},
+            }
+        )
+
+    def many(self, resource: schema.Resource) -> Handler:
+        posts = bool(_POST & set(resource.verbs))
+        methods = ({"GET", "HEAD"} if "find" in resource.verbs else set()) | ({"POST"} if posts else set())
+
+        async def handle(request: Request) -> Response:
+            if resource.name == "instances" and request.method == "POST":
+                self.user(request)
+                raise Refusal(501, "The body of POST /instances is not described, so it is not taken here")
+            _allow(request, methods)
+            user = self.user(request)
+            if request.method == "POST":
+                return await self._post(resource, user, await _body(request))
+            return await run_in_threadpool(self._find, resource, user, request)
+
+        return handle
+
+    def one(self, resource: schema.Resource) -> Handler:
+        methods = {"GET", "HEAD"} if {"get", "fetch"} & set(resource.verbs) else set()
+
+        async def handle(request: Request) -> Response:
+            _allow(request, methods)
+            user = self.user(request)
+            answer = self._fetch if "fetch" in resource.verbs else self._get
+            return await run_in_threadpool(answer, resource, user, request)
+
+        return handle
+
+    def user(self, request: Request) -> User:
+        return self.logins.user(request.headers.get("authorization"))
+
+    # --- reading ----------------------------------------------------------------------------------------
+
+    def _find(self, resource: schema.Resource, user: User, request: Request) -> Response:
+        where, releases = questions.conditions(self.world, user, resource, request.query_params.multi_items())
+        if resource.name == "builds" and releases:
+            where["releases"] = {r.id for r in releases.values()}
+        rows = self.world.find(resource.name, where, releases)
+        visible = (r for r in rows if user.sees(_project(resource, r)))
+        return answers.rows(request, (_shown(resource, r) for r in visible))
+
+    def _row(self, resource: schema.Resource, user: User, request: Request) -> Row:
+        text = request.path_params["id"]
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+        rows = list(self.world.find(resource.name, {"id": {number}}))
+        if not rows:
+            raise Refusal(404, schema.NO_RECORD.text.format(text))
+        questions.permit(user, _project(resource, rows[0]))
+        return rows[0]
+
+    def _get(self, resource: schema.Resource, user: User, request: Request) -> Response:
+        return answers.row(request, _shown(resource, self._row(resource, user, request)))
+
+    def _fetch(self, resource: schema.Resource, user: User, request: Request) -> Response:
+        row = self._row(resource, user, request)
+        if not user.may_download:
+            raise Refusal(403, "You don't have permissions to download build results!")
+        body = pack(self.world, row["id"])
+        headers = {"Content-Disposition": _disposition(row["name"])}
+        answer = answers.tagged(request, body, "application/zip", headers, pack=False)
+        if request.method == "GET" and answer.status_code == 200:
+            self.world.count_fetch(row["id"])
+        return answer
+
+    # --- writing ----------------------------------------------------------------------------------------
+
+    async def _post(self, resource: schema.Resource, user: User, body: Any) -> Response:
+        if resource.name == "builds":
+            return await self._start(user, body)
+        if resource.name == "metadata":
+            return answers.created(await run_in_threadpool(self.databases.ask, user, body))
+        row = await run_in_threadpool(starting.start_deployment, self.world, user, body)
+        return answers.created(_shown(resource, row))
+
+    async def _start(self, user: User, body: Any) -> Response:
+        place, warnings = await run_in_threadpool(starting.start_build, self.world, user, body)
+        build = int(self.world.builds.id[place])
+        if not body.get("wait"):
+            short = {"id": build, "status": self.world.status(place, self.world.clock())}
+            return answers.created({"build": short, "warnings": warnings})
+        while (left := int(self.world.builds.end[place]) - self.world.clock()) > 0:
+            await asyncio.sleep(min(left / 1000 + 0.002, 0.5))
+        (row,) = await run_in_threadpool(self.world.find, "builds", {"id": {build}})
+        return answers.created({"build": row, "warnings": warnings})
+
+
+def _project(resource: schema.Resource, row: Row) -> int | None:
+    return row["id"] if resource.name == "projects" else row.get("project_id")
+
+
+def _shown(resource: schema.Resource, row: Row) -> Row:
+    """Leave out what only serves the filters."""
+    if len(row) == len(resource.fields):
+        return row
+    return {f.name: row[f.name] for f in resource.fields}
+
+
+def _disposition(name: str) -> str:
+    plain = name.encode("ascii", "replace").decode().replace('"', "'")
+    extra = "" if plain == name else f"; filename*=UTF-8''{quote(name)}"
+    return f'attachment; filename="{plain}"{extra}'
+
+
+def _allow(request: Request, methods: set[str]) -> None:
+    if request.method not in methods:
+        raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
+
+
+async def _body(request: Request) -> Any:
+    if int(request.headers.get("content-length") or 0) > _BIGGEST_BODY:
+        raise Refusal(413, "The body is too large")
+    try:
+        return json.loads(await request.body() or b"{}")
+    except (ValueError, RecursionError):
+        raise Refusal(400, "The body is not valid JSON") from None
+
+
+# --- errors ---------------------------------------------------------------------------------------------
+
+
+async def _refused(request: Request, error: Refusal) -> Response:
+    return answers.refusal(error.status, error.message)
+
+
+async def _no_such_thing(request: Request, error: HTTPException) -> Response:
+    texts = {404: "Page not found", 405: "Not implemented"}
+    headers = dict(error.headers or {})
+    return answers.refusal(error.status_code, texts.get(error.status_code, error.detail), headers)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    return answers.refusal(500, f"{type(error).__name__} in the embedded server")
+
+
+_HANDLERS: Any = {Refusal: _refused, HTTPException: _no_such_thing, Exception: _broken}

@@ -1,0 +1,147 @@
+"""The files of a build: a ZIP per pattern with a member per instance, made when it is asked for.
+
+The same download gives the same bytes; two builds differ where an instance's version or the pattern's
+template has changed between them, and the manifest names the build. What real artifacts look like inside is
+not published: these are plausible, not authentic.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from datetime import UTC, datetime
+from xml.sax.saxutils import quoteattr
+
+from .catalogue import PATTERNS, Instance, Pattern
+from .contents import Column
+from .times import iso
+from .world import World
+
+_TYPES = {
+    "SYNAPSE": {"VARCHAR": "NVARCHAR", "TIMESTAMP": "DATETIME2", "NUMBER": "DECIMAL", "INTEGER": "INT"},
+    "FABRIC": {"TIMESTAMP": "DATETIME2(6)", "NUMBER": "DECIMAL", "INTEGER": "BIGINT"},
+    "DATABRICKS": {"VARCHAR": "STRING", "CHAR": "STRING", "NUMBER": "DECIMAL", "INTEGER": "BIGINT"},
+    "SNOWFLAKE": {"TIMESTAMP": "TIMESTAMP_NTZ"},
+}
+
+
+def pack(world: World, id: int) -> bytes:
+    """Make the ZIP of a download."""
+    with world.lock:
+        rows, slots = world.files({"id": {id}})
+        row, pattern = int(rows[0]), PATTERNS[int(world.builds.patterns[rows[0], slots[0]])]
+        start, build = int(world.builds.start[row]), int(world.builds.id[row])
+        instances = world.members(row)[pattern.id]
+    template = world.catalogue.pattern_version(pattern.id, start)
+    stamp = datetime.fromtimestamp(start // 1000, UTC).timetuple()[:6]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        manifest = []
+        for instance in sorted(instances, key=lambda i: (i.folder, i.name)):
+            version = instance.version(start)
+            columns = world.contents.columns(instance, version)
+            text = _render(pattern, template, instance, columns)
+            path = (
+                f"{instance.folder.strip('/')}/{instance.name}.{'xml' if pattern.type == 'IICS' else 'sql'}"
+            )
+            _write(archive, path, text, stamp)
+            manifest.append(
+                {"path": path, "instance_id": instance.id, "version": version, "fields": len(columns)}
+            )
+        about = {
+            "build_id": build,
+            "pattern": pattern.name,
+            "type": pattern.type,
+            "template": template,
+            "build_start": iso(start),
+            "members": manifest,
+        }
+        _write(archive, "manifest.json", json.dumps(about, indent=2) + "\n", stamp)
+    return buffer.getvalue()
+
+
+def _write(archive: zipfile.ZipFile, path: str, text: str, stamp: tuple[int, ...]) -> None:
+    info = zipfile.ZipInfo(path, (stamp[0], stamp[1], stamp[2], stamp[3], stamp[4], stamp[5]))
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.external_attr = 0o644 << 16
+    archive.writestr(info, text)
+
+
+def _render(pattern: Pattern, template: int, instance: Instance, columns: tuple[Column, ...]) -> str:
+    if pattern.type == "IICS":
+        return _mapping(pattern, template, instance, columns)
+    return _ddl(pattern, template, instance, columns) + _load(template, instance, columns)
+
+
+# --- SQL ------------------------------------------------------------------------------------------------
+
+
+def _schema_of(instance: Instance) -> str:
+    return instance.folder.strip("/").replace("/", "_")
+
+
+def _type(platform: str, column: Column) -> str:
+    name = _TYPES.get(platform, {}).get(column.type, column.type)
+    sized = column.length is not None and name != "STRING"
+    return f"{name}({column.length}{', 4' if column.type == 'NUMBER' else ''})" if sized else name
+
+
+def _ddl(pattern: Pattern, template: int, instance: Instance, columns: tuple[Column, ...]) -> str:
+    width = max(len(c.name) for c in columns)
+    lines = [
+        f"    {c.name:<{width}} {_type(pattern.type, c)}{' NOT NULL' if c.role in ('SK', 'BK') else ''}"
+        for c in columns
+    ]
+    create = "CREATE TABLE IF NOT EXISTS" if pattern.type in ("SNOWFLAKE", "DATABRICKS") else "CREATE TABLE"
+    return (
+        f"-- {pattern.name}, template {template}\n"
+        f"{create} {_schema_of(instance)}.{instance.name} (\n" + ",\n".join(lines) + "\n);\n\n"
+    )
+
+
+def _load(template: int, instance: Instance, columns: tuple[Column, ...]) -> str:
+    target, names = f"{_schema_of(instance)}.{instance.name}", [c.name for c in columns]
+    key = names[0]
+    changes = [f"TGT.{n} <> SRC.{n}" for n in names[2:6]] or [f"TGT.{names[1]} <> SRC.{names[1]}"]
+    sets = ", ".join(f"{n} = SRC.{n}" for n in names[1:])
+    guard = f" AND ({' OR '.join(changes)})" if template else ""
+    lines = (
+        f"MERGE INTO {target} AS TGT",
+        f"USING STAGING.{instance.name} AS SRC",
+        f"   ON TGT.{key} = SRC.{key}",
+        f" WHEN MATCHED{guard} THEN UPDATE SET {sets}",
+        f" WHEN NOT MATCHED THEN INSERT ({', '.join(names)})",
+        f"      VALUES ({', '.join(f'SRC.{n}' for n in names)});",
+    )
+    return "\n".join(lines) + "\n"
+
+
+# --- XML ------------------------------------------------------------------------------------------------
+
+
+def _mapping(pattern: Pattern, template: int, instance: Instance, columns: tuple[Column, ...]) -> str:
+    fields = "\n".join(
+        f"      <field name={quoteattr(c.name)} type={quoteattr(c.type)}"
+        + (f' precision="{c.length}"' if c.length is not None else "")
+        + f" role={quoteattr(c.role)}/>"
+        for c in columns
+    )
+    links = "\n".join(
+        f"    <link from={quoteattr(f'SRC.{c.name}')} to={quoteattr(f'TGT.{c.name}')}/>" for c in columns
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<mapping name={quoteattr(f'm_{instance.name}')} pattern={quoteattr(pattern.name)} "
+        f'template="{template}">\n'
+        f"  <folder path={quoteattr(instance.folder)}/>\n"
+        f"  <transformations>\n"
+        f'    <source name="SRC" object={quoteattr(f"STAGING.{instance.name}")}>\n{fields}\n    </source>\n'
+        f'    <expression name="EXP_HASH" field={quoteattr(columns[0].name)} '
+        f"value={quoteattr(f'MD5({columns[1].name})')}/>\n"
+        f'    <target name="TGT" object={quoteattr(f"{_schema_of(instance)}.{instance.name}")}>\n'
+        f"{fields}\n    </target>\n"
+        f"  </transformations>\n"
+        f"  <links>\n{links}\n  </links>\n"
+        "</mapping>\n"
+    )

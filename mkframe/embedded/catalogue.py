@@ -1,0 +1,233 @@
+"""Where the story plays: projects, patterns, instances, releases and all that is configured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import words
+from .releases import tell_releases
+from .times import DAY, STORY_DAYS, Ints
+
+Row = dict[str, Any]
+CUSTOMER = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A pattern; `versions` counts its template changes during the story, `share` its part of builds."""
+
+    id: int
+    name: str
+    type: str
+    group: int | None
+    versions: int
+    folders: tuple[str, ...]
+    seconds: float
+    growth: float = 1.0
+    active: bool = True
+
+
+_VAULT = ("/RAW_VAULT", "/RAW_VAULT/CRM", "/RAW_VAULT/ERP", "/BUSINESS_VAULT", "/BUSINESS_VAULT/CRM")
+_MART = ("/STAGING", "/MART", "/MART/FINANCE", "/MART/SALES")
+_LAKE = ("/BRONZE", "/SILVER", "/SILVER/EVENTS", "/GOLD")
+
+PATTERNS = {
+    p.id: p
+    for p in (
+        Pattern(799, "OLD_HLS", "IICS", 4, 1, ("/RAW_VAULT",), 9, active=False),
+        Pattern(808, "CORE_DV_HLS", "IICS", 1, 4, _VAULT, 9),
+        Pattern(812, "STAGE_LOAD", "IICS", 1, 2, ("/STAGING", "/STAGING/CRM", "/STAGING/ERP"), 6),
+        Pattern(815, "BV_PIT_BRIDGE", "SNOWFLAKE", 1, 3, ("/BUSINESS_VAULT", "/BUSINESS_VAULT/PIT"), 11),
+        Pattern(821, "SF_DIM_FACT", "SNOWFLAKE", 2, 3, _MART, 12),
+        Pattern(826, "SYN_STAGING", "SYNAPSE", 2, 2, ("/STAGING", "/STAGING/SAP"), 7),
+        Pattern(830, "SYN_MART", "SYNAPSE", 2, 3, _MART, 14),
+        Pattern(834, "FAB_LAKEHOUSE", "FABRIC", 3, 2, _LAKE, 5, growth=1.6),
+        Pattern(839, "FAB_WAREHOUSE", "FABRIC", 3, 2, ("/GOLD", "/GOLD/REPORTING"), 10),
+        Pattern(841, "DBX_BRONZE", "DATABRICKS", 3, 1, ("/BRONZE",), 8),
+        Pattern(845, "COMMON_AUDIT", "SNOWFLAKE", None, 1, ("/AUDIT",), 4),
+    )
+}
+REGRESSING = 821
+"""The pattern whose builds have become slower during the last months."""
+
+PROJECTS = (
+    (377, "SANDBOX_2023", True, False),
+    (395, "LEGACY_MIGRATION", False, True),
+    (402, "DEMO_PROJECT", False, False),
+    (405, "SALES_DWH", False, False),
+    (411, "FINANCE_MART", False, False),
+    (418, "LOGISTICS_LAKE", False, False),
+)
+SIZES = {
+    402: {808: 60, 812: 40, 815: 24, 845: 8},
+    405: {821: 48, 815: 20},
+    411: {826: 32, 830: 26, 821: 15},
+    418: {834: 46, 839: 24, 841: 18},
+    395: {799: 12},
+}
+"""Instances per project and pattern at the end of the story."""
+PLAYING = (402, 405, 411, 418)
+"""Projects in which something is built."""
+
+
+@dataclass(slots=True)
+class Instance:
+    """An instance with all its versions: `edits` are the instants of its changes."""
+
+    id: int
+    identity_id: int
+    project_id: int
+    pattern_id: int
+    folder_id: int
+    folder: str
+    name: str
+    user_id: int
+    created: int
+    edits: Ints
+    errors: int = 0
+    labels: list[str] = field(default_factory=list)
+    flags: dict[str, bool] = field(default_factory=dict)
+    holder: int | None = None
+
+    def version(self, at: int) -> int:
+        """Number of the version that was current at an instant (Unix ms)."""
+        return 1 + int(np.searchsorted(self.edits, at, "right"))
+
+    def changed(self, version: int) -> int:
+        """Instant (Unix ms) at which a version began."""
+        return self.created if version == 1 else int(self.edits[version - 2])
+
+
+class Catalogue:
+    """Everything but the builds, as it is at `now` (Unix ms)."""
+
+    def __init__(self, seed: int, now: int) -> None:
+        self.seed, self.now = seed, now
+        self.start = now - STORY_DAYS * DAY
+        self.releases = tell_releases(now)
+        self.folders = _folders()
+        self.instances = _instances(seed, self.start, now, self.folders)
+        self.members: dict[tuple[int, int], list[Instance]] = {}
+        for instance in self.instances.values():
+            self.members.setdefault((instance.project_id, instance.pattern_id), []).append(instance)
+        self.pattern_changes = {p.id: _pattern_changes(seed, p, self.start, now) for p in PATTERNS.values()}
+
+    def pattern_version(self, pattern: int, at: int) -> int:
+        """Count the changes of a pattern's template up to an instant."""
+        return int(np.searchsorted(self.pattern_changes[pattern], at, "right"))
+
+    def release_at(self, group: int | None, at: int) -> int | None:
+        """Return the release of a group in whose period an instant lies, else its Default Release."""
+        if group is None:
+            return None
+        line = [r for r in self.releases.values() if r.group == group and r.hotfix_of is None]
+        dated = [r.id for r in line if r.start is not None and r.start <= at]
+        return dated[-1] if dated else line[0].id
+
+    def instance_row(self, instance: Instance, at: int) -> Row:
+        """Describe an instance as it was at an instant."""
+        version = instance.version(at)
+        changed = instance.changed(version)
+        return {
+            "id": instance.id,
+            "customer_id": CUSTOMER,
+            "name": instance.name,
+            "project_id": instance.project_id,
+            "pattern_id": instance.pattern_id,
+            "errors": instance.errors,
+            "instance_folder_id": instance.folder_id,
+            "version": version,
+            "description": None if instance.id % 3 else f"{instance.name} in {instance.folder}",
+            "release_id": self.release_at(PATTERNS[instance.pattern_id].group, changed),
+            "identity_id": instance.identity_id,
+            "user_id": instance.user_id,
+            "latest_commit_id": instance.identity_id * 100 + version,
+            "labels": instance.labels,
+            "folder": instance.folder,
+            "checked_out": instance.holder is not None,
+            "checked_out_by_user_id": instance.holder,
+            **instance.flags,
+        }
+
+
+# --- folders and instances ------------------------------------------------------------------------------
+
+_FLAGS = ("deleted", "upload_disabled", "insert_disabled", "build_disabled", "edit_disabled")
+
+
+def _folders() -> list[Row]:
+    rows: list[Row] = []
+    for project, sizes in SIZES.items():
+        for pattern in sizes:
+            paths: dict[str, int] = {}
+            for path in (*PATTERNS[pattern].folders, "/ARCHIVE"):
+                above, _, name = path.rpartition("/")
+                paths[path] = 301 + len(rows)
+                flags = dict.fromkeys(_FLAGS, False)
+                if path == "/ARCHIVE":
+                    flags |= {"deleted": pattern % 2 == 1, "build_disabled": True, "upload_disabled": True}
+                rows.append(
+                    {"id": paths[path], "project_id": project, "pattern_id": pattern,
+                     "parent_folder_id": paths.get(above), "name": name, "path": path, **flags}
+                )  # fmt: skip
+    return rows
+
+
+def _instances(seed: int, start: int, now: int, folders: list[Row]) -> dict[int, Instance]:
+    where = {(f["project_id"], f["pattern_id"], f["path"]): f["id"] for f in folders}
+    made: dict[int, Instance] = {}
+    for project, sizes in SIZES.items():
+        for pattern, size in sizes.items():
+            for instance in _family(seed, project, pattern, size, start, now, 20001 + len(made)):
+                instance.folder_id = where[project, pattern, instance.folder]
+                made[instance.id] = instance
+    return made
+
+
+def _family(
+    seed: int, project: int, pattern: int, size: int, start: int, now: int, first: int
+) -> list[Instance]:
+    """The instances of a pattern in a project, oldest first: three fifths are there when the story begins."""
+    rng = np.random.default_rng([seed, project, pattern])
+    old = int(size * 0.6)
+    created = np.concatenate(
+        [start - rng.integers(DAY, 300 * DAY, old), rng.integers(start, now - 5 * DAY, size - old)]
+    )
+    created.sort()
+    made = []
+    for place in range(size):
+        edits = _edits(rng, max(int(created[place]), start), now)
+        made.append(_instance(project, pattern, place, first + place, int(created[place]), edits))
+    return made
+
+
+def _edits(rng: np.random.Generator, start: int, now: int) -> Ints:
+    many = int(rng.poisson((now - start) / DAY / 50))
+    edits = np.sort(rng.integers(start, now - 2 * 60_000, many))
+    # people do not edit at weekends: such an edit is told of the Friday before
+    weekday = (edits // DAY + 3) % 7
+    return np.sort(edits - np.clip(weekday - 4, 0, 2) * DAY).clip(start + 1)
+
+
+def _instance(project: int, pattern: int, place: int, id: int, created: int, edits: Ints) -> Instance:
+    nouns, folders = words.NOUNS[project], PATTERNS[pattern].folders
+    name = nouns[place % len(nouns)] + words.SUFFIXES[place // len(nouns)]
+    folder = folders[place % len(folders)]
+    if (pattern, place) == (808, 0):
+        folder = "/BUSINESS_VAULT"  # AIRPLANE, as in the vendor's example
+    flags = {flag: place % 23 == 7 + n for n, flag in enumerate(_FLAGS)}
+    return Instance(
+        id, id + 30000, project, pattern, 0, folder, name, 2 + (id % 8), created, edits,
+        errors=1 + place % 4 if place % 17 == 5 else 0,
+        labels=[label for label, nth in (("PII", 6), ("CORE", 4)) if place % nth == 1],
+        flags={**flags, "invalid": place % 19 == 14},
+        holder=2 + place % 8 if place % 11 == 3 else None,
+    )  # fmt: skip
+
+
+def _pattern_changes(seed: int, pattern: Pattern, start: int, now: int) -> Ints:
+    rng = np.random.default_rng([seed, pattern.id])
+    return np.sort(rng.integers(start + 60 * DAY, now - 20 * DAY, pattern.versions))

@@ -1,0 +1,34 @@
+"""The table of builds, as columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .times import Ints
+
+BUILDING, FINISHED, FAILED, CANCELED = range(4)
+"""Places in `schema.STATUSES`."""
+
+
+@dataclass(slots=True)
+class Builds:
+    """The columns of all builds in the order of their ids; times are Unix ms, words are codes.
+
+    `end`, `outcome`, `progress` and `message` say how a build ends, also before it has.
+    """
+
+    id: Ints
+    project: Ints
+    user: Ints
+    start: Ints
+    end: Ints
+    outcome: Ints
+    progress: Ints
+    patterns: Ints
+    counts: Ints
+    offset: Ints
+    releases: Ints
+    download: Ints
+    message: list[str]
+    name: list[str | None]
+    description: list[str | None]

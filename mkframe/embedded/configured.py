@@ -1,0 +1,178 @@
+"""What is configured around patterns: deployments, agents, roles, properties, labels, variables."""
+
+from __future__ import annotations
+
+import uuid
+
+from .catalogue import PATTERNS, PROJECTS, Catalogue, Instance, Row
+
+
+def project_rows() -> list[Row]:
+    """Describe the projects."""
+    return [{"id": i, "name": n, "deleted": d, "disabled": off} for i, n, d, off in PROJECTS]
+
+
+def pattern_rows(catalogue: Catalogue) -> list[Row]:
+    """Describe the patterns."""
+    return [
+        {
+            "id": p.id,
+            "name": p.name,
+            "description": f"{p.type} artifacts from {', '.join(p.folders[:2])}" if p.id % 2 == 0 else None,
+            "type": p.type,
+            "vers_no": f"{1 + p.id % 3}.{catalogue.pattern_version(p.id, catalogue.now)}",
+            "status": "FINISHED" if p.id != 841 else "DRAFT",
+            "active": p.active,
+            "deleted": not p.active,
+            "disabled": p.id == 845,
+            "release_group_id": p.group,
+        }
+        for p in PATTERNS.values()
+    ]
+
+
+def deployment_rows() -> list[Row]:
+    """Describe where patterns deliver to; API, database and Git are the targets the reference names."""
+    return [
+        {"id": n, "pattern_id": pattern, "name": name}
+        for n, (pattern, name) in enumerate(
+            ((p, target) for p in (808, 812, 815, 821, 830, 834, 839)
+             for target in (f"{PATTERNS[p].type}_TEST", f"{PATTERNS[p].type}_PROD", "GIT_MAIN")), 1
+        )
+    ]  # fmt: skip
+
+
+def agent_group_rows() -> list[Row]:
+    """Describe the agent groups."""
+    return [
+        {"id": 1, "name": "ON_PREMISES", "description": "Agents beside the source systems"},
+        {"id": 2, "name": "CLOUD", "description": None},
+    ]
+
+
+def agent_rows(seed: int) -> list[Row]:
+    """Describe the agents."""
+    names = ("agent-vienna-1", "agent-vienna-2", "agent-cloud-1", "agent-cloud-2", "agent-laptop")
+    groups = (1, 1, 2, 2, None)
+    return [
+        {
+            "id": n + 1,
+            "agent_id": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.{seed}.example.com")),
+            "name": name,
+            "deleted": n == 4,
+            "disabled": n == 3,
+            "online": n in (0, 2),
+            "group_id": group,
+        }
+        for n, (name, group) in enumerate(zip(names, groups, strict=True))
+    ]
+
+
+_ROLES = (
+    ("SK", "key", "1", "1"),
+    ("BK", "key", "1", "n"),
+    ("SRC_AND_TGT_FIELD", "field", "0", "n"),
+    ("LOAD_DATE", "audit", "1", "1"),
+    ("RECORD_SOURCE", "audit", "0", "1"),
+)
+
+
+def functional_role_rows() -> list[Row]:
+    """Describe the parts that fields play; every second pattern has no audit roles."""
+    return [
+        {
+            "id": pattern * 10 + n,
+            "pattern_id": pattern,
+            "name": name,
+            "class": kind,
+            "domain": None if kind != "key" else "HASH",
+            "cardinality_min": low,
+            "cardinality_max": high,
+            "pos_no": n,
+            "deleted": False,
+            "disabled": False,
+            "readonly": kind == "audit",
+            "merge_strategy": "OVERWRITE" if kind == "field" else None,
+        }
+        for pattern in PATTERNS
+        for n, (name, kind, low, high) in enumerate(_ROLES[: 5 if pattern % 2 == 0 else 3], 1)
+    ]
+
+
+_PROPERTIES = (
+    ("NAME", "string", None, True),
+    ("DATA_TYPE", "string", None, True),
+    ("PRECISION", "integer", "0", False),
+    ("NULLABLE", "boolean", None, False),
+    ("VALID_FROM", "date", "YYYY-MM-DD", False),
+)
+
+
+def instance_property_rows() -> list[Row]:
+    """Describe the schema of the patterns' instance fields."""
+    return [
+        {
+            "id": pattern * 10 + n,
+            "pattern_id": pattern,
+            "name": name,
+            "datatype": datatype,
+            "format": layout,
+            "description": None if required else f"{name.replace('_', ' ').capitalize()} of the field",
+            "deleted": False,
+            "required": required,
+            "pos_no": n,
+        }
+        for pattern in PATTERNS
+        for n, (name, datatype, layout, required) in enumerate(_PROPERTIES, 1)
+    ]
+
+
+def label_rows() -> list[Row]:
+    """Describe labels: global, of a project, and of a pattern in a project."""
+    labels = (
+        (None, None, "PII", "#d62728"),
+        (None, None, "CORE", "#1f77b4"),
+        (402, None, "AVIATION", "#2ca02c"),
+        (405, None, "REVIEW", "#ff7f0e"),
+        (411, None, "SOX", None),
+        (402, 808, "HUB", "#9467bd"),
+        (402, 808, "SATELLITE", "#8c564b"),
+        (418, 834, "EVENTS", "#17becf"),
+    )
+    return [
+        {"id": n, "project_id": project, "pattern_id": pattern, "name": name, "color": color}
+        for n, (project, pattern, name, color) in enumerate(labels, 1)
+    ]
+
+
+def pattern_variable_rows(catalogue: Catalogue) -> list[Row]:
+    """Describe the variables' values on their four levels; `instance_id` serves the filter only."""
+    rows: list[Row] = []
+    names = {project: name for project, name, *_ in PROJECTS}
+    for pattern in PATTERNS:
+        for n, (name, value) in enumerate(
+            (("TARGET_SCHEMA", "DWH"), ("BATCH_SIZE", "1000"), ("OWNER_TAG", None))
+        ):
+            rows.append(_variable(pattern * 10 + n, pattern, name, value, "default"))
+    for (project, pattern), members in catalogue.members.items():
+        variable, first = pattern * 10, members[0]
+        rows.append(_variable(variable, pattern, "TARGET_SCHEMA", names[project], "project", project))
+        rows.append(_variable(variable + 1, pattern, "BATCH_SIZE", "5000", "instance_folder", project, first))
+        rows.append(_variable(variable + 1, pattern, "BATCH_SIZE", "250", "instance", project, first))
+    return rows
+
+
+def _variable(
+    id: int, pattern: int, name: str, value: str | None, level: str,
+    project: int | None = None, instance: Instance | None = None,
+) -> Row:  # fmt: skip
+    return {
+        "pattern_variable_id": id,
+        "pattern_id": pattern,
+        "name": name,
+        "value": value,
+        "level": level,
+        "project_id": project,
+        "instance_folder_id": instance.folder_id if instance else None,
+        "instance_id": instance.id if instance and level == "instance" else None,
+    }

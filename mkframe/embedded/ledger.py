@@ -1,0 +1,122 @@
+"""What builds and people have changed: the rows of the views DELIVERIES and COMMITS.
+
+A delivery is an instance that a FINISHED build made for the first time, or whose version or template differs
+from the last FINISHED build of it. A commit is a version made by hand, or an instance of a build that had
+something to commit: in a build of any outcome, where the instance has changed since its last commit by a
+build. Open in the reference: whether a build without changes commits (here it does not), and whether
+COMMIT_TIMESTAMP is UTC (here it is).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mkframe import schema
+
+from . import words
+from .catalogue import PATTERNS, Instance
+from .columns import FINISHED
+from .times import iso
+from .world import World
+
+Values = tuple[Any, ...]
+
+
+class Ledger:
+    """The ledger of one project, which grows as builds end.
+
+    Parameters
+    ----------
+    world : World
+        The state of the server.
+    project : int
+        Project ID.
+    """
+
+    def __init__(self, world: World, project: int) -> None:
+        self._world, self._project = world, project
+        self._delivered: dict[int, tuple[int, int, int]] = {}
+        self._committed: dict[int, int] = {}
+        self._done: set[int] = set()
+        self._deliveries = 0
+        self.latest: dict[int, int] = {}
+
+    def advance(self) -> tuple[list[Values], list[Values]]:
+        """Return the deliveries and commits of the builds that have ended since the last call."""
+        at, b = self._world.settle(), self._world.builds
+        rows = self._world.find_builds({"project_id": {self._project}})
+        rows = rows[b.end[rows] <= self._world.seen(rows, at)]
+        deliveries: list[Values] = []
+        commits: list[Values] = []
+        for row in rows[np.argsort(b.end[rows], kind="stable")].tolist():
+            if row not in self._done:
+                self._done.add(row)
+                self._absorb(row, deliveries, commits)
+        return deliveries, commits
+
+    def by_hand(self) -> list[Values]:
+        """Return the commits that people made by hand: one per version."""
+        rows = []
+        for instance in self._world.catalogue.instances.values():
+            if instance.project_id == self._project:
+                times = [instance.created, *instance.edits.tolist()]
+                rows += [
+                    self._commit(instance, t, instance.user_id, "Commit", "FINISHED", None) for t in times
+                ]
+        return rows
+
+    def _absorb(self, row: int, deliveries: list[Values], commits: list[Values]) -> None:
+        b = self._world.builds
+        start, end, user = int(b.start[row]), int(b.end[row]), int(b.user[row])
+        status = schema.STATUSES[b.outcome[row]]
+        for pattern, instances in self._world.members(row).items():
+            template = self._world.catalogue.pattern_version(pattern, start)
+            for instance in instances:
+                version = instance.version(start)
+                if self._committed.get(instance.id) != version:
+                    self._committed[instance.id] = version
+                    commits.append(self._commit(instance, end, user, "Build", status, b.description[row]))
+                if b.outcome[row] == FINISHED:
+                    self._deliver(row, instance, version, template, deliveries)
+
+    def _deliver(
+        self, row: int, instance: Instance, version: int, template: int, deliveries: list[Values]
+    ) -> None:
+        b, contents = self._world.builds, self._world.contents
+        build = int(b.id[row])
+        before = self._delivered.get(instance.id)
+        self.latest[instance.id] = build
+        if before and before[1:] == (version, template):
+            return
+        self._delivered[instance.id] = (build, version, template)
+        fields = len(contents.columns(instance, version))
+        mode, counts = "CREATION", (fields, 0, 0)
+        if before:
+            # both words for a changed instance are in the reference; here the shorter one
+            mode = "INST_DELTA" if before[1] != version else "PATTERN_DELTA"
+            counts = contents.difference(instance, before[1], version)
+        self._deliveries += 1
+        start = int(b.start[row])
+        deliveries.append(
+            (self._deliveries, PATTERNS[instance.pattern_id].name, instance.folder, instance.name,
+             self._release(row, instance.pattern_id), words.USERS[int(b.user[row])], iso(start), build,
+             before[0] if before else None, mode, fields, sum(counts), *counts)
+        )  # fmt: skip
+
+    def _release(self, row: int, pattern: int) -> str | None:
+        b = self._world.builds
+        slot = b.patterns[row].tolist().index(pattern)
+        release = self._world.catalogue.releases.get(int(b.releases[row, slot]))
+        return release.name if release else None
+
+    def _commit(
+        self, instance: Instance, at: int, user: int, kind: str, status: str, description: str | None
+    ) -> Values:
+        catalogue, pattern = self._world.catalogue, PATTERNS[instance.pattern_id]
+        release = catalogue.releases.get(catalogue.release_at(pattern.group, at) or 0)
+        return (
+            pattern.name, instance.folder, instance.name, release.name if release else None,
+            words.USERS[user], kind, status, at, 0, description,
+        )  # fmt: skip

@@ -1,0 +1,199 @@
+"""What a request asks: filters and bodies, checked against the schema.
+
+Open in the reference; here:
+
+* an unknown filter or body key, a repeated filter, and a value of another type answer 400;
+* a name and an ID for the same thing answer 400;
+* an unknown user, deployment, instance, folder or agent group by name matches nothing, an unknown ID
+  answers 404, and an unknown ``build_id`` matches nothing;
+* an unknown release of a known group answers 404;
+* ``folder`` and ``name`` match whole, and sub-folders are not included;
+* ``releases`` finds the builds that have all of these releases, and shows instances as they were at the
+  end of the release;
+* rows of projects that a user may not see are left out where no project is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from mkframe import schema
+
+from . import words
+from .answers import Refusal
+from .login import User
+from .releases import Release
+from .world import Row, Where, World
+
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_PYTHON = {"int": int, "str": str, "bool": bool, "releases": dict, "instances": list}
+_NAMED = {
+    "project": ("projects", schema.NO_PROJECT),
+    "pattern": ("patterns", schema.NO_PATTERN),
+    "deployment": ("deployments", None),
+    "instance": ("instances", None),
+    "instance_folder": ("instance_folders", None),
+    "user": ("users", None),
+    "checked_out_by_user": ("users", None),
+}
+"""Where names are looked up, and the documented text for an unknown one."""
+
+
+def named(resource: str, key: str) -> tuple[str, schema.Message | None] | None:
+    """Say where the name in a filter is looked up."""
+    if key == "group":
+        agents = resource == "agents"
+        return ("agent_groups", None) if agents else ("release_groups", schema.NO_RELEASE_GROUP)
+    return _NAMED.get(key)
+
+
+def conditions(
+    world: World, user: User, resource: schema.Resource, query: Iterable[tuple[str, str]]
+) -> tuple[Where, dict[int, Release]]:
+    """Turn the query of a find into conditions, and the releases by group for those it names."""
+    given = _values(resource, list(query))
+    _exclude(resource.exclusive, given)
+    where: Where = {}
+    releases: dict[int, Release] = {}
+    for key, value in given.items():
+        if key == "releases":
+            releases = {r.group: r for r in releases_of(world, value)}
+        else:
+            column, values = _condition(world, resource.name, key, value)
+            where[column] = values
+    for project in where.get("project_id", ()):
+        permit(user, project)
+    return where, releases
+
+
+def permit(user: User, project: int | None) -> None:
+    """Refuse who may not see a project."""
+    if not user.sees(project):
+        raise Refusal(403, schema.NO_PROJECT_ACCESS.text)
+
+
+def _values(resource: schema.Resource, query: list[tuple[str, str]]) -> dict[str, Any]:
+    known = {f.name: f.type for f in resource.filters}
+    given: dict[str, Any] = {}
+    for key, text in query:
+        if key not in known:
+            raise Refusal(400, f"Unknown query parameter '{key}'")
+        if key in given:
+            raise Refusal(400, f"'{key}' is given more than once")
+        given[key] = _value(key, known[key], text)
+    return given
+
+
+def _value(key: str, kind: str, text: str) -> Any:
+    if kind == "int":
+        if not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
+            raise Refusal(400, f"'{key}' must be an integer")
+        return int(text)
+    if kind == "bool":
+        if text.lower() not in _BOOLEANS:
+            raise Refusal(400, f"'{key}' must be true or false")
+        return _BOOLEANS[text.lower()]
+    if kind == "releases":
+        try:
+            return check_releases(json.loads(text))
+        except (ValueError, RecursionError):
+            raise Refusal(400, f"'{key}' must be a JSON object") from None
+    return text
+
+
+def _exclude(exclusive: tuple[schema.Exclusive, ...], given: dict[str, Any]) -> None:
+    for rule in exclusive:
+        names = [n for n in rule.names if given.get(n) is not None]
+        if rule.required and not names:
+            project = rule.names == ("project", "project_id")
+            raise Refusal(
+                400, schema.PROJECT_REQUIRED.text if project else f"{' or '.join(rule.names)} is required!"
+            )
+        if len(names) > 1:
+            raise Refusal(400, f"Only one of {' and '.join(names)} may be given!")
+
+
+def _condition(world: World, resource: str, key: str, value: Any) -> tuple[str, set[Any]]:
+    place = named(resource, key)
+    if place:
+        return f"{key}_id", ids_of(world, *place, value)
+    place = (
+        named(resource, key.removesuffix("_id")) if isinstance(value, int) and key.endswith("_id") else None
+    )
+    if place and value not in (
+        words.USERS if place[0] == "users" else {r["id"] for r in _rows(world, place[0])}
+    ):
+        raise Refusal(404, schema.NO_RECORD.text.format(value))
+    return key, {value}
+
+
+def ids_of(world: World, table: str, unknown: schema.Message | None, name: str) -> set[int]:
+    """Look a name up."""
+    if table == "users":
+        return {i for i, email in words.USERS.items() if email == name}
+    found = {r["id"] for r in _rows(world, table) if name in (r["name"], r.get("path"))}
+    if unknown and not found:
+        raise Refusal(unknown.status, unknown.text.format(name))
+    return found
+
+
+def _rows(world: World, table: str) -> list[Row]:
+    return world.instance_rows({}) if table == "instances" else world.tables[table]
+
+
+# --- releases -------------------------------------------------------------------------------------------
+
+
+def check_releases(value: Any) -> dict[str, str]:
+    """Accept an object of release names by group name."""
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise Refusal(400, "'releases' must map release group names to release names")
+    return value
+
+
+def releases_of(world: World, wanted: dict[str, str]) -> list[Release]:
+    """Look releases up by group and name."""
+    found = []
+    for group, name in wanted.items():
+        ids = ids_of(world, "release_groups", schema.NO_RELEASE_GROUP, group)
+        release = next(
+            (r for r in world.catalogue.releases.values() if r.group in ids and r.name == name), None
+        )
+        if release is None:
+            raise Refusal(404, f"A release with the name '{name}' does not exist!")
+        found.append(release)
+    return found
+
+
+# --- bodies ---------------------------------------------------------------------------------------------
+
+
+def check_body(resource: schema.Resource, body: Any) -> dict[str, Any]:
+    """Check keys, types and exclusive groups of a POST body; null means not given."""
+    if not isinstance(body, dict):
+        raise Refusal(400, "The body must be a JSON object")
+    given = {key: value for key, value in body.items() if value is not None}
+    _exclude(resource.body_exclusive, given)
+    known = {b.name: b for b in resource.body}
+    for key, value in given.items():
+        if key not in known:
+            raise Refusal(400, f"Unknown field '{key}'")
+        kind = known[key].type
+        if not isinstance(value, _PYTHON[kind]) or (kind == "int" and isinstance(value, bool)):
+            raise Refusal(400, f"'{key}' must be of type {kind}")
+    return given
+
+
+def project_of(world: World, user: User, given: dict[str, Any]) -> int:
+    """Look up the project that a body names, and refuse who may not see it."""
+    if "project" in given:
+        (project,) = ids_of(world, "projects", schema.NO_PROJECT, given["project"])
+    else:
+        project = given["project_id"]
+        if project not in {r["id"] for r in world.tables["projects"]}:
+            raise Refusal(404, schema.NO_RECORD.text.format(project))
+    permit(user, project)
+    return int(project)

@@ -1,0 +1,84 @@
+"""Release groups and their releases: chains with local-midnight dates, and hotfixes below some of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .times import DAY, STORY_DAYS, iso, local, local_midnight
+
+GROUPS = {1: "DWH_GROUP", 2: "MART_GROUP", 3: "LAKE_GROUP", 4: "LEGACY_GROUP"}
+_RELEASE_DAYS = {1: 70, 2: 91, 3: 182}
+"""Days that a release of a group lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release with its period in Unix milliseconds; a Default Release has none."""
+
+    id: int
+    group: int
+    name: str
+    description: str | None
+    start: int | None = None
+    end: int | None = None
+    closed: bool = False
+    deleted: bool = False
+    hotfix_of: int | None = None
+    previous: int | None = None
+
+
+def tell_releases(now: int) -> dict[int, Release]:
+    """Make the releases up to and beyond `now` (Unix ms), by ID."""
+    made = [Release(group, group, "Default Release", None) for group in GROUPS]
+    for number, (group, days) in enumerate(_RELEASE_DAYS.items()):
+        made += _chain(group, days, 21 + 40 * number, now)
+    return {r.id: r for r in made}
+
+
+def _chain(group: int, days: int, first: int, now: int) -> list[Release]:
+    """R1, R2, ... one after the other, the last one in the future, and a hotfix below some of them."""
+    day = local(now) // DAY - STORY_DAYS - 14
+    made: list[Release] = []
+    last = (STORY_DAYS + 14) // days + 2
+    for number in range(1, last + 1):
+        start, end = local_midnight(day), local_midnight(day + days)
+        # R1 of the vendor's example is open although it has ended; so is this one
+        closed = end <= now and (group, number) != (1, 1)
+        about = "First release" if number == 1 else f"Release {number} of {GROUPS[group]}"
+        made.append(
+            Release(first + number - 1, group, f"R{number}", about, start, end, closed,
+                    previous=first + number - 2 if number > 1 else None)
+        )  # fmt: skip
+        day += days
+    return made + _hotfixes(made, first + last, now)
+
+
+def _hotfixes(chain: list[Release], first: int, now: int) -> list[Release]:
+    made: list[Release] = []
+    for release in chain:
+        day = local(release.start or 0) // DAY + 24
+        start, end = local_midnight(day), local_midnight(day + 9)
+        if release.id % 3 == 0 and start < now:
+            name, about = f"{release.name}_HF1", f"Hotfix of {release.name}"
+            made.append(
+                Release(first + len(made), release.group, name, about, start, end, end <= now,
+                        hotfix_of=release.id)
+            )  # fmt: skip
+    return made
+
+
+def release_row(release: Release) -> dict[str, Any]:
+    """Describe a release."""
+    return {
+        "id": release.id,
+        "group_id": release.group,
+        "name": release.name,
+        "description": release.description,
+        "start_date": None if release.start is None else iso(release.start),
+        "end_date": None if release.end is None else iso(release.end),
+        "closed": release.closed,
+        "deleted": release.deleted,
+        "hotfix_of_id": release.hotfix_of,
+        "prev_release_id": release.previous,
+    }

@@ -1,0 +1,177 @@
+"""The embedded server: a thread that serves one world on a loopback port."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+_START_TIMEOUT = 10.0
+_STOP_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """An e-mail address and its password, which stays out of the repr."""
+
+    email: str
+    password: str = field(repr=False)
+
+
+class Server:
+    """An embedded MetaKraftwerk: real HTTP on loopback, for whoever has no account.
+
+    It speaks the whole documented API and tells a story of builds. `stop` keeps everything, so `start`
+    goes on at the same port with the same builds.
+
+    Parameters
+    ----------
+    builds : int, default 2000
+        Builds in the story.
+    seed : int, default 7
+        Seed of the story; the same seed and `now` give the same answers, byte for byte.
+    now : datetime, optional
+        End of the story, with a time zone; its builds then stand still at that moment. By default the
+        story ends at the present minute and goes on.
+    host : str, default "127.0.0.1"
+        Address to listen on.
+    port : int, default 0
+        Port; 0 takes a free one.
+    token_lifetime : float, default 3600.0
+        Seconds until a token expires.
+    build_seconds : float, default 6.0
+        About how many seconds a started build runs.
+    latency : float, default 0.0
+        Seconds that every answer is held back.
+
+    Attributes
+    ----------
+    email, password : str
+        A login that may do everything; the password is random.
+    viewer : Login
+        A login that sees one project and may neither start nor download.
+
+    Raises
+    ------
+    ImportError
+        On start, if the server's libraries are not installed.
+
+    Examples
+    --------
+    >>> with Server(builds=20) as server:
+    ...     server.url.startswith("http://127.0.0.1:"), server.email
+    (True, 'demo@example.com')
+    """
+
+    def __init__(
+        self,
+        builds: int = 2000,
+        *,
+        seed: int = 7,
+        now: datetime | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token_lifetime: float = 3600.0,
+        build_seconds: float = 6.0,
+        latency: float = 0.0,
+    ) -> None:
+        if builds < 0 or seed < 0 or token_lifetime < 0 or build_seconds < 0 or latency < 0:
+            raise ValueError("builds, seed, token_lifetime, build_seconds and latency must not be negative.")
+        if now is not None and now.tzinfo is None:
+            raise ValueError("now needs a time zone, such as datetime(2026, 4, 2, 8, tzinfo=UTC).")
+        self.email, self.password = "demo@example.com", secrets.token_urlsafe(16)
+        self.viewer = Login("viewer@example.com", secrets.token_urlsafe(16))
+        self._builds, self._seed, self._now = builds, seed, now
+        self._host, self._port = host, port
+        self._token_lifetime, self._build_seconds, self._latency = token_lifetime, build_seconds, latency
+        self._app: Any = None
+        self._running: tuple[Any, threading.Thread] | None = None
+
+    def __repr__(self) -> str:
+        return f"<embedded MetaKraftwerk {self.url if self._running else 'stopped'}>"
+
+    @property
+    def url(self) -> str:
+        """The base URL; known once the server has been started."""
+        if not self._port:
+            raise RuntimeError("The embedded server has no port yet: call start() first.")
+        return f"http://{self._host}:{self._port}/api/v1"
+
+    def start(self) -> Self:
+        """Serve in a thread until `stop`, and return this server; does nothing if it runs already."""
+        if self._running:
+            return self
+        make_app, make_server = _load()
+        if self._app is None:
+            self._app = make_app(self)
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        # asyncio switches Nagle's delay of 40 ms off only where the protocol is named
+        sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((self._host, self._port))
+        except OSError:
+            sock.close()
+            raise
+        self._port = sock.getsockname()[1]
+        server = make_server(self._app)
+        thread = threading.Thread(target=server.run, args=([sock],), name="mkframe-embedded", daemon=True)
+        thread.start()
+        deadline = time.monotonic() + _START_TIMEOUT
+        while not server.started and thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        if not server.started:
+            raise RuntimeError("The embedded server did not start.")
+        self._running = server, thread
+        return self
+
+    def stop(self) -> None:
+        """Close the port and all connections; what has happened is kept."""
+        if self._running:
+            server, thread = self._running
+            self._running = None
+            server.should_exit = True
+            thread.join(_STOP_TIMEOUT)
+            if thread.is_alive():
+                server.force_exit = True
+                thread.join(_STOP_TIMEOUT)
+
+    def close(self) -> None:
+        """Stop, and forget the story."""
+        self.stop()
+        self._app = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _make_app(self) -> Any:
+        from .app import make_app
+        from .login import Logins
+        from .world import World
+
+        seconds = self._now.timestamp() if self._now else time.time() // 60 * 60
+        still = self._now is not None
+        world = World(self._builds, self._seed, round(seconds * 1000), still, self._build_seconds)
+        logins = Logins(self.password, self.viewer.password, self._token_lifetime)
+        return make_app(world, logins, self._latency)
+
+
+def _load() -> tuple[Any, Any]:
+    """Import what only a running server needs."""
+    try:
+        from . import app, thread  # noqa: F401
+    except ImportError as err:
+        raise ImportError(
+            f"The embedded server needs {err.name}, which is not installed. Try: pip install 'mkframe[demo]'"
+        ) from err
+    return Server._make_app, thread.make_server

@@ -1,0 +1,238 @@
+"""What happened: two years of builds, drawn column by column from one seed.
+
+Nothing here is measured at the real service. Days, nights, habits, bursts of failures, a slow regression
+and a pattern that suffers from growth are put in so that there is something to find.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import words
+from .catalogue import PATTERNS, PLAYING, REGRESSING, SIZES, Catalogue
+from .columns import CANCELED, FAILED, FINISHED, Builds
+from .releases import GROUPS
+from .speech import EXAMPLE, say
+from .times import DAY, HOUR, MINUTE, SECOND, STORY_DAYS, Ints, local_offset
+
+SLOTS = 3
+"""A build of the story has at most this many patterns."""
+
+Floats = NDArray[np.float64]
+_PROJECT_SHARE = (0.42, 0.26, 0.17, 0.15)
+_HOURS = (0, 0, 0, 0, 0, 0, 1, 4, 9, 13, 14, 12, 6, 9, 13, 13, 11, 7, 4, 2, 1.5, 1, 0.5, 0)
+_WEEKDAYS = (1.0, 1.2, 1.15, 1.1, 0.8, 0.12, 0.08)
+_MONTHS = (0.8, 1, 1.1, 1, 1, 1, 0.75, 0.65, 1.1, 1.15, 1.1, 0.6)
+_LATEST = (40 * SECOND, 3 * MINUTE, 7 * MINUTE)
+"""How long ago the builds began that are at work when the story ends."""
+_HABITS = np.array(  # builds of a person per project, and the hour they prefer
+    [(1, 1, 1, 1, 14), (6, 1, 0, 0, 9), (5, 0, 0, 2, 15), (3, 4, 0, 0, 11), (0, 6, 1, 0, 10),
+     (0, 2, 5, 0, 16), (0, 0, 5, 1, 8), (2, 0, 0, 6, 13), (1, 0, 1, 3, 17)]
+)  # fmt: skip
+
+
+def tell(catalogue: Catalogue, many: int, seed: int) -> Builds:
+    """Draw `many` builds that end at the catalogue's `now`."""
+    rng = np.random.default_rng([seed, many])
+    now = catalogue.now
+    ids = first_id(many) + np.arange(many, dtype=np.int64)
+    start, nightly = _starts(rng, many, now)
+    example = np.flatnonzero(ids == EXAMPLE)
+    project = _projects(rng, start, nightly)
+    project[example], nightly[example] = 402, False
+    user = _users(rng, project, start, nightly)
+    patterns = _patterns(rng, project, nightly)
+    patterns[example] = (808, 0, 0)
+    counts = _counts(rng, catalogue, project, patterns, start, nightly)
+    offset = rng.integers(0, 1000, many)
+    counts[example], offset[example], user[example] = (1, 0, 0), 0, words.OWNER[0]
+    seconds = _seconds(rng, catalogue, patterns, counts, start)
+    seconds[example] = 18.578
+    bursts = _bursts(rng, now)
+    outcome, mishap = _outcomes(rng, bursts, project, start, seconds, nightly)
+    outcome[example] = FINISHED
+    fraction = np.select([outcome == FAILED, outcome == CANCELED],
+                         [rng.beta(2, 2, many), rng.uniform(0.2, 0.9, many)], 1.0)  # fmt: skip
+    end = start + np.maximum(seconds * fraction * SECOND, 700).astype(np.int64)
+    outcome, end = _still_running(start, end, outcome, now)
+    progress = np.where(outcome == FINISHED, 100, (fraction * 100).astype(np.int64).clip(1, 99))
+    builds = Builds(
+        ids, project, user, start, end, outcome, progress, patterns, counts, offset,
+        _releases(rng, catalogue, patterns, start), np.zeros(many, np.int64), [], [], [],
+    )  # fmt: skip
+    _downloads(builds, now)
+    say(rng, catalogue, builds, mishap, nightly)
+    return builds
+
+
+def first_id(many: int) -> int:
+    """Return the first ID of a story, so that it holds the vendor's example."""
+    return max(1, EXAMPLE + 11 - many)
+
+
+# --- when ---------------------------------------------------------------------------------------------
+
+
+def _starts(rng: np.random.Generator, many: int, now: int) -> tuple[Ints, NDArray[np.bool_]]:
+    """Office hours, weighted by weekday, month and growth; and nights before working days."""
+    nights = int(many * 0.28)
+    last = now + int(local_offset(np.array([now]))[0])
+    first_day = last // DAY - STORY_DAYS
+    at = np.concatenate([_office(rng, many - nights, first_day, last), _nights(rng, nights, first_day, last)])
+    nightly = np.arange(many) >= many - nights
+    at -= local_offset(at - HOUR)
+    at = np.minimum(at, now - 12 * MINUTE - rng.integers(0, 3 * HOUR, many) * (at > now - 12 * MINUTE))
+    order = np.argsort(at, kind="stable")
+    at, nightly = at[order], nightly[order]
+    latest = min(len(_LATEST), many // 10)
+    at[many - latest :], nightly[many - latest :] = now - np.sort(_LATEST[:latest])[::-1], False
+    return at, nightly
+
+
+def _office(rng: np.random.Generator, many: int, first_day: int, last: int) -> Ints:
+    days = first_day + np.arange(STORY_DAYS + 1)
+    month = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12
+    busy = np.take(_WEEKDAYS, (days + 3) % 7) * np.take(_MONTHS, month) * np.linspace(0.7, 1.3, len(days))
+    weight = np.outer(busy, _HOURS).ravel()
+    slots = days[0] * DAY + np.arange(weight.size) * HOUR
+    weight[slots > last - HOUR] = 0
+    chosen = rng.choice(slots, many, p=weight / weight.sum())
+    return chosen + rng.integers(0, HOUR, many)
+
+
+def _nights(rng: np.random.Generator, many: int, first_day: int, last: int) -> Ints:
+    days = first_day + np.arange(STORY_DAYS)
+    days = days[((days + 3) % 7 < 4) | ((days + 3) % 7 == 6)]
+    chosen = days[np.arange(many) * len(days) // max(many, 1)]
+    at: Ints = chosen * DAY + 22 * HOUR + rng.integers(0, 4, many) * HOUR
+    return at + rng.integers(0, 4 * MINUTE, many)
+
+
+# --- who and what ---------------------------------------------------------------------------------------
+
+
+def _projects(rng: np.random.Generator, start: Ints, nightly: NDArray[np.bool_]) -> Ints:
+    chosen = rng.choice(PLAYING, len(start), p=_PROJECT_SHARE)
+    turn = np.take(PLAYING, np.cumsum(nightly) % len(PLAYING))
+    return np.where(nightly, turn, chosen).astype(np.int64)
+
+
+def _users(rng: np.random.Generator, project: Ints, start: Ints, nightly: NDArray[np.bool_]) -> Ints:
+    hour = (start + local_offset(start)) // HOUR % 24
+    near = np.exp(-(((np.arange(24)[:, None] - _HABITS[:, 4]) / 3.5) ** 2)) + 0.02
+    share = _HABITS[:, :4].T[:, None, :] * near[None]
+    share = np.cumsum(share / share.sum(axis=2, keepdims=True), axis=2)
+    draw = rng.random(len(start))
+    place = (draw[:, None] > share[np.searchsorted(PLAYING, project), hour]).sum(axis=1)
+    return np.where(nightly, words.SCHEDULER[0], 1 + place).astype(np.int64)
+
+
+def _patterns(rng: np.random.Generator, project: Ints, nightly: NDArray[np.bool_]) -> Ints:
+    many = 1 + (rng.random(len(project)) < np.where(nightly, 0.45, 0.25)) + (rng.random(len(project)) < 0.07)
+    patterns = np.zeros((len(project), SLOTS), np.int64)
+    for each in PLAYING:
+        rows = np.flatnonzero(project == each)
+        choices = np.array(list(SIZES[each]))
+        weight = np.array(list(SIZES[each].values()))
+        # the largest u^(1/w) first: draws without replacement, by weight
+        draw = rng.random((len(rows), len(choices))) ** (1 / weight)
+        ranked = choices[np.argsort(-draw, axis=1)][:, :SLOTS]
+        patterns[rows[:, None], np.arange(ranked.shape[1])] = ranked
+    patterns[np.arange(SLOTS) >= np.clip(many, 1, SLOTS)[:, None]] = 0
+    return patterns
+
+
+def _counts(
+    rng: np.random.Generator, catalogue: Catalogue, project: Ints, patterns: Ints, start: Ints,
+    nightly: NDArray[np.bool_],
+) -> Ints:  # fmt: skip
+    """Nights build all instances there are, people build a few of them."""
+    wanted = 1 + rng.lognormal(0.7, 1.0, patterns.shape).astype(np.int64)
+    counts = np.zeros_like(patterns)
+    for (each, pattern), members in catalogue.members.items():
+        created = np.array([m.created for m in members])
+        rows, slot = np.nonzero((patterns == pattern) & (project == each)[:, None])
+        there = np.searchsorted(created, start[rows], "right")
+        counts[rows, slot] = np.where(nightly[rows], there, np.minimum(wanted[rows, slot], there))
+    return counts
+
+
+def _releases(rng: np.random.Generator, catalogue: Catalogue, patterns: Ints, start: Ints) -> Ints:
+    """The release of each pattern's group by the time of the start; seldom a hotfix, the default or none."""
+    mood = rng.random(len(start))
+    found = np.zeros_like(patterns)
+    for group in GROUPS:
+        line = [r for r in catalogue.releases.values() if r.group == group]
+        chain = [r for r in line if r.start is not None and r.hotfix_of is None]
+        at = np.full(len(start), line[0].id)
+        if chain:
+            begins = np.array([r.start for r in chain])
+            at = np.array([r.id for r in chain])[np.searchsorted(begins, start, "right") - 1]
+        for fix in (r for r in line if r.hotfix_of is not None):
+            at[(start >= (fix.start or 0)) & (start < (fix.end or 0)) & (mood < 0.3)] = fix.id
+        at[mood > 0.96] = line[0].id
+        of_group = [p.id for p in PATTERNS.values() if p.group == group]
+        found = np.where(np.isin(patterns, of_group), at[:, None], found)
+    found[(mood > 0.93) & (mood < 0.95)] = 0
+    return found
+
+
+# --- how long and how it ended --------------------------------------------------------------------------
+
+
+def _seconds(
+    rng: np.random.Generator, catalogue: Catalogue, patterns: Ints, counts: Ints, start: Ints
+) -> Floats:
+    total = np.full(len(start), 6.0)
+    age = (catalogue.now - start) / DAY
+    for pattern in PATTERNS.values():
+        work = (np.where(patterns == pattern.id, counts, 0).sum(axis=1)) ** pattern.growth * pattern.seconds
+        total += work * (1 + 1.6 * np.clip(1 - age / 150, 0, 1) if pattern.id == REGRESSING else 1.0)
+    stuck = np.where(rng.random(len(start)) < 0.012, rng.uniform(2.5, 6, len(start)), 1.0)
+    return (total * rng.lognormal(0, 0.38, len(start)) * stuck).clip(3, 2.5 * 3600)
+
+
+def _bursts(rng: np.random.Generator, now: int) -> list[tuple[int, int, int, int]]:
+    """Periods in which one thing is broken: begin, end, project (0 for all), mishap. One is recent."""
+    begins = np.append(rng.integers(now - STORY_DAYS * DAY, now - 30 * DAY, 13), now - 16 * DAY)
+    return [
+        (
+            int(b),
+            int(b + rng.uniform(2, 8) * DAY),
+            0 if n % 5 == 3 else PLAYING[n % 4],
+            n % len(words.MISHAPS),
+        )
+        for n, b in enumerate(begins)
+    ]
+
+
+def _outcomes(
+    rng: np.random.Generator, bursts: list[tuple[int, int, int, int]], project: Ints, start: Ints,
+    seconds: Floats, nightly: NDArray[np.bool_],
+) -> tuple[Ints, Ints]:  # fmt: skip
+    risk = np.where(nightly, 0.05, 0.09)
+    mishap = rng.integers(0, len(words.MISHAPS), len(start))
+    for begin, end, where, what in bursts:
+        struck = (start >= begin) & (start < end) & ((project == where) | (where == 0))
+        risk[struck], mishap[struck] = 0.72, what
+    patience = np.where(nightly, 0.006, 0.02 + 0.13 * (seconds > 90) + 0.25 * (seconds > 300))
+    canceled = rng.random(len(start)) < patience
+    failed = rng.random(len(start)) < risk
+    return np.select([canceled, failed], [CANCELED, FAILED], FINISHED).astype(np.int64), mishap
+
+
+def _still_running(start: Ints, end: Ints, outcome: Ints, now: int) -> tuple[Ints, Ints]:
+    """The last three are at work when the story ends; they will finish."""
+    running = start > now - 8 * MINUTE
+    end = np.where(running, now + (now - start) // 2 + 70 * SECOND, end)
+    return np.where(running | (end > now), FINISHED, outcome).astype(np.int64), end
+
+
+def _downloads(builds: Builds, now: int) -> None:
+    """Number the artifacts of all that finished; the vendor's example has 5442."""
+    files = np.where((builds.outcome == FINISHED) & (builds.end <= now), (builds.patterns > 0).sum(axis=1), 0)
+    before = np.cumsum(files) - files
+    example = before[builds.id == EXAMPLE]
+    first = max(1, 5442 - int(example[0])) if example.size else 1
+    builds.download = np.where(files > 0, first + before, 0).astype(np.int64)

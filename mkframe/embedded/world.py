@@ -1,0 +1,220 @@
+"""The state of the embedded server: the catalogue, the builds so far, and what time it is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mkframe import schema
+
+from . import catalogue as cat
+from . import configured, story
+from .columns import BUILDING, FINISHED
+from .contents import Contents
+from .releases import GROUPS, Release, release_row
+from .rows import build_rows, deployed, download_rows
+from .times import SECOND, Ints
+
+Row = dict[str, Any]
+_PART = 2000
+Mask = NDArray[np.bool_]
+Where = dict[str, set[Any]]
+"""Conditions of a find: the value of each key must be one of a set."""
+
+
+class World:
+    """Everything there is, for one server.
+
+    Parameters
+    ----------
+    builds : int
+        Builds in the story.
+    seed : int
+        Seed of the story.
+    now : int
+        End of the story, Unix ms.
+    still : bool
+        Whether the story's builds stay as they are at `now`; builds that are started run on in any case.
+    build_seconds : float
+        About how long a started build runs.
+    """
+
+    def __init__(self, builds: int, seed: int, now: int, still: bool, build_seconds: float) -> None:
+        self.lock = threading.RLock()
+        self.seed, self.still, self.build_seconds = seed, still, build_seconds
+        self._ahead = now - time.time() * SECOND if still else 0.0
+        self.catalogue = cat.Catalogue(seed, now)
+        self.contents = Contents(seed)
+        self.builds = story.tell(self.catalogue, builds, seed)
+        self.told = builds
+        self.first = story.first_id(builds)
+        self.chosen: dict[int, list[list[int]]] = {}
+        self.fetched: dict[int, int] = {}
+        self._next_download = int((self.builds.download + self._files()).max(initial=1))
+        self.tables: dict[str, list[Row]] = {
+            "projects": configured.project_rows(),
+            "patterns": configured.pattern_rows(self.catalogue),
+            "instance_folders": self.catalogue.folders,
+            "deployments": configured.deployment_rows(),
+            "functional_roles": configured.functional_role_rows(),
+            "instance_properties": configured.instance_property_rows(),
+            "pattern_variables": configured.pattern_variable_rows(self.catalogue),
+            "labels": configured.label_rows(),
+            "releases": [release_row(r) for r in self.catalogue.releases.values()],
+            "release_groups": [{"id": i, "name": n} for i, n in GROUPS.items()],
+            "agents": configured.agent_rows(seed),
+            "agent_groups": configured.agent_group_rows(),
+        }
+        self.tables["build_deployments"] = deployed(self)
+
+    # --- time -----------------------------------------------------------------------------------------
+
+    def clock(self) -> int:
+        """Return the time of this world in Unix ms."""
+        return int(time.time() * SECOND + self._ahead)
+
+    def seen(self, rows: Ints, at: int) -> Ints:
+        """Return the instant at which each build is looked at: the story may stand still."""
+        told = min(at, self.catalogue.now) if self.still else at
+        return np.where(rows < self.told, told, at)
+
+    def settle(self) -> int:
+        """Number the artifacts of builds that have finished meanwhile, in the order of their ends."""
+        with self.lock:
+            at, b = self.clock(), self.builds
+            rows = np.flatnonzero((b.download == 0) & (b.outcome == FINISHED))
+            done = rows[b.end[rows] <= self.seen(rows, at)]
+            files = self._files()
+            for row in done[np.lexsort((b.id[done], b.end[done]))]:
+                b.download[row] = self._next_download
+                self._next_download += int(files[row])
+            return at
+
+    def _files(self) -> Ints:
+        files: Ints = (self.builds.patterns > 0).sum(axis=1)
+        return files
+
+    # --- builds ---------------------------------------------------------------------------------------
+
+    def status(self, row: int, at: int) -> str:
+        """Return the status of the build at a place."""
+        running = self.builds.end[row] > self.seen(np.array([row]), at)[0]
+        return schema.STATUSES[BUILDING if running else self.builds.outcome[row]]
+
+    def place(self, build: int) -> int | None:
+        """Return where a build lies in the columns."""
+        row = build - self.first
+        return row if 0 <= row < len(self.builds.id) else None
+
+    def find_builds(self, where: Where) -> Ints:
+        """Return the places of the builds that meet the conditions."""
+        b = self.builds
+        mask = np.ones(len(b.id), np.bool_)
+        for key, column in (("id", b.id), ("project_id", b.project), ("user_id", b.user)):
+            if key in where:
+                mask &= np.isin(column, list(where[key]))
+        if "pattern_id" in where:
+            mask &= np.isin(b.patterns, list(where["pattern_id"])).any(axis=1)
+        for release in where.get("releases", ()):
+            mask &= (b.releases == release).any(axis=1)
+        return np.flatnonzero(mask)
+
+    def members(self, row: int) -> dict[int, list[cat.Instance]]:
+        """Return the instances of a build per pattern."""
+        b = self.builds
+        patterns = [p for p in b.patterns[row].tolist() if p]
+        if row in self.chosen:
+            all_ = self.catalogue.instances
+            return {p: [all_[i] for i in ids] for p, ids in zip(patterns, self.chosen[row], strict=True)}
+        found = {}
+        for p, count in zip(patterns, b.counts[row].tolist(), strict=False):
+            family = self.catalogue.members[int(b.project[row]), p]
+            there = bisect_right(family, int(b.start[row]), key=lambda m: m.created)
+            found[p] = [family[(int(b.offset[row]) + n) % there] for n in range(count)]
+        return found
+
+    def append(
+        self, project: int, user: int, chosen: dict[int, list[int]], releases: list[int],
+        outcome: int, seconds: float, message: str, progress: int, description: str | None,
+    ) -> int:  # fmt: skip
+        """Add a build that starts now; return its place."""
+        with self.lock:
+            b, at, width = self.builds, self.settle(), max(self.builds.patterns.shape[1], len(chosen))
+            row = len(b.id)
+            for column in ("patterns", "counts", "releases"):
+                old = getattr(b, column)
+                setattr(b, column, np.pad(old, ((0, 1), (0, width - old.shape[1]))))
+            b.patterns[row, : len(chosen)] = list(chosen)
+            b.counts[row, : len(chosen)] = [len(ids) for ids in chosen.values()]
+            b.releases[row, : len(releases)] = releases
+            values = {
+                "id": self.first + row, "project": project, "user": user, "start": at,
+                "end": at + round(seconds * SECOND), "outcome": outcome, "progress": progress,
+                "offset": 0, "download": 0,
+            }  # fmt: skip
+            for column, value in values.items():
+                setattr(b, column, np.append(getattr(b, column), np.int64(value)))
+            b.message.append(message)
+            b.name.append(None)
+            b.description.append(description)
+            self.chosen[row] = list(chosen.values())
+            return row
+
+    # --- artifacts --------------------------------------------------------------------------------------
+
+    def files(self, where: Where) -> tuple[Ints, Ints]:
+        """Return place and slot of every artifact that meets the conditions, by download id."""
+        b = self.builds
+        mask = (b.patterns > 0) & (b.download > 0)[:, None]
+        for key, column in (("build_id", b.id), ("project_id", b.project)):
+            if key in where:
+                mask &= np.isin(column, list(where[key]))[:, None]
+        if "pattern_id" in where:
+            mask &= np.isin(b.patterns, list(where["pattern_id"]))
+        if "id" in where:
+            mask &= np.isin(b.download[:, None] + np.arange(b.patterns.shape[1]), list(where["id"]))
+        rows, slots = np.nonzero(mask)
+        order = np.argsort(b.download[rows] + slots)
+        return rows[order], slots[order]
+
+    def count_fetch(self, id: int) -> None:
+        """Note that an artifact was fetched."""
+        with self.lock:
+            self.fetched[id] = self.fetched.get(id, 0) + 1
+
+    # --- any resource -----------------------------------------------------------------------------------
+
+    def find(self, resource: str, where: Where, releases: dict[int, Release] | None = None) -> Iterator[Row]:
+        """Yield the rows of a resource that meet the conditions, in the order of their ids."""
+        with self.lock:
+            at = self.settle()
+            if resource == "builds":
+                found = self.find_builds(where)
+                return _in_parts(lambda part: build_rows(self, found[part], at), len(found))
+            if resource == "downloads":
+                rows, slots = self.files(where)
+                return _in_parts(lambda part: download_rows(self, rows[part], slots[part]), len(rows))
+            table = self.instance_rows(releases or {}) if resource == "instances" else self.tables[resource]
+            return iter([r for r in table if all(r.get(key) in values for key, values in where.items())])
+
+    def instance_rows(self, releases: dict[int, Release]) -> list[Row]:
+        """Describe the instances, as they were at the end of the given release of a group."""
+        now, rows = self.clock(), []
+        for instance in self.catalogue.instances.values():
+            release = releases.get(cat.PATTERNS[instance.pattern_id].group or 0)
+            at = now if release is None or release.end is None else min(now, release.end)
+            if instance.created <= at:
+                rows.append(self.catalogue.instance_row(instance, at))
+        return rows
+
+
+def _in_parts(make: Callable[[slice], list[Row]], many: int) -> Iterator[Row]:
+    """Make rows some at a time, when they are asked for."""
+    return chain.from_iterable(make(slice(n, n + _PART)) for n in range(0, many, _PART))

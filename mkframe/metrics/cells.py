@@ -1,0 +1,195 @@
+"""Where each build is counted: in its period and, on request, in its pattern, release, project or user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mkframe.errors import InputError
+from mkframe.metrics.inputs import check_word, check_zone, need
+
+__all__ = ["BY", "EVERY", "NONE", "By", "Cells", "Every", "cells", "edges", "local_days", "memberships"]
+
+Every: TypeAlias = Literal["D", "W", "M", "Q"]
+By: TypeAlias = Literal["pattern", "release", "project", "user"]
+Days: TypeAlias = NDArray[np.datetime64]
+Mask: TypeAlias = NDArray[np.bool_]
+
+EVERY = {"D": "day", "W": "week", "M": "month", "Q": "quarter"}
+"""The lengths of a period and their names."""
+BY = {
+    "pattern": ("pattern_names", "patterns"),
+    "release": ("release_names", "releases"),
+    "project": ("project", "project_id"),
+    "user": ("user_id",),
+}
+"""What builds may be grouped by, and the columns that say it, names before ids."""
+NONE = "(none)"
+"""The group of builds that name no pattern, release or project."""
+_MOST_CELLS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of an answer, and for each counted row the cell it lies in."""
+
+    index: pd.Index[Any]
+    row: NDArray[np.intp]
+    cell: NDArray[np.intp]
+
+    def count(self, mask: Mask) -> NDArray[np.int64]:
+        """Count the rows of each cell for which `mask`, given per build, holds."""
+        chosen = self.cell[mask[self.row]]
+        return np.bincount(chosen, minlength=len(self.index)).astype("int64")
+
+    def quantiles(self, values: NDArray[np.float64], mask: Mask, at: list[float]) -> NDArray[np.float64]:
+        """Interpolate quantiles (numpy's method "linear") per cell; NaN where a cell is empty."""
+        held = mask[self.row]
+        grouped = pd.Series(values[self.row[held]]).groupby(self.cell[held])
+        every = range(len(self.index))
+        return np.column_stack([grouped.quantile(q).reindex(every).to_numpy("float64") for q in at])
+
+
+def cells(builds: pd.DataFrame, every: Every | None, by: By | None, tz: str) -> Cells:
+    """Give every build that has a start its cell; with ``every=None`` all builds share one period.
+
+    Parameters
+    ----------
+    builds : DataFrame
+        With `build_start`, and the columns that `by` needs.
+    every : {"D", "W", "M", "Q"} or None
+        Length of a period.
+    by : {"pattern", "release", "project", "user"} or None
+        A build with several patterns or releases lies in the cell of each.
+    tz : str
+        Zone in which days are cut.
+
+    Returns
+    -------
+    Cells
+        Its index is `period` (datetime64[us, tz]), or `by` (str) and `period`; periods without builds
+        between the first and the last are there.
+
+    Raises
+    ------
+    InputError
+        On an unknown word, a missing column, or a history too long for such short periods.
+
+    Examples
+    --------
+    >>> builds = pd.DataFrame({"build_start": pd.to_datetime(["2026-04-01", "2026-04-14"], utc=True)})
+    >>> cells(builds, "W", None, "UTC").index.strftime("%d %b").tolist()
+    ['30 Mar', '06 Apr', '13 Apr']
+    """
+    check_word("every", every, [*EVERY, None])
+    check_word("by", by, [*BY, None])
+    periods, code = _periods(local_days(builds, tz), every)
+    index = _localized(periods, tz)
+    if by is None:
+        placed = np.flatnonzero(code >= 0)
+        return Cells(index, placed, code[placed])
+    groups, row, group = memberships(builds, by)
+    _check_size(len(groups) * len(periods))
+    has_period = code[row] >= 0
+    product = pd.MultiIndex.from_product([groups, index], names=[by, "period"])
+    return Cells(product, row[has_period], (group * len(periods) + code[row])[has_period])
+
+
+def local_days(builds: pd.DataFrame, tz: str) -> Days:
+    """Name the local day on which each build started (NaT without a start).
+
+    Examples
+    --------
+    >>> builds = pd.DataFrame({"build_start": pd.to_datetime(["2026-04-01T23:00Z"], utc=True)})
+    >>> str(local_days(builds, "Europe/Vienna")[0])
+    '2026-04-02'
+    """
+    check_zone(tz)
+    need(builds, ["build_start"])
+    local = builds["build_start"].dt.tz_convert(tz).dt.tz_localize(None)
+    days: Days = local.to_numpy("datetime64[us]").astype("datetime64[D]")
+    return days
+
+
+def memberships(builds: pd.DataFrame, by: By) -> tuple[pd.Index[str], NDArray[np.intp], NDArray[np.intp]]:
+    """List the groups and, for each pair of build and group, the row and the group's place.
+
+    Examples
+    --------
+    >>> groups, row, group = memberships(pd.DataFrame({"patterns": [[808, 9], []]}), "pattern")
+    >>> groups.tolist(), row.tolist(), group.tolist()
+    (['9', '808', '(none)'], [0, 0, 1], [0, 1, 2])
+    """
+    column = next((name for name in BY[by] if name in builds.columns), BY[by][-1])
+    need(builds, [column])
+    flat = builds[column].reset_index(drop=True).explode()
+    group, found = pd.factorize(flat, sort=True)
+    names = [str(name) for name in found] + ([NONE] if (group < 0).any() else [])
+    # a build that names a group twice is in it once; -1, no group, comes last
+    pairs = np.unique(flat.index.to_numpy("int64") * (len(found) + 1) + group % (len(found) + 1))
+    row, place = np.divmod(pairs, len(found) + 1)
+    return pd.Index(names, dtype="str"), row, place
+
+
+def edges(index: pd.DatetimeIndex, every: Every) -> Days:
+    """Bound the periods of an answer: one local day more than there are periods.
+
+    Examples
+    --------
+    >>> edges(pd.DatetimeIndex(["2026-01-01", "2026-02-01"], tz="UTC"), "M").tolist()[-1].isoformat()
+    '2026-03-01'
+    """
+    days = index.tz_localize(None).to_numpy("datetime64[us]").astype("datetime64[D]")
+    return np.concatenate([days, _following(days[-1:], every)])
+
+
+def _periods(days: Days, every: Every | None) -> tuple[Days, NDArray[np.intp]]:
+    known = days[~np.isnat(days)]
+    if every is None:
+        first = known.min(keepdims=True) if len(known) else days[:1]
+        return first, np.zeros(len(days), dtype=np.intp)
+    if not len(known):
+        return known, np.full(len(days), -1, dtype=np.intp)
+    starts = _start(days, every)
+    first, last = np.nanmin(_start(known, every)), np.nanmax(_start(known, every))
+    _check_size(int((last - first).astype("int64")) // {"D": 1, "W": 7, "M": 28, "Q": 90}[every])
+    unit, step = {"D": ("D", 1), "W": ("D", 7), "M": ("M", 1), "Q": ("M", 3)}[every]
+    first, behind = (day.astype(f"datetime64[{unit}]") for day in (first, _following(last, every)))
+    periods = np.arange(first, behind, step).astype("datetime64[D]")
+    return periods, np.where(np.isnat(starts), -1, np.searchsorted(periods, starts))
+
+
+def _start(days: Days, every: Every) -> Days:
+    if every == "D":
+        return days
+    if every == "W":  # the Monday before, or on, the Thursday that the count of days begins with
+        return days - (days - np.datetime64("1969-12-29")) % np.timedelta64(7, "D")
+    months = days.astype("datetime64[M]")
+    if every == "Q":
+        months = months - (months - np.datetime64("1970-01")) % np.timedelta64(3, "M")
+    return months.astype("datetime64[D]")
+
+
+def _following(starts: Any, every: Every) -> Any:
+    if every in ("D", "W"):
+        return starts + np.timedelta64(1 if every == "D" else 7, "D")
+    months = starts.astype("datetime64[M]") + np.timedelta64(1 if every == "M" else 3, "M")
+    return months.astype("datetime64[D]")
+
+
+def _localized(days: Days, tz: str) -> pd.DatetimeIndex:
+    midnights = pd.DatetimeIndex(days.astype("datetime64[us]"), name="period")
+    # where clocks change at midnight a day begins at its first instant that exists
+    return midnights.tz_localize(tz, ambiguous=np.ones(len(days), dtype=bool), nonexistent="shift_forward")
+
+
+def _check_size(number: int) -> None:
+    if number > _MOST_CELLS:
+        raise InputError(
+            f"That would be {number:,} rows, because the builds lie so far apart.",
+            hint='Choose longer periods, such as every="M", or look for builds with a wrong build_start.',
+        )

@@ -1,0 +1,104 @@
+"""What the functions of this room ask of their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from mkframe.errors import InputError
+from mkframe.schema import RESOURCES, STATUSES
+
+__all__ = ["check_statuses", "check_word", "check_zone", "need"]
+
+
+def need(frame: pd.DataFrame, columns: Iterable[str], resource: str = "builds") -> None:
+    """Refuse a frame that lacks a column, or has times without a zone in one.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What the caller was given.
+    columns : iterable of str
+        The columns that are read.
+    resource : str, default "builds"
+        The resource whose frame is expected.
+
+    Raises
+    ------
+    InputError
+        Naming the column and what to do.
+
+    Examples
+    --------
+    >>> need(pd.DataFrame({"status": ["FAILED"]}), ["status"])
+    """
+    hint = f"Pass a {resource} frame as kraft.{resource}.find() or mk.read_json() returns it."
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"A DataFrame of {resource} was expected, not {type(frame).__name__}.", hint=hint)
+    columns = tuple(columns)
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise InputError(f"This needs the column {', '.join(missing)}, which the frame lacks.", hint=hint)
+    times = {field.name for field in RESOURCES[resource].fields if field.type == "timestamp"}
+    for name in times.intersection(columns):
+        if not isinstance(frame[name].dtype, pd.DatetimeTZDtype):
+            raise InputError(
+                f"The column {name} holds {frame[name].dtype}, not times with a zone.",
+                hint=f'Use pd.to_datetime(frame["{name}"], utc=True, format="ISO8601"), or: {hint}',
+            )
+
+
+def check_word(name: str, value: str | None, allowed: Sequence[str | None]) -> None:
+    """Refuse a word that an argument does not know.
+
+    Examples
+    --------
+    >>> check_word("every", "W", ["D", "W"])
+    """
+    if value not in allowed:
+        words = ", ".join(repr(word) for word in allowed)
+        raise InputError(f"{name}={value!r} is not known.", hint=f"Choose one of {words}.")
+
+
+def check_zone(tz: str) -> None:
+    """Refuse a zone that this machine does not know.
+
+    Examples
+    --------
+    >>> check_zone("Europe/Vienna")
+    """
+    try:
+        ZoneInfo(tz)
+    except (OSError, ValueError, TypeError) as err:  # ZoneInfoNotFoundError is a KeyError in name only
+        raise InputError(f"tz={tz!r} is not a time zone.", hint='Try "UTC" or "Europe/Vienna".') from err
+    except KeyError as err:
+        raise InputError(
+            f"The time zone {tz!r} is not known here.", hint='Try "UTC" or "Europe/Vienna".'
+        ) from err
+
+
+def check_statuses(builds: pd.DataFrame, statuses: Sequence[str] | None) -> None:
+    """Refuse a status that neither the reference nor the frame knows, and the one without a duration.
+
+    Examples
+    --------
+    >>> check_statuses(pd.DataFrame({"status": ["PAUSED"]}), ["FINISHED", "PAUSED"])
+    """
+    if statuses is None:
+        return
+    if isinstance(statuses, str) or not all(isinstance(word, str) for word in statuses):
+        raise InputError(
+            f"statuses={statuses!r} is not a sequence of words.", hint='Write statuses=("FINISHED",).'
+        )
+    if "BUILDING" in statuses:
+        raise InputError(
+            "A build with status BUILDING has no duration yet.", hint="Running builds are counted apart."
+        )
+    unknown = sorted(set(statuses) - set(STATUSES) - set(builds["status"].dropna().unique()))
+    if unknown:
+        raise InputError(
+            f"No build has the status {', '.join(unknown)}.",
+            hint=f"The reference knows {', '.join(STATUSES)}; statuses=None takes every ended build.",
+        )

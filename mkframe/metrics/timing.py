@@ -1,0 +1,264 @@
+"""How long builds take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mkframe.errors import InputError
+from mkframe.metrics.cells import EVERY, By, Cells, Every, cells
+from mkframe.metrics.inputs import check_statuses, check_word, need
+
+__all__ = ["duration", "duration_by_instances", "durations", "ended", "longest"]
+
+QUANTILES = {"p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95}
+
+
+def duration(builds: pd.DataFrame) -> pd.Series:
+    """Measure each build from `build_start` to `build_end`.
+
+    Parameters
+    ----------
+    builds : DataFrame
+        With `build_start` and `build_end`.
+
+    Returns
+    -------
+    Series
+        `duration`, timedelta64[us], on the index of `builds`; NaT while a build runs or a time is missing,
+        negative where the server says that the end lies before the start.
+
+    Raises
+    ------
+    InputError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> builds = pd.DataFrame({
+    ...     "build_start": pd.to_datetime(["2026-04-02T08:14:40Z"], utc=True),
+    ...     "build_end": pd.to_datetime(["2026-04-02T08:14:58Z"], utc=True),
+    ... })
+    >>> duration(builds).dt.total_seconds().tolist()
+    [18.0]
+    """
+    need(builds, ["build_start", "build_end"])
+    return (builds["build_end"] - builds["build_start"]).astype("timedelta64[us]").rename("duration")
+
+
+def durations(
+    builds: pd.DataFrame,
+    every: Every = "W",
+    by: By | None = None,
+    tz: str = "UTC",
+    statuses: Sequence[str] | None = ("FINISHED",),
+) -> pd.DataFrame:
+    """Sum up how long builds took in each period.
+
+    Only finished builds are measured unless `statuses` says otherwise: a failed build stops where it fails
+    and a cancelled one where someone lost patience, so neither tells how long a build takes. Running builds
+    have no duration yet; they are counted and left out. As the slow ones among them are missing, quantiles
+    of the last period come out low while many builds run.
+
+    Parameters
+    ----------
+    builds : DataFrame
+        With `status`, `build_start` and `build_end`.
+    every : {"D", "W", "M", "Q"}, default "W"
+        Length of a period.
+    by : {"pattern", "release", "project", "user"}, optional
+        One row for each group and period. A build with several patterns (or releases) counts in each.
+    tz : str, default "UTC"
+        Zone in which days are cut.
+    statuses : sequence of str or None, default ("FINISHED",)
+        Whose durations are measured; None measures every build that has ended.
+
+    Returns
+    -------
+    DataFrame
+        Index `period` (datetime64[us, tz]), with `by` before it (str) where given. Columns: `n` int64,
+        measured builds; `p25`, `p50`, `p75`, `p90`, `p95` float64, seconds, quantiles interpolated linearly,
+        NaN where n is 0; `running` int64, status BUILDING; `excluded` int64, of the wanted statuses but
+        without an end or with an end before the start; `other` int64, of other statuses. The four counts
+        add up to the builds of the period. Builds without `build_start` lie in no period.
+
+    Raises
+    ------
+    InputError
+        If a column is missing or an argument is not known.
+
+    Examples
+    --------
+    >>> start = pd.to_datetime(["2026-04-01T08:00Z", "2026-04-01T09:00Z"], utc=True)
+    >>> builds = pd.DataFrame({"status": ["FINISHED", "BUILDING"], "build_start": start,
+    ...                        "build_end": [start[0] + pd.Timedelta("90s"), pd.NaT]})
+    >>> durations(builds)[["n", "p50", "running"]].iloc[0].tolist()
+    [1.0, 90.0, 1.0]
+    """
+    need(builds, ["status", "build_start", "build_end"])
+    check_word("every", every, list(EVERY))
+    where = cells(builds, every, by, tz)
+    seconds, measured = _ended(builds, statuses)
+    running = (builds["status"] == "BUILDING").to_numpy(bool)
+    wanted = ~running if statuses is None else builds["status"].isin(statuses).to_numpy(bool)
+    quantiles = where.quantiles(seconds, measured, list(QUANTILES.values()))
+    return pd.DataFrame(
+        {
+            "n": where.count(measured),
+            **dict(zip(QUANTILES, quantiles.T, strict=True)),
+            "running": where.count(running),
+            "excluded": where.count(wanted & ~measured),
+            "other": where.count(~wanted & ~running),
+        },
+        index=where.index,
+    )
+
+
+def ended(builds: pd.DataFrame, statuses: Sequence[str] | None = ("FINISHED",)) -> pd.DataFrame:
+    """List the builds that have a duration, with their number of instances.
+
+    Parameters
+    ----------
+    builds : DataFrame
+        With `status`, `build_start`, `build_end` and `instances`.
+    statuses : sequence of str or None, default ("FINISHED",)
+        Which builds; None lists every build that has ended.
+
+    Returns
+    -------
+    DataFrame
+        On the index of `builds`: `status` str, `build_start` datetime64[us, UTC], `instances` Int64,
+        `seconds` float64. Builds whose end is missing or lies before their start are not in it.
+
+    Raises
+    ------
+    InputError
+        If a column is missing or a status is not known.
+
+    Examples
+    --------
+    >>> start = pd.to_datetime(["2026-04-01T08:00Z"], utc=True)
+    >>> builds = pd.DataFrame({"status": "FINISHED", "build_start": start, "instances": [3],
+    ...                        "build_end": start + pd.Timedelta("90s")})
+    >>> ended(builds)[["instances", "seconds"]].iloc[0].tolist()
+    [3.0, 90.0]
+    """
+    need(builds, ["status", "build_start", "build_end", "instances"])
+    seconds, held = _ended(builds, statuses)
+    rows = builds.loc[held, ["status", "build_start", "instances"]]
+    return rows.astype({"instances": "Int64"}).assign(seconds=seconds[held])
+
+
+def longest(builds: pd.DataFrame, n: int = 10, statuses: Sequence[str] | None = None) -> pd.DataFrame:
+    """Find the builds that took longest, whatever became of them.
+
+    Parameters
+    ----------
+    builds : DataFrame
+        A builds frame; only `status`, `build_start` and `build_end` are needed.
+    n : int, default 10
+        How many at most.
+    statuses : sequence of str or None, default None
+        Which builds; None takes every build that has ended.
+
+    Returns
+    -------
+    DataFrame
+        The rows of `builds`, longest first (of equals the one that started first), with `duration`
+        (timedelta64[us]) as first column. Running builds are not in it, since nobody knows how long they
+        will take, nor are builds whose end lies before their start.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a status is not known or `n` is not a positive whole number.
+
+    Examples
+    --------
+    >>> start = pd.to_datetime(["2026-04-01T08:00Z", "2026-04-01T08:00Z"], utc=True)
+    >>> builds = pd.DataFrame({"status": ["FAILED", "FINISHED"], "build_start": start,
+    ...                        "build_end": start + pd.to_timedelta([30, 90], unit="s")})
+    >>> longest(builds, n=1)["status"].tolist()
+    ['FINISHED']
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise InputError(
+            f"n={n!r} is not a number of builds.", hint="Give a whole number from 1 up, such as n=10."
+        )
+    need(builds, ["status", "build_start", "build_end"])
+    seconds, held = _ended(builds, statuses)
+    order = np.lexsort((builds["build_start"].to_numpy("datetime64[us]"), -seconds))
+    top = builds.iloc[order[held[order]][:n]]
+    rest = top.drop(columns="duration", errors="ignore")
+    rest.insert(0, "duration", duration(top))
+    return rest
+
+
+def duration_by_instances(
+    builds: pd.DataFrame, statuses: Sequence[str] | None = ("FINISHED",)
+) -> pd.DataFrame:
+    """Sum up how long builds took by their number of instances.
+
+    The classes double: 1, 2 to 3, 4 to 7, 8 to 15 instances and so on. `ended` lists the single builds.
+
+    Parameters
+    ----------
+    builds : DataFrame
+        With `status`, `build_start`, `build_end` and `instances`.
+    statuses : sequence of str or None, default ("FINISHED",)
+        Which builds; None takes every build that has ended.
+
+    Returns
+    -------
+    DataFrame
+        Index `instances` (int64, the smallest number of the class); `most` int64, the largest number of the
+        class; `n` int64; `p25`, `p50`, `p75`, `p90`, `p95` float64, seconds. Classes without builds are not
+        in it, nor are builds whose number of instances is null or negative.
+
+    Raises
+    ------
+    InputError
+        If a column is missing or a status is not known.
+
+    Examples
+    --------
+    >>> start = pd.to_datetime(["2026-04-01T08:00Z"] * 3, utc=True)
+    >>> builds = pd.DataFrame({"status": "FINISHED", "build_start": start, "instances": [1, 4, 7],
+    ...                        "build_end": start + pd.to_timedelta([5, 20, 30], unit="s")})
+    >>> duration_by_instances(builds)["p50"].to_dict()
+    {1: 5.0, 4: 25.0}
+    """
+    rows = ended(builds, statuses)
+    rows = rows[(rows["instances"] >= 0).fillna(False).to_numpy(bool)]
+    number = rows["instances"].to_numpy("float64")
+    smallest = np.where(number > 0, 2.0 ** (np.frexp(number)[1] - 1), 0).astype("int64")
+    classes, place = np.unique(smallest, return_inverse=True)
+    where = Cells(pd.Index(classes, name="instances"), np.arange(len(rows)), place)
+    everyone = np.ones(len(rows), dtype=bool)
+    quantiles = where.quantiles(rows["seconds"].to_numpy(), everyone, list(QUANTILES.values()))
+    return pd.DataFrame(
+        {
+            "most": np.where(classes > 0, 2 * classes - 1, 0),
+            "n": where.count(everyone),
+            **dict(zip(QUANTILES, quantiles.T, strict=True)),
+        },
+        index=where.index,
+    )
+
+
+def _ended(
+    builds: pd.DataFrame, statuses: Sequence[str] | None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Seconds of all builds, and which of them have ended, as they should, with one of the statuses."""
+    check_statuses(builds, statuses)
+    seconds = _seconds(builds)
+    status = builds["status"]
+    wanted = status != "BUILDING" if statuses is None else status.isin(statuses)
+    return seconds, (seconds >= 0) & wanted.to_numpy(bool)
+
+
+def _seconds(builds: pd.DataFrame) -> NDArray[np.float64]:
+    return np.asarray(duration(builds).dt.total_seconds(), dtype="float64")

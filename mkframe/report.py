@@ -1,0 +1,226 @@
+"""A notebook, run with parameters, as one HTML file without code.
+
+The notebooks are those of the folder ``notebooks``; the installed package carries them along. Nothing
+in the file points outside: charts are embedded, there is no script, and it opens without a network.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mkframe import errors
+from mkframe.errors import InputError, MkframeError
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+__all__ = ["ReportError", "notebook_path", "write"]
+
+_NEEDED = ("ipykernel", "nbclient", "nbconvert")
+_CELL_TIMEOUT = 1800
+
+
+class ReportError(MkframeError):
+    """The notebook of a report failed."""
+
+
+def write(
+    out: str | os.PathLike[str],
+    parameters: Mapping[str, Any],
+    notebook: str = "build_history",
+    *,
+    title: str = "Build history",
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Run a notebook and write its text, tables and charts to one HTML file.
+
+    Parameters
+    ----------
+    out : path
+        File to write; it is replaced only when the whole report is there.
+    parameters : mapping
+        Values for the names of the notebook's cell tagged ``parameters``.
+    notebook : str, default "build_history"
+        Name of one of mkframe's notebooks.
+    title : str
+        Title of the page.
+    progress : callable, optional
+        Called with the number of cells that are done and of all cells.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    InputError
+        If the extra ``report`` is not installed, a parameter is unknown, or the file cannot be written.
+    MkframeError
+        If the notebook fails; carries the sentence that the notebook ended with.
+    """
+    lacking = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if lacking:
+        raise InputError(
+            f"A report needs {', '.join(lacking)}.", hint="Install them with: pip install 'mkframe[report]'"
+        )
+    target = _writable(Path(out).expanduser().resolve())
+    ran = _run(_with(_read(notebook), parameters), progress)
+    return _land(target, _page(_body(ran), title))
+
+
+def notebook_path(name: str) -> Path:
+    """Find one of mkframe's notebooks, in a checkout or in the installed package.
+
+    Examples
+    --------
+    >>> notebook_path("build_history").name
+    'build_history.ipynb'
+    """
+    package = Path(__file__).parent
+    for folder in (package / "notebooks", package.parent / "notebooks"):
+        path = folder / f"{name}.ipynb"
+        if path.is_file():
+            return path
+    raise InputError(f"There is no notebook {name!r}.", hint="Choose build_history or release_activity.")
+
+
+def _read(name: str) -> NotebookNode:
+    import nbformat
+
+    return nbformat.read(notebook_path(name), as_version=4)  # type: ignore[no-untyped-call]
+
+
+def _with(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode:
+    """Put the parameters into a cell behind the one that holds their defaults."""
+    import nbformat
+
+    cells = notebook.cells
+    place = next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", ()))
+    known = [line.split("=")[0].strip() for line in cells[place].source.splitlines() if "=" in line]
+    for name in parameters:
+        if name not in known:
+            raise InputError(f"The notebook has no parameter {name!r}.", hint=f"There is: {', '.join(known)}.")
+    lines = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    cells.insert(place + 1, nbformat.v4.new_code_cell(lines))  # type: ignore[no-untyped-call]
+    return notebook
+
+
+def _run(notebook: NotebookNode, progress: Callable[[int, int], None] | None) -> NotebookNode:
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    codes = sum(cell.cell_type == "code" for cell in notebook.cells)
+    done = 0
+
+    def tell(**_: Any) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, codes)
+
+    # Only the kernel of this very Python: another "python3" of the user's may lack mkframe.
+    kernels = KernelSpecManager(kernel_dirs=[])
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=kernels)
+    client = NotebookClient(
+        notebook,
+        km=manager,
+        timeout=_CELL_TIMEOUT,
+        record_timing=False,
+        on_cell_executed=tell,
+        resources={"metadata": {"path": str(Path.cwd())}},
+    )
+    try:
+        client.execute(env=_environment())
+    except CellExecutionError as error:
+        raise _failure(error.ename, error.evalue) from error
+    except DeadKernelError as error:
+        raise ReportError(
+            "The notebook's Python ended before the report was done.", hint="Was there enough memory?"
+        ) from error
+    return notebook
+
+
+def _environment() -> dict[str, str]:
+    """Let the kernel import the mkframe that runs the report, also from a checkout."""
+    home = str(Path(__file__).parent.parent)
+    paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+
+def _failure(name: str, sentence: str) -> MkframeError:
+    """The error that a cell ended with, as the same error here."""
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, MkframeError):
+        return kind(sentence)
+    return ReportError(f"The notebook failed with {name}: {sentence}", hint="Open the notebook to see where.")
+
+
+def _body(notebook: NotebookNode) -> str:
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        template_name="basic", exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True
+    )
+    body, _ = exporter.from_notebook_node(notebook)
+    return str(body)
+
+
+def _page(body: str, title: str) -> str:
+    written = dt.datetime.now(dt.UTC).strftime("%d %B %Y, %H:%M UTC")
+    return (
+        "<!DOCTYPE html>\n"
+        f'<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>{_STYLE}</style></head>\n<body><main>\n{body}\n"
+        f"<footer>Written by mkframe on {written}, with Python {sys.version_info[0]}.{sys.version_info[1]}."
+        "</footer></main></body></html>\n"
+    )
+
+
+def _writable(target: Path) -> Path:
+    if target.is_dir():
+        raise InputError(f"{str(target)!r} is a folder.", hint="Name the file, such as build-history.html.")
+    if not target.parent.is_dir():
+        raise InputError(f"There is no folder {str(target.parent)!r}.", hint="Create it, or name another.")
+    return target
+
+
+def _land(target: Path, page: str) -> Path:
+    """Write beside the target and move into place, so that nobody reads half a report."""
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(page)
+        Path(name).chmod(0o644)
+        Path(name).replace(target)
+    except OSError as error:
+        raise InputError(
+            f"{str(target)!r} cannot be written: {error.strerror}.", hint="Choose another place with --out."
+        ) from error
+    return target
+
+
+_STYLE = """
+:root { color-scheme: light; }
+body { margin: 0; background: #fff; color: #1f2328; font: 16px/1.5 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
+main { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1.25rem 3rem; }
+h1 { font-size: 1.9rem; margin: 0 0 .2rem; } h2 { font-size: 1.25rem; margin: 2.4rem 0 .3rem; }
+p { max-width: 46rem; } ul { max-width: 46rem; padding-left: 1.2rem; } li { margin: .25rem 0; }
+img { max-width: 100%; height: auto; } .anchor-link { display: none; }
+table { border-collapse: collapse; font-size: .88rem; margin: .6rem 0; display: block; overflow-x: auto; }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #d8dee4; white-space: nowrap; }
+thead th { border-bottom: 2px solid #57606a; } pre { overflow-x: auto; font-size: .88rem; }
+footer { margin-top: 3rem; color: #57606a; font-size: .85rem; border-top: 1px solid #d8dee4; padding-top: .6rem; }
+@media print { main { max-width: none; } img, table { break-inside: avoid; } }
+"""

@@ -1,0 +1,176 @@
+"""What holds for every chart."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import matplotlib
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from mkframe import charts
+from mkframe.errors import InputError
+
+BUILDS_IN = [
+    charts.durations,
+    charts.failure_rate,
+    charts.outcomes,
+    charts.throughput,
+    charts.longest,
+    charts.duration_by_instances,
+    charts.calendar,
+]
+HOSTILE = "$\\frac{a}$ \x1b[31m<script>\u202e\n日本 _x"
+
+
+@pytest.fixture(scope="module")
+def mixed(factory):
+    start = "2026-04-{:02d}T08:00:00Z"
+    return factory.builds(
+        *(
+            {"build_start": start.format(d), "seconds": 60 + d, "instances": d, "patterns": [1]}
+            for d in range(1, 29)
+        ),
+        {"status": "FAILED", "seconds": 3, "instances": None, "patterns": [1, 2]},
+        {"status": "CANCELED", "seconds": -3},
+        {"status": "BUILDING", "build_start": start.format(29)},
+        {"status": "PAUSED", "build_start": None},
+    )
+
+
+def texts(ax):
+    """All the words on the axes."""
+    legend = ax.get_legend()
+    found = [*ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.label, ax.yaxis.label]
+    found += [ax._left_title, *(legend.get_texts() if legend else [])]
+    return [text for text in found if text.get_text()]
+
+
+def words(ax):
+    return " ".join(text.get_text().replace("\n", " ") for text in texts(ax))
+
+
+def save(ax):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ax.figure.savefig(io.BytesIO(), format="png", dpi=40)
+
+
+@pytest.mark.parametrize("chart", BUILDS_IN)
+def test_opens_a_figure_of_its_own(chart, mixed):
+    first, second = chart(mixed), chart(mixed)
+    assert first.figure is not second.figure
+    assert first.figure.number in plt.get_fignums()
+    save(first)
+
+
+@pytest.mark.parametrize("chart", BUILDS_IN)
+def test_draws_on_the_axes_it_is_given_and_leaves_the_rest(chart, mixed):
+    figure = Figure(figsize=(12, 5))
+    left, right = figure.subplots(1, 2)
+    assert chart(mixed, ax=right) is right
+    assert figure.axes == [left, right]
+    assert not left.has_data()
+    assert left.get_title(loc="left") == ""
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("chart", BUILDS_IN)
+def test_says_why_there_is_nothing_to_draw(chart, mixed):
+    ax = chart(mixed.iloc[:0])
+    sentence = ax.texts[-1].get_text()
+    assert sentence.startswith(("There are no", "No build"))
+    assert sentence.endswith(".")
+    assert not [*ax.lines, *ax.patches, *ax.collections]
+    save(ax)
+
+
+@pytest.mark.parametrize("chart", BUILDS_IN)
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_draws_a_few_builds(chart, rows, mixed):
+    save(chart(mixed.iloc[:rows]))
+
+
+@pytest.mark.parametrize("chart", BUILDS_IN)
+def test_only_running_builds_are_no_error(chart, factory):
+    save(chart(factory.builds({"status": "BUILDING", "build_start": "2026-04-01T08:00:00Z"})))
+
+
+@pytest.mark.parametrize("chart", BUILDS_IN)
+def test_changes_neither_the_frame_nor_the_style(chart, mixed):
+    before, style = mixed.copy(deep=True), dict(matplotlib.rcParams)
+    chart(mixed)
+    assert mixed.equals(before)
+    assert dict(matplotlib.rcParams) == style
+
+
+@pytest.mark.parametrize("chart", BUILDS_IN)
+def test_missing_column_is_named_before_a_figure_opens(chart, mixed):
+    with pytest.raises(InputError, match="build_start"):
+        chart(mixed.drop(columns="build_start"))
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("chart", BUILDS_IN)
+def test_ax_must_be_axes(chart, mixed):
+    with pytest.raises(InputError, match="Figure"):
+        chart(mixed, ax=Figure())
+
+
+@pytest.mark.parametrize(
+    ("chart", "options"),
+    [
+        (charts.outcomes, {}),
+        (charts.longest, {}),
+        (charts.durations, {"by": "pattern", "statuses": None}),
+        (charts.failure_rate, {"by": "pattern"}),
+    ],
+)
+def test_words_from_the_server_are_only_words(chart, options, factory):
+    rows = [{"status": status, "seconds": 9, "pattern_names": [HOSTILE]} for status in (HOSTILE, "FAILED")]
+    ax = chart(factory.builds(*rows), **options)
+    save(ax)
+    shown = [text for text in texts(ax) if "frac" in text.get_text()]
+    assert shown
+    assert all("$" in text.get_text() and not text.get_parse_math() for text in shown)
+    assert not any(char in words(ax) for char in "\x1b\u202e")
+
+
+@pytest.mark.parametrize("tz", ["UTC", "Europe/Vienna"])
+@pytest.mark.parametrize("chart", [charts.durations, charts.failure_rate, charts.outcomes, charts.throughput])
+def test_zone_is_named(chart, tz, mixed):
+    assert f"({tz})" in chart(mixed, tz=tz).get_xlabel()
+
+
+@pytest.mark.parametrize("chart", [charts.durations, charts.failure_rate, charts.outcomes, charts.throughput])
+def test_weeks_are_marked_on_mondays(chart, mixed):
+    ax = chart(mixed)
+    low, high = ax.get_xlim()
+    ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
+    assert len(ticks) >= 3
+    assert {matplotlib.dates.num2date(tick).weekday() for tick in ticks} == {0}
+
+
+@pytest.mark.parametrize("every", ["D", "W", "M", "Q"])
+@pytest.mark.parametrize("chart", [charts.durations, charts.failure_rate, charts.outcomes, charts.throughput])
+def test_every_period_is_named(chart, every, mixed):
+    ax = chart(mixed, every=every)
+    name = {"D": "day", "W": "week", "M": "month", "Q": "quarter"}[every]
+    assert ax.get_xlabel().startswith(f"{name} in which the build started")
+    save(ax)
+
+
+@pytest.mark.parametrize("chart", [charts.durations, charts.failure_rate, charts.outcomes, charts.throughput])
+def test_builds_without_a_start_are_said_to_be_missing(chart, mixed):
+    assert "1 without a start" in words(chart(mixed))
+
+
+@pytest.mark.parametrize("chart", [charts.durations, charts.failure_rate, charts.outcomes, charts.throughput])
+@pytest.mark.parametrize("years", [("0001", "2026"), ("9999", "9999"), ("1900", "2400")])
+def test_builds_too_far_apart_are_an_error_with_a_way_out(chart, years, factory):
+    rows = [{"build_start": f"{year}-12-30T08:00:00Z", "seconds": 5} for year in years]
+    with pytest.raises(InputError, match="too far apart to draw every day"):
+        chart(factory.builds(*rows), every="D")
+    assert plt.get_fignums() == []

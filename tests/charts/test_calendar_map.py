@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mkframe import charts
+
+
+def squares(ax, label):
+    part = next(part for part in ax.collections if part.get_label() == label)
+    return [path.vertices[:4] for path in part.get_paths()], part
+
+
+def test_blank_clean_and_undecided_days_differ(factory):
+    builds = factory.builds(
+        {"status": "FINISHED", "build_start": "2026-04-01T08:00:00Z"},
+        {"status": "FAILED", "build_start": "2026-04-02T08:00:00Z"},
+        {"status": "CANCELED", "build_start": "2026-04-04T08:00:00Z"},
+    )
+    ax = charts.calendar(builds)
+    known, part = squares(ax, "days")
+    undecided, grey = squares(ax, "days without a result")
+    assert (len(known), len(undecided)) == (2, 1)
+    assert not np.array_equal(part.get_facecolors()[0], part.get_facecolors()[1])
+    assert grey.get_hatch()
+
+
+def test_area_is_the_number_of_builds(factory):
+    builds = factory.builds(*[{}] * 4, {"build_start": "2026-04-02T08:00:00Z"})
+    (many, one), _ = squares(charts.calendar(builds), "days")
+    assert np.ptp(many[:, 0]) ** 2 == pytest.approx(4 * np.ptp(one[:, 0]) ** 2)
+
+
+@pytest.mark.parametrize(("tz", "row"), [("UTC", 6), ("Europe/Vienna", 0)])
+def test_row_is_the_local_weekday(tz, row, factory):
+    builds = factory.builds({"build_start": "2026-04-05T22:30:00Z"})  # a Sunday in UTC, Monday in Vienna
+    (day,), _ = squares(charts.calendar(builds, tz=tz), "days")
+    assert day[:, 1].mean() == pytest.approx(row)
+
+
+def test_a_long_history_is_cut_into_lines(factory):
+    builds = factory.builds({"build_start": "2024-01-10T08:00:00Z"}, {"build_start": "2026-04-01T08:00:00Z"})
+    ax = charts.calendar(builds)
+    (_, last), _ = squares(ax, "days")
+    assert last[:, 1].mean() == pytest.approx(2 * 9 + 2)
+    assert last[:, 0].max() < 53
+    months = [text.get_text() for text in ax.texts]
+    assert "Jan 2024" in months
+    assert "Jan 2026" in months
+
+
+def test_what_lies_too_far_back_is_counted(factory):
+    builds = factory.builds({"build_start": "1999-01-10T08:00:00Z"}, {"build_start": "2026-04-01T08:00:00Z"})
+    said = " ".join(text.get_text() for text in charts.calendar(builds).texts).replace("\n", " ")
+    assert "1 before" in said

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from mkframe import charts
+from mkframe.errors import InputError
+
+DATES = {"start_date": "2026-01-01T23:00:00Z", "end_date": "2026-02-01T23:00:00Z"}
+
+
+def names(ax):
+    return [label.get_text() for label in ax.get_yticklabels()]
+
+
+def segments(ax, label):
+    part = next(part for part in ax.collections if part.get_label() == label)
+    return [np.asarray(segment) for segment in part.get_segments()]
+
+
+def said(ax):
+    return " ".join(text.get_text().replace("\n", " ") for text in ax.texts)
+
+
+@pytest.fixture(scope="module")
+def line(factory):
+    return factory.releases(
+        {"id": 1, "name": "R1", "closed": True, **DATES},
+        {"id": 2, "name": "R2", "closed": False, "prev_release_id": 1, **DATES, "end_date": None},
+        {"id": 3, "name": "R1.1", "closed": True, "hotfix_of_id": 1, **DATES},
+    )
+
+
+def test_hotfix_stands_indented_below_its_release(line):
+    assert names(charts.releases(line)) == ["R1", "  └ R1.1", "R2"]
+
+
+def test_open_and_closed_differ_in_word_and_line(line):
+    ax = charts.releases(line)
+    assert [len(segments(ax, label)) for label in ("open", "closed")] == [1, 2]
+    assert [text.get_text() for text in ax.texts[:3]] == ["closed", "closed", "open"]
+
+
+def test_missing_end_is_open_to_the_right(line):
+    ax = charts.releases(line)
+    arrow = next(mark for mark in ax.lines if mark.get_label() == "no end date")
+    assert arrow.get_ydata().tolist() == [2]
+
+
+def test_days_are_those_of_the_zone(line):
+    (at_utc, _), (at_vienna, _) = (
+        segments(charts.releases(line, tz=tz), "open")[0] for tz in ("UTC", "Europe/Vienna")
+    )
+    assert at_vienna[0] == np.ceil(at_utc[0])
+
+
+def test_builds_are_counted_and_spanned(line, factory):
+    builds = factory.builds(
+        {"releases": [1], "build_start": "2026-01-05T08:00:00Z"},
+        {"releases": [1], "build_start": "2026-03-05T08:00:00Z"},
+        {"releases": []},
+    )
+    ax = charts.releases(line, builds)
+    assert "closed  2 builds" in said(ax)
+    assert "2 of 3 builds name a release" in said(ax)
+    (span,) = segments(ax, "first to last build")
+    assert span[1, 0] - span[0, 0] == 59
+
+
+def test_groups_are_named(factory):
+    frame = factory.releases({"id": 1, **DATES}, {"id": 2, "group_id": 7, **DATES})
+    assert names(charts.releases(frame)) == ["Release group 1", "R1", "Release group 7", "R2"]
+
+
+def test_names_from_the_server_are_only_words(factory):
+    ax = charts.releases(factory.releases({"id": 1, "name": "$\\frac{$ \x07", **DATES}))
+    ax.figure.savefig(io.BytesIO(), format="png")
+    label = ax.get_yticklabels()[0]
+    assert label.get_text() == "$\\frac{$ □"
+    assert not label.get_parse_math()
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [([], "There are no releases."), ([{"id": 1}], "None of the 1 release has a date or a build.")],
+)
+def test_nothing_to_draw_is_said(rows, sentence, factory):
+    assert charts.releases(factory.releases(*rows)).texts[-1].get_text() == sentence
+
+
+def test_more_than_fit_are_counted(factory):
+    ax = charts.releases(factory.releases(*({"id": i, **DATES} for i in range(1, 71))))
+    assert len(names(ax)) == 60
+    assert "10 releases before these 60" in said(ax)
+
+
+def test_given_axes_are_drawn_on(line):
+    figure, (left, right) = plt.subplots(1, 2)
+    assert charts.releases(line, ax=left) is left
+    assert figure.axes == [left, right]
+    assert not right.has_data()
+
+
+def test_unknown_zone(line):
+    with pytest.raises(InputError, match="not known"):
+        charts.releases(line, tz="Vienna")
+
+
+def test_a_date_that_means_none_is_drawn_as_none(factory):
+    frame = factory.releases({"id": 1, **DATES}, {"id": 2, **DATES, "end_date": "9999-12-31T00:00:00Z"})
+    ax = charts.releases(frame)
+    arrow = next(mark for mark in ax.lines if mark.get_label() == "no end date")
+    assert arrow.get_ydata().tolist() == [1]
+    assert np.ptp(ax.get_xlim()) < 40

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from mkframe import metrics
+
+
+def starts(table):
+    return table.index.strftime("%Y-%m-%d").tolist()
+
+
+def test_weeks_begin_on_monday(factory):
+    builds = factory.builds({"build_start": "2026-04-05T23:59:59Z"}, {"build_start": "2026-04-06T00:00:00Z"})
+    table = metrics.throughput(builds, "W")
+    assert starts(table) == ["2026-03-30", "2026-04-06"]
+    assert table["builds"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("every", "expected"),
+    [
+        ("M", ["2025-11-01", "2025-12-01", "2026-01-01", "2026-02-01"]),
+        ("Q", ["2025-10-01", "2026-01-01"]),
+    ],
+)
+def test_empty_periods_are_there(every, expected, factory):
+    builds = factory.builds({"build_start": "2025-11-30T10:00:00Z"}, {"build_start": "2026-02-01T10:00:00Z"})
+    table = metrics.outcomes(builds, every)
+    assert starts(table) == expected
+    assert table.sum().sum() == 2
+
+
+def test_days_are_cut_in_the_zone_asked_for(factory):
+    builds = factory.builds({"build_start": "2026-04-05T22:30:00Z"})
+    table = metrics.failure_rate(builds, "D", tz="Europe/Vienna")
+    assert str(table.index.dtype) == "datetime64[us, Europe/Vienna]"
+    assert starts(table) == ["2026-04-06"]
+
+
+def test_a_day_without_midnight_begins_when_clocks_allow(factory):
+    builds = factory.builds({"build_start": "2024-04-26T10:00:00Z"})
+    table = metrics.outcomes(builds, "D", tz="Africa/Cairo")
+    assert table.index[0].isoformat() == "2024-04-26T01:00:00+03:00"
+
+
+def test_times_outside_nanoseconds(factory):
+    builds = factory.builds({"build_start": "2400-01-31T10:00:00Z", "seconds": 5})
+    assert starts(metrics.durations(builds, "M")) == ["2400-01-01"]
+
+
+def test_build_of_several_patterns_counts_in_each(factory):
+    builds = factory.builds({"patterns": [808, 9, 9]}, {"patterns": [9]}, {"patterns": []})
+    table = metrics.failure_rate(builds, None, by="pattern")
+    assert table["finished"].droplevel("period").to_dict() == {"9": 2, "808": 1, "(none)": 1}
+
+
+def test_names_are_preferred_to_ids(factory):
+    builds = factory.builds({"patterns": [9], "pattern_names": ["CORE_DV_HLS"]})
+    table = metrics.durations(builds, by="pattern")
+    assert table.index.get_level_values("pattern").tolist() == ["CORE_DV_HLS"]
+
+
+def test_groups_share_their_periods(factory):
+    builds = factory.builds(
+        {"user_id": 1, "build_start": "2026-04-01T08:00:00Z"},
+        {"user_id": 2, "build_start": "2026-04-20T08:00:00Z"},
+    )
+    table = metrics.durations(builds, by="user")
+    assert table.groupby(level="user").size().tolist() == [4, 4]

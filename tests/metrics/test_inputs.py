@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from mkframe import metrics
+from mkframe.errors import InputError
+
+BUILDS_IN = [
+    metrics.duration,
+    metrics.durations,
+    metrics.ended,
+    metrics.failure_rate,
+    metrics.outcomes,
+    metrics.throughput,
+    metrics.longest,
+    metrics.duration_by_instances,
+    metrics.calendar,
+    metrics.summary,
+]
+PERIODIC = [metrics.durations, metrics.failure_rate, metrics.outcomes, metrics.throughput]
+
+
+@pytest.fixture(scope="module")
+def mixed(factory):
+    return factory.builds(
+        {"id": 9, "seconds": 60, "instances": 3, "patterns": [1, 2], "releases": [21], "user_id": 4},
+        {"id": 9, "seconds": 30, "status": "FAILED", "instances": 1},
+        {"id": 3, "status": "BUILDING", "build_start": "2026-05-20T10:00:00Z", "patterns": [2]},
+        {"id": 5, "status": "PAUSED", "build_start": None},
+        {"id": 4, "seconds": -5, "status": "CANCELED"},
+    )
+
+
+@pytest.mark.parametrize("function", BUILDS_IN)
+def test_missing_column_is_named(function, mixed):
+    with pytest.raises(InputError, match="build_start"):
+        function(mixed.drop(columns="build_start"))
+
+
+@pytest.mark.parametrize("function", BUILDS_IN)
+def test_times_without_a_zone_are_refused(function, mixed):
+    naive = mixed.assign(build_start=mixed["build_start"].dt.tz_localize(None))
+    with pytest.raises(InputError, match="not times with a zone"):
+        function(naive)
+
+
+@pytest.mark.parametrize("function", BUILDS_IN)
+def test_input_stays_as_it_was(function, mixed):
+    before = mixed.copy(deep=True)
+    function(mixed)
+    pd.testing.assert_frame_equal(mixed, before)
+
+
+@pytest.mark.parametrize("function", [f for f in BUILDS_IN if f is not metrics.duration])
+def test_no_rows_give_the_same_columns_and_dtypes(function, mixed):
+    known = mixed[mixed["status"] != "PAUSED"]
+    full, empty = function(known), function(known.iloc[:0])
+    assert empty.dtypes.to_dict() == full.dtypes.to_dict()
+    assert empty.index.dtype == full.index.dtype
+    assert empty.index.name == full.index.name
+
+
+@pytest.mark.parametrize("function", [metrics.durations, metrics.failure_rate])
+@pytest.mark.parametrize("by", ["pattern", "release", "project", "user"])
+def test_no_rows_by_group_give_the_same_index(function, by, mixed):
+    full, empty = function(mixed, by=by), function(mixed.iloc[:0], by=by)
+    assert full.index.names == empty.index.names == [by, "period"]
+    assert [level.dtype for level in full.index.levels] == [level.dtype for level in empty.index.levels]
+
+
+@pytest.mark.parametrize("function", PERIODIC)
+@pytest.mark.parametrize("every", ["ME", "w", 7, None])
+def test_unknown_period_lists_the_known_ones(function, every, mixed):
+    if function is metrics.failure_rate and every is None:
+        assert len(function(mixed, every=None)) == 1
+        return
+    with pytest.raises(InputError, match="'D', 'W', 'M', 'Q'"):
+        function(mixed, every=every)
+
+
+@pytest.mark.parametrize("tz", ["Vienna", "", "../etc", 3])
+def test_unknown_zone(tz, mixed):
+    with pytest.raises(InputError, match="Europe/Vienna"):
+        metrics.calendar(mixed, tz=tz)
+
+
+def test_misspelt_status_is_not_an_empty_answer(mixed):
+    with pytest.raises(InputError, match="FINSHED"):
+        metrics.durations(mixed, statuses=("FINSHED",))
+
+
+def test_a_word_instead_of_words(mixed):
+    with pytest.raises(InputError, match="not a sequence"):
+        metrics.durations(mixed, statuses="FINISHED")
+
+
+def test_running_builds_have_no_duration(mixed):
+    with pytest.raises(InputError, match="BUILDING"):
+        metrics.longest(mixed, statuses=["BUILDING"])
+
+
+def test_status_that_only_the_server_knows_is_accepted(mixed):
+    assert metrics.durations(mixed, statuses=["PAUSED"])["n"].sum() == 0
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.5, True, "3"])
+def test_longest_wants_a_whole_number(n, mixed):
+    with pytest.raises(InputError, match="whole number"):
+        metrics.longest(mixed, n=n)
+
+
+def test_centuries_of_days_are_refused_with_a_way_out(factory):
+    builds = factory.builds(
+        *({"build_start": f"{year}-01-01T00:00:00Z", "patterns": [*range(9)]} for year in ("0002", "9998"))
+    )
+    with pytest.raises(InputError, match="wrong build_start"):
+        metrics.failure_rate(builds, "D")
+
+
+def test_not_a_frame():
+    with pytest.raises(InputError, match="list"):
+        metrics.durations([])

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from datetime import datetime
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mkframe import metrics
+
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "status": st.sampled_from(["FINISHED", "FAILED", "CANCELED", "BUILDING", "PAUSED"]),
+            "build_start": st.datetimes(
+                min_value=datetime(2025, 12, 1),
+                max_value=datetime(2026, 2, 1),
+            ).map(lambda time: f"{time.isoformat()}Z"),
+            "seconds": st.integers(-3, 10**5),
+            "instances": st.none() | st.integers(0, 500),
+            "patterns": st.lists(st.integers(1, 3), max_size=3),
+        }
+    ),
+    max_size=25,
+)
+EVERY = st.sampled_from(["D", "W", "M", "Q"])
+ZONES = st.sampled_from(["UTC", "Europe/Vienna", "America/St_Johns", "Pacific/Apia"])
+quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@quick
+@given(rows=ROWS, every=EVERY, tz=ZONES)
+def test_outcomes_add_up_to_the_builds(rows, every, tz, factory):
+    assert metrics.outcomes(factory.builds(*rows), every, tz).to_numpy().sum() == len(rows)
+
+
+@quick
+@given(rows=ROWS, every=EVERY, tz=ZONES)
+def test_every_build_is_measured_or_said_to_be_left_out(rows, every, tz, factory):
+    table = metrics.durations(factory.builds(*rows), every, tz=tz)
+    assert table[["n", "running", "excluded", "other"]].to_numpy().sum() == len(rows)
+
+
+@quick
+@given(rows=ROWS, every=EVERY, canceled=st.sampled_from(["exclude", "count"]))
+def test_rate_lies_in_its_interval(rows, every, canceled, factory):
+    table = metrics.failure_rate(factory.builds(*rows), every, canceled)
+    known = table[table["n"] > 0]
+    assert ((known["low"] >= 0) & (known["low"] <= known["rate"])).all()
+    assert ((known["rate"] <= known["high"]) & (known["high"] <= 1)).all()
+    assert table.loc[table["n"] == 0, ["rate", "low", "high"]].isna().all(axis=None)
+
+
+@quick
+@given(rows=ROWS, every=EVERY, tz=ZONES)
+def test_periods_follow_each_other_and_hold_their_builds(rows, every, tz, factory):
+    builds = factory.builds(*rows)
+    table = metrics.throughput(builds, every, tz)
+    assert table.index.is_monotonic_increasing
+    assert table.index.is_unique
+    assert table["builds"].sum() == len(rows)
+    if rows:
+        local = builds["build_start"].dt.tz_convert(tz)
+        assert table["days"].sum() == (local.max().date() - local.min().date()).days + 1
+        assert table.index[0] <= local.min()
+        assert table["builds"].iloc[0] > 0
+        assert table["builds"].iloc[-1] > 0
+
+
+@quick
+@given(rows=ROWS)
+def test_quantiles_rise(rows, factory):
+    table = metrics.durations(factory.builds(*rows), statuses=None)
+    held = table[table["n"] > 0]
+    steps = held[["p25", "p50", "p75", "p90", "p95"]].diff(axis=1).iloc[:, 1:]
+    assert (steps >= -1e-6).all(axis=None)
+
+
+@quick
+@given(rows=ROWS)
+def test_classes_of_instances_hold_all_that_can_be_classed(rows, factory):
+    builds = factory.builds(*rows)
+    table = metrics.duration_by_instances(builds, None)
+    assert table["n"].sum() == metrics.ended(builds, None)["instances"].notna().sum()

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from mkframe import metrics
+
+
+def test_figures_are_those_of_the_metrics(factory):
+    rows = [{"status": "FAILED", "seconds": 5}, {"seconds": 60}, {"seconds": 120}]
+    builds = factory.builds(*rows * 5)
+    table = metrics.summary(builds)
+    rate = metrics.failure_rate(builds, None).iloc[0]
+    names = ["failure_rate", "failure_rate_low", "failure_rate_high", "failure_rate_n"]
+    assert table.loc[names, "value"].tolist() == rate[["rate", "low", "high", "n"]].tolist()
+    assert table.loc[["builds", "finished", "failed", "duration_p50"], "value"].tolist() == [15, 10, 5, 90]
+
+
+def test_four_weeks_are_compared_with_the_four_before(factory):
+    start = [f"2026-{month:02d}-{day:02d}T08:00:00Z" for month, day in ((1, 1), (1, 28), (1, 29), (2, 25))]
+    status = ["FAILED", "FAILED", "FINISHED", "FINISHED"]
+    rows = [{"build_start": s, "status": w, "seconds": 9} for s, w in zip(start, status, strict=True)]
+    value = metrics.summary(factory.builds(*rows))["value"]
+    assert value[["earlier_failure_rate", "earlier_failure_n"]].tolist() == [1, 2]
+    assert value[["recent_failure_rate", "recent_failure_n"]].tolist() == [0, 2]
+
+
+def test_a_shorter_history_is_not_compared(factory):
+    start = ["2026-01-02T08:00:00Z", "2026-02-25T08:00:00Z"]
+    table = metrics.summary(factory.builds(*({"build_start": s} for s in start)))
+    assert table.loc["days", "value"] == 55
+    assert table.loc["earlier_failure_n", "value"] == 0
+    assert table.loc["earlier_failure_rate", "text"] == "–"
+
+
+def test_what_cannot_be_used_is_counted(factory):
+    builds = factory.builds({"build_start": None}, {"seconds": -1}, {"status": "BUILDING"}, {"seconds": 4})
+    value = metrics.summary(builds)["value"]
+    assert value[["without_start", "end_before_start", "running", "duration_n"]].tolist() == [1, 1, 1, 1]
+
+
+def test_no_pattern_is_no_busiest_pattern(factory):
+    builds = factory.builds({"patterns": []}, {"patterns": []}, {"patterns": [7]})
+    assert metrics.summary(builds).loc["busiest_pattern"].tolist() == [1.0, "7"]
+
+
+def test_sentences_of_a_full_history(factory):
+    start = [f"2026-{month:02d}-10T08:00:00Z" for month in (1, 2, 3, 4)]
+    rows = [
+        {"build_start": s, "seconds": 90, "status": w, "patterns": [7]}
+        for s in start
+        for w in ("FAILED", "FINISHED")
+    ]
+    said = metrics.sentences(factory.builds(*rows, {"status": "BUILDING", "build_start": start[-1]}))
+    assert said[0] == (
+        "9 builds started from 10 January 2026 to 10 April 2026 (91 days): "
+        "4 finished, 4 failed, 0 canceled, 1 running."
+    )
+    assert said[1].startswith("50.0 % of the 8 builds that finished or failed have failed")
+    assert said[2] == "Half of the 4 finished builds took at most 1 min 30 s, 95 in 100 at most 1 min 30 s."
+    assert said[3] == "The pattern built most often is 7: 8 builds."
+    assert said[-1].startswith("Left out of these figures where they do not apply: 1 running build")
+
+
+def test_sentences_say_what_is_missing(factory):
+    said = " ".join(metrics.sentences(factory.builds({"status": "CANCELED", "build_start": None})))
+    assert "no failure rate" in said
+    assert "no typical duration" in said
+    assert "1 build without a start" in said
+    assert "nan" not in said
+
+
+def test_no_builds_are_one_sentence(factory):
+    assert metrics.sentences(factory.builds()) == ["There are no builds."]
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "BUILDING"])
+def test_one_build_is_enough(status, factory):
+    assert metrics.summary(factory.builds({"status": status})).loc["builds", "text"] == "1"

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mkframe import metrics
+from mkframe.errors import InputError
+
+
+def order(frame):
+    return metrics.releases(frame).index.tolist()
+
+
+def test_hotfixes_stand_below_their_release_and_chains_in_order(factory):
+    frame = factory.releases(
+        {"id": 3, "prev_release_id": 2, "start_date": "2026-03-01T23:00:00Z"},
+        {"id": 10, "hotfix_of_id": 1, "start_date": "2026-04-01T23:00:00Z"},
+        {"id": 11, "hotfix_of_id": 10, "start_date": "2026-05-01T23:00:00Z"},
+        {"id": 2, "prev_release_id": 1, "start_date": "2026-06-01T23:00:00Z"},
+        {"id": 1, "start_date": "2026-01-01T23:00:00Z"},
+    )
+    table = metrics.releases(frame)
+    assert table.index.tolist() == [1, 10, 11, 2, 3]
+    assert table["depth"].tolist() == [0, 1, 2, 0, 0]
+    assert table["position"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_second_hotfix_follows_the_first(factory):
+    frame = factory.releases(
+        {"id": 1}, {"id": 6, "hotfix_of_id": 1, "prev_release_id": 7}, {"id": 7, "hotfix_of_id": 1}
+    )
+    table = metrics.releases(frame)
+    assert table.index.tolist() == [1, 7, 6]
+    assert table["depth"].tolist() == [0, 1, 1]
+
+
+def test_unknown_ids_and_other_groups_are_no_links(factory):
+    frame = factory.releases(
+        {"id": 5, "prev_release_id": 999, "hotfix_of_id": 998},
+        {"id": 4, "group_id": 2, "hotfix_of_id": 5},
+        {"id": 3, "hotfix_of_id": 3},
+    )
+    table = metrics.releases(frame)
+    assert table.index.tolist() == [5, 3, 4]
+    assert table["depth"].tolist() == [0, 0, 0]
+    assert table["position"].tolist() == [0, 1, 0]
+
+
+def test_a_circle_loses_no_release(factory):
+    frame = factory.releases({"id": 1, "prev_release_id": 2}, {"id": 2, "prev_release_id": 1})
+    assert sorted(order(frame)) == [1, 2]
+
+
+links = st.none() | st.integers(1, 8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(st.tuples(links, links, st.integers(1, 2)), max_size=8))
+def test_every_release_stands_once_whatever_the_links(rows, factory):
+    frame = factory.releases(
+        *(
+            {"id": id_, "prev_release_id": before, "hotfix_of_id": above, "group_id": group}
+            for id_, (before, above, group) in enumerate(rows, 1)
+        )
+    )
+    table = metrics.releases(frame)
+    assert sorted(table.index) == list(range(1, len(rows) + 1))
+    assert table["group_id"].is_monotonic_increasing
+
+
+def test_builds_are_counted_in_each_of_their_releases(factory):
+    builds = factory.builds(
+        {"releases": [1, 2], "build_start": "2026-04-02T08:00:00Z"},
+        {"releases": [1, 1], "build_start": "2026-04-01T08:00:00Z"},
+        {"releases": [77]},
+        {"releases": []},
+    )
+    table = metrics.releases(factory.releases({"id": 1}, {"id": 2}, {"id": 3}), builds)
+    assert table["builds"].tolist() == [2, 1, 0]
+    assert table["first_build"].iloc[0] == pd.Timestamp("2026-04-01T08:00:00Z")
+    assert table["last_build"].iloc[0] == pd.Timestamp("2026-04-02T08:00:00Z")
+    assert pd.isna(table["first_build"].iloc[2])
+
+
+def test_without_builds_their_number_is_unknown(factory):
+    table = metrics.releases(factory.releases({"id": 1}))
+    assert table["builds"].isna().all()
+
+
+def test_dtypes_do_not_depend_on_what_is_given(factory):
+    releases, builds = factory.releases({"id": 1}), factory.builds({"releases": [1]})
+    tables = [
+        metrics.releases(r, b) for r in (releases, releases.iloc[:0]) for b in (None, builds, builds.iloc[:0])
+    ]
+    assert all(table.dtypes.to_dict() == tables[0].dtypes.to_dict() for table in tables)
+
+
+def test_missing_column_is_named(factory):
+    with pytest.raises(InputError, match="hotfix_of_id"):
+        metrics.releases(factory.releases({"id": 1}).drop(columns="hotfix_of_id"))

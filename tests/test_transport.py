@@ -1,0 +1,783 @@
+"""What is sent, how often, to whom, and what a person is told when it fails."""
+
+import contextlib
+import copy
+import datetime as dt
+import json
+import logging
+import os
+import pickle
+import socket
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from mkframe import errors
+from mkframe.schema import AUTHENTICATION
+from mkframe.settings import Secret, Settings
+from mkframe.transport import Transport
+from tests import faults
+from tests.rows import rows
+
+TOKEN = "canary-token-1f7a"
+FRESH = "canary-fresh-93c2"
+PASSWORD = "canary-password-5be0"
+SECRETS = (TOKEN, FRESH, PASSWORD)
+BUILDS = f"{faults.API}/builds"
+ROWS = rows("builds", 3)
+WHOLE = faults.reply(ROWS)
+
+
+def read(chunks):
+    return json.loads(b"".join(chunks))
+
+
+@contextlib.contextmanager
+def connected(url, **changes):
+    """A transport that gives up quickly."""
+    quick = {"tries": 3, "patience": 0.02, "connect_timeout": 2.0, "read_timeout": 5.0}
+    credentials = {"token": Secret(TOKEN)}
+    transport = Transport(Settings(url, **{**quick, **credentials, **changes}))
+    try:
+        yield transport
+    finally:
+        transport.close()
+
+
+def login(**changes):
+    return {"token": None, "email": "ada@example.org", "password": Secret(PASSWORD), **changes}
+
+
+def bearers(server, path=BUILDS):
+    return [request.headers.get("authorization") for request in server.to(path)]
+
+
+def failure(transport, act=None):
+    with pytest.raises(errors.MkframeError) as caught:
+        (act or (lambda: transport.get("/builds", into=read)))()
+    return caught.value
+
+
+# --- what is sent -----------------------------------------------------------------------------------
+
+
+def test_read_sends_path_filters_and_headers():
+    with faults.serve(WHOLE) as server, connected(server.api) as transport:
+        assert transport.get("/builds", {"project": "Ü & co", "user_id": "1"}, into=read) == ROWS
+        (request,) = server.requests
+    assert (request.method, request.path) == ("GET", BUILDS)
+    assert request.query == {"project": "Ü & co", "user_id": "1"}
+    assert request.body == b""
+    sent = {name: request.headers[name] for name in ("authorization", "accept", "accept-encoding")}
+    assert sent == {
+        "authorization": f"Bearer {TOKEN}",
+        "accept": "application/json",
+        "accept-encoding": "gzip",
+    }
+    assert request.headers["user-agent"].startswith("mkframe/")
+
+
+def test_write_sends_its_body_as_json():
+    body = {"project": "DEMO_PROJECT", "instances": [{"id": 1}], "description": "Ünï"}
+    with faults.serve(faults.reply({"build": {"id": 1}}, 201)) as server, connected(server.api) as transport:
+        assert transport.post("/builds", body, into=read) == {"build": {"id": 1}}
+        (request,) = server.requests
+    assert (request.method, request.path, request.json()) == ("POST", BUILDS, body)
+    assert request.headers["content-type"] == "application/json"
+
+
+def test_building_a_transport_sends_nothing():
+    with faults.serve(WHOLE) as server, connected(server.api, **login()):
+        assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        WHOLE,
+        faults.zipped(WHOLE),
+        faults.chunked(WHOLE, piece=50),
+        faults.chunked(faults.zipped(WHOLE), piece=50),
+        faults.drip(WHOLE, pause=0.001, piece=500),
+        faults.Answer(body=WHOLE.body, framing="close"),
+        faults.reply(ROWS, 201),
+    ],
+    ids=["plain", "gzip", "chunked", "gzip chunked", "drip", "until closed", "201"],
+)
+def test_whole_answer_is_read(answer):
+    with faults.serve(answer) as server, connected(server.api) as transport:
+        assert transport.get("/builds", into=read) == ROWS
+
+
+def test_answer_is_handed_on_while_it_arrives():
+    with faults.serve(faults.cut(WHOLE, "hang")) as server, connected(server.api) as transport:
+        first = transport.get("/builds", into=lambda chunks: next(iter(chunks)))
+    assert WHOLE.body.startswith(first)
+
+
+def test_connection_is_kept_for_the_next_request():
+    answers = [WHOLE, faults.zipped(WHOLE), faults.vendor(404), faults.later(503, 0), faults.chunked(WHOLE)]
+    with faults.serve(answers) as server, connected(server.api) as transport:
+        for _ in range(2):
+            transport.get("/builds", into=read)
+        failure(transport)
+        transport.get("/builds", into=read)
+        assert (len(server.requests), server.connections) == (5, 1)
+
+
+def test_parallel_reads_share_a_pool():
+    slow = faults.reply([], latency=0.02)
+    with faults.serve(slow) as server, connected(server.api) as transport, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: transport.get("/builds", into=read), range(20)))
+        assert len(server.requests) == 20
+        assert server.connections <= 4
+
+
+def test_connection_that_the_server_closed_meanwhile_is_replaced():
+    with faults.serve([faults.replace(WHOLE, end="close"), WHOLE]) as server:
+        with connected(server.api) as transport:
+            transport.get("/builds", into=read)
+            assert transport.get("/builds", into=read) == ROWS
+        assert server.connections == 2
+
+
+def test_closing_lets_the_connections_go():
+    with faults.serve(WHOLE) as server:
+        with connected(server.api) as transport:
+            transport.get("/builds", into=read)
+        deadline = time.monotonic() + 2
+        while server.open_connections and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert server.open_connections == 0
+
+
+def test_stream_hands_out_the_bytes_of_a_file():
+    content = os.urandom(300_000)
+    with faults.serve(faults.file(content, "a.zip")) as server, connected(server.api) as transport:
+        with transport.stream("/downloads/1") as response:
+            assert b"".join(response.iter_content(1 << 16)) == content
+        assert server.requests[0].headers["accept"] == "*/*"
+
+
+def test_stream_that_breaks_is_one_of_our_errors():
+    half = faults.cut(faults.file(b"x" * 1000))
+    with faults.serve(half) as server, connected(server.api) as transport:
+        with (
+            pytest.raises(errors.ConnectionLost),
+            transport.stream("/downloads/1") as response,
+            transport.reading("GET /downloads/1"),
+        ):
+            list(response.iter_content(100))
+        assert len(server.requests) == 1
+
+
+# --- what is tried again ----------------------------------------------------------------------------
+
+PASSING = {
+    "reset": faults.reset(),
+    "reset in the body": faults.cut(WHOLE, "reset"),
+    "closed": faults.closed(),
+    "body cut": faults.cut(WHOLE),
+    "gzip cut": faults.cut(faults.zipped(WHOLE)),
+    "Content-Length too large": faults.overclaimed(WHOLE),
+    "chunks cut": faults.cut(faults.chunked(WHOLE, piece=50)),
+    "gzip broken": faults.broken_gzip(WHOLE),
+    "429": faults.vendor(429),
+    "429 now": faults.later(429, 0),
+    "502 page": faults.html(502),
+    "503": faults.vendor(503),
+    "503 now": faults.later(503, 0),
+    "503 at a date gone by": faults.later(503, dt.datetime(2020, 1, 1, tzinfo=dt.UTC)),
+    "503 at no date": faults.later(503, "soon"),
+    "504": faults.html(504),
+}
+LASTING = {
+    "400": (faults.vendor(400), errors.BadRequest),
+    "401": (faults.unauthenticated(), errors.NotAuthenticated),
+    "403": (faults.vendor(403), errors.Forbidden),
+    "404": (faults.vendor(404), errors.NotFound),
+    "405": (faults.vendor(405), errors.MethodNotAllowed),
+    "409": (faults.vendor(409), errors.ResponseError),
+    "500": (faults.vendor(500), errors.ServerError),
+    "500 without a word": (faults.Answer(500), errors.ServerError),
+    "501": (faults.vendor(501), errors.ServerError),
+    "200 page": (faults.html(), errors.UnexpectedBody),
+    "301": (faults.redirect("https://elsewhere.example/", 301), errors.Redirected),
+    "303": (faults.redirect("https://elsewhere.example/", 303), errors.Redirected),
+    "308": (faults.redirect("https://elsewhere.example/", 308), errors.Redirected),
+}
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+class TestPassingFault:
+    def test_read_is_tried_again_until_it_is_whole(self, fault):
+        with faults.serve([fault, fault, WHOLE]) as server, connected(server.api) as transport:
+            assert transport.get("/builds", into=read) == ROWS
+            assert len(server.requests) == 3
+
+    def test_read_is_given_up_after_the_last_try(self, fault):
+        with faults.serve(fault) as server, connected(server.api) as transport:
+            error = failure(transport)
+            assert len(server.requests) == 3
+        assert error.retryable
+        assert error.hint
+        assert error.request == f"GET {server.api}/builds"
+
+    def test_write_is_sent_once(self, fault):
+        with faults.serve(fault) as server, connected(server.api) as transport:
+            error = failure(transport, lambda: transport.post("/builds", {"project": "X"}, into=read))
+            assert len(server.requests) == 1
+        assert error.request == f"POST {server.api}/builds"
+
+
+@pytest.mark.parametrize(("fault", "kind"), LASTING.values(), ids=LASTING)
+class TestLastingFault:
+    def test_read_is_sent_once(self, fault, kind):
+        with faults.serve(fault) as server, connected(server.api) as transport:
+            error = failure(transport)
+            assert len(server.requests) == 1
+        assert type(error) is kind
+        assert error.hint
+        assert not error.retryable
+        assert error.status == fault.status
+
+    def test_write_is_sent_once(self, fault, kind):
+        with faults.serve(fault) as server, connected(server.api) as transport:
+            assert type(failure(transport, lambda: transport.post("/builds", {}, into=read))) is kind
+            assert len(server.requests) == 1
+
+
+def test_write_whose_connection_is_reset_unread_is_not_repeated():
+    with (
+        faults.serve(WHOLE, on_accept=lambda number: faults.reset()) as server,
+        connected(server.api) as transport,
+    ):
+        error = failure(transport, lambda: transport.post("/builds", {}, into=read))
+        assert server.connections == 1
+    # Unreachable where the reset is quicker than the sending, else ConnectionLost.
+    assert isinstance(error, errors.ConnectionFailed)
+
+
+def test_read_whose_connection_is_reset_unread_is_repeated():
+    with faults.serve(WHOLE, on_accept=lambda number: faults.reset() if number < 3 else None) as server:
+        with connected(server.api) as transport:
+            assert transport.get("/builds", into=read) == ROWS
+        assert (server.connections, len(server.requests)) == (3, 1)
+
+
+def test_repeated_read_starts_afresh():
+    started = []
+
+    def collect(chunks):
+        started.append(1)
+        return b"".join(chunks)
+
+    with faults.serve([faults.cut(WHOLE), WHOLE]) as server, connected(server.api) as transport:
+        assert transport.get("/builds", into=collect) == WHOLE.body
+    assert len(started) == 2
+
+
+def test_mistake_of_the_reader_is_not_repeated():
+    def fail(chunks):
+        raise ZeroDivisionError
+
+    with faults.serve(WHOLE) as server, connected(server.api) as transport:
+        with pytest.raises(ZeroDivisionError):
+            transport.get("/builds", into=fail)
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("after", [0.15, "date"])
+def test_pause_is_what_the_server_asks_for(after, monkeypatch, caplog):
+    # An HTTP date has whole seconds, so the clock that dates are compared with stands still.
+    now = dt.datetime(2026, 11, 21, 12, 0, 0, tzinfo=dt.UTC)
+    if after == "date":
+        monkeypatch.setattr("mkframe.transport.time.time", lambda: now.timestamp() + 0.85)
+        after = now + dt.timedelta(seconds=1)
+    answers = [faults.later(503, after), WHOLE]
+    with faults.serve(answers) as server, connected(server.api, patience=1.0) as transport:
+        started = time.monotonic()
+        transport.get("/builds", into=read)
+        assert time.monotonic() - started >= 0.149
+        assert len(server.requests) == 2
+    (told,) = [record.args[1] for record in caplog.records if record.name == "mkframe"]
+    assert told == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("after", [60, 1e9, "inf", "date"])
+def test_server_that_asks_for_more_than_our_patience_gets_an_error_at_once(status, after):
+    if after == "date":
+        after = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=60)
+    with faults.serve(faults.later(status, after)) as server, connected(server.api) as transport:
+        started = time.monotonic()
+        error = failure(transport)
+        assert time.monotonic() - started < 2
+        assert len(server.requests) == 1
+    assert error.retry_after > 50
+    assert error.status == status
+
+
+def test_each_further_try_is_told_in_the_log(caplog):
+    with (
+        faults.serve([faults.vendor(503, "Closed for lunch"), WHOLE]) as server,
+        connected(server.api) as transport,
+    ):
+        transport.get("/builds", into=read)
+    (record,) = [r for r in caplog.records if r.name == "mkframe"]
+    assert record.levelno == logging.WARNING
+    assert "Closed for lunch" in record.getMessage()
+    assert "(1 of 2)" in record.getMessage()
+
+
+# --- no answer --------------------------------------------------------------------------------------
+
+
+def test_refused_connection_is_tried_again_and_said():
+    with faults.nobody_listens() as url, connected(url, tries=2) as transport:
+        error = failure(transport)
+    assert type(error) is errors.Unreachable
+    assert "nothing was sent" in error.message
+    assert "running" in error.hint
+
+
+def test_refused_write_is_unreachable_too():
+    with faults.nobody_listens() as url, connected(url) as transport:
+        error = failure(transport, lambda: transport.post("/builds", {}, into=read))
+    assert type(error) is errors.Unreachable
+
+
+def test_connection_that_never_stands_is_given_up():
+    with faults.nobody_accepts() as url, connected(url, connect_timeout=0.1, tries=1) as transport:
+        error = failure(transport)
+    assert type(error) is errors.Unreachable
+    assert "no connection within 0.1 s" in error.message
+    assert error.hint
+
+
+def test_unknown_host_is_said(monkeypatch):
+    def unknown(*args, **kwargs):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with connected("https://kraft.example/api/v1", tries=1) as transport:
+        error = failure(transport)
+    assert type(error) is errors.Unreachable
+    assert "host name is unknown" in error.message
+    assert "spelling" in error.hint
+
+
+def test_server_without_a_certificate_is_said():
+    with faults.serve(WHOLE) as server:
+        with connected(server.api.replace("http:", "https:"), tries=1) as transport:
+            error = failure(transport)
+        assert server.requests == []
+    assert type(error) is errors.Unreachable
+    assert "certificate" in error.message
+    assert error.hint
+
+
+@pytest.mark.parametrize("fault", [faults.silence(), faults.cut(WHOLE, "hang")], ids=["silence", "half"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_silence_is_given_up_and_not_repeated(fault, method):
+    with faults.serve(fault) as server, connected(server.api, read_timeout=0.2) as transport:
+        act = {"POST": lambda: transport.post("/builds", {}, into=read)}.get(method)
+        error = failure(transport, act)
+        assert len(server.requests) == 1
+    assert type(error) is errors.TimedOut
+    assert "within 0.2 s" in error.message
+    assert error.hint
+
+
+@pytest.mark.parametrize("framing", [faults.replace, faults.chunked], ids=["length", "chunked"])
+def test_answer_that_trickles_without_end_is_given_up(framing):
+    trickle = faults.drip(framing(WHOLE), pause=0.02)
+    with faults.serve(trickle) as server, connected(server.api, total_timeout=0.15) as transport:
+        started = time.monotonic()
+        error = failure(transport)
+        assert time.monotonic() - started < 2
+        assert len(server.requests) == 1
+    assert type(error) is errors.TimedOut
+    assert "0.15 s" in error.message
+    assert error.hint
+
+
+def test_refusal_that_trickles_without_end_is_still_told():
+    trickle = faults.drip(faults.vendor(500), pause=0.02)
+    with faults.serve(trickle) as server, connected(server.api, read_timeout=0.15) as transport:
+        started = time.monotonic()
+        error = failure(transport)
+        assert time.monotonic() - started < 2
+    assert type(error) is errors.ServerError
+
+
+def test_slow_server_is_waited_for():
+    late = faults.replace(WHOLE, latency=0.05)
+    with (
+        faults.serve(late, on_accept=lambda number: faults.Answer(None, latency=0.05)) as server,
+        connected(server.api) as transport,
+    ):
+        assert transport.get("/builds", into=read) == ROWS
+
+
+# --- what a person is told --------------------------------------------------------------------------
+
+
+def test_refusal_quotes_the_server():
+    sentence = "A project with the name 'X' does not exist!"
+    with faults.serve(faults.vendor(404, sentence)) as server, connected(server.api) as transport:
+        error = failure(transport, lambda: transport.get("/builds", {"project": "X"}, into=read))
+    assert error.vendor_message == sentence
+    assert sentence in error.message
+    assert "?project=X" in error.message
+    assert "spelling" in error.hint
+    assert error.body_start is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        faults.html(502),
+        faults.reply({"message": 5}, 502),
+        faults.reply([1], 502),
+        faults.content(b"\xff{", "x/y", status=502),
+    ],
+)
+def test_refusal_in_another_shape_shows_how_it_starts(answer):
+    with faults.serve(answer) as server, connected(server.api, tries=1) as transport:
+        error = failure(transport)
+    assert error.vendor_message is None
+    assert error.body_start
+    assert repr(error.body_start) in error.message
+
+
+def test_page_of_a_proxy_shows_how_it_starts():
+    page = faults.html(200, "<html>Please sign in</html>")
+    with faults.serve(page) as server, connected(server.api) as transport:
+        error = failure(transport)
+    assert "Please sign in" in error.message
+    assert "proxy" in error.hint
+    assert error.request == f"GET {server.api}/builds"
+
+
+def test_complaint_of_the_reader_learns_what_was_asked():
+    def fail(chunks):
+        raise errors.SchemaError("Column id holds 'x'.", hint="Report it.")
+
+    with faults.serve(WHOLE) as server, connected(server.api) as transport:
+        error = failure(transport, lambda: transport.get("/builds", into=fail))
+    assert type(error) is errors.SchemaError
+    assert (error.request, error.status) == (f"GET {server.api}/builds", 200)
+    assert error.message == f"GET {server.api}/builds answered, but: Column id holds 'x'."
+
+
+def test_redirect_names_its_target():
+    elsewhere = faults.redirect("https://elsewhere.example/x")
+    with faults.serve(elsewhere) as server, connected(server.api) as transport:
+        error = failure(transport)
+    assert "https://elsewhere.example/x" in error.message
+    assert "token" in error.hint
+
+
+# --- logging in -------------------------------------------------------------------------------------
+
+
+def guarded(*logins, valid=FRESH, answer=WHOLE):
+    """A script that answers whoever brings the valid token."""
+
+    def builds(request):
+        known = request.headers.get("authorization") == f"Bearer {valid}"
+        return answer if known else faults.unauthenticated()
+
+    return {AUTHENTICATION: list(logins), "*": builds}
+
+
+def test_login_before_the_first_read_and_then_no_more():
+    with faults.serve(guarded(faults.token(FRESH))) as server, connected(server.api, **login()) as transport:
+        for _ in range(3):
+            assert transport.get("/builds", into=read) == ROWS
+        (request,) = server.to(AUTHENTICATION)
+        assert bearers(server) == [f"Bearer {FRESH}"] * 3
+    assert request.method == "POST"
+    assert request.json() == {"strategy": "local", "email": "ada@example.org", "password": PASSWORD}
+    assert request.headers["content-type"] == "application/json"
+    assert "authorization" not in request.headers
+
+
+def test_given_token_needs_no_login():
+    with faults.serve(guarded(valid=TOKEN)) as server:
+        with connected(server.api, **login(token=Secret(TOKEN))) as transport:
+            transport.get("/builds", into=read)
+        assert server.to(AUTHENTICATION) == []
+
+
+def test_log_in_asks_at_once():
+    with faults.serve(guarded(faults.token(FRESH))) as server, connected(server.api, **login()) as transport:
+        transport.log_in()
+        assert len(server.to(AUTHENTICATION)) == 1
+
+
+def test_without_credentials_nothing_is_sent():
+    with faults.serve(WHOLE) as server, connected(server.api, token=None) as transport:
+        error = failure(transport)
+        assert server.connections == 0
+    assert type(error) is errors.NotAuthenticated
+    assert "MKFRAME_TOKEN" in error.hint
+
+
+def test_refused_token_is_replaced_once():
+    with faults.serve(guarded(faults.token(FRESH))) as server:
+        with connected(server.api, **login(token=Secret(TOKEN))) as transport:
+            assert transport.get("/builds", into=read) == ROWS
+        assert bearers(server) == [f"Bearer {TOKEN}", f"Bearer {FRESH}"]
+        assert len(server.to(AUTHENTICATION)) == 1
+
+
+def test_refused_write_is_sent_again_after_the_login_only():
+    with faults.serve(guarded(faults.token(FRESH))) as server:
+        with connected(server.api, **login(token=Secret(TOKEN))) as transport:
+            transport.post("/builds", {"project": "X"}, into=read)
+        assert bearers(server) == [f"Bearer {TOKEN}", f"Bearer {FRESH}"]
+        assert [r.json() for r in server.to(BUILDS)] == [{"project": "X"}] * 2
+
+
+def test_stream_logs_in_again_too():
+    script = guarded(faults.token(FRESH), answer=faults.file(b"PK"))
+    with (
+        faults.serve(script) as server,
+        connected(server.api, **login(token=Secret(TOKEN))) as transport,
+        transport.stream("/downloads/1") as response,
+    ):
+        assert response.content == b"PK"
+
+
+def test_fresh_token_that_is_refused_too_is_an_error():
+    with faults.serve(guarded(faults.token("refused-too"))) as server:
+        with connected(server.api, **login(token=Secret(TOKEN))) as transport:
+            error = failure(transport)
+        assert (len(server.to(BUILDS)), len(server.to(AUTHENTICATION))) == (2, 1)
+    assert type(error) is errors.NotAuthenticated
+    assert error.vendor_message == "Not authenticated"
+    assert error.hint
+
+
+def test_refused_token_without_credentials_says_what_to_give():
+    with faults.serve(guarded()) as server, connected(server.api) as transport:
+        error = failure(transport)
+        assert len(server.requests) == 1
+    assert type(error) is errors.NotAuthenticated
+    assert "email=" in error.hint
+
+
+def test_reads_refused_together_log_in_once():
+    script = guarded(faults.token(FRESH))
+    slow = {
+        AUTHENTICATION: faults.replace(faults.token(FRESH), latency=0.05),
+        "*": lambda request: faults.replace(script["*"](request), latency=0.02),
+    }
+    with faults.serve(slow) as server, connected(server.api, **login(token=Secret(TOKEN))) as transport:
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: transport.get("/builds", into=read), range(8)))
+        assert answers == [ROWS] * 8
+        assert len(server.to(AUTHENTICATION)) == 1
+        assert bearers(server).count(f"Bearer {FRESH}") == 8
+
+
+@pytest.mark.parametrize("status", [400, 401])
+def test_refused_login_names_the_email(status):
+    with faults.serve({AUTHENTICATION: faults.vendor(status, "Invalid login")}) as server:
+        with connected(server.api, **login()) as transport:
+            error = failure(transport)
+        assert len(server.requests) == 1
+    assert "Invalid login" in error.message
+    assert error.hint == "Check the e-mail 'ada@example.org' and its password."
+
+
+def test_login_that_is_not_there_doubts_the_url():
+    with faults.serve({}) as server, connected(server.api, **login()) as transport:
+        error = failure(transport)
+    assert type(error) is errors.NotFound
+    assert "URL" in error.hint
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+def test_login_is_tried_again_like_a_read(fault):
+    if fault.status == 200:
+        fault = faults.replace(fault, status=201)
+    script = guarded(fault, fault, faults.token(FRESH))
+    with faults.serve(script) as server, connected(server.api, **login()) as transport:
+        assert transport.get("/builds", into=read) == ROWS
+        assert len(server.to(AUTHENTICATION)) == 3
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_login_that_keeps_failing_has_no_more_tries_than_a_read(method):
+    with (
+        faults.serve({AUTHENTICATION: faults.vendor(503)}) as server,
+        connected(server.api, **login()) as transport,
+    ):
+        act = {"POST": lambda: transport.post("/builds", {}, into=read)}.get(method)
+        failure(transport, act)
+        assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        faults.reply({}, 201),
+        faults.reply([], 201),
+        faults.reply({"accessToken": None}, 201),
+        faults.reply({"accessToken": ""}, 201),
+        faults.reply({"accessToken": f"{FRESH}\r\nX-Evil: 1"}, 201),
+        faults.content(b"{", "application/json", status=201),
+        faults.html(200),
+    ],
+    ids=["no key", "array", "null", "empty", "line break", "broken", "page"],
+)
+def test_login_that_answers_something_else_is_an_error(answer):
+    with faults.serve({AUTHENTICATION: answer}) as server, connected(server.api, **login()) as transport:
+        error = failure(transport)
+        assert len(server.requests) == 1
+    assert isinstance(error, errors.UnexpectedBody)
+    assert error.hint
+    assert FRESH not in str(error)
+
+
+# --- who sees the secrets ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("where", [BUILDS, AUTHENTICATION])
+def test_target_of_a_redirect_sees_nothing(status, where):
+    with faults.serve(WHOLE) as other:
+        elsewhere = other.url.replace("127.0.0.1", "localhost") + where
+        script = guarded(faults.token(FRESH)) | {where: faults.redirect(elsewhere, status)}
+        with faults.serve(script) as server, connected(server.api, **login()) as transport:
+            error = failure(transport)
+        assert other.connections == 0
+    assert type(error) is errors.Redirected
+
+
+@pytest.fixture
+def netrc(tmp_path, monkeypatch):
+    path = tmp_path / ".netrc"
+    path.write_text("machine 127.0.0.1 login mallory password wrong\ndefault login mallory password wrong\n")
+    path.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.mark.usefixtures("netrc")
+def test_netrc_replaces_neither_token_nor_login():
+    with faults.serve(guarded(faults.token(FRESH))) as server, connected(server.api, **login()) as transport:
+        assert transport.get("/builds", into=read) == ROWS
+        assert bearers(server) == [f"Bearer {FRESH}"]
+        assert bearers(server, AUTHENTICATION) == [None]
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+def test_proxy_of_the_environment_sees_nothing_meant_for_this_machine(monkeypatch, name):
+    for other in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(other, raising=False)
+    with faults.serve(WHOLE) as proxy, faults.serve(guarded(faults.token(FRESH))) as server:
+        monkeypatch.setenv(name, proxy.url)
+        with connected(server.api, **login()) as transport:
+            assert transport.get("/builds", into=read) == ROWS
+        assert proxy.connections == 0
+
+
+def causes(error):
+    """The error and all that stands behind it, however it is chained."""
+    seen, todo = [], [error]
+    while todo:
+        step = todo.pop()
+        if step is None or step in seen:
+            continue
+        seen.append(step)
+        inner = [value for value in (*step.args, *vars(step).values()) if isinstance(value, BaseException)]
+        todo += [step.__cause__, step.__context__, *inner]
+    return seen
+
+
+def everything_shown(error):
+    """All that a traceback with local variables, a pickle or a look at the fields would show."""
+    shown = [pickle.dumps(error).decode("latin-1")]
+    for step in causes(error):
+        whole = traceback.TracebackException.from_exception(step, capture_locals=True)
+        shown += [*whole.format(chain=True), repr(step), str(step), repr(vars(step)), repr(step.args)]
+        sent = getattr(step, "request", None)
+        shown.append(repr(getattr(sent, "headers", None)) + repr(getattr(sent, "body", None)))
+    return "\n".join(shown)
+
+
+BROKEN = {
+    **PASSING,
+    **{name: fault for name, (fault, kind) in LASTING.items()},
+    "silence": faults.silence(),
+    "half, then silence": faults.cut(WHOLE, "hang"),
+}
+
+
+@pytest.mark.parametrize("where", [BUILDS, AUTHENTICATION])
+@pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
+def test_no_secret_in_what_an_error_shows(fault, where, caplog):
+    caplog.set_level(logging.DEBUG)
+    script = {**guarded(faults.token(FRESH), valid=None), where: fault}
+    limit = 0.3 if fault.end == "hang" else 5.0
+    with faults.serve(script) as server:
+        with connected(server.api, tries=2, read_timeout=limit, **login()) as transport:
+            error = failure(transport)
+        assert server.to(where)
+    shown = everything_shown(error) + caplog.text
+    assert "transport.py" in shown
+    assert [secret for secret in SECRETS if secret in shown] == []
+
+
+@pytest.mark.parametrize("nobody", [faults.nobody_listens, faults.nobody_accepts])
+@pytest.mark.parametrize("given", [{}, login()], ids=["token", "login"])
+def test_no_secret_where_nobody_answers(nobody, given):
+    with nobody() as url, connected(url, connect_timeout=0.05, tries=2, **given) as transport:
+        shown = everything_shown(failure(transport))
+    assert [secret for secret in SECRETS if secret in shown] == []
+
+
+def test_no_secret_where_the_sending_is_interrupted():
+    def interrupt(request):
+        os.kill(os.getpid(), 2)
+        return faults.silence()
+
+    with (
+        faults.serve(interrupt) as server,
+        connected(server.api, tries=1) as transport,
+        pytest.raises(KeyboardInterrupt) as caught,
+    ):
+        transport.get("/builds", into=read)
+    shown = everything_shown(caught.value)
+    assert "transport.py" in shown
+    assert TOKEN not in shown
+
+
+@pytest.mark.parametrize("show", [repr, str, lambda transport: repr(vars(transport))])
+def test_no_secret_in_a_repr(show):
+    with connected("https://kraft.example/api/v1", **login(token=Secret(TOKEN))) as transport:
+        shown = show(transport)
+    assert [secret for secret in SECRETS if secret in shown] == []
+
+
+@pytest.mark.parametrize("carry", [pickle.dumps, copy.deepcopy])
+def test_transport_is_not_carried_away(carry):
+    with connected("https://kraft.example/api/v1") as transport, pytest.raises(TypeError):
+        carry(transport)
+
+
+def test_log_of_a_good_session_holds_no_secret(caplog):
+    caplog.set_level(logging.DEBUG)
+    with (
+        faults.serve(guarded(faults.token(FRESH))) as server,
+        connected(server.api, **login(token=Secret(TOKEN))) as transport,
+    ):
+        transport.get("/builds", into=read)
+    assert "logging in again" in caplog.text
+    assert [secret for secret in SECRETS if secret in caplog.text] == []
