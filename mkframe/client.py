@@ -10,12 +10,13 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, ParamSpec, Self
+from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
+from typing import Any, ClassVar, ParamSpec, Self, overload
 
 import pandas as pd
 
-from mkframe import frames, inputs, settings
+from mkframe import artifacts, frames, inputs, queries, runs, settings
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES
 from mkframe.transport import Transport
@@ -245,12 +246,250 @@ class Builds(_Gettable):
         releases: ReleaseNames = None,
     ) -> pd.DataFrame: ...
 
+    def start(
+        self,
+        *,
+        instances: Any,
+        project: Name = None,
+        project_id: Id = None,
+        releases: ReleaseNames = None,
+        description: Text = None,
+        restore: bool = False,
+        marker: bool = True,
+        look_for: float = 6.0,
+    ) -> runs.BuildStart:
+        """Start a build, exactly once.
+
+        Where the answer is lost, the project's builds are searched for the marker before anything is
+        said: the build is found and returned, or was not started. The API's ``wait`` is never used,
+        since it times out on long builds: see `wait`.
+
+        Parameters
+        ----------
+        instances : DataFrame, or list of dict, Series or int
+            What to build: rows of ``kraft.instances.find(...)``, ids, ``{"id": 7}``, or
+            ``{"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": "AIRPLANE"}``.
+        project : str or int, project_id : int
+            Exactly one of them.
+        releases : mapping of str to str, optional
+            Release per release group, at most one each.
+        description : str, optional
+            Description of the build.
+        restore : bool, default False
+            Restore deleted instances before building.
+        marker : bool, default True
+            Add a word such as ``[mkframe-0123456789ab]`` to the description, by which the build is found
+            when the answer is lost.
+        look_for : float, default 6
+            Seconds to look for a build whose answer was lost.
+
+        Returns
+        -------
+        BuildStart
+            ``id``, ``status``, ``warnings`` and ``marker``; warnings are shown as Python warnings too.
+
+        Raises
+        ------
+        InputError
+            If an argument is unfit; nothing was sent.
+        Unreachable
+            If no connection could be made; nothing was sent.
+        NotStarted
+            If the answer was lost and no build carries the marker.
+        Unconfirmed
+            If the answer was lost and the builds could not be searched: a build may run.
+        ResponseError
+            If the server refuses, such as `Forbidden` or `NotFound`.
+
+        Examples
+        --------
+        >>> import mkframe as mk
+        >>> with mk.demo(builds=20) as kraft:
+        ...     airplane = {"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": "AIRPLANE"}
+        ...     run = kraft.builds.start(
+        ...         project="DEMO_PROJECT", instances=[airplane], releases={"DWH_GROUP": "R1"}
+        ...     )
+        >>> run.status
+        'BUILDING'
+        """
+        given = {
+            "project": project,
+            "project_id": project_id,
+            "instances": instances,
+            "releases": releases,
+            "description": description,
+            "restore": restore,
+        }
+        return runs.start(self._transport, given, marker=marker, look_for=look_for)
+
+    def confirm(
+        self, marker: str, *, project: Name = None, project_id: Id = None, look_for: float = 6.0
+    ) -> runs.BuildStart:
+        """Find out what became of a build whose start could not be confirmed.
+
+        Parameters
+        ----------
+        marker : str
+            The word that the error `Unconfirmed` or `NotStarted` names.
+        project : str or int, project_id : int, optional
+            Where to look; everywhere by default.
+        look_for : float, default 6
+            Seconds to look.
+
+        Returns
+        -------
+        BuildStart
+
+        Raises
+        ------
+        NotStarted
+            If no build carries the marker.
+        Unconfirmed
+            If the builds cannot be searched now.
+        """
+        given = {"project": project, "project_id": project_id}
+        return runs.confirm(self._transport, marker, given, look_for=look_for)
+
+    @overload
+    def wait(
+        self, id: int, *, timeout: float | None = ..., raise_on_failure: bool = ..., progress: bool = ...
+    ) -> pd.Series[Any]: ...
+
+    @overload
+    def wait(
+        self,
+        id: Iterable[int],
+        *,
+        timeout: float | None = ...,
+        raise_on_failure: bool = ...,
+        progress: bool = ...,
+    ) -> pd.DataFrame: ...
+
+    def wait(
+        self,
+        id: int | Iterable[int],
+        *,
+        timeout: float | None = None,
+        raise_on_failure: bool = False,
+        progress: bool = True,
+    ) -> pd.Series[Any] | pd.DataFrame:
+        """Wait until a build, or several, have ended.
+
+        A server that restarts, fails or is out of reach is asked again; Ctrl-C ends the waiting and not
+        the build. FAILED and CANCELED are results like FINISHED.
+
+        Parameters
+        ----------
+        id : int, or several
+            Build ID, or IDs.
+        timeout : float, optional
+            Seconds to wait at most; without end by default.
+        raise_on_failure : bool, default False
+            Make an error of a build that does not finish.
+        progress : bool, default True
+            Show percent, elapsed time and the build's message.
+
+        Returns
+        -------
+        Series or DataFrame
+            The build as `get` returns it; for several ids, the builds as `find` returns them.
+
+        Raises
+        ------
+        StillBuilding
+            If the time was over; the build goes on.
+        BuildFailed
+            If a build did not finish and `raise_on_failure` is set.
+
+        Examples
+        --------
+        >>> import mkframe as mk
+        >>> with mk.demo(builds=20) as kraft:
+        ...     kraft.builds.wait(5139, progress=False)["status"]
+        'FINISHED'
+        """
+        single = not isinstance(id, Iterable)
+        numbers = [inputs.identifier("id", i) for i in ([id] if single else id)]  # type: ignore[union-attr]
+        options = {"timeout": timeout, "raise_on_failure": raise_on_failure, "progress": progress}
+        rows = runs.wait(self._transport, list(dict.fromkeys(numbers)), **options)  # type: ignore[arg-type]
+        return rows.iloc[0] if single else rows
+
 
 class Downloads(Accessor):
     resource = "downloads"
 
     @_find
     def find(self, *, build_id: Id = None, pattern: Name = None, pattern_id: Id = None) -> pd.DataFrame: ...
+
+    def fetch(
+        self,
+        files: Any,
+        *,
+        to: str | PathLike[str],
+        parallel: int = 8,
+        overwrite: bool = False,
+        progress: bool = True,
+    ) -> pd.DataFrame:
+        """Fetch artifacts into a folder: whole or not at all, never over a different file.
+
+        What is there already and whole is not fetched again. Each file is written beside its target and
+        moved when it is complete; a stream that breaks is begun again, and a file that cannot be had
+        does not stop the others.
+
+        Parameters
+        ----------
+        files : DataFrame, Series, int, BuildStart, or a list of int
+            Rows of ``kraft.downloads.find(...)`` or `mk.build_downloads`, download IDs, or a build: the
+            result of ``kraft.builds.get``, ``wait`` or ``start``. For all artifacts of build 5139:
+            ``kraft.downloads.fetch(kraft.downloads.find(build_id=5139), to="artifacts")``.
+        to : path
+            Folder; made where it is missing. Nothing is written outside of it.
+        parallel : int, default 8
+            How many at a time, up to 16.
+        overwrite : bool, default False
+            Fetch all again and replace what has their names.
+        progress : bool, default True
+            Show one bar for all.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by ``id`` int64: ``build_id`` Int64, ``name`` str, ``path`` str, ``bytes`` Int64,
+            ``sha256`` str, ``status`` str (fetched, present, refused or failed), ``error`` str.
+
+        Raises
+        ------
+        InputError
+            If an argument is unfit; nothing was sent.
+
+        Examples
+        --------
+        >>> import mkframe as mk, tempfile
+        >>> with mk.demo(builds=20) as kraft, tempfile.TemporaryDirectory() as folder:
+        ...     kraft.downloads.fetch([5442], to=folder, progress=False)["status"].tolist()
+        ['fetched']
+        """
+        wanted = self._files(files)
+        return artifacts.fetch(
+            self._transport, wanted, to, parallel=parallel, overwrite=overwrite, progress=progress
+        )
+
+    def _files(self, files: Any) -> list[artifacts.File]:
+        """What a person gives as the files of a fetch."""
+        if isinstance(files, runs.BuildStart):
+            files = self.find(build_id=files.id)
+        elif isinstance(files, pd.Series) and "downloads" in files.index:
+            files = self.find(build_id=inputs.identifier("build", files.name))
+        if isinstance(files, pd.DataFrame):
+            if not {"build_id", "name"} <= set(files.columns) or files.index.name != "id":
+                raise InputError(
+                    "The frame is not one of downloads.",
+                    hint="Give rows of kraft.downloads.find(...) or mk.build_downloads(builds).",
+                )
+            rows = zip(files.index, files["build_id"], files["name"], strict=True)
+            return [artifacts.File(int(i), int(b), n if isinstance(n, str) else None) for i, b, n in rows]
+        ids = files if isinstance(files, Iterable) and not isinstance(files, str) else [files]
+        return [artifacts.File(inputs.identifier("a download id", i)) for i in ids]
 
 
 class Deployments(_Gettable):
@@ -274,9 +513,90 @@ class BuildDeployments(Accessor):
         deployment_id: Id = None,
     ) -> pd.DataFrame: ...
 
+    def start(
+        self,
+        *,
+        build_id: int,
+        deployment: Text = None,
+        deployment_id: Id = None,
+        agent_id: Id = None,
+        agent_group_id: Id = None,
+    ) -> pd.Series[Any]:
+        """Start a deployment of a build's results, once.
+
+        The reference names this write but not its body: what is sent here is inferred from the fields of
+        a build deployment and unconfirmed. Whether a deployment worked is not in the API.
+
+        Parameters
+        ----------
+        build_id : int
+            Build to deploy.
+        deployment : str, deployment_id : int
+            Exactly one of them.
+        agent_id, agent_group_id : int, optional
+            Who shall carry it out.
+
+        Returns
+        -------
+        Series
+            The server's answer, as it came.
+
+        Raises
+        ------
+        InputError
+            If an argument is unfit; nothing was sent.
+        Unconfirmed
+            If the answer was lost: the deployment may have been started.
+        """
+        given = {
+            "build_id": build_id,
+            "deployment": deployment,
+            "deployment_id": deployment_id,
+            "agent_id": agent_id,
+            "agent_group_id": agent_group_id,
+        }
+        return runs.deploy(self._transport, given)
+
 
 class Metadata(Accessor):
     resource = "metadata"
+
+    def query(
+        self, sql: str, *, project: Name = None, project_id: Id = None, write: bool = False
+    ) -> pd.DataFrame:
+        """Run one SQL statement in a project's meta database.
+
+        Parameters
+        ----------
+        sql : str
+            One SELECT or WITH statement, such as ``SELECT * FROM @INFORMATION_SCHEMA.DELIVERIES``.
+        project : str or int, project_id : int
+            Exactly one of them.
+        write : bool, default False
+            Let through what does not only read. A guard against accidents: the server runs anything.
+
+        Returns
+        -------
+        DataFrame
+            One row each, numbered from 0; dtypes from the answer's own columns: string str, integer
+            Int64, timestamp datetime64[us, UTC], any other type as it came.
+
+        Raises
+        ------
+        InputError
+            If it is not one reading statement and `write` is not set; nothing was sent.
+        QueryFailed
+            If the statement ends with status ERROR; quotes the server.
+
+        Examples
+        --------
+        >>> import mkframe as mk
+        >>> with mk.demo(builds=20) as kraft:
+        ...     kraft.metadata.query("SELECT 1 AS ONE", project="DEMO_PROJECT")["ONE"].tolist()
+        [1]
+        """
+        given = {"project": project, "project_id": project_id}
+        return queries.query(self._transport, sql, given, write=write)
 
 
 class FunctionalRoles(_Gettable):
@@ -414,6 +734,37 @@ class Client:
         self._transport.close()
         if self._on_close is not None:
             self._on_close()
+
+    def deliveries(self, *, project: Name = None, project_id: Id = None) -> pd.DataFrame:
+        """Load what the builds of a project delivered: a row for each instance that a build changed.
+
+        Parameters
+        ----------
+        project : str or int, project_id : int
+            Exactly one of them.
+
+        Returns
+        -------
+        DataFrame
+            The view ``@INFORMATION_SCHEMA.DELIVERIES``, indexed by ``ID``; columns as the schema declares.
+        """
+        return queries.view(self._transport, "DELIVERIES", {"project": project, "project_id": project_id})
+
+    def commits(self, *, project: Name = None, project_id: Id = None) -> pd.DataFrame:
+        """Load the commits of a project's instances, by hand and by builds.
+
+        Parameters
+        ----------
+        project : str or int, project_id : int
+            Exactly one of them.
+
+        Returns
+        -------
+        DataFrame
+            The view ``@INFORMATION_SCHEMA.COMMITS``, numbered from 0. ``COMMIT_TIMESTAMP`` stays Unix
+            milliseconds: whether it is UTC is open.
+        """
+        return queries.view(self._transport, "COMMITS", {"project": project, "project_id": project_id})
 
     def names(self, builds: pd.DataFrame) -> pd.DataFrame:
         """Add names beside the ids of builds; three questions are sent, whatever the number of builds.

@@ -12,7 +12,7 @@ from typing import Any
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, Exclusive
 
-__all__ = ["check_exclusive", "identifier", "query", "releases", "text", "truth"]
+__all__ = ["check_exclusive", "identifier", "project", "query", "releases", "text", "truth"]
 
 
 def query(resource: str, given: Mapping[str, Any]) -> dict[str, str]:
@@ -67,6 +67,21 @@ def check_exclusive(groups: Iterable[Exclusive], given: Iterable[str], what: str
                 f"{what} needs {' or '.join(group.names)}.",
                 hint=f"Give one of them, such as {group.names[0]}={'DEMO_' + group.names[0].upper()!r}.",
             )
+
+
+def project(given: Mapping[str, Any], groups: Iterable[Exclusive], what: str) -> dict[str, Any]:
+    """Check the project of a write: its name or its id, under either word.
+
+    Examples
+    --------
+    >>> project({"project": 402, "project_id": None}, (), "builds.start")
+    {'project_id': 402}
+    """
+    named = {name: given[name] for name in ("project", "project_id") if given.get(name) is not None}
+    check_exclusive(groups, named, what)
+    if "project" in named and not _is_whole(named["project"]):
+        return {"project": text("project", named["project"])}
+    return {"project_id": identifier("project_id", next(iter(named.values())))} if named else {}
 
 
 def identifier(name: str, value: Any) -> int:

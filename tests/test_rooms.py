@@ -21,6 +21,7 @@ FLOORS = {
     "artifacts": 4,
     "metrics": 4,
     "runs": 4,
+    "queries": 4,
     "client": 5,
     "charts": 5,
     "embedded": 5,

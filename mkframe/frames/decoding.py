@@ -27,7 +27,7 @@ from mkframe.frames.columns import Piece, Surprise, check, join, pack
 from mkframe.frames.structs import Shape, download_fields
 from mkframe.schema import RESOURCES, Field
 
-__all__ = ["decode", "decode_one", "from_rows"]
+__all__ = ["decode", "decode_one", "decode_row", "from_rows"]
 
 _FIRST_CUT = 1 << 16
 _CUT = 1 << 20
@@ -89,10 +89,21 @@ def decode_one(resource: str, body: bytes | Iterable[bytes]) -> pd.Series[Any]:
     >>> decode_one("release_groups", b'{"id": 1, "name": "DWH_GROUP"}')["name"]
     'DWH_GROUP'
     """
+    return decode_row(resource, body).iloc[0]
+
+
+def decode_row(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
+    """Turn the JSON object of a get into a frame of one row, with the dtypes of a find.
+
+    Examples
+    --------
+    >>> decode_row("release_groups", b'{"id": 1, "name": "DWH_GROUP"}').index.tolist()
+    [1]
+    """
     whole = body if isinstance(body, bytes) else b"".join(body)
     if whole.lstrip()[:1] != b"{":
         raise not_as_promised(whole, "one object")
-    return decode(resource, b"[" + whole + b"]").iloc[0]
+    return decode(resource, b"[" + whole + b"]")
 
 
 def from_rows(resource: str, rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -1,0 +1,78 @@
+"""Frames of rows whose columns are named beside them, as `POST /metadata` answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from mkframe.errors import UnexpectedBody
+from mkframe.frames.columns import check, join
+from mkframe.schema import Field
+
+__all__ = ["record", "table"]
+
+
+def record(chunks: Iterable[bytes], promised: str) -> dict[str, Any]:
+    """Read one JSON object whose keys are not those of a row, such as the answer of a write.
+
+    Raises
+    ------
+    UnexpectedBody
+        If it is anything else; shows how it starts.
+
+    Examples
+    --------
+    >>> record([b'{"build": {"id": 7}}'], "the new build")
+    {'build': {'id': 7}}
+    """
+    content = b"".join(chunks)
+    try:
+        answer = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        answer = None
+    if isinstance(answer, dict):
+        return answer
+    start = content[:80].decode("utf-8", "replace").strip()
+    raise UnexpectedBody(
+        f"The answer is not the JSON that was promised ({promised}). It starts with {start!r}.",
+        hint="Is the URL that of the API, and does a proxy or a login page stand before it?",
+        body_start=start,
+    )
+
+
+def table(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Turn rows into a frame with the given columns, then those that only the rows have.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+        Columns, with the types that decide their dtypes.
+    rows : sequence of dict
+
+    Returns
+    -------
+    DataFrame
+        Numbered from 0; dtypes as the fields say, the same for no rows as for many.
+
+    Raises
+    ------
+    SchemaError
+        If a value does not fit; names column, row number and value.
+
+    Examples
+    --------
+    >>> table([Field("N", "int", "A number.")], [{"N": 1}, {"N": None}])["N"].tolist()
+    [1, <NA>]
+    """
+    known = {field.name for field in fields}
+    late = dict.fromkeys(name for row in rows for name in row if name not in known)
+    every = [*fields, *(Field(name, "any", "Not announced.") for name in late)]
+    numbers = range(len(rows))
+    columns: dict[str, Any] = {}
+    for field in every:
+        values = [row.get(field.name) for row in rows]
+        columns[field.name] = join(field, [check(field, values, numbers, msgspec.Struct)] if rows else [])
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
