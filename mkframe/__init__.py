@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from mkframe import artifacts as artifacts
     from mkframe import charts as charts
     from mkframe import errors as errors
     from mkframe import metrics as metrics
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Client": "mkframe.client",
+    "artifacts": "",
     "build_downloads": "mkframe.frames",
     "build_patterns": "mkframe.frames",
     "build_releases": "mkframe.frames",

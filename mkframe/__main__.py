@@ -53,14 +53,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     report = commands.add_parser(
-        "report", help="write the build history as one HTML file", description="Write the build history as one HTML file."
+        "report",
+        help="write the build history as one HTML file",
+        description="Write the build history as one HTML file.",
     )
     report.add_argument("--project", help="name of the project (its id with --from); all projects by default")
     report.add_argument("--out", default="build-history.html", help="file to write (%(default)s)")
     source = report.add_mutually_exclusive_group()
     source.add_argument("--demo", action="store_true", help="report on the embedded server's history")
     source.add_argument("--from", dest="file", metavar="FILE", help="report on a saved answer of GET /builds")
-    report.add_argument("--every", choices=["D", "W", "M", "Q"], default="W", help="length of a period (%(default)s)")
+    report.add_argument(
+        "--every", choices=["D", "W", "M", "Q"], default="W", help="length of a period (%(default)s)"
+    )
     report.add_argument("--tz", default="UTC", help="time zone in which days and weeks are cut (%(default)s)")
     report.set_defaults(run=_report)
 
@@ -80,7 +84,12 @@ def _report(options: argparse.Namespace) -> None:
 
     from mkframe import report
 
-    parameters = {"project": _project(options), "source": _source(options), "every": options.every, "tz": options.tz}
+    parameters = {
+        "project": _project(options),
+        "source": _source(options),
+        "every": options.every,
+        "tz": options.tz,
+    }
     bar = tqdm(desc="Report", unit="cell", disable=None, leave=False)
 
     def tell(done: int, total: int) -> None:

@@ -96,7 +96,8 @@ def notebook_path(name: str) -> Path:
 def _read(name: str) -> NotebookNode:
     import nbformat
 
-    return nbformat.read(notebook_path(name), as_version=4)  # type: ignore[no-untyped-call]
+    notebook: NotebookNode = nbformat.read(notebook_path(name), as_version=4)
+    return notebook
 
 
 def _with(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode:
@@ -108,9 +109,11 @@ def _with(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode
     known = [line.split("=")[0].strip() for line in cells[place].source.splitlines() if "=" in line]
     for name in parameters:
         if name not in known:
-            raise InputError(f"The notebook has no parameter {name!r}.", hint=f"There is: {', '.join(known)}.")
+            raise InputError(
+                f"The notebook has no parameter {name!r}.", hint=f"There is: {', '.join(known)}."
+            )
     lines = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
-    cells.insert(place + 1, nbformat.v4.new_code_cell(lines))  # type: ignore[no-untyped-call]
+    cells.insert(place + 1, nbformat.v4.new_code_cell(lines))
     return notebook
 
 
@@ -129,14 +132,19 @@ def _run(notebook: NotebookNode, progress: Callable[[int, int], None] | None) ->
         if progress is not None:
             progress(done, codes)
 
-    # Only the kernel of this very Python: another "python3" of the user's may lack mkframe.
-    kernels = KernelSpecManager(kernel_dirs=[])
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=kernels)
+    class ThisPython(AsyncKernelManager):
+        """Knows only the kernel of this very Python: another "python3" of the user's may lack mkframe."""
+
+        def _kernel_spec_manager_default(self) -> KernelSpecManager:
+            return KernelSpecManager(kernel_dirs=[])
+
     client = NotebookClient(
         notebook,
-        km=manager,
+        kernel_name="python3",
+        kernel_manager_class=ThisPython,
         timeout=_CELL_TIMEOUT,
         record_timing=False,
+        extra_arguments=["--IPKernelApp.log_level=40"],
         on_cell_executed=tell,
         resources={"metadata": {"path": str(Path.cwd())}},
     )
@@ -213,14 +221,16 @@ def _land(target: Path, page: str) -> Path:
 
 _STYLE = """
 :root { color-scheme: light; }
-body { margin: 0; background: #fff; color: #1f2328; font: 16px/1.5 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
+body { margin: 0; background: #fff; color: #1f2328; }
+body { font: 16px/1.5 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
 main { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1.25rem 3rem; }
 h1 { font-size: 1.9rem; margin: 0 0 .2rem; } h2 { font-size: 1.25rem; margin: 2.4rem 0 .3rem; }
 p { max-width: 46rem; } ul { max-width: 46rem; padding-left: 1.2rem; } li { margin: .25rem 0; }
 img { max-width: 100%; height: auto; } .anchor-link { display: none; }
-table { border-collapse: collapse; font-size: .88rem; margin: .6rem 0; display: block; overflow-x: auto; }
+table { border: 0; border-collapse: collapse; display: block; overflow-x: auto; }
+table { font-size: .88rem; margin: .6rem 0; }
 th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #d8dee4; white-space: nowrap; }
 thead th { border-bottom: 2px solid #57606a; } pre { overflow-x: auto; font-size: .88rem; }
-footer { margin-top: 3rem; color: #57606a; font-size: .85rem; border-top: 1px solid #d8dee4; padding-top: .6rem; }
+footer { margin-top: 3rem; padding-top: .6rem; border-top: 1px solid #d8dee4; color: #57606a; }
 @media print { main { max-width: none; } img, table { break-inside: avoid; } }
 """

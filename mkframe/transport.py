@@ -274,26 +274,27 @@ class Transport:
 
     # --- trying again ------------------------------------------------------------------------------
 
-    def again(self, once: Callable[[], T]) -> T:
+    def again(self, once: Callable[[], T], stopped: threading.Event | None = None) -> T:
         """Repeat a read while that may help, a few times, and say so in the log.
 
         What is repeated within something repeated has no tries of its own: a login that fails in a read
-        counts as a try of the read.
+        counts as a try of the read. An event `stopped` that is set ends a pause at once.
         """
         if getattr(self._repeating, "now", False):
             return once()
         self._repeating.now = True
         try:
-            return self._retrying()(once)
+            return self._retrying(stopped)(once)
         finally:
             self._repeating.now = False
 
-    def _retrying(self) -> tenacity.Retrying:
+    def _retrying(self, stopped: threading.Event | None) -> tenacity.Retrying:
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._may_help),
             stop=tenacity.stop_after_attempt(self.settings.tries),
             wait=self._pause,
             before_sleep=self._tell,
+            sleep=tenacity.sleep_using_event(stopped) if stopped else time.sleep,
             reraise=True,
         )
 

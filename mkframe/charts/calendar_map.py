@@ -81,11 +81,12 @@ def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> A
     _labels(ax, days, column, row)
     busiest = pd.DatetimeIndex([table["builds"].idxmax()])[0]
     most = count_text(int(table["builds"].max()))
-    said = (
+    area = (
         f"{count_text(int(table['builds'].sum()), 'build')}. Area: builds of the day, at most {most} on "
-        f"{busiest.day} {busiest:%b %Y}. Colour: failed / (finished + failed). Days in {tz}."
+        f"{busiest.day} {busiest:%b %Y}."
     )
-    c.heading(ax, title, said, left_out((unseen, f"before {day_text(days[0].item())}")), missing)
+    hue = f"Colour: failed / (finished + failed). Days in {tz}."
+    c.heading(ax, title, area, hue, left_out((unseen, f"before {day_text(days[0].item())}")), missing)
     return ax
 
 

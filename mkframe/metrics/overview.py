@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -72,7 +73,17 @@ def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
     return table.astype({"value": "float64", "text": "str"})
 
 
-def sentences(builds: pd.DataFrame, tz: str = "UTC") -> list[str]:
+class Sentences(list[str]):
+    """Sentences that a notebook shows as a list, with whatever a server put into them escaped."""
+
+    def __str__(self) -> str:
+        return "\n".join(self)
+
+    def _repr_html_(self) -> str:
+        return f"<ul>{''.join(f'<li>{html.escape(sentence)}</li>' for sentence in self)}</ul>"
+
+
+def sentences(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
     r"""Say the figures of `summary` in a few sentences.
 
     Parameters
@@ -85,7 +96,8 @@ def sentences(builds: pd.DataFrame, tz: str = "UTC") -> list[str]:
     Returns
     -------
     list of str
-        Plain text; names of patterns stand in it as the server gave them, so escape it for HTML.
+        Plain text that a notebook shows as a list. Names of patterns stand in it as the server gave them:
+        escape it where you put it into HTML yourself.
 
     Raises
     ------
@@ -104,7 +116,7 @@ def sentences(builds: pd.DataFrame, tz: str = "UTC") -> list[str]:
     table = summary(builds, tz)
     value, text = table["value"], table["text"]
     if not value["builds"]:
-        return ["There are no builds."]
+        return Sentences(["There are no builds."])
     said = [_opening(value, text), _failures(value, text), _times(value, text)]
     if value["busiest_pattern"] > 0:
         said.append(
@@ -112,7 +124,7 @@ def sentences(builds: pd.DataFrame, tz: str = "UTC") -> list[str]:
             f"{count_text(int(value['busiest_pattern']), 'build')}."
         )
     said += [_comparison(value, text), _left_out(value)]
-    return [sentence for sentence in said if sentence]
+    return Sentences(sentence for sentence in said if sentence)
 
 
 def _number(number: int) -> tuple[float, str]:

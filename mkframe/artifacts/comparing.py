@@ -1,0 +1,227 @@
+"""Comparing what two builds delivered."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from mkframe.errors import InputError
+
+from .opening import as_text, members, read
+from .tables import table
+from .texts import looked_at
+from .zips import is_zip
+
+__all__ = ["Delivered", "diff"]
+
+Delivered: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+_STAMP = re.compile(r"_\d{4}-\d{1,2}-\d{1,2}_\d{1,2}_\d{1,2}(?= \(\d+\)$|$)")
+"""The local time at the end of an artifact's name, which differs between builds of the same pattern."""
+_CHUNK = 1 << 18
+_LARGEST_EFFORT = 10_000_000
+"""Pairs of equal lines; about five seconds."""
+_NO_NEWLINE = "\n\\ No newline at end of file"
+_DTYPES = {
+    "name": "str",
+    "change": "str",
+    "kind": "str",
+    "old_size": "Int64",
+    "new_size": "Int64",
+    "old_sha256": "str",
+    "new_sha256": "str",
+    "diff": "str",
+    "note": "str",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """One delivered file: in an archive, or by itself."""
+
+    size: int
+    sha256: str
+    kind: str
+    path: Path
+    inside: str | None
+
+    def text(self, encoding: str | None) -> str:
+        if self.inside is None:
+            return as_text(self.path.read_bytes(), self.path.name, encoding)
+        return read(self.path, self.inside, encoding=encoding, max_bytes=self.size)
+
+
+def diff(
+    old: Delivered,
+    new: Delivered,
+    *,
+    unchanged: bool = False,
+    context: int = 3,
+    encoding: str | None = None,
+    max_text: int = 1 << 20,
+) -> pd.DataFrame:
+    r"""Compare what two builds delivered, member by member.
+
+    Each side is a ZIP archive, a folder with archives or with extracted files, or a list of files such as
+    the column ``path`` of a fetch. Members are paired by name. In a folder or list, the archive's name goes
+    before its members' names, without ending and without the time at its end, so that
+    ``CORE_DV_HLS_2026-4-2_10_14.zip`` is compared with ``CORE_DV_HLS_2026-4-3_9_5.zip``. `show` renders the
+    result in a notebook.
+
+    Parameters
+    ----------
+    old, new : path or iterable of paths
+        What was delivered before and after.
+    unchanged : bool, default False
+        Whether members that are equal get a row.
+    context : int, default 3
+        Unchanged lines around each change.
+    encoding : str, optional
+        Encoding of the texts, where `read` needs one; kinds are then still told without it.
+    max_text : int, default 1 MiB
+        Texts larger than this, in bytes, are compared by their checksums only, and `note` says so.
+
+    Returns
+    -------
+    DataFrame
+        One row for each member, by name: ``name`` str, ``change`` str (``added``, ``removed``, ``changed``
+        or ``unchanged``), ``kind`` str, ``old_size`` and ``new_size`` Int64 in bytes, ``old_sha256`` and
+        ``new_sha256`` str, ``diff`` str (a unified diff, for changed texts), ``note`` str (why a changed
+        member has none).
+
+    Raises
+    ------
+    InputError
+        If a side is missing, or holds two members of one name, such as artifacts of several builds.
+    ArtifactError
+        If an archive is damaged, encrypted or unpacks to too much.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     old, new = Path(folder) / "old", Path(folder) / "new"
+    ...     for side, text in ((old, "SELECT 1\n"), (new, "SELECT 2\n")):
+    ...         side.mkdir()
+    ...         _ = (side / "airplane.sql").write_text(text)
+    ...     frame = diff(old, new)
+    >>> frame[["name", "change"]].values.tolist()
+    [['airplane.sql', 'changed']]
+    """
+    before, after = _delivered(old, new), _delivered(new, old)
+    rows = []
+    for name in sorted(before.keys() | after.keys()):
+        a, b = before.get(name), after.get(name)
+        row = _row(name, a, b)
+        if row["change"] == "changed" and a and b:
+            row["diff"], row["note"] = _compared(name, a, b, context, encoding, max_text)
+        if row["change"] != "unchanged" or unchanged:
+            rows.append(row)
+    return table(rows, _DTYPES)
+
+
+def _row(name: str, a: _Member | None, b: _Member | None) -> dict[str, Any]:
+    sides = {"old": a, "new": b}
+    known = {
+        f"{side}_{what}": getattr(m, what) for side, m in sides.items() if m for what in ("size", "sha256")
+    }
+    kind = next(m.kind for m in (b, a) if m)
+    return {"name": name, "change": _change(a, b), "kind": kind, **known}
+
+
+def _change(a: _Member | None, b: _Member | None) -> str:
+    if a is None or b is None:
+        return "added" if a is None else "removed"
+    return "unchanged" if a.sha256 == b.sha256 else "changed"
+
+
+def _compared(
+    name: str, a: _Member, b: _Member, context: int, encoding: str | None, max_text: int
+) -> tuple[str | None, str | None]:
+    """The unified diff of a changed member, or why it has none."""
+    if encoding is None and "binary" in (a.kind, b.kind):
+        return None, "Not text."
+    if max(a.size, b.size) > max_text:
+        return None, f"Larger than max_text={max_text:,} bytes."
+    old, new = _lines(a.text(encoding)), _lines(b.text(encoding))
+    if _effort(old, new) > _LARGEST_EFFORT:
+        return None, "Too many repeated lines to be compared line by line."
+    lines = difflib.unified_diff(old, new, f"old/{name}", f"new/{name}", n=context, lineterm="")
+    return "\n".join(lines) or None, None
+
+
+def _effort(old: list[str], new: list[str]) -> int:
+    """How many pairs of equal lines difflib looks at; it leaves out those above 1 % in long texts."""
+    counts = Counter(new)
+    most = len(new) // 100 + 1 if len(new) >= 200 else len(new)
+    return sum(counts[line] for line in old if counts[line] <= most)
+
+
+def _lines(text: str) -> list[str]:
+    """Lines without their line feed; a last line that has none says so, as in patches."""
+    *whole, last = text.split("\n")
+    return [*whole, last + _NO_NEWLINE] if last else whole
+
+
+def _delivered(given: Delivered, other: Delivered) -> dict[str, _Member]:
+    """All members of one side, by the name under which the other side has them."""
+    found: dict[str, _Member] = {}
+    alone = _is_one_file(given) and (_is_one_file(other) or not _has_archives(other))
+    for name, path in _files(given).items():
+        members_here = _inside(name, path, alone) if is_zip(path, name) else [(name, _by_itself(name, path))]
+        for key, member in members_here:
+            if key in found:
+                raise InputError(
+                    f"{key!r} is there twice: in {found[key].path.name!r} and in {path.name!r}.",
+                    hint="Give the files of one build at a time, such as a folder for each build.",
+                )
+            found[key] = member
+    return found
+
+
+def _inside(name: str, path: Path, alone: bool) -> Iterator[tuple[str, _Member]]:
+    base = "" if alone else _STAMP.sub("", name.removesuffix(path.suffix)) + "/"
+    for row in members(path).to_dict("records"):
+        inside = row["name"]
+        yield base + inside, _Member(row["size"], row["sha256"], row["kind"], path, inside)
+
+
+def _by_itself(name: str, path: Path) -> _Member:
+    with path.open("rb") as file:
+        sha256, kind = looked_at(iter(lambda: file.read(_CHUNK), b""), name)
+    return _Member(path.stat().st_size, sha256, kind, path, None)
+
+
+def _is_one_file(given: Delivered) -> bool:
+    return isinstance(given, str | os.PathLike) and Path(given).is_file()
+
+
+def _has_archives(given: Delivered) -> bool:
+    return any(is_zip(path, name) for name, path in _files(given).items())
+
+
+def _files(given: Delivered) -> dict[str, Path]:
+    """Files by the name that counts: relative to the folder, or their own."""
+    if not isinstance(given, str | os.PathLike):
+        return {Path(p).name: _existing(Path(p)) for p in given}
+    path = _existing(Path(given))
+    if path.is_file():
+        return {path.name: path}
+    inside = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".mkframe"))
+    return {p.relative_to(path).as_posix(): p for p in inside}
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise InputError(
+            f"There is no file or folder {str(path)!r}.",
+            hint="Give a ZIP archive, a folder, or a list of files.",
+        )
+    return path

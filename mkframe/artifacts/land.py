@@ -1,0 +1,172 @@
+"""Bytes become a file: written beside the target under a name of their own, moved when complete."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+__all__ = ["Partial", "digest", "remove_leftovers"]
+
+_NAME = re.compile(r"\.mkframe-[0-9a-f]{16}\.part")
+
+
+class Partial:
+    """A file that is not complete yet; whatever happens, leaving the block removes it.
+
+    It is hidden, lies in the target's folder, and is locked while its process lives.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the file will be.
+
+    Attributes
+    ----------
+    bytes : int
+        Written so far.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Partial(Path(folder)) as partial:
+    ...     partial.write(b"PK")
+    ...     partial.move(Path(folder) / "a.zip")
+    ...     sorted(p.name for p in Path(folder).glob("[!.]*"))
+    ['a.zip']
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self._file = _create(folder)
+        self.bytes = 0
+        self._digest = hashlib.sha256()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):  # closing writes what is left, and a full disk fails again
+            self._file.close()
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of what was written so far, in hexadecimal."""
+        return self._digest.hexdigest()
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes."""
+        self._file.write(chunk)
+        self._digest.update(chunk)
+        self.bytes += len(chunk)
+
+    def flush(self) -> None:
+        """Make all bytes readable through `path`."""
+        self._file.flush()
+
+    def move(self, target: Path, *, overwrite: bool = False) -> None:
+        """Give the complete file its final name, in one step.
+
+        Its bytes are on the disk before, so that the name never stands for less, even after a power cut.
+
+        Raises
+        ------
+        FileExistsError
+            If the name is taken and `overwrite` is False; nothing is touched.
+        """
+        self.flush()
+        os.fsync(self._file.fileno())
+        if sys.platform == "win32":
+            self._file.close()  # an open file cannot be moved there; elsewhere it stays locked until moved
+        if overwrite:
+            self.path.replace(target)
+        else:
+            _move_to_free_name(self.path, target)
+
+
+def digest(path: Path) -> str:
+    """Compute the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def remove_leftovers(folder: Path) -> list[Path]:
+    """Remove what killed processes left behind; files that a living process writes are left alone.
+
+    Returns
+    -------
+    list of Path
+        What was removed.
+    """
+    found = [p for p in folder.iterdir() if _NAME.fullmatch(p.name) and p.is_file() and not p.is_symlink()]
+    return [path for path in found if _remove_if_dead(path)]
+
+
+def _create(folder: Path) -> tuple[Path, IO[bytes]]:
+    while True:
+        path = folder / f".mkframe-{secrets.token_hex(8)}.part"
+        file = path.open("xb")
+        try:
+            _lock(file)
+            if _is_still(path, file):
+                return path, file
+        except BaseException:
+            file.close()
+            path.unlink(missing_ok=True)
+            raise
+        file.close()  # another process took it for a leftover before it was locked
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Mark a file as in use for as long as this process has it open; False where another has."""
+    if sys.platform == "win32":
+        return True  # an open file cannot be removed there, which protects it as well
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _is_still(path: Path, file: IO[bytes]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _remove_if_dead(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            dead = _lock(file)
+            if dead and sys.platform != "win32":
+                path.unlink()
+        if dead and sys.platform == "win32":
+            path.unlink()
+    except OSError:
+        return False
+    return dead
+
+
+def _move_to_free_name(path: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(path)  # unlike a rename, this fails where the name is taken
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError:
+        # No links here, such as on FAT. Nothing portable is both atomic and unwilling to replace:
+        # a stranger who takes the name between these two lines loses it.
+        if os.path.lexists(target):
+            raise FileExistsError(str(target)) from None
+        path.rename(target)

@@ -1,0 +1,313 @@
+"""Looking into an archive and unpacking it, without trusting it."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mkframe.errors import ArtifactError, InputError
+
+from .land import digest
+from .tables import table
+from .texts import decoded, looked_at
+from .zips import Limits, check_extractable, chunks, open_zip
+
+__all__ = ["extract", "members", "read"]
+
+_GIB = 1 << 30
+_MEMBERS = {"name": "str", "size": "int64", "compressed": "int64", "sha256": "str", "kind": "str"}
+_EXTRACTED = {"name": "str", "path": "str", "size": "int64", "sha256": "str", "kind": "str"}
+
+
+def members(
+    path: str | os.PathLike[str],
+    *,
+    max_bytes: int = 4 * _GIB,
+    max_ratio: float = 200,
+    max_members: int = 100_000,
+) -> pd.DataFrame:
+    """List what a ZIP archive holds; nothing is written.
+
+    Parameters
+    ----------
+    path : path
+        A ZIP archive.
+    max_bytes : int, default 4 GiB
+        Limit for all members together, unpacked.
+    max_ratio : float, default 200
+        Limit for unpacked size divided by the archive's, from 1 MiB on.
+    max_members : int, default 100,000
+        Limit for the number of entries.
+
+    Returns
+    -------
+    DataFrame
+        One row for each file in the archive, in its order; folders are left out. ``name`` str, ``size``
+        int64 in bytes, ``compressed`` int64 in bytes, ``sha256`` str, ``kind`` str: ``sql``, ``xml``,
+        ``json``, ``text``, or ``binary`` for what `read` cannot decode by itself.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    ArtifactError
+        If it is no ZIP archive, damaged, encrypted or beyond a limit.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "CORE.zip"
+    ...     with zipfile.ZipFile(path, "w") as archive:
+    ...         archive.writestr("ddl/airplane.sql", "SELECT 1")
+    ...     members(path)[["name", "size", "kind"]]
+                   name  size kind
+    0  ddl/airplane.sql     8  sql
+    """
+    limits = Limits(max_bytes, max_ratio, max_members)
+    rows = []
+    with _checked(path, limits) as (archive, entries):
+        for entry in entries:
+            sha256, kind = looked_at(chunks(archive, entry), entry.filename)
+            rows.append(_row(entry, sha256, kind, compressed=entry.compress_size))
+    return table(rows, _MEMBERS)
+
+
+def read(
+    path: str | os.PathLike[str], member: str, *, encoding: str | None = None, max_bytes: int = 1 << 26
+) -> str:
+    """Read one member of a ZIP archive as text.
+
+    The encoding is told by a byte order mark, else by an XML declaration, else it is UTF-8. Bytes that do
+    not fit are an error and never replaced; line ends stay as they are.
+
+    Parameters
+    ----------
+    path : path
+        A ZIP archive.
+    member : str
+        Name of the member, as `members` gives it.
+    encoding : str, optional
+        Another encoding, such as ``"cp1252"``.
+    max_bytes : int, default 64 MiB
+        Limit for its size, unpacked.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If there is no such file, member or encoding.
+    ArtifactError
+        If the member is damaged, encrypted, too large, not text, or there twice.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "CORE.zip"
+    ...     with zipfile.ZipFile(path, "w") as archive:
+    ...         archive.writestr("ddl/airplane.sql", "SELECT 1")
+    ...     read(path, "ddl/airplane.sql")
+    'SELECT 1'
+    """
+    with open_zip(path) as archive:
+        entry = _entry(archive, member)
+        if entry.file_size > max_bytes:
+            raise ArtifactError(
+                f"{member!r} unpacks to {entry.file_size:,} bytes, more than max_bytes={max_bytes:,}.",
+                hint="Give a larger max_bytes, or extract the archive.",
+            )
+        content = b"".join(chunks(archive, entry))
+    return as_text(content, member, encoding)
+
+
+def extract(
+    path: str | os.PathLike[str],
+    to: str | os.PathLike[str],
+    *,
+    max_bytes: int = 4 * _GIB,
+    max_ratio: float = 200,
+    max_members: int = 100_000,
+) -> pd.DataFrame:
+    """Unpack a ZIP archive into a new folder: all of it, or nothing.
+
+    An archive is refused as a whole where a member leads out of the folder, is absolute, holds a colon or a
+    backslash, is a link, a device or encrypted, is named like a device, ends in a dot or a space, holds
+    invisible marks, or is there twice (case does not count). Where the folder holds exactly these files
+    already, nothing is written.
+
+    Parameters
+    ----------
+    path : path
+        A ZIP archive.
+    to : path
+        A folder that does not exist yet or is empty.
+    max_bytes : int, default 4 GiB
+        Limit for all members together, unpacked.
+    max_ratio : float, default 200
+        Limit for unpacked size divided by the archive's, from 1 MiB on.
+    max_members : int, default 100,000
+        Limit for the number of entries.
+
+    Returns
+    -------
+    DataFrame
+        One row for each file: ``name`` str, ``path`` str, ``size`` int64 in bytes, ``sha256`` str, ``kind``
+        str as in `members`.
+
+    Raises
+    ------
+    InputError
+        If there is no such archive, or `to` holds other files.
+    ArtifactError
+        If the archive is damaged, harmful or beyond a limit; nothing was written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "CORE.zip"
+    ...     with zipfile.ZipFile(path, "w") as archive:
+    ...         archive.writestr("ddl/airplane.sql", "SELECT 1")
+    ...     extract(path, Path(folder) / "CORE")["name"].tolist()
+    ['ddl/airplane.sql']
+    """
+    folder = Path(to)
+    with _checked(path, Limits(max_bytes, max_ratio, max_members)) as (archive, entries):
+        check_extractable(Path(path), archive.infolist())
+        if _is_free(folder):
+            with _whole(Path(path), folder), _beside(folder) as beside:
+                for entry in archive.infolist():
+                    if entry.is_dir():
+                        (beside / entry.filename).mkdir(parents=True, exist_ok=True)
+                rows = [_unpacked(archive, entry, beside, folder) for entry in entries]
+                _moved(beside, folder)
+        else:
+            rows = [_there(archive, entry, folder) for entry in entries]
+            _refuse_others(folder, {row["path"] for row in rows})
+    return table(rows, _EXTRACTED)
+
+
+def as_text(content: bytes, name: str, encoding: str | None) -> str:
+    """Decode, or say what to try."""
+    try:
+        return decoded(content, encoding)
+    except LookupError as error:
+        raise InputError(f"There is no encoding {encoding!r}.", hint="Try 'utf-8' or 'cp1252'.") from error
+    except ValueError as error:
+        raise ArtifactError(
+            f"{name!r} is not text in {encoding or 'UTF-8'}: {error}.",
+            hint="Where it is text, give its encoding, such as encoding='cp1252'.",
+        ) from error
+
+
+@contextlib.contextmanager
+def _checked(
+    path: str | os.PathLike[str], limits: Limits
+) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
+    """Open an archive within limits, with the entries that are files."""
+    with open_zip(path) as archive:
+        limits.check(Path(path), archive.infolist())
+        yield archive, [entry for entry in archive.infolist() if not entry.is_dir()]
+
+
+def _entry(archive: zipfile.ZipFile, member: str) -> zipfile.ZipInfo:
+    found = [entry for entry in archive.infolist() if entry.filename == member]
+    if not found:
+        near = difflib.get_close_matches(str(member), archive.namelist(), n=1)
+        raise InputError(
+            f"The archive has no member {member!r}.",
+            hint=f"Did you mean {near[0]!r}?" if near else "members(path) lists what there is.",
+        )
+    if len(found) > 1:
+        raise ArtifactError(f"The archive has {member!r} {len(found)} times; which one is meant is unknown.")
+    return found[0]
+
+
+def _row(entry: zipfile.ZipInfo, sha256: str, kind: str, **more: Any) -> dict[str, Any]:
+    return {"name": entry.filename, "size": entry.file_size, "sha256": sha256, "kind": kind, **more}
+
+
+def _is_free(folder: Path) -> bool:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{str(folder)!r} is a file.", hint="Give a folder as to=.")
+    return not folder.exists() or not any(folder.iterdir())
+
+
+@contextlib.contextmanager
+def _whole(path: Path, folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ArtifactError(
+            f"{str(path)!r} was not extracted to {str(folder)!r}: {error.strerror or error}.",
+            hint="Nothing was written. Is there room, and may you write there?",
+        ) from error
+
+
+@contextlib.contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A folder inside a hidden neighbour; what is left in the end is removed."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    hidden = Path(tempfile.mkdtemp(prefix=".mkframe-", suffix=".part", dir=folder.parent))
+    try:
+        inner = hidden / "unpacked"  # with ordinary permissions, unlike mkdtemp's own
+        inner.mkdir()
+        yield inner
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, beside: Path, folder: Path) -> dict[str, Any]:
+    target = beside / entry.filename
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("xb") as file:
+        sha256, kind = looked_at(_copied(chunks(archive, entry), file.write), entry.filename)
+    return _row(entry, sha256, kind, path=str(folder / entry.filename))
+
+
+def _copied(content: Iterator[bytes], write: Callable[[bytes], object]) -> Iterator[bytes]:
+    for chunk in content:
+        write(chunk)
+        yield chunk
+
+
+def _moved(beside: Path, folder: Path) -> None:
+    """Give the complete folder its name, in one step."""
+    if folder.exists():
+        folder.rmdir()  # empty, or it fails
+    beside.rename(folder)
+
+
+def _there(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> dict[str, Any]:
+    """The row of a member that was extracted before."""
+    path = folder / entry.filename
+    sha256, kind = looked_at(chunks(archive, entry), entry.filename)
+    if not path.is_file() or digest(path) != sha256:
+        raise _occupied(folder, f"it lacks {entry.filename!r} or holds it with other content")
+    return _row(entry, sha256, kind, path=str(path))
+
+
+def _refuse_others(folder: Path, expected: set[str]) -> None:
+    for path in sorted(folder.rglob("*")):
+        if not path.is_dir() and str(path) not in expected:
+            raise _occupied(folder, f"it holds {path.name!r}, which is not in the archive")
+
+
+def _occupied(folder: Path, why: str) -> InputError:
+    return InputError(
+        f"The folder {str(folder)!r} is not empty, and {why}; nothing was written.",
+        hint="Give a new folder as to=.",
+    )

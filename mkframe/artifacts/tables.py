@@ -1,0 +1,25 @@
+"""Rows become a frame with declared columns, also where there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+_TEXT = pd.StringDtype("python", na_value=float("nan"))
+"""The dtype ``str``; kept by Python, since a name may hold half a surrogate pair, which Arrow refuses."""
+
+__all__ = ["table"]
+
+
+def table(rows: Sequence[Mapping[str, Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
+    """Make a frame whose columns and dtypes do not depend on the rows.
+
+    Examples
+    --------
+    >>> table([], {"name": "str", "size": "int64"}).dtypes.astype(str).to_dict()
+    {'name': 'str', 'size': 'int64'}
+    """
+    frame = pd.DataFrame(list(rows), columns=list(dtypes), dtype=object)
+    return frame.astype({name: _TEXT if dtype == "str" else dtype for name, dtype in dtypes.items()})

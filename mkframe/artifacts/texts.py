@@ -1,0 +1,107 @@
+"""What a member is, and how its bytes become text."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+__all__ = ["Look", "decoded", "encoding_of", "looked_at"]
+
+_KINDS = {".sql": "sql", ".ddl": "sql", ".dml": "sql", ".xml": "xml", ".xsd": "xml", ".json": "json"}
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+_NOT_FOR_TEXT = {
+    "unicode-escape",
+    "raw-unicode-escape",
+    "unicode_escape",
+    "raw_unicode_escape",
+    "idna",
+    "punycode",
+    "undefined",
+    "utf-7",
+}
+"""Python's own codecs, and one under which one text has many spellings."""
+
+
+def encoding_of(start: bytes) -> str:
+    """Name the encoding of a text by its first bytes: byte order mark, XML declaration, else UTF-8.
+
+    Examples
+    --------
+    >>> encoding_of(b'<?xml version="1.0" encoding="Windows-1252"?>'), encoding_of(b"SELECT 1")
+    ('cp1252', 'utf-8')
+    """
+    for mark, name in _MARKS.items():
+        if start.startswith(mark):
+            return name
+    declared = _DECLARED.match(start)
+    try:
+        name = codecs.lookup(declared[1].decode()).name if declared else "utf-8"
+        fits = name not in _NOT_FOR_TEXT and b"<?xml".decode(name) == "<?xml"
+    except (LookupError, ValueError):  # unknown, not an encoding of text, or not that of these very bytes
+        return "utf-8"
+    return name if fits else "utf-8"
+
+
+def decoded(content: bytes, encoding: str | None = None) -> str:
+    """Decode a text strictly; line ends stay as they are.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are not text in that encoding, or hold a NUL.
+    """
+    text = content.decode(encoding or encoding_of(content[:1024]))
+    if "\0" in text:
+        raise ValueError("it holds a NUL")
+    return text
+
+
+class Look:
+    """Looks at a member as it passes, and says in the end what it was.
+
+    Examples
+    --------
+    >>> look = Look()
+    >>> look.feed(b"CREATE TABLE airplane (id INTEGER);")
+    >>> look.kind("ddl/airplane.sql")
+    'sql'
+    """
+
+    def __init__(self) -> None:
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._is_text = True
+        self._is_xml = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Look at the next piece."""
+        if self._decoder is None:
+            self._decoder = codecs.getincrementaldecoder(encoding_of(chunk[:1024]))()
+            self._is_xml = b"<?xml" in chunk[:64]
+        self._decode(chunk)
+
+    def kind(self, name: str) -> str:
+        """Say ``sql``, ``xml``, ``json``, ``text`` or ``binary``; what `read` cannot decode is binary."""
+        self._decode(b"", final=True)
+        if not self._is_text:
+            return "binary"
+        return _KINDS.get(PurePosixPath(name).suffix.lower(), "xml" if self._is_xml else "text")
+
+    def _decode(self, chunk: bytes, *, final: bool = False) -> None:
+        if self._is_text and self._decoder is not None:
+            try:
+                self._is_text = "\0" not in self._decoder.decode(chunk, final)
+            except ValueError:
+                self._is_text = False
+
+
+def looked_at(content: Iterable[bytes], name: str) -> tuple[str, str]:
+    """Give SHA-256 in hexadecimal and kind of a member, read piece by piece."""
+    hashed, look = hashlib.sha256(), Look()
+    for chunk in content:
+        hashed.update(chunk)
+        look.feed(chunk)
+    return hashed.hexdigest(), look.kind(name)

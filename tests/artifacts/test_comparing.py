@@ -1,0 +1,231 @@
+"""Two deliveries are compared member by member, and shown without trusting their texts."""
+
+import pytest
+
+from mkframe.artifacts import diff, extract, show
+from mkframe.errors import InputError
+from tests.artifacts.factory import packed
+
+OLD = {"ddl/a.sql": "one\ntwo\nthree\n", "ddl/gone.sql": "x\n", "same.xml": "<a/>", "m.bin": b"\0\1"}
+NEW = {"ddl/a.sql": "one\n2\nthree\n", "ddl/new.sql": "y\n", "same.xml": "<a/>", "m.bin": b"\0\2"}
+PATCH = "--- old/ddl/a.sql\n+++ new/ddl/a.sql\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three"
+
+
+@pytest.fixture
+def both(tmp_path):
+    return tuple(
+        written(tmp_path / side / "CORE.zip", content) for side, content in (("old", OLD), ("new", NEW))
+    )
+
+
+def written(path, content):
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(packed(content))
+    return path
+
+
+def compared(tmp_path, old, new, **how):
+    return diff(written(tmp_path / "old.zip", old), written(tmp_path / "new.zip", new), **how)
+
+
+def test_every_change_has_a_row(both):
+    frame = diff(*both)
+    assert frame[["name", "change", "kind"]].values.tolist() == [
+        ["ddl/a.sql", "changed", "sql"],
+        ["ddl/gone.sql", "removed", "sql"],
+        ["ddl/new.sql", "added", "sql"],
+        ["m.bin", "changed", "binary"],
+    ]
+
+
+def test_changed_text_has_a_unified_diff(both):
+    assert diff(*both).loc[0, "diff"] == PATCH
+
+
+def test_what_has_no_diff_says_why(both):
+    frame = diff(*both)
+    assert frame["diff"].notna().tolist() == [True, False, False, False]
+    assert frame.loc[3, "note"] == "Not text."
+
+
+def test_sizes_and_checksums_are_missing_where_there_is_no_member(both):
+    frame = diff(*both)
+    assert (
+        frame["old_size"].isna().tolist()
+        == frame["old_sha256"].isna().tolist()
+        == [False, False, True, False]
+    )
+    assert (
+        frame["new_size"].isna().tolist()
+        == frame["new_sha256"].isna().tolist()
+        == [False, True, False, False]
+    )
+
+
+def test_equal_members_are_listed_when_asked(both):
+    frame = diff(*both, unchanged=True)
+    assert frame.loc[frame["change"] == "unchanged", "name"].tolist() == ["same.xml"]
+
+
+def test_nothing_changed_keeps_the_columns_and_dtypes(both):
+    same, differs = diff(both[0], both[0]), diff(*both)
+    assert len(same) == 0
+    assert same.dtypes.equals(differs.dtypes)
+
+
+def test_text_beyond_the_limit_is_compared_by_checksum(both):
+    frame = diff(*both, max_text=5)
+    assert frame.loc[0, "diff"] is None or frame["diff"].isna().all()
+    assert frame.loc[0, "note"] == "Larger than max_text=5 bytes."
+
+
+def test_texts_that_would_take_minutes_are_compared_by_checksum(tmp_path):
+    old = "".join(f"line {n % 150}\n" for n in range(80_000))
+    frame = compared(tmp_path, {"a.sql": old}, {"a.sql": old.replace("line 7\n", "line seven\n", 40)})
+    assert frame.loc[0, "note"] == "Too many repeated lines to be compared line by line."
+
+
+def test_lines_that_repeat_often_do_not_hinder_a_diff(tmp_path):
+    old = "".join(f"column {n}\n);\n" for n in range(8000))
+    frame = compared(tmp_path, {"a.sql": old}, {"a.sql": old.replace("column 77\n", "column 77 VARCHAR\n")})
+    assert "+column 77 VARCHAR" in frame.loc[0, "diff"]
+
+
+def test_context_may_be_chosen(both):
+    assert " one" not in diff(*both, context=0).loc[0, "diff"].split("\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lines"),
+    [
+        ("a", "a\n", ["-a", "\\ No newline at end of file", "+a"]),
+        ("a\r\n", "a\n", ["-a\r", "+a"]),
+        ("", "a\n", ["+a"]),
+        ("a\x0cb\n", "a\x0cc\n", ["-a\x0cb", "+a\x0cc"]),
+    ],
+)
+def test_line_ends_count(tmp_path, old, new, lines):
+    patch = compared(tmp_path, {"a.sql": old}, {"a.sql": new}).loc[0, "diff"]
+    assert patch.split("\n")[3:] == lines
+
+
+def test_other_encodings_are_compared_as_text_when_told(tmp_path):
+    frame = compared(tmp_path, {"a.sql": b"\xe4\n"}, {"a.sql": b"\xf6\n"}, encoding="cp1252")
+    assert frame.loc[0, "diff"].endswith("-ä\n+ö")
+
+
+# --- what may be compared -----------------------------------------------------------------------------
+
+
+def test_archives_of_two_builds_are_paired_without_their_time(tmp_path):
+    written(tmp_path / "old" / "CORE_2026-4-2_10_14.zip", OLD)
+    written(tmp_path / "new" / "CORE_2026-4-12_9_5.zip", NEW)
+    frame = diff(tmp_path / "old", tmp_path / "new")
+    assert frame.loc[0, ["name", "change"]].tolist() == ["CORE/ddl/a.sql", "changed"]
+
+
+def test_numbered_archives_of_a_build_stay_apart(tmp_path):
+    for side in ("old", "new"):
+        written(tmp_path / side / f"CORE_2026-4-2_10_1{len(side)}.zip", OLD)
+        written(tmp_path / side / f"CORE_2026-4-2_10_1{len(side)} (2).zip", NEW)
+    frame = diff(tmp_path / "old", tmp_path / "new", unchanged=True)
+    assert set(frame["change"]) == {"unchanged"}
+    assert set(frame["name"].str.split("/").str[0]) == {"CORE", "CORE (2)"}
+
+
+def test_lists_of_paths_are_compared(both):
+    assert diff([both[0]], [both[1]]).loc[0, "name"] == "CORE/ddl/a.sql"
+
+
+def test_archive_is_compared_with_a_folder_of_archives(both):
+    assert diff(both[0], both[1].parent).loc[0, ["name", "change"]].tolist() == ["CORE/ddl/a.sql", "changed"]
+
+
+def test_archive_is_compared_with_its_extracted_files(both, tmp_path):
+    extract(both[0], tmp_path / "files")
+    assert set(diff(both[0], tmp_path / "files", unchanged=True)["change"]) == {"unchanged"}
+
+
+def test_extracted_folders_are_compared(both, tmp_path):
+    for path in both:
+        extract(path, tmp_path / f"{path.parent.name}_files")
+    assert diff(tmp_path / "old_files", tmp_path / "new_files").equals(diff(*both))
+
+
+def test_artifacts_of_several_builds_in_one_folder_are_refused(tmp_path):
+    written(tmp_path / "old" / "CORE_2026-4-2_10_14.zip", OLD)
+    written(tmp_path / "old" / "CORE_2026-4-3_10_14.zip", OLD)
+    with pytest.raises(InputError, match="one build at a time"):
+        diff(tmp_path / "old", tmp_path / "old")
+
+
+def test_missing_side_is_said(tmp_path):
+    with pytest.raises(InputError, match="no file or folder"):
+        diff(tmp_path / "missing", tmp_path)
+
+
+# --- shown --------------------------------------------------------------------------------------------
+
+
+def html_of(tmp_path, old, new):
+    return show(compared(tmp_path, old, new))._repr_html_()
+
+
+def test_added_and_removed_lines_differ_in_sign_and_colour(both):
+    html = show(diff(*both))._repr_html_()
+    removed, added = (html.split(f"{line}</span>")[0].rsplit("<span", 1)[1] for line in ("-two", "+2"))
+    assert removed != added
+
+
+def test_text_from_an_archive_runs_nothing(tmp_path):
+    evil = "<script>alert(1)</script>\n"
+    html = html_of(tmp_path, {f"{evil}.sql": "a"}, {f"{evil}.sql": evil})
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\x1b", "\u2066", "\r"])
+@pytest.mark.parametrize("render", [repr, lambda shown: shown._repr_html_()], ids=["text", "html"])
+def test_invisible_marks_are_spelled_out(tmp_path, mark, render):
+    shown = render(show(compared(tmp_path, {"a.sql": "a\n"}, {"a.sql": f"b{mark}\n"})))
+    assert f"‹U+{ord(mark):04X}›" in shown
+    assert mark not in shown
+
+
+def test_headline_counts_changes(both):
+    assert repr(show(diff(*both))).startswith("1 added, 1 removed, 2 changed.")
+
+
+def test_no_difference_is_said(both):
+    assert "No differences." in show(diff(both[0], both[0]))._repr_html_()
+
+
+def test_what_is_left_out_is_counted(both):
+    assert "3 more are not shown" in repr(show(diff(*both), limit=1))
+
+
+@pytest.mark.parametrize("render", [repr, lambda shown: shown._repr_html_()], ids=["text", "html"])
+def test_lines_that_are_left_out_are_counted(both, render):
+    shown = render(show(diff(*both), lines=5))
+    assert "2 more lines" in shown
+    assert "+2" not in shown
+
+
+def test_all_is_shown_when_asked(both):
+    html = show(diff(*both), limit=None, lines=None)._repr_html_()
+    assert "not shown" not in html
+    assert "more lines" not in html
+
+
+def test_note_is_shown(both):
+    assert "Not text." in show(diff(*both))._repr_html_()
+
+
+def test_rows_of_a_comparison_can_be_shown(both):
+    frame = diff(*both)
+    assert "1 added." in repr(show(frame[frame["change"] == "added"]))
+
+
+def test_frame_of_something_else_is_refused(both):
+    with pytest.raises(InputError, match="no column 'diff'"):
+        show(diff(*both).drop(columns="diff"))

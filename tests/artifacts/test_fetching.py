@@ -1,0 +1,537 @@
+"""Fetched files are whole, safe and never over somebody else's, whatever the server does."""
+
+import _thread
+import contextlib
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from mkframe.artifacts import File, fetch
+from mkframe.artifacts.ledger import NAME
+from mkframe.errors import InputError
+from mkframe.settings import Secret
+from tests.artifacts.factory import artifact, packed, transport, tree, visible_files
+from tests.artifacts.test_names import HOSTILE
+from tests.faults import (
+    Answer,
+    broken_gzip,
+    chunked,
+    closed,
+    content,
+    cut,
+    drip,
+    file,
+    html,
+    later,
+    nobody_listens,
+    overclaimed,
+    reset,
+    serve,
+    token,
+    unauthenticated,
+    vendor,
+    zipped,
+)
+
+PATH = "/api/v1/downloads/1"
+WHOLE = artifact(1)
+A = File(1, 9, "a.zip")
+
+
+def number(request):
+    return int(request.path.rsplit("/", 1)[1])
+
+
+def every(request):
+    """A server on which each download is an artifact of its own."""
+    return file(artifact(number(request)), f"{number(request)}.zip")
+
+
+def get(script, to, files=(A,), **how):
+    """Fetch from a server with that script."""
+    with serve(script) as server:
+        return fetch(transport(server.api), files, to, **{"progress": False} | how)
+
+
+def files(count):
+    return [File(n, 9, f"{n}.zip") for n in range(1, count + 1)]
+
+
+def sources(count):
+    return {f"{n}.zip": artifact(n) for n in range(1, count + 1)}
+
+
+# --- the frame ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_frame_has_the_same_columns_and_dtypes_for_any_number(count, tmp_path):
+    frame = get(every, tmp_path, files(count))
+    assert (frame.index.name, frame.index.dtype, len(frame)) == ("id", "int64", count)
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
+        "build_id": "Int64",
+        "name": "str",
+        "path": "str",
+        "bytes": "Int64",
+        "sha256": "str",
+        "status": "str",
+        "error": "str",
+    }
+
+
+def test_row_says_what_is_on_disk(tmp_path):
+    row = get(every, tmp_path, [A]).loc[1]
+    assert Path(row["path"]).read_bytes() == WHOLE
+    assert (row["build_id"], row["name"], row["bytes"], row["status"]) == (9, "a.zip", len(WHOLE), "fetched")
+
+
+def test_rows_keep_the_given_order(tmp_path):
+    assert get(every, tmp_path, reversed(files(5))).index.tolist() == [5, 4, 3, 2, 1]
+
+
+def test_folder_is_made(tmp_path):
+    get(every, tmp_path / "new" / "folder")
+    assert (tmp_path / "new" / "folder" / "a.zip").read_bytes() == WHOLE
+
+
+def test_name_comes_from_the_header_where_none_is_given(tmp_path):
+    get(every, tmp_path, [File(1)])
+    assert visible_files(tmp_path) == {"1.zip": WHOLE}
+
+
+def test_artifact_need_not_be_an_archive(tmp_path):
+    get(content(b"SELECT 1", "text/plain"), tmp_path, [File(1, 9, "a.sql")])
+    assert visible_files(tmp_path) == {"a.sql": b"SELECT 1"}
+
+
+def test_name_with_half_a_surrogate_pair_is_reported_as_it_came(tmp_path):
+    assert get(every, tmp_path, [File(1, 9, "\ud800.zip")]).loc[1, "name"] == "\ud800.zip"
+
+
+# --- bad arguments ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parallel", [0, 17, 2.0, True, "8"])
+def test_unfit_parallel_sends_nothing(parallel, tmp_path):
+    with serve(every) as server, pytest.raises(InputError, match="parallel must be"):
+        fetch(transport(server.api), [A], tmp_path, parallel=parallel)
+    assert server.requests == []
+
+
+def test_one_id_with_two_names_sends_nothing(tmp_path):
+    with serve(every) as server, pytest.raises(InputError, match="given twice"):
+        fetch(transport(server.api), [A, File(1, 9, "b.zip")], tmp_path)
+    assert server.requests == []
+
+
+def test_file_given_twice_is_fetched_once(tmp_path):
+    with serve(every) as server:
+        assert len(fetch(transport(server.api), [A, A], tmp_path)) == len(server.requests) == 1
+
+
+def test_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "to").write_text("mine")
+    with serve(every) as server, pytest.raises(InputError, match="cannot be made"):
+        fetch(transport(server.api), [A], tmp_path / "to")
+
+
+# --- again --------------------------------------------------------------------------------------------
+
+
+def test_whole_file_is_not_fetched_again(tmp_path):
+    with serve(every) as server:
+        first = fetch(transport(server.api), files(4), tmp_path, progress=False)
+        again = fetch(transport(server.api), files(4), tmp_path, progress=False)
+    assert len(server.requests) == 4
+    assert set(again["status"]) == {"present"}
+    assert again[["path", "bytes", "sha256"]].equals(first[["path", "bytes", "sha256"]])
+
+
+def test_equal_file_of_unknown_origin_counts_as_present(tmp_path):
+    (tmp_path / "a.zip").write_bytes(WHOLE)
+    assert get(every, tmp_path).loc[1, "status"] == "present"
+
+
+def test_lost_file_is_fetched_again(tmp_path):
+    with serve(every) as server:
+        fetch(transport(server.api), [A], tmp_path)
+        (tmp_path / "a.zip").unlink()
+        assert fetch(transport(server.api), [A], tmp_path).loc[1, "status"] == "fetched"
+
+
+def test_different_file_is_left_as_it_is(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"mine")
+    row = get(every, tmp_path).loc[1]
+    assert (tmp_path / "a.zip").read_bytes() == b"mine"
+    assert row["status"] == "refused"
+    assert "overwrite=True" in row["error"]
+
+
+def test_file_changed_by_its_owner_is_left_as_it_is(tmp_path):
+    with serve(every) as server:
+        fetch(transport(server.api), [A], tmp_path)
+        (tmp_path / "a.zip").write_bytes(b"mine")
+        assert fetch(transport(server.api), [A], tmp_path).loc[1, "status"] == "refused"
+    assert (tmp_path / "a.zip").read_bytes() == b"mine"
+
+
+def test_different_file_is_replaced_when_asked(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"mine")
+    get(every, tmp_path, overwrite=True)
+    assert visible_files(tmp_path) == {"a.zip": WHOLE}
+
+
+def test_folder_with_the_name_is_left_as_it_is(tmp_path):
+    (tmp_path / "a.zip").mkdir()
+    assert get(every, tmp_path).loc[1, "status"] == "refused"
+
+
+@pytest.mark.parametrize("name", ["a.zip", None])
+def test_equal_names_are_numbered_alike_in_every_run(name, tmp_path):
+    wanted = [File(n, 9, name) for n in (1, 2, 3)]
+
+    def script(request):
+        return file(artifact(number(request)), "a.zip")
+
+    with serve(script) as server:
+        first = fetch(transport(server.api), wanted, tmp_path)
+        shutil.copy(tmp_path / NAME, tmp_path / "kept")
+        for path in first["path"]:
+            Path(path).unlink()
+        second = fetch(transport(server.api), reversed(wanted), tmp_path)
+    assert sorted(Path(p).name for p in first["path"]) == ["a (2).zip", "a (3).zip", "a.zip"]
+    assert second["path"].sort_index().equals(first["path"])
+    assert all(Path(path).read_bytes() == artifact(n) for n, path in second["path"].items())
+
+
+def test_the_lowest_id_keeps_the_plain_name_whatever_the_order(tmp_path):
+    frame = get(every, tmp_path, [File(n, 9, "a.zip") for n in (3, 1, 2)])
+    assert [Path(frame.loc[n, "path"]).name for n in (1, 2, 3)] == ["a.zip", "a (2).zip", "a (3).zip"]
+
+
+# --- faults -------------------------------------------------------------------------------------------
+
+BROKEN = {
+    "reset at half": cut(file(WHOLE), "reset"),
+    "closed at half": cut(file(WHOLE)),
+    "closed at half, chunked": cut(chunked(file(WHOLE), 1000)),
+    "less than promised": overclaimed(file(WHOLE)),
+    "closed at half, length unknown": Answer(
+        body=WHOLE[: len(WHOLE) // 2], framing="close", headers={"Content-Type": "application/zip"}
+    ),
+    "no answer": closed(),
+    "reset before the answer": reset(),
+    "busy": later(503, 0),
+    "too many requests": later(429, 0),
+    "bad gateway": html(502),
+    "damaged gzip": broken_gzip(file(WHOLE)),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
+def test_broken_stream_is_begun_again(fault, tmp_path):
+    assert get([fault, file(WHOLE)], tmp_path).loc[1, "status"] == "fetched"
+    assert visible_files(tmp_path) == {"a.zip": WHOLE}
+
+
+@pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
+def test_stream_that_stays_broken_leaves_nothing(fault, tmp_path):
+    with serve(fault) as server:
+        row = fetch(transport(server.api, tries=2, patience=0.01), [A], tmp_path).loc[1]
+    assert (row["status"], tree(tmp_path)) == ("failed", {})
+
+
+ODD = {
+    "drip": drip(file(WHOLE), 0.001, 4000),
+    "gzip": zipped(file(WHOLE)),
+    "chunked": chunked(file(WHOLE)),
+    "chunked gzip": chunked(zipped(file(WHOLE))),
+    "length unknown": Answer(body=WHOLE, framing="close"),
+}
+
+
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+def test_odd_but_whole_stream_is_taken(answer, tmp_path):
+    get(answer, tmp_path)
+    assert visible_files(tmp_path) == {"a.zip": WHOLE}
+
+
+REFUSED = {
+    "not found": (vendor(404, "No record found for id '1'"), "No record found"),
+    "forbidden": (vendor(403, "You don't have permissions to download build results!"), "permissions"),
+    "token expired": (unauthenticated(), "Not authenticated"),
+    "a page": (html(200), "web page"),
+    "no archive": (content(b'{"error": 1}', "application/json"), "not come as a whole ZIP"),
+    "archive in a broken archive": (
+        content(packed({"x": artifact(2), "y": b"y"}, 0)[: 60 + len(artifact(2))], "application/zip"),
+        "not come as a whole ZIP",
+    ),
+}
+
+
+@pytest.mark.parametrize(("answer", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_had_is_said_and_not_asked_twice(answer, sentence, tmp_path):
+    with serve(answer) as server:
+        row = fetch(transport(server.api), [A], tmp_path).loc[1]
+    assert (row["status"], len(server.requests), tree(tmp_path)) == ("failed", 1, {})
+    assert sentence in row["error"]
+
+
+def test_one_bad_file_does_not_stop_the_others(tmp_path):
+    def script(request):
+        return vendor(404) if number(request) == 2 else every(request)
+
+    frame = get(script, tmp_path, files(5), parallel=2)
+    assert frame["status"].tolist() == ["fetched", "failed", "fetched", "fetched", "fetched"]
+    assert visible_files(tmp_path) == {n: b for n, b in sources(5).items() if n != "2.zip"}
+
+
+def test_token_that_expires_in_the_middle_is_renewed(tmp_path):
+    def script(request):
+        if request.path == "/authentication":
+            return token("fresh")
+        is_old = request.headers["authorization"] == "Bearer word"
+        return unauthenticated() if is_old and len(server.requests) > 3 else every(request)
+
+    with serve(script) as server:
+        login = {"email": "ada@example.org", "password": Secret("open sesame")}
+        fetch(transport(server.api, **login), files(8), tmp_path, progress=False)
+    assert visible_files(tmp_path) == sources(8)
+    assert len(server.to("/authentication")) == 1
+
+
+def test_token_that_expires_without_a_login_fails_and_the_rerun_completes(tmp_path):
+    def script(request):
+        return unauthenticated() if len(server.requests) > 3 else every(request)
+
+    with serve(script) as server:
+        frame = fetch(transport(server.api), files(6), tmp_path, progress=False)
+    assert frame["status"].value_counts().to_dict() == {"fetched": 3, "failed": 3}
+    assert get(every, tmp_path, files(6))["error"].isna().all()
+    assert visible_files(tmp_path) == sources(6)
+
+
+def test_server_that_is_down_fails_every_row(tmp_path):
+    with nobody_listens() as url:
+        frame = fetch(transport(url, tries=2, patience=0.01), files(3), tmp_path, progress=False)
+    assert frame["error"].str.contains("refused; nothing was sent").all()
+
+
+def test_folder_that_disappears_in_the_middle_is_said_and_the_rerun_completes(tmp_path):
+    to = tmp_path / "to"
+
+    def script(request):
+        if number(request) == 3:
+            to.rename(tmp_path / "gone")
+        return every(request)
+
+    frame = get(script, to, files(5), parallel=1)
+    assert frame.loc[3:, "status"].tolist() == ["failed"] * 3
+    assert frame.loc[3:, "error"].str.contains("is not there any more").all()
+    assert not to.exists()
+    get(every, to, files(5))
+    assert visible_files(to) == sources(5)
+
+
+@contextlib.contextmanager
+def small_disk(folder):
+    """A real file system of 256 KiB, where one may be mounted."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("no file system may be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_full_disk_is_said_and_the_rerun_completes(tmp_path):
+    to = tmp_path / "to"
+
+    wanted = {f"{n}.zip": artifact(n, 100_000) for n in (1, 2, 3)}
+
+    def script(request):
+        return file(artifact(number(request), 100_000))
+
+    with small_disk(to):
+        frame = get(script, to, files(3), parallel=1)
+        failed = frame[frame["status"] == "failed"]
+        assert len(failed) >= 2
+        assert failed["error"].str.contains("is full").all()
+        assert visible_files(to).items() <= wanted.items()
+        assert not list(to.glob(".*.part"))
+        subprocess.run(["mount", "-o", "remount,size=8m", str(to)], check=True)
+        get(script, to, files(3))
+        assert visible_files(to) == wanted
+
+
+FETCH = """
+import sys
+from mkframe.artifacts import File, fetch
+from tests.artifacts.factory import transport
+files = [File(n, 9, f"{n}.zip") for n in range(1, int(sys.argv[3]) + 1)]
+"""
+
+
+def script_of(code):
+    return [sys.executable, "-c", FETCH + code]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit for file sizes there")
+def test_file_larger_than_allowed_is_said_and_the_rerun_completes(tmp_path):
+    code = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+print(fetch(transport(sys.argv[1]), files, sys.argv[2], progress=False)["error"].str.cat())
+"""
+    with serve(every) as server:
+        command = [*script_of(code), server.api, str(tmp_path), "2"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.count("not allowed") == 2
+    assert tree(tmp_path) == {}
+    get(every, tmp_path, files(2))
+    assert visible_files(tmp_path) == sources(2)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal there")
+def test_killed_fetch_leaves_whole_files_and_the_rerun_completes(tmp_path):
+    def script(request):
+        quick = number(request) <= 3
+        return every(request) if quick else drip(every(request), 0.02, 1000)
+
+    code = "fetch(transport(sys.argv[1]), files, sys.argv[2], progress=False)"
+    with serve(script) as server:
+        process = subprocess.Popen([*script_of(code), server.api, str(tmp_path), "8"])
+        while len(visible_files(tmp_path)) < 3 or not list(tmp_path.glob(".*.part")):
+            assert process.poll() is None, "the fetch ended before it could be killed"
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+    assert visible_files(tmp_path).items() <= sources(8).items()
+    assert list(tmp_path.glob(".*.part"))
+    frame = get(every, tmp_path, files(8))
+    assert visible_files(tmp_path) == sources(8)
+    assert set(tree(tmp_path)) == {*sources(8), NAME}
+    assert frame["status"].value_counts().to_dict() == {"fetched": 5, "present": 3}
+
+
+def crew():
+    return [t for t in threading.enumerate() if t.name.startswith("mkframe-crew")]
+
+
+@pytest.fixture
+def _interruptible():
+    """Ctrl-C works as in a terminal, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("pause", [0.05, 30.0], ids=["bytes come slowly", "no bytes come"])
+def test_interrupt_leaves_no_thread_and_no_partial_file(pause, tmp_path):
+    interrupted = []
+
+    def interrupt():
+        deadline = time.monotonic() + 5
+        while visible_files(tmp_path) != sources(2) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        interrupted.append(time.monotonic())
+        _thread.interrupt_main()
+
+    def script(request):
+        if number(request) == 8:
+            threading.Thread(target=interrupt, daemon=True).start()
+        return every(request) if number(request) < 3 else drip(every(request), pause, 1000)
+
+    with serve(script) as server:
+        client = transport(server.api, read_timeout=60)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(client, files(8), tmp_path, parallel=8, progress=False)
+        assert time.monotonic() - interrupted[0] < 2
+        assert crew() == []
+        assert visible_files(tmp_path) == sources(2)
+        assert not list(tmp_path.glob(".*.part"))
+
+
+# --- hostile names ------------------------------------------------------------------------------------
+
+
+def test_hostile_names_never_write_outside(tmp_path):
+    to = tmp_path / "deep" / "to"
+    wanted = [File(n, 9, name) for n, name in enumerate(HOSTILE, 1)]
+    frame = get(every, to, wanted)
+    assert set(frame["status"]) == {"fetched"}
+    assert_only_inside(tmp_path, to, len(HOSTILE))
+
+
+def test_hostile_names_in_the_header_never_write_outside(tmp_path):
+    to = tmp_path / "deep" / "to"
+    sendable = [n for n in HOSTILE if n.isascii() and n.isprintable()]
+
+    def script(request):
+        return file(artifact(number(request)), sendable[number(request) - 1].replace("\\", "\\\\"))
+
+    frame = get(script, to, [File(n) for n in range(1, len(sendable) + 1)])
+    assert set(frame["status"]) == {"fetched"}
+    assert_only_inside(tmp_path, to, len(sendable))
+
+
+def assert_only_inside(root, to, count):
+    outside = [p for p in tree(root) if not (root / p).is_relative_to(to)]
+    assert outside == ["deep"]
+    assert len(visible_files(to)) == count
+    assert set(tree(to)) == {*visible_files(to), NAME}
+
+
+def test_ledger_from_somebody_else_leads_nowhere(tmp_path):
+    to = tmp_path / "to"
+    to.mkdir()
+    with serve(every) as server:
+        (to / NAME).write_text(
+            f'{{"server":"{server.api}","id":1,"build_id":9,"name":"../x.zip","bytes":1,"sha256":""}}\n'
+        )
+        fetch(transport(server.api), [A], to)
+    assert [p for p in tree(tmp_path) if not p.startswith("to")] == []
+
+
+# --- size ---------------------------------------------------------------------------------------------
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    large = bytes(24 << 20)
+    with serve(drip(content(large, "application/octet-stream"), 1e-9, 1 << 16)) as server:
+        client = transport(server.api)
+        tracemalloc.start()
+        try:
+            fetch(client, [File(1, 9, "a.bin")], tmp_path, progress=False)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert (tmp_path / "a.bin").stat().st_size == len(large)
+    assert peak < 6 << 20
+
+
+def test_connections_are_kept(tmp_path):
+    with serve(every) as server:
+        fetch(transport(server.api), files(30), tmp_path, parallel=4, progress=False)
+    assert server.connections <= 4
+
+
+def test_bar_counts_files_and_bytes(tmp_path, capsys):
+    get(drip(file(WHOLE), 0.1, len(WHOLE) // 7), tmp_path, progress=True)
+    assert "1 of 1 files, " in capsys.readouterr().err.split("\r")[-1]
+
+
+def test_no_bar_where_none_is_wanted(tmp_path, capsys):
+    get(drip(file(WHOLE), 0.1, len(WHOLE) // 7), tmp_path, progress=False)
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,139 @@
+"""A file has its final name only when it is complete."""
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mkframe.artifacts.land import Partial, digest, remove_leftovers
+from tests.artifacts.factory import tree
+
+
+def test_complete_file_is_all_that_stays(tmp_path):
+    with Partial(tmp_path) as partial:
+        partial.write(b"who")
+        partial.write(b"le")
+        partial.move(tmp_path / "a.zip")
+    assert tree(tmp_path) == {"a.zip": b"whole"}
+
+
+def test_size_and_checksum_are_those_of_the_file(tmp_path):
+    with Partial(tmp_path) as partial:
+        partial.write(b"whole")
+        partial.move(tmp_path / "a.zip")
+        assert (partial.bytes, partial.sha256) == (5, digest(tmp_path / "a.zip"))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, SystemExit])
+def test_partial_file_is_removed_when_interrupted(tmp_path, error):
+    def interrupted():
+        with Partial(tmp_path) as partial:
+            partial.write(b"half")
+            raise error
+
+    with pytest.raises(error):
+        interrupted()
+    assert tree(tmp_path) == {}
+
+
+def test_partial_file_is_hidden_beside_its_target(tmp_path):
+    with Partial(tmp_path) as partial:
+        assert (partial.path.parent, partial.path.name[0]) == (tmp_path, ".")
+
+
+def test_taken_name_is_refused(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"mine")
+    with Partial(tmp_path) as partial:
+        partial.write(b"theirs")
+        with pytest.raises(FileExistsError):
+            partial.move(tmp_path / "a.zip")
+    assert tree(tmp_path) == {"a.zip": b"mine"}
+
+
+def test_taken_name_is_replaced_when_asked(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"mine")
+    with Partial(tmp_path) as partial:
+        partial.write(b"theirs")
+        partial.move(tmp_path / "a.zip", overwrite=True)
+    assert tree(tmp_path) == {"a.zip": b"theirs"}
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_link_at_the_target_is_not_followed(tmp_path, overwrite):
+    outside, inside = tmp_path / "outside.txt", tmp_path / "to"
+    outside.write_bytes(b"precious")
+    inside.mkdir()
+    (inside / "a.zip").symlink_to(outside)
+    with Partial(inside) as partial:
+        partial.write(b"theirs")
+        try:
+            partial.move(inside / "a.zip", overwrite=overwrite)
+        except FileExistsError:
+            assert not overwrite
+    assert outside.read_bytes() == b"precious"
+
+
+@pytest.fixture
+def _no_links(monkeypatch):
+    def refuse(self, target):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+
+
+@pytest.mark.usefixtures("_no_links")
+def test_file_lands_where_links_are_impossible(tmp_path):
+    with Partial(tmp_path) as partial:
+        partial.write(b"whole")
+        partial.move(tmp_path / "a.zip")
+    assert tree(tmp_path) == {"a.zip": b"whole"}
+
+
+@pytest.mark.usefixtures("_no_links")
+def test_taken_name_is_refused_where_links_are_impossible(tmp_path):
+    (tmp_path / "a.zip").symlink_to(tmp_path / "nowhere")
+    with Partial(tmp_path) as partial, pytest.raises(FileExistsError):
+        partial.move(tmp_path / "a.zip")
+    assert (tmp_path / "a.zip").is_symlink()
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path):
+    (tmp_path / "b.zip").write_bytes(b"")
+    with Partial(tmp_path) as partial:
+        partial.move(tmp_path / "a.zip")
+    assert (tmp_path / "a.zip").stat().st_mode == (tmp_path / "b.zip").stat().st_mode
+
+
+def test_leftover_of_a_killed_process_is_removed(tmp_path):
+    code = (
+        "import os, sys, pathlib; from mkframe.artifacts.land import Partial\n"
+        "Partial(pathlib.Path(sys.argv[1])).write(b'half'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    left = list(tmp_path.iterdir())
+    assert len(left) == 1
+    assert remove_leftovers(tmp_path) == left
+    assert tree(tmp_path) == {}
+
+
+def test_file_of_a_living_process_is_left_alone(tmp_path):
+    with Partial(tmp_path) as partial:
+        assert remove_leftovers(tmp_path) == []
+        partial.move(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize(
+    "name", [".a.part", ".mkframe-0123.part", "mkframe-0123456789abcdef.part", ".mkframe.jsonl"]
+)
+def test_files_of_others_are_left_alone(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+    remove_leftovers(tmp_path)
+    assert list(tree(tmp_path)) == [name]
+
+
+def test_link_that_looks_like_a_leftover_is_left_alone(tmp_path):
+    (tmp_path / "mine").write_bytes(b"")
+    (tmp_path / ".mkframe-0123456789abcdef.part").symlink_to(tmp_path / "mine")
+    assert remove_leftovers(tmp_path) == []

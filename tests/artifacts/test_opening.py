@@ -1,0 +1,364 @@
+"""Archives are read without being trusted, and unpacked whole or not at all."""
+
+import contextlib
+import hashlib
+import shutil
+import stat
+import struct
+import zipfile
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mkframe.artifacts import extract, members, read
+from mkframe.errors import ArtifactError, InputError, MkframeError
+from tests.artifacts.factory import SQL, packed, packed_entries, tree
+
+PLAIN = {"ddl/airplane.sql": "SELECT 1;\n", "mapping.xml": "<?xml version='1.0'?><a/>", "empty.txt": ""}
+
+
+@pytest.fixture
+def plain(tmp_path):
+    path = tmp_path / "plain.zip"
+    path.write_bytes(packed({"ddl/": "", **PLAIN}))
+    return path
+
+
+def written(tmp_path, content):
+    path = tmp_path / "a.zip"
+    path.write_bytes(content)
+    return path
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# --- members ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [{}, PLAIN], ids=["none", "some"])
+def test_members_have_the_same_columns_and_dtypes_for_any_number(tmp_path, content):
+    frame = members(written(tmp_path, packed(content)))
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
+        "name": "str",
+        "size": "int64",
+        "compressed": "int64",
+        "sha256": "str",
+        "kind": "str",
+    }
+    assert len(frame) == len(content)
+
+
+def test_members_are_told_truly(plain):
+    frame = members(plain)
+    assert frame["name"].tolist() == list(PLAIN)
+    assert frame["size"].tolist() == [len(text) for text in PLAIN.values()]
+    assert frame["sha256"].tolist() == [sha256(text) for text in PLAIN.values()]
+    assert frame["kind"].tolist() == ["sql", "xml", "text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("a.SQL", "SELECT 1", "sql"),
+        ("a.ddl", "CREATE", "sql"),
+        ("a.json", "{}", "json"),
+        ("a", "<?xml version='1.0'?><a/>", "xml"),
+        ("a.log", "é" * 200_000, "text"),
+        ("a.sql", b"\x00\x01", "binary"),
+        ("a.sql", b"x" * 300_000 + b"\xff", "binary"),
+        ("a.sql", "é".encode()[:1], "binary"),
+        ("a.sql", "SELECT 'ä'".encode("cp1252"), "binary"),
+        ("a.xml", "<?xml version='1.0' encoding='Windows-1252'?><ä/>".encode("cp1252"), "xml"),
+        ("a.txt", "SELECT 'ä'".encode("utf-16"), "text"),
+        ("a.txt", b"\xef\xbb\xbfa", "text"),
+    ],
+)
+def test_kind(tmp_path, name, content, kind):
+    assert members(written(tmp_path, packed({name: content})))["kind"].tolist() == [kind]
+
+
+# --- read ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("Größe\r\n".encode(), "Größe\r\n"),
+        ("Größe".encode("utf-8-sig"), "Größe"),
+        ("Größe".encode("utf-16"), "Größe"),
+        (b"\xfe\xff" + "Größe".encode("utf-16-be"), "Größe"),
+        (b"<?xml version='1.0' encoding='ISO-8859-1'?>\xe4", "<?xml version='1.0' encoding='ISO-8859-1'?>ä"),
+        (b"<?xml encoding='zlib'?>", "<?xml encoding='zlib'?>"),
+        (b"<?xml encoding='unicode_escape'?>\\n", "<?xml encoding='unicode_escape'?>\\n"),
+    ],
+)
+def test_text_is_decoded_as_it_says(tmp_path, content, text):
+    assert read(written(tmp_path, packed({"a": content})), "a") == text
+
+
+def test_encoding_may_be_given(tmp_path):
+    assert read(written(tmp_path, packed({"a": b"\xe4"})), "a", encoding="cp1252") == "ä"
+
+
+@pytest.mark.parametrize("content", [b"\xe4 is no UTF-8", b"NUL \0"])
+def test_what_is_no_text_is_not_guessed(tmp_path, content):
+    path = written(tmp_path, packed({"a": content}))
+    with pytest.raises(ArtifactError, match="is not text in UTF-8"):
+        read(path, "a")
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ({"member": "ddl/airplan.sql"}, "Did you mean 'ddl/airplane.sql'"),
+        ({"member": "x"}, "has no member 'x'"),
+        ({"member": "mapping.xml", "encoding": "cp9999"}, "no encoding 'cp9999'"),
+    ],
+)
+def test_wrong_question_is_answered_in_a_sentence(plain, how, sentence):
+    with pytest.raises(InputError, match=sentence):
+        read(plain, **how)
+
+
+def test_text_beyond_the_limit_is_refused(plain):
+    with pytest.raises(ArtifactError, match=r"10 bytes, more than max_bytes=9"):
+        read(plain, "ddl/airplane.sql", max_bytes=9)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_member_that_is_there_twice_is_not_chosen(tmp_path):
+    path = written(tmp_path, packed_entries([(zipfile.ZipInfo("a"), "1"), (zipfile.ZipInfo("a"), "2")]))
+    with pytest.raises(ArtifactError, match="2 times"):
+        read(path, "a")
+
+
+# --- damage -------------------------------------------------------------------------------------------
+
+
+PACKINGS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+
+
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+
+
+STORED = packed({"a.sql": "SELECT 1"}, zipfile.ZIP_STORED)
+DAMAGED = {
+    "nothing": b"",
+    "no archive": b"<html></html>",
+    "broken off": STORED[:-30],
+    "without beginning": STORED[10:],
+    "content differs from its checksum": flipped(STORED, STORED.index(b"SELECT")),
+    "broken stream": flipped(packed({"a.sql": "SELECT 1" * 99}), 45),
+    "name that is no text": STORED.replace(b"a.sql", b"\xff.sql").replace(
+        b"\x14\x00\x00\x00\x00\x00", b"\x14\x00\x00\x08\x00\x00"
+    ),
+    "unknown compression": packed({"a.sql": "SELECT 1" * 99}).replace(
+        b"\x00\x00\x08\x00", b"\x00\x00\x63\x00"
+    ),
+    "encrypted": STORED.replace(b"\x14\x00\x00\x00\x00\x00", b"\x14\x00\x01\x00\x00\x00"),
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_damaged_archive_is_said(tmp_path, content):
+    path = written(tmp_path, content)
+    with pytest.raises(ArtifactError):
+        members(path)
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_damaged_archive_extracts_to_nothing(tmp_path, content):
+    path = written(tmp_path, content)
+    with pytest.raises(ArtifactError):
+        extract(path, tmp_path / "to")
+    assert list(tree(tmp_path)) == ["a.zip"]
+
+
+@given(
+    data=st.sampled_from(
+        [packed({"a.sql": SQL[:500], "b/": "", "b/c.xml": "<a/>"}, how) for how in PACKINGS]
+    ),
+    place=st.integers(0, 2000),
+    byte=st.integers(0, 255),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+def test_any_damaged_byte_gives_a_frame_or_an_error_of_ours(tmp_path, data, place, byte):
+    at = place % len(data)
+    path = written(tmp_path, data[:at] + bytes([byte]) + data[at + 1 :])
+    with contextlib.suppress(MkframeError):
+        members(path)
+    to = tmp_path / "to"
+    with contextlib.suppress(MkframeError):
+        extract(path, to)
+        shutil.rmtree(to)
+    assert list(tree(tmp_path)) == ["a.zip"]
+
+
+def test_directory_that_would_fill_the_memory_is_refused(tmp_path):
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 9, 9, 65 << 20, 0, 0)
+    path = tmp_path / "a.zip"
+    with path.open("wb") as file:
+        file.truncate(65 << 20)
+        file.seek(0, 2)
+        file.write(end)
+    with pytest.raises(ArtifactError, match="directory would be 68,157,440 bytes"):
+        members(path)
+
+
+@pytest.mark.parametrize(
+    "function", [members, lambda path: read(path, "a"), lambda path: extract(path, "to")]
+)
+def test_missing_archive_is_said(tmp_path, function):
+    with pytest.raises(InputError, match="There is no file"):
+        function(tmp_path / "missing.zip")
+
+
+# --- extract ------------------------------------------------------------------------------------------
+
+
+def test_extracted_files_are_those_of_the_archive(plain, tmp_path):
+    frame = extract(plain, tmp_path / "new" / "to")
+    assert tree(tmp_path / "new") == {"to": None, "to/ddl": None} | {
+        f"to/{name}": text.encode() for name, text in PLAIN.items()
+    }
+    assert frame["path"].tolist() == [str(tmp_path / "new" / "to" / name) for name in PLAIN]
+    assert frame.drop(columns="path").equals(members(plain).drop(columns="compressed"))
+
+
+def test_extracting_nothing_keeps_the_columns(tmp_path):
+    frame = extract(written(tmp_path, packed({})), tmp_path / "to")
+    assert frame.dtypes.astype(str).to_dict() == dict.fromkeys(
+        ["name", "path", "size", "sha256", "kind"], "str"
+    ) | {"size": "int64"}
+
+
+def test_empty_folder_may_be_extracted_to(plain, tmp_path):
+    (tmp_path / "to").mkdir()
+    assert len(extract(plain, tmp_path / "to")) == 3
+
+
+def test_extracting_again_changes_nothing(plain, tmp_path):
+    first = extract(plain, tmp_path / "to")
+    before = (tmp_path / "to" / "mapping.xml").stat()
+    assert extract(plain, tmp_path / "to").equals(first)
+    assert (tmp_path / "to" / "mapping.xml").stat() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("mine.txt", "which is not in the archive"), ("mapping.xml", "lacks 'ddl/airplane.sql'")],
+)
+def test_folder_with_other_files_is_left_as_it_is(plain, tmp_path, name, sentence):
+    (tmp_path / "to").mkdir()
+    if name == "mine.txt":
+        extract(plain, tmp_path / "to")
+    (tmp_path / "to" / name).write_text("mine")
+    before = tree(tmp_path)
+    with pytest.raises(InputError, match=sentence):
+        extract(plain, tmp_path / "to")
+    assert tree(tmp_path) == before
+
+
+def test_folder_that_is_a_file_is_refused(plain, tmp_path):
+    (tmp_path / "to").write_text("mine")
+    with pytest.raises(InputError, match="is a file"):
+        extract(plain, tmp_path / "to")
+
+
+def entry(name, mode=0, flags=0):
+    made = zipfile.ZipInfo("x")
+    made.filename = made.orig_filename = name  # as hostile writers do, without the constructor's corrections
+    made.external_attr = mode << 16
+    made.flag_bits = flags
+    return made
+
+
+HARMFUL = {
+    "traversal": ([entry("../evil.sql")], "leads out of the folder"),
+    "traversal inside": ([entry("a/../../evil.sql")], "leads out of the folder"),
+    "backslashes": ([entry("..\\evil.sql")], "holds a backslash"),
+    "absolute": ([entry("/tmp/mkframe-evil.sql")], "is absolute"),
+    "drive": ([entry("C:/evil.sql")], "holds a colon"),
+    "drive without slash": ([entry("C:evil.sql")], "holds a colon"),
+    "link": ([entry("evil", stat.S_IFLNK | 0o777)], "is a link"),
+    "link to a folder, then into it": (
+        [entry("evil", stat.S_IFLNK | 0o777), entry("evil/a.sql")],
+        "is a link",
+    ),
+    "character device": ([entry("evil", stat.S_IFCHR)], "special file"),
+    "block device": ([entry("evil", stat.S_IFBLK)], "special file"),
+    "pipe": ([entry("evil", stat.S_IFIFO)], "special file"),
+    "socket": ([entry("evil", stat.S_IFSOCK)], "special file"),
+    "device name": ([entry("ddl/nul.sql")], "names a device"),
+    "control character": ([entry("a\x1b.sql")], "control characters"),
+    "bidirectional mark": ([entry("a\u202elqs.exe")], "invisible marks"),
+    "dot at the end": ([entry("ddl./a.sql")], "ends in a dot"),
+    "duplicate": ([entry("a.sql"), entry("a.sql")], "is there twice"),
+    "duplicate in other case": ([entry("a.sql"), entry("A.SQL")], "is there twice"),
+    "file that is a folder": ([entry("a"), entry("a/b.sql")], "lies in another member"),
+    "folder that is a file": ([entry("a/b.sql"), entry("A")], "is there twice"),
+    "too long": ([entry("x" * 300)], "is too long"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(("entries", "reason"), HARMFUL.values(), ids=HARMFUL)
+def test_harmful_archive_is_refused_as_a_whole(tmp_path, entries, reason):
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    good = [(entry("good.sql"), "SELECT 1")]
+    path = written(deep, packed_entries(good + [(e, "evil") for e in entries]))
+    with pytest.raises(ArtifactError, match=reason):
+        extract(path, deep / "to")
+    assert list(tree(tmp_path)) == ["deep", "deep/a.zip"]
+
+
+BOMB = packed({"zeros": bytes(20 << 20)})
+
+
+@pytest.mark.parametrize(
+    ("content", "limits", "sentence"),
+    [
+        (BOMB, {}, r"times its size, more than max_ratio=200"),
+        (
+            BOMB,
+            {"max_ratio": 9999, "max_bytes": 1 << 20},
+            r"unpacks to 20,971,520 bytes, more than max_bytes=1,048,576",
+        ),
+        (packed(PLAIN), {"max_members": 2}, r"holds 3 entries, more than max_members=2"),
+    ],
+)
+@pytest.mark.parametrize("function", [members, extract])
+def test_bomb_is_refused_and_the_limit_named(tmp_path, function, content, limits, sentence):
+    path = written(tmp_path, content)
+    more = [tmp_path / "to"] if function is extract else []
+    with pytest.raises(ArtifactError, match=sentence):
+        function(path, *more, **limits)
+    assert list(tree(tmp_path)) == ["a.zip"]
+
+
+def test_larger_limit_lets_a_trusted_archive_through(tmp_path):
+    assert len(extract(written(tmp_path, BOMB), tmp_path / "to", max_ratio=2000)) == 1
+
+
+def test_little_text_may_pack_well(tmp_path):
+    assert len(members(written(tmp_path, packed({"a": "\n" * 500_000})))) == 1
+
+
+def test_size_that_lies_is_found_out(tmp_path):
+    honest = packed({"a": "x" * 100_000})
+    lying = honest.replace(struct.pack("<L", 100_000), struct.pack("<L", 10))
+    path = written(tmp_path, lying)
+    with pytest.raises(ArtifactError):
+        extract(path, tmp_path / "to")
+    assert list(tree(tmp_path)) == ["a.zip"]
+
+
+def test_folder_that_cannot_be_written_is_said(plain, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ArtifactError, match="was not extracted"):
+        extract(plain, tmp_path / "file" / "to")

@@ -1,0 +1,49 @@
+"""`mk.demo()` and `mkframe demo`."""
+
+import gc
+import re
+import signal
+import subprocess
+import sys
+import threading
+
+import mkframe as mk
+
+
+def test_demo_of_a_size():
+    with mk.demo(builds=25) as kraft:
+        assert len(kraft.builds.find()) == 25
+
+
+def test_closing_ends_the_server():
+    before = set(threading.enumerate())
+    kraft = mk.demo(builds=12)
+    kraft.projects.find()
+    kraft.close()
+    assert not [t for t in set(threading.enumerate()) - before if t.is_alive()]
+
+
+def test_a_forgotten_client_takes_its_server_along():
+    before = set(threading.enumerate())
+    kraft = mk.demo(builds=12)
+    del kraft
+    gc.collect()
+    assert not [t for t in set(threading.enumerate()) - before if t.is_alive()]
+
+
+def test_two_demos_live_side_by_side():
+    with mk.demo(builds=12) as one, mk.demo(builds=13) as two:
+        assert (len(one.builds.find()), len(two.builds.find())) == (12, 13)
+
+
+def test_command_serves_whoever_takes_its_words(monkeypatch):
+    command = [sys.executable, "-m", "mkframe", "demo", "--builds", "30"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            said = "".join(iter(process.stdout.readline, "Ctrl-C ends it.\n"))
+            for name, value in re.findall(r"export (\w+)=(\S+)", said):
+                monkeypatch.setenv(name, value)
+            assert len(mk.connect().builds.find()) == 30
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
