@@ -63,7 +63,7 @@ def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     source.add_argument("--demo", action="store_true", help="report on the embedded server's history")
     source.add_argument("--from", dest="file", metavar="FILE", help="report on a saved answer of GET /builds")
     report.add_argument(
-        "--every", choices=["D", "W", "M", "Q"], default="W", help="length of a period (%(default)s)"
+        "--every", choices=["D", "W", "M", "Q"], help="length of a period; by the history's length by default"
     )
     report.add_argument("--tz", default="UTC", help="time zone in which days and weeks are cut (%(default)s)")
     report.set_defaults(run=_report)

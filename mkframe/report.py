@@ -229,7 +229,8 @@ p { max-width: 46rem; } ul { max-width: 46rem; padding-left: 1.2rem; } li { marg
 img { max-width: 100%; height: auto; } .anchor-link { display: none; }
 table { border: 0; border-collapse: collapse; display: block; overflow-x: auto; }
 table { font-size: .88rem; margin: .6rem 0; }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #d8dee4; white-space: nowrap; }
+th, td { border: 0; border-bottom: 1px solid #d8dee4; padding: .25rem .7rem; }
+th, td { text-align: right; white-space: nowrap; }
 thead th { border-bottom: 2px solid #57606a; } pre { overflow-x: auto; font-size: .88rem; }
 footer { margin-top: 3rem; padding-top: .6rem; border-top: 1px solid #d8dee4; color: #57606a; }
 @media print { main { max-width: none; } img, table { break-inside: avoid; } }

@@ -26,6 +26,7 @@ FLOORS = {
     "charts": 5,
     "embedded": 5,
     "demonstration": 6,
+    "forms": 6,
     "report": 7,
     "__main__": 8,
     "__init__": 9,
@@ -36,6 +37,7 @@ NOT_FOR = {
     "metrics": {"transport", "settings", "frames", "inputs"},
     "embedded": set(FLOORS) - {"schema"},
     "frames": {"settings", "inputs"},
+    "forms": {"settings", "transport", "client", "embedded", "demonstration"},
 }
 """What a room must not import although it lies lower."""
 

@@ -5,7 +5,7 @@ million builds. A build belongs to the period in which it started; days and week
 weeks begin on Monday. Every row of the frame counts, so a build that is in the frame twice counts twice.
 """
 
-from mkframe.metrics.overview import sentences, summary
+from mkframe.metrics.overview import fitting_period, sentences, summary
 from mkframe.metrics.release_order import releases
 from mkframe.metrics.results import calendar, failure_rate, outcomes, throughput, wilson
 from mkframe.metrics.timing import duration, duration_by_instances, durations, ended, longest
@@ -17,6 +17,7 @@ __all__ = [
     "durations",
     "ended",
     "failure_rate",
+    "fitting_period",
     "longest",
     "outcomes",
     "releases",

@@ -8,17 +8,18 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from mkframe.metrics.cells import NONE, local_days, memberships
+from mkframe.metrics.cells import NONE, Every, local_days, memberships
 from mkframe.metrics.inputs import need
 from mkframe.metrics.results import failure_rate
 from mkframe.metrics.text import count_text, day_text, duration_text, percent_text
 from mkframe.metrics.timing import duration
 
-__all__ = ["sentences", "summary"]
+__all__ = ["fitting_period", "sentences", "summary"]
 
 Figures: TypeAlias = dict[str, tuple[float, str]]
 
 _WINDOW = 28
+_MANY_DAYS = 400
 
 
 def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
@@ -71,6 +72,30 @@ def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "text"]).rename_axis("figure")
     table.index = table.index.astype("str")
     return table.astype({"value": "float64", "text": "str"})
+
+
+def fitting_period(builds: pd.DataFrame) -> Every:
+    """Choose a length of period that suits how long the history is.
+
+    Parameters
+    ----------
+    builds : DataFrame
+        With `build_start`.
+
+    Returns
+    -------
+    str
+        ``"D"`` up to four weeks, ``"W"`` up to 400 days, else ``"M"``.
+
+    Examples
+    --------
+    >>> start = pd.to_datetime(["2026-04-03T08:00Z", "2026-07-05T08:00Z"], utc=True)
+    >>> fitting_period(pd.DataFrame({"build_start": start}))
+    'W'
+    """
+    need(builds, ["build_start"])
+    days = (builds["build_start"].max() - builds["build_start"].min()) / pd.Timedelta(days=1)
+    return "M" if days > _MANY_DAYS else "W" if days > _WINDOW else "D"
 
 
 class Sentences(list[str]):

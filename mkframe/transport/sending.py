@@ -1,4 +1,4 @@
-"""The only module that sends.
+"""The only module that sends, and logs in.
 
 Reads are repeated when the connection breaks or the server says "later"; writes never are. Whatever
 goes wrong leaves here as one of `mkframe.errors`, with what was asked, what happened and what to try.
@@ -7,7 +7,6 @@ goes wrong leaves here as one of `mkframe.errors`, with what was asked, what hap
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import json
 import logging
 import threading
@@ -24,14 +23,13 @@ from requests.auth import AuthBase
 
 from mkframe import __version__, errors
 from mkframe.settings import Secret, Settings, fits_a_header
+from mkframe.transport.trouble import as_it_arrives, broken, named, plain, refusal, start_of
 
 __all__ = ["Transport"]
 
 log = logging.getLogger("mkframe")
 
 T = TypeVar("T")
-_CHUNK = 1 << 18
-_LONGEST_SHOWN = 300
 
 
 class _Bearer(AuthBase):
@@ -113,7 +111,7 @@ class Transport:
         try:
             yield
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _broken(error, request, self.settings) from _plain(error)
+            raise broken(error, request, self.settings) from plain(error)
 
     def log_in(self) -> None:
         """Log in with e-mail and password; tried again like a read, since it changes nothing.
@@ -137,7 +135,7 @@ class Transport:
         into: Callable[[Iterable[bytes]], T],
     ) -> T:
         with self._open(method, path, params, body) as response:
-            request = _named(method, response.url)
+            request = named(method, response.url)
             try:
                 with self.reading(request):
                     return into(self._chunks(response, request))
@@ -163,7 +161,7 @@ class Transport:
             response = self._send(method, path, params, body, self._renewed(token), accept)
         with response:
             if response.status_code not in (200, 201):
-                raise self._refusal(method, response)
+                raise refusal(method, response, self.settings)
             yield response
 
     def _send(
@@ -190,26 +188,26 @@ class Transport:
                 proxies=dict(self._proxies),
             )
         except BaseException as error:
-            self._failed(error, _named(method, url))
+            self._failed(error, named(method, url))
 
     def _failed(self, error: BaseException, request: str) -> NoReturn:
         """Leave the sending without its frames, by Ctrl-C too."""
-        plain = _plain(error)
+        cause = plain(error)
         if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError)):
-            raise _broken(error, request, self.settings) from plain
-        raise plain
+            raise broken(error, request, self.settings) from cause
+        raise cause
 
     def _chunks(self, response: requests.Response, request: str) -> Iterator[bytes]:
         kind = response.headers.get("Content-Type", "")
         if "html" in kind.lower():
-            start = _start_of(response, self.settings.read_timeout)
+            start = start_of(response, self.settings.read_timeout)
             raise errors.UnexpectedBody(
                 f"A web page came instead of JSON. It starts with {start!r}.",
                 hint="Is the URL that of the API, and does a proxy or a login page stand before it?",
                 body_start=start,
             )
         deadline = time.monotonic() + self.settings.total_timeout
-        for chunk in _as_it_arrives(response):
+        for chunk in as_it_arrives(response):
             yield chunk
             if time.monotonic() > deadline:
                 raise errors.TimedOut(
@@ -240,12 +238,12 @@ class Transport:
             raise errors.NotAuthenticated(
                 f"There is no token for {self.settings.url}.",
                 hint="Give token=, or email= and password=, or set MKFRAME_TOKEN; mk.demo() needs neither.",
-                request=_named("POST", url),
+                request=named("POST", url),
             )
         self._token = self.again(self._ask_for_token)
 
     def _ask_for_token(self) -> Secret:
-        url, request = self.settings.login_url, _named("POST", self.settings.login_url)
+        url, request = self.settings.login_url, named("POST", self.settings.login_url)
         credentials = _Credentials(self.settings)
         try:
             response = self._session.post(
@@ -260,7 +258,7 @@ class Transport:
             self._failed(error, request)
         with response:
             if response.status_code not in (200, 201):
-                raise self._refusal("POST", response, login=True)
+                raise refusal("POST", response, self.settings, login=True)
             with self.reading(request):
                 token = _token_of(b"".join(self._chunks(response, request)))
         if token is None:
@@ -320,37 +318,6 @@ class Transport:
             self.settings.tries - 1,
         )
 
-    # --- errors ------------------------------------------------------------------------------------
-
-    def _refusal(
-        self, method: str, response: requests.Response, *, login: bool = False
-    ) -> errors.ResponseError:
-        """The error that an answer with an error status stands for."""
-        request = _named(method, response.url)
-        status = response.status_code
-        start = _start_of(response, self.settings.read_timeout)
-        vendor = _vendor_message(start)
-        return errors.for_status(status)(
-            f"{request} {_answered(response, vendor, start)} (status {status}).",
-            hint=self._hint(status, login),
-            request=request,
-            status=status,
-            vendor_message=vendor,
-            body_start=None if vendor else start[:80],
-            retryable=status in (429, 502, 503, 504),
-            retry_after=_retry_after(response.headers.get("Retry-After")),
-        )
-
-    def _hint(self, status: int, login: bool) -> str:
-        if login and status in (400, 401):
-            return f"Check the e-mail {self.settings.email!r} and its password."
-        if login and status in (403, 404, 405):
-            return "Is the URL that of the API? The login is looked for at the root of its host."
-        if status == 401 and not self.settings.can_log_in:
-            return "The token is wrong or has expired: give a new one, or connect with email= and password=."
-        fallback = "Try again later, or ask who runs the server." if status >= 500 else _HINTS[400]
-        return _HINTS.get(status, _HINTS[302] if 300 <= status < 400 else fallback)
-
 
 class _Credentials(AuthBase):
     """Writes the login's body at the last moment, so that no frame of ours holds the password."""
@@ -367,20 +334,6 @@ class _Credentials(AuthBase):
         return request
 
 
-_HINTS = {
-    400: "Check the arguments against the reference.",
-    401: "Log in again: check the e-mail and its password.",
-    403: "Ask for the permission, or connect as someone who has it.",
-    404: "Check the spelling; find() without that filter lists what there is.",
-    405: "The API does not offer this.",
-    429: "The server asks for fewer requests; wait a while.",
-    301: "Give the new address as url=; the token is not carried elsewhere.",
-    302: "Is the URL that of the API? The token is not carried elsewhere.",
-    307: "Give the new address as url=; the token is not carried elsewhere.",
-    308: "Give the new address as url=; the token is not carried elsewhere.",
-}
-
-
 def _token_of(body: bytes) -> Secret | None:
     """The token in the answer of a login, where there is one that can be sent."""
     try:
@@ -388,131 +341,3 @@ def _token_of(body: bytes) -> Secret | None:
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return Secret(word) if isinstance(word, str) and fits_a_header(word) else None
-
-
-def _named(method: str, url: str) -> str:
-    return f"{method} {url if len(url) <= _LONGEST_SHOWN else url[:_LONGEST_SHOWN] + '...'}"
-
-
-def _as_it_arrives(response: requests.Response) -> Iterator[bytes]:
-    """The body in pieces; `iter_content` waits for whole chunks, and a trickle never fills one."""
-    response.raw.decode_content = True
-    while piece := response.raw.read1(_CHUNK):
-        yield piece
-
-
-def _start_of(response: requests.Response, seconds: float) -> str:
-    """First characters of an answer, as text: what arrives within a time."""
-    start, deadline = bytearray(), time.monotonic() + seconds
-    with contextlib.suppress(urllib3.exceptions.HTTPError):
-        for chunk in _as_it_arrives(response):
-            start += chunk
-            if len(start) > _CHUNK or time.monotonic() > deadline:
-                break
-    return start.decode("utf-8", "replace").strip()
-
-
-def _answered(response: requests.Response, vendor: str | None, start: str) -> str:
-    if 300 <= response.status_code < 400:
-        return f"was redirected to {response.headers.get('Location', '')[:_LONGEST_SHOWN]!r}"
-    if vendor:
-        return f"was refused with {vendor!r}"
-    return f"was refused; the answer starts with {start[:80]!r}" if start else "was refused without a word"
-
-
-def _vendor_message(start: str) -> str | None:
-    """The sentence of the documented error body, where that is what came."""
-    try:
-        message = json.loads(start)["message"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return message[:_LONGEST_SHOWN] if isinstance(message, str) else None
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from seconds or an HTTP date."""
-    if not value:
-        return None
-    with contextlib.suppress(ValueError):
-        return max(0.0, float(value))
-    with contextlib.suppress(ValueError, TypeError):
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    return None
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: list[BaseException] = []
-    step: Any = error
-    while isinstance(step, BaseException) and step not in seen:
-        seen.append(step)
-        yield step
-        inner = getattr(step, "reason", None) or (step.args[0] if step.args else None)
-        step = inner if isinstance(inner, BaseException) else step.__cause__ or step.__context__
-
-
-def _plain(error: BaseException) -> BaseException:
-    """The same error without the request and the frames it passed, whose variables hold the token."""
-    for step in _chain(error):
-        step.__traceback__ = None
-        if isinstance(step, requests.RequestException):
-            step.request = step.response = None
-        for inner in (step.__cause__, step.__context__):
-            if inner is not None:
-                inner.__traceback__ = None
-    return error
-
-
-def _broken(error: BaseException, request: str, settings: Settings) -> errors.ConnectionFailed:
-    """The error that a broken connection stands for."""
-    kinds = list(_chain(error))
-
-    def is_a(*types: type[BaseException]) -> bool:
-        return any(isinstance(step, types) for step in kinds)
-
-    if is_a(requests.exceptions.SSLError, urllib3.exceptions.SSLError):
-        return errors.Unreachable(
-            f"{request}: the server's certificate was not accepted.",
-            hint="Is the host name right? Behind a company proxy, REQUESTS_CA_BUNDLE names its certificate.",
-            request=request,
-        )
-    if is_a(urllib3.exceptions.NameResolutionError):
-        return errors.Unreachable(
-            f"{request}: the host name is unknown.",
-            hint="Check the spelling of the URL and the network.",
-            request=request,
-            retryable=True,
-        )
-    # Before the time-out, of which urllib3 makes it a kind.
-    if is_a(urllib3.exceptions.NewConnectionError, requests.exceptions.ProxyError):
-        return errors.Unreachable(
-            f"{request}: the connection was refused; nothing was sent.",
-            hint="Is the server running, and is the URL right?",
-            request=request,
-            retryable=True,
-        )
-    if is_a(requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError):
-        return errors.Unreachable(
-            f"{request}: no connection within {settings.connect_timeout:g} s.",
-            hint="Is the server reachable from here?",
-            request=request,
-            retryable=True,
-        )
-    if is_a(requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
-        return errors.TimedOut(
-            f"{request}: no answer within {settings.read_timeout:g} s.",
-            hint="The server may be busy; try again later, or ask for less.",
-            request=request,
-        )
-    if is_a(requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError):
-        return errors.ConnectionLost(
-            f"{request}: the compressed answer is damaged.",
-            hint="Try again; where it goes on, look at any proxy between here and the server.",
-            request=request,
-            retryable=True,
-        )
-    return errors.ConnectionLost(
-        f"{request}: the connection broke before the answer was complete.",
-        hint="Try again; where it goes on, look at the network and any proxy.",
-        request=request,
-        retryable=True,
-    )

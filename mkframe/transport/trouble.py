@@ -1,0 +1,194 @@
+"""What goes wrong on the way, as one of `mkframe.errors`: a sentence, a hint, and no token."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+import urllib3
+
+from mkframe import errors
+from mkframe.settings import Settings
+
+__all__ = ["as_it_arrives", "broken", "named", "plain", "refusal", "start_of"]
+
+_CHUNK = 1 << 18
+_LONGEST_SHOWN = 300
+
+_HINTS = {
+    400: "Check the arguments against the reference.",
+    401: "Log in again: check the e-mail and its password.",
+    403: "Ask for the permission, or connect as someone who has it.",
+    404: "Check the spelling; find() without that filter lists what there is.",
+    405: "The API does not offer this.",
+    429: "The server asks for fewer requests; wait a while.",
+    301: "Give the new address as url=; the token is not carried elsewhere.",
+    302: "Is the URL that of the API? The token is not carried elsewhere.",
+    307: "Give the new address as url=; the token is not carried elsewhere.",
+    308: "Give the new address as url=; the token is not carried elsewhere.",
+}
+
+
+def refusal(
+    method: str, response: requests.Response, settings: Settings, *, login: bool = False
+) -> errors.ResponseError:
+    """The error that an answer with an error status stands for."""
+    request = named(method, response.url)
+    status = response.status_code
+    start = start_of(response, settings.read_timeout)
+    vendor = _vendor_message(start)
+    return errors.for_status(status)(
+        f"{request} {_answered(response, vendor, start)} (status {status}).",
+        hint=_hint(status, settings, login),
+        request=request,
+        status=status,
+        vendor_message=vendor,
+        body_start=None if vendor else start[:80],
+        retryable=status in (429, 502, 503, 504),
+        retry_after=_retry_after(response.headers.get("Retry-After")),
+    )
+
+
+def _hint(status: int, settings: Settings, login: bool) -> str:
+    if login and status in (400, 401):
+        return f"Check the e-mail {settings.email!r} and its password."
+    if login and status in (403, 404, 405):
+        return "Is the URL that of the API? The login is looked for at the root of its host."
+    if status == 401 and not settings.can_log_in:
+        return "The token is wrong or has expired: give a new one, or connect with email= and password=."
+    fallback = "Try again later, or ask who runs the server." if status >= 500 else _HINTS[400]
+    return _HINTS.get(status, _HINTS[302] if 300 <= status < 400 else fallback)
+
+
+def named(method: str, url: str) -> str:
+    """Name a request, such as ``GET https://host/api/v1/builds``."""
+    return f"{method} {url if len(url) <= _LONGEST_SHOWN else url[:_LONGEST_SHOWN] + '...'}"
+
+
+def as_it_arrives(response: requests.Response) -> Iterator[bytes]:
+    """The body in pieces; `iter_content` waits for whole chunks, and a trickle never fills one."""
+    response.raw.decode_content = True
+    while piece := response.raw.read1(_CHUNK):
+        yield piece
+
+
+def start_of(response: requests.Response, seconds: float) -> str:
+    """First characters of an answer, as text: what arrives within a time."""
+    start, deadline = bytearray(), time.monotonic() + seconds
+    with contextlib.suppress(urllib3.exceptions.HTTPError):
+        for chunk in as_it_arrives(response):
+            start += chunk
+            if len(start) > _CHUNK or time.monotonic() > deadline:
+                break
+    return start.decode("utf-8", "replace").strip()
+
+
+def _answered(response: requests.Response, vendor: str | None, start: str) -> str:
+    if 300 <= response.status_code < 400:
+        return f"was redirected to {response.headers.get('Location', '')[:_LONGEST_SHOWN]!r}"
+    if vendor:
+        return f"was refused with {vendor!r}"
+    return f"was refused; the answer starts with {start[:80]!r}" if start else "was refused without a word"
+
+
+def _vendor_message(start: str) -> str | None:
+    """The sentence of the documented error body, where that is what came."""
+    try:
+        message = json.loads(start)["message"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return message[:_LONGEST_SHOWN] if isinstance(message, str) else None
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds to wait, from seconds or an HTTP date."""
+    if not value:
+        return None
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(value))
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    step: Any = error
+    while isinstance(step, BaseException) and step not in seen:
+        seen.append(step)
+        yield step
+        inner = getattr(step, "reason", None) or (step.args[0] if step.args else None)
+        step = inner if isinstance(inner, BaseException) else step.__cause__ or step.__context__
+
+
+def plain(error: BaseException) -> BaseException:
+    """The same error without the request and the frames it passed, whose variables hold the token."""
+    for step in _chain(error):
+        step.__traceback__ = None
+        if isinstance(step, requests.RequestException):
+            step.request = step.response = None
+        for inner in (step.__cause__, step.__context__):
+            if inner is not None:
+                inner.__traceback__ = None
+    return error
+
+
+def broken(error: BaseException, request: str, settings: Settings) -> errors.ConnectionFailed:
+    """The error that a broken connection stands for."""
+    kinds = list(_chain(error))
+
+    def is_a(*types: type[BaseException]) -> bool:
+        return any(isinstance(step, types) for step in kinds)
+
+    if is_a(requests.exceptions.SSLError, urllib3.exceptions.SSLError):
+        return errors.Unreachable(
+            f"{request}: the server's certificate was not accepted.",
+            hint="Is the host name right? Behind a company proxy, REQUESTS_CA_BUNDLE names its certificate.",
+            request=request,
+        )
+    if is_a(urllib3.exceptions.NameResolutionError):
+        return errors.Unreachable(
+            f"{request}: the host name is unknown.",
+            hint="Check the spelling of the URL and the network.",
+            request=request,
+            retryable=True,
+        )
+    # Before the time-out, of which urllib3 makes it a kind.
+    if is_a(urllib3.exceptions.NewConnectionError, requests.exceptions.ProxyError):
+        return errors.Unreachable(
+            f"{request}: the connection was refused; nothing was sent.",
+            hint="Is the server running, and is the URL right?",
+            request=request,
+            retryable=True,
+        )
+    if is_a(requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError):
+        return errors.Unreachable(
+            f"{request}: no connection within {settings.connect_timeout:g} s.",
+            hint="Is the server reachable from here?",
+            request=request,
+            retryable=True,
+        )
+    if is_a(requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
+        return errors.TimedOut(
+            f"{request}: no answer within {settings.read_timeout:g} s.",
+            hint="The server may be busy; try again later, or ask for less.",
+            request=request,
+        )
+    if is_a(requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError):
+        return errors.ConnectionLost(
+            f"{request}: the compressed answer is damaged.",
+            hint="Try again; where it goes on, look at any proxy between here and the server.",
+            request=request,
+            retryable=True,
+        )
+    return errors.ConnectionLost(
+        f"{request}: the connection broke before the answer was complete.",
+        hint="Try again; where it goes on, look at the network and any proxy.",
+        request=request,
+        retryable=True,
+    )
