@@ -67,14 +67,29 @@ def connect(
     >>> connect("https://app.metakraftwerk.com/api/v1", token="...")
     <mkframe client of https://app.metakraftwerk.com/api/v1>
     """
-    return Client(Transport(settings.load(url, token, email, password)))
+    words = {"url": url, "token": token, "email": email, "password": password}
+    unfit = [name for name, word in words.items() if word is not None and not isinstance(word, str)]
+    try:
+        if unfit:
+            raise InputError(f"{' and '.join(unfit)} must be text.", hint=f"Write {unfit[0]}='...'.")
+        return Client(Transport(settings.load(**words)))
+    except Exception as error:
+        # A traceback shows the variables of its frames, where somebody asks it to.
+        token = password = None
+        words.clear()
+        raise error.with_traceback(None) from None
 
 
 def _find(method: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]:
     """Give a find its body and its docstring; its signature says only what may be asked."""
 
     @functools.wraps(method)
-    def find(self: Accessor, **given: Any) -> pd.DataFrame:
+    def find(self: Accessor, *unnamed: Any, **given: Any) -> pd.DataFrame:
+        if unnamed:
+            names = [f.name for f in RESOURCES[self.resource].filters]
+            raise InputError(
+                f"{self.resource}.find takes filters by name only.", hint=f"Write {names[0]}=..."
+            )
         return self._find(given)
 
     return find  # type: ignore[return-value]
@@ -408,7 +423,7 @@ class Builds(_Gettable):
         ...     kraft.builds.wait(5139, progress=False)["status"]
         'FINISHED'
         """
-        single = not isinstance(id, Iterable)
+        single = not isinstance(id, Iterable) or isinstance(id, str)
         numbers = [inputs.identifier("id", i) for i in ([id] if single else id)]  # type: ignore[union-attr]
         options = {"timeout": timeout, "raise_on_failure": raise_on_failure, "progress": progress}
         rows = runs.wait(self._transport, list(dict.fromkeys(numbers)), **options)  # type: ignore[arg-type]

@@ -12,16 +12,21 @@ from typing import Any
 import pandas as pd
 
 from mkframe import frames, inputs
-from mkframe.errors import InputError, MkframeError, UnexpectedBody
+from mkframe.errors import ConnectionLost, InputError, MkframeError, ServerError, TimedOut, UnexpectedBody
 from mkframe.schema import RESOURCES, VIEWS, Field, FieldType
 from mkframe.transport import Transport
 
 __all__ = ["QueryFailed", "query", "view"]
 
 _KNOWN = RESOURCES["metadata"]
+_READING = ("SELECT", "WITH")
 _WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE", "UPSERT", "INTO"}
+_READ_DIFFERENTLY = str.maketrans(dict.fromkeys("\\#$[`", "_"))
+"""Signs that quote, escape or comment in some dialects of SQL and are plain in others."""
 _TYPES: dict[str, FieldType] = {"string": "str", "integer": "int", "timestamp": "timestamp"}
 """Column types that the reference names; a column of any other type keeps what came."""
+_HINT = "Send one SELECT or WITH statement; write=True lifts this guard."
+_LONGEST_SHOWN = 200
 
 
 class QueryFailed(MkframeError):
@@ -30,7 +35,7 @@ class QueryFailed(MkframeError):
 
 def query(transport: Transport, sql: str, given: Mapping[str, Any], *, write: bool = False) -> pd.DataFrame:
     """Run one statement and shape its rows by the answer's own column metadata."""
-    answer = _ask(transport, sql, given, write=write)
+    answer = _ask(transport, sql, given, write=inputs.truth("write", write))
     columns = [_field(column) for column in answer.get("metadata") or ()]
     return frames.table(columns, answer.get("rows") or [])
 
@@ -47,30 +52,57 @@ def _ask(transport: Transport, sql: str, given: Mapping[str, Any], *, write: boo
     statement = inputs.text("sql", sql)
     if not write:
         _check_reading(statement)
+        _check_reading(statement.translate(_READ_DIFFERENTLY))
     body = inputs.project(given, _KNOWN.body_exclusive, "metadata.query") | {"statement": statement}
-    answer = transport.post(_KNOWN.path, body, into=_object)
-    if answer.get("status") != "FINISHED":
+    try:
+        answer = transport.post(_KNOWN.path, body, into=_object)
+    except (ConnectionLost, TimedOut, ServerError, UnexpectedBody) as error:
+        if write:
+            error.hint = "It may have been carried out: look what it has changed before you send it again."
+        raise
+    if answer["status"] != "FINISHED":
         raise _failed(answer, statement)
     return answer
 
 
+# --- the guard --------------------------------------------------------------------------------------
+
+
 def _check_reading(sql: str) -> None:
-    import sqlparse
+    """Refuse what is not one SELECT or WITH, or holds a word that writes.
+
+    Only words are looked at: sqlparse's own splitting into statements has rules for blocks by which
+    something might pass, and its grouping has limits that long lists of values exceed.
+    """
     from sqlparse.tokens import DDL, DML, Keyword
 
-    statements = [s for s in sqlparse.parse(sql) if s.token_first(skip_ws=True, skip_cm=True) is not None]
-    hint = "Send one SELECT or WITH statement; write=True lifts this guard."
-    full = [s for s in statements if str(s).strip().strip(";").strip()]
-    if len(full) != 1:
-        raise InputError(f"{len(full)} statements are given, not one.", hint=hint)
-    kind = full[0].get_type()
-    if kind != "SELECT":
-        first = full[0].token_first(skip_ws=True, skip_cm=True)
-        raise InputError(f"The statement does not only read: it starts with {str(first)[:20]!r}.", hint=hint)
-    for token in full[0].flatten():
-        word = token.value.upper()
-        if token.ttype is DDL or (token.ttype in (DML, Keyword) and word in _WRITES):
-            raise InputError(f"The statement does not only read: it holds {word}.", hint=hint)
+    tokens = _tokens(sql)
+    first = next((value for _, value in tokens if value != "("), "")
+    if first.upper() not in _READING:
+        started = f"it starts with {first[:20]!r}" if first else "it is empty"
+        raise InputError(f"The statement is not one that reads: {started}.", hint=_HINT)
+    if any(value == ";" for _, value in tokens):
+        raise InputError("More than one statement is given.", hint=_HINT)
+    for kind, value in tokens:
+        word = value.upper()
+        if kind is DDL or (kind in (DML, Keyword) and word in _WRITES):
+            raise InputError(f"The statement does not only read: it holds {word}.", hint=_HINT)
+
+
+def _tokens(sql: str) -> list[tuple[Any, str]]:
+    """The words of a statement without space, comments and semicolons at its end."""
+    from sqlparse.lexer import tokenize
+    from sqlparse.tokens import Comment, Whitespace
+
+    tokens = [
+        (kind, value) for kind, value in tokenize(sql) if kind not in Whitespace and kind not in Comment
+    ]
+    while tokens and tokens[-1][1] == ";":
+        tokens.pop()
+    return tokens
+
+
+# --- the answer -------------------------------------------------------------------------------------
 
 
 def _object(chunks: Iterable[bytes]) -> dict[str, Any]:
@@ -82,7 +114,7 @@ def _object(chunks: Iterable[bytes]) -> dict[str, Any]:
     return answer
 
 
-def _field(column: Any) -> Field:
+def _field(column: Mapping[str, Any]) -> Field:
     if not isinstance(column.get("name"), str):
         raise UnexpectedBody(f"A column of the answer has no name: {str(column)[:80]!r}.")
     kind = str(column.get("type", "")).lower()
@@ -93,9 +125,11 @@ def _failed(answer: Mapping[str, Any], sql: str) -> QueryFailed:
     """Quote the server: where it puts the text of an error is not said, so any unknown text is shown."""
     documented = {field.name for field in _KNOWN.fields}
     texts = [str(v) for k, v in answer.items() if k not in documented and isinstance(v, str | dict) and v]
-    said = "; ".join(texts)[:500] or "without a text"
+    said = "; ".join(texts)[:500]
+    quoted = f": {said!r}" if said else ", without a text"
+    shown = sql if len(sql) <= _LONGEST_SHOWN else f"{sql[:_LONGEST_SHOWN]}..."
     return QueryFailed(
-        f"The statement ended with status {answer['status']}: {said!r}. It was: {sql[:200]!r}.",
+        f"The statement ended with status {answer['status']}{quoted}. It was: {shown!r}.",
         hint="Check the statement; the dialect is like Oracle's and Snowflake's.",
-        vendor_message=said,
+        vendor_message=said or None,
     )

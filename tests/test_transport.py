@@ -294,7 +294,7 @@ def test_pause_is_what_the_server_asks_for(after, monkeypatch, caplog):
     # An HTTP date has whole seconds, so the clock that dates are compared with stands still.
     now = dt.datetime(2026, 11, 21, 12, 0, 0, tzinfo=dt.UTC)
     if after == "date":
-        monkeypatch.setattr("mkframe.transport.time.time", lambda: now.timestamp() + 0.85)
+        monkeypatch.setattr("mkframe.transport.trouble.time.time", lambda: now.timestamp() + 0.85)
         after = now + dt.timedelta(seconds=1)
     answers = [faults.later(503, after), WHOLE]
     with faults.serve(answers) as server, connected(server.api, patience=1.0) as transport:

@@ -7,18 +7,22 @@ build must stay one row; these functions open them.
 from __future__ import annotations
 
 import itertools
-import operator
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
-from mkframe import schema
 from mkframe.errors import InputError
-from mkframe.frames.columns import Surprise, check, join, pack
+from mkframe.frames.checking import check
+from mkframe.frames.columns import Column, Piece
+from mkframe.frames.packing import Surprise, in_columns, pack
 from mkframe.frames.structs import download_fields
+from mkframe.schema import Field
 
 __all__ = ["build_downloads", "build_patterns", "build_releases"]
+
+_AT_ONCE = 2000  # few enough to be still in the processor's cache when they are packed
 
 
 def build_patterns(builds: pd.DataFrame) -> pd.DataFrame:
@@ -107,28 +111,23 @@ def build_downloads(builds: pd.DataFrame) -> pd.DataFrame:
     ['build_id', 'pattern', 'pattern_id', 'file_id', 'name']
     """
     ids, items = _opened(builds, "downloads")
-    nested = items[0]._nested if items else ()
-    arrays: dict[str, Any] = {"build_id": ids}
-    for field in download_fields(nested):
-        arrays[field.name] = _column(field, items)
-    index = pd.Index(arrays.pop("id"), name="id")
+    kind = type(items[0]) if items else msgspec.Struct
+    fields = download_fields(items[0]._nested if items else ())
+    columns = [Column(field) for field in fields]
+    for start in range(0, len(items), _AT_ONCE):
+        part = items[start : start + _AT_ONCE]
+        for column, values in zip(columns, in_columns(part, len(fields)), strict=True):
+            column.add(_piece(column.field, values, start, kind))
+    arrays = {"build_id": ids, **{column.field.name: column.array() for column in columns}}
+    index = pd.Index(arrays.pop("id"), name="id", copy=False)
     return pd.DataFrame(arrays, index=index, copy=False)
 
 
-def _column(field: schema.Field, items: list[Any]) -> Any:
-    if not items:
-        return join(field, [])
-    values = list(map(operator.attrgetter(_attribute(field.name, items)), items))
+def _piece(field: Field, values: tuple[Any, ...], start: int, kind: type[msgspec.Struct]) -> Piece:
     try:
-        return join(field, [pack(field, values)])
+        return pack(field, values)
     except Surprise:
-        return join(field, [check(field, values, range(len(values)), type(items[0]))])
-
-
-def _attribute(name: str, items: list[Any]) -> str:
-    kind = type(items[0])
-    attributes: dict[str, str] = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
-    return attributes[name]
+        return check(field, values, range(start, start + len(values)), kind)
 
 
 def _bridge(builds: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
@@ -143,7 +142,7 @@ def _opened(builds: pd.DataFrame, column: str) -> tuple[Any, list[Any]]:
             f"The frame has no column {column!r}.",
             hint="Give a frame of builds, as kraft.builds.find() or mk.read_json() returns it.",
         )
-    lists = [items or () for items in builds[column]]
+    lists = [items or () for items in builds[column].to_numpy()]
     counts = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
     ids = np.repeat(builds.index.to_numpy(dtype=np.int64), counts)
     return ids, list(itertools.chain.from_iterable(lists))

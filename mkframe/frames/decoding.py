@@ -13,19 +13,19 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import operator
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
-import numpy as np
 import pandas as pd
 
 from mkframe.errors import SchemaError, UnexpectedBody
-from mkframe.frames.columns import Piece, Surprise, check, join, pack
+from mkframe.frames.checking import check
+from mkframe.frames.columns import Column, Piece
+from mkframe.frames.packing import Surprise, in_columns, pack
 from mkframe.frames.structs import Shape, download_fields
-from mkframe.schema import RESOURCES, Field
+from mkframe.schema import RESOURCES
 
 __all__ = ["decode", "decode_one", "decode_row", "from_rows"]
 
@@ -69,8 +69,8 @@ def decode(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
     """
     reader = _Reader(Shape(resource))
     with _collector_paused():
-        for rows in _Cutter(reader).cut(_windows(body) if isinstance(body, bytes) else body):
-            reader.take(rows)
+        for columns in _Cutter(reader).cut(_windows(body) if isinstance(body, bytes) else body):
+            reader.take(columns)
         return reader.frame()
 
 
@@ -143,21 +143,24 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _windows(body: bytes) -> Iterator[bytes]:
+def _windows(body: bytes) -> Iterator[memoryview]:
     view = memoryview(body)
-    for start in range(0, len(body), _CUT):
-        yield bytes(view[start : start + _CUT])
+    return (view[start : start + _CUT] for start in range(0, len(body), _CUT))
 
 
 class _Cutter:
-    """Cuts a stream of bytes into lists of decoded rows."""
+    """Cuts a stream of bytes into lists of decoded rows.
+
+    The first byte of the buffer is the array's opening bracket, or the comma that stood before the rest;
+    a bracket is written over it, and another over the comma to cut at, so that no byte is copied.
+    """
 
     def __init__(self, reader: _Reader) -> None:
         self.reader = reader
         self.hint: bytes | None = None
         self.size = _FIRST_CUT
 
-    def cut(self, chunks: Iterable[bytes]) -> Iterator[Any]:
+    def cut(self, chunks: Iterable[bytes | memoryview]) -> Iterator[dict[str, Piece]]:
         buffer = bytearray()
         opened = False
         for chunk in chunks:
@@ -165,33 +168,38 @@ class _Cutter:
             if not opened:
                 opened = self._open(buffer)
             while opened and len(buffer) > self.size:
-                end, rows = self._piece(buffer)
-                if end:
-                    yield rows
-                    del buffer[:end]
+                end, columns = self._piece(buffer)
+                if not columns:
+                    break
+                yield columns
+                del buffer[:end]
+                buffer[:1] = b"["
         if not opened:
             raise not_as_promised(bytes(buffer), "an array of rows")
-        yield self._rest(bytes(buffer))
+        yield self._rest(buffer)
 
     def _open(self, buffer: bytearray) -> bool:
-        """Take the opening bracket away, once it is there."""
+        """Drop what stands before the opening bracket, once that is there."""
         head = buffer[:256].lstrip()
         if not head:
             return False
         if head[:1] != b"[":
             raise not_as_promised(bytes(buffer), "an array of rows")
-        del buffer[: buffer.index(b"[") + 1]
+        del buffer[: buffer.index(b"[")]
         return True
 
-    def _piece(self, buffer: bytearray) -> tuple[int, Any]:
+    def _piece(self, buffer: bytearray) -> tuple[int, dict[str, Piece] | None]:
         """Cut the largest piece that proves to be rows; where none does, ask for more bytes."""
         for brace, comma in self._candidates(buffer):
-            piece = b"[" + bytes(buffer[: brace + 1]) + b"]"
-            rows = self.reader.try_rows(piece)
-            if rows is not None:
-                self.hint = bytes(buffer[brace - 1 : comma + 7])
+            hint = bytes(buffer[brace - 1 : comma + 7])
+            buffer[comma : comma + 1] = b"]"
+            with memoryview(buffer) as whole, whole[: comma + 1] as piece:
+                columns = self.reader.try_rows(piece)
+            if columns is not None:
+                self.hint = hint
                 self.size = _CUT
-                return comma + 1, rows
+                return comma, columns
+            buffer[comma : comma + 1] = b","
         self.size = 2 * len(buffer)
         return 0, None
 
@@ -203,15 +211,13 @@ class _Cutter:
         found = [(m.start(), buffer.index(b",", m.start())) for m in _BOUNDARY.finditer(buffer, window)]
         yield from reversed(found[-64:])
 
-    def _rest(self, rest: bytes) -> Any:
-        rows = self.reader.try_rows(b"[" + rest)
-        if rows is None and self.reader.count:
-            raise not_as_promised(
-                rest, "an array of rows", f" after {self.reader.count} rows{self.reader.why}"
-            )
-        if rows is None:
-            raise not_as_promised(b"[" + rest, "an array of rows", self.reader.why)
-        return rows
+    def _rest(self, rest: bytearray) -> dict[str, Piece]:
+        columns = self.reader.try_rows(rest)
+        if columns is None:
+            read = f" after {self.reader.count} rows" if self.reader.count else ""
+            shown = bytes(rest[1:] if read else rest)
+            raise not_as_promised(shown, "an array of rows", f"{read}{self.reader.why}")
+        return columns
 
 
 class _Reader:
@@ -220,11 +226,11 @@ class _Reader:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self.key = RESOURCES[shape.resource].key
-        self.pieces: dict[str, list[Piece]] = {field.name: [] for field in shape.fields()}
+        self.columns = {field.name: Column(field) for field in shape.fields()}
         self.count = 0
         self.why = ""
 
-    def try_rows(self, piece: bytes) -> Any:
+    def try_rows(self, piece: memoryview | bytearray) -> dict[str, Piece] | None:
         """Rows of a piece as columns, or None where the piece is not JSON."""
         try:
             return self.fast(self.shape.decoder().decode(piece))
@@ -242,7 +248,7 @@ class _Reader:
 
     def fast(self, rows: list[Any]) -> dict[str, Piece]:
         fields = self.shape.fields()
-        columns = (list(map(operator.attrgetter(f"c{i}"), rows)) for i in range(len(fields)))
+        columns = in_columns(rows, len(fields))
         return {field.name: pack(field, values) for field, values in zip(fields, columns, strict=True)}
 
     def carefully(self, rows: list[Any]) -> dict[str, Piece]:
@@ -278,24 +284,21 @@ class _Reader:
         if len(self.shape.extras) + len(self.shape.nested) > _MOST_EXTRAS:
             raise SchemaError(f"The answer has more than {_MOST_EXTRAS} unknown fields.", hint=_HINT)
 
-    def take(self, columns: dict[str, Piece]) -> None:
-        """Add a piece; columns that it lacks, or that came late, are missing there."""
-        size = len(columns[self.key].values)
-        for name in columns.keys() - self.pieces.keys():
-            self.pieces[name] = [_blank(self.count)] if self.count else []
-        for name, pieces in self.pieces.items():
-            pieces.append(columns[name] if name in columns else _blank(size))
-        self.count += size
+    def take(self, pieces: dict[str, Piece]) -> None:
+        """Add a piece to each column; a column that came late is missing before."""
+        for field in self.shape.fields()[len(self.columns) :]:
+            self.columns[field.name] = Column(field)
+            self.columns[field.name].blank(self.count)
+        for name, column in self.columns.items():
+            column.add(pieces[name])
+        self.count += len(pieces[self.key].values)
 
     def frame(self) -> pd.DataFrame:
-        arrays = {field.name: self._column(field) for field in self.shape.fields()}
+        arrays = {name: column.array() for name, column in self.columns.items()}
         if self.shape.nested:
             arrays["downloads"] = _alike(arrays["downloads"], self.shape.download())
-        index = pd.Index(arrays.pop(self.key), name=self.key)
+        index = pd.Index(arrays.pop(self.key), name=self.key, copy=False)
         return pd.DataFrame(arrays, index=index, copy=False)
-
-    def _column(self, field: Field) -> Any:
-        return join(field, [piece for piece in self.pieces[field.name] if len(piece.values)])
 
 
 _HINT = "The server sends something that its reference does not promise; nothing was loaded."
@@ -308,10 +311,6 @@ def _unseen(rows: Iterable[dict[str, Any]], known: list[str]) -> list[str]:
         if not row.keys() <= seen.keys():
             seen.update(dict.fromkeys(row))
     return list(seen)[len(known) :]
-
-
-def _blank(size: int) -> Piece:
-    return Piece(np.full(size, None, dtype=object))
 
 
 def _alike(lists: Any, download: type[msgspec.Struct]) -> Any:

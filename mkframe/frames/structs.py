@@ -29,12 +29,14 @@ _TYPES: dict[str, Any] = {
 _LONG_FORM = {f.name: f for f in schema.RESOURCES["downloads"].fields}
 
 
+@functools.lru_cache(maxsize=64)
 def fields_of(resource: str, extras: tuple[str, ...] = ()) -> tuple[schema.Field, ...]:
     """Fields of a resource in column order, unknown ones last."""
     unknown = (schema.Field(name, "any", "Not in the reference.") for name in extras)
     return (*schema.RESOURCES[resource].fields, *unknown)
 
 
+@functools.lru_cache(maxsize=64)
 def download_fields(extras: tuple[str, ...] = ()) -> tuple[schema.Field, ...]:
     """Fields of a download inside a build: the short form, then whatever else was seen."""
     seen = (_LONG_FORM.get(name, schema.Field(name, "any", "Not in the reference.")) for name in extras)
@@ -81,19 +83,21 @@ def _revive(nested: tuple[str, ...], values: tuple[Any, ...]) -> msgspec.Struct:
 
 @functools.lru_cache(maxsize=64)
 def _decoder(shape: Shape) -> msgspec.json.Decoder[list[Any]]:
-    required: list[tuple[str, Any]] = []
-    optional: list[tuple[str, Any, Any]] = []
+    attributes: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     names = {}
     for number, field in enumerate(shape.fields()):
         attribute = f"c{number}"
         names[attribute] = field.name
         kind = list[shape.download()] if field.type == "downloads" else _TYPES[field.type]  # type: ignore[misc]
-        if field.null:
-            optional.append((attribute, kind | None, None))
-        else:
-            required.append((attribute, kind))
+        attributes.append((attribute, kind | None, None) if field.null else (attribute, kind))
     row = msgspec.defstruct(
-        "Row", [*required, *optional], rename=names, frozen=True, gc=False, forbid_unknown_fields=True
+        "Row",
+        attributes,
+        rename=names,
+        frozen=True,
+        gc=False,
+        forbid_unknown_fields=True,
+        kw_only=True,  # so that attributes with and without a default may keep the column order
     )
     return msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
 

@@ -9,7 +9,8 @@ import msgspec
 import pandas as pd
 
 from mkframe.errors import UnexpectedBody
-from mkframe.frames.columns import check, join
+from mkframe.frames.checking import check
+from mkframe.frames.columns import Column
 from mkframe.schema import Field
 
 __all__ = ["record", "table"]
@@ -71,8 +72,9 @@ def table(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> pd.DataFra
     late = dict.fromkeys(name for row in rows for name in row if name not in known)
     every = [*fields, *(Field(name, "any", "Not announced.") for name in late)]
     numbers = range(len(rows))
-    columns: dict[str, Any] = {}
+    columns = {field.name: Column(field) for field in every}
     for field in every:
         values = [row.get(field.name) for row in rows]
-        columns[field.name] = join(field, [check(field, values, numbers, msgspec.Struct)] if rows else [])
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
+        columns[field.name].add(check(field, values, numbers, msgspec.Struct))
+    arrays = {name: column.array() for name, column in columns.items()}
+    return pd.DataFrame(arrays, index=pd.RangeIndex(len(rows)))

@@ -1,7 +1,8 @@
 """Starting builds exactly once, and waiting for them."""
 
 from mkframe.runs.deploy import deploy
-from mkframe.runs.start import BuildStart, NotStarted, Unconfirmed, confirm, start
+from mkframe.runs.outcome import BuildStart, NotStarted, Unconfirmed, confirm
+from mkframe.runs.start import start
 from mkframe.runs.wait import BuildFailed, StillBuilding, wait
 
 __all__ = [

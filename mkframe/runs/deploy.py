@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from mkframe import frames, inputs
-from mkframe.errors import ConnectionLost, ServerError, TimedOut, UnexpectedBody
-from mkframe.runs.start import Unconfirmed
+from mkframe.errors import InputError, MkframeError
+from mkframe.runs.outcome import in_doubt, unconfirmed
 from mkframe.schema import RESOURCES
 from mkframe.transport import Transport
 
@@ -23,18 +23,20 @@ def deploy(transport: Transport, given: Mapping[str, Any]) -> pd.Series[Any]:
     body = _body(given)
     try:
         return transport.post(_KNOWN.path, body, into=_answer)
-    except (ConnectionLost, TimedOut, ServerError, UnexpectedBody) as error:
-        raised = Unconfirmed(
-            f"The deployment may have been started: {error.message}",
-            hint=f"kraft.build_deployments.find(build_id={body['build_id']}) lists what was started.",
-            request=error.request,
-        )
-        raised.marker = None
-        raise raised from error
+    except MkframeError as error:
+        if not in_doubt(error, transport, _KNOWN.path):
+            raise
+        hint = f"kraft.build_deployments.find(build_id={body['build_id']}) lists what was started."
+        raise unconfirmed(error.message, error, None, body, hint) from error
 
 
 def _body(given: Mapping[str, Any]) -> dict[str, Any]:
     named = {name: value for name, value in given.items() if value is not None}
+    for key in _KNOWN.body:
+        if key.required and key.name not in named:
+            raise InputError(
+                f"build_deployments.start needs {key.name}.", hint=f"Give {key.name}=: {key.doc}"
+            )
     inputs.check_exclusive(_KNOWN.body_exclusive, named, "build_deployments.start")
     types = {key.name: key.type for key in _KNOWN.body}
     return {

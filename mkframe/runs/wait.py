@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import numbers
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +14,7 @@ from mkframe.errors import (
     ConnectionFailed,
     InputError,
     MkframeError,
+    SchemaError,
     ServerError,
     TooManyRequests,
     UnexpectedBody,
@@ -25,7 +26,8 @@ __all__ = ["BuildFailed", "StillBuilding", "wait"]
 
 RUNNING = tuple(status for status in STATUSES if status not in TERMINAL)
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.3, 15.0, 1.5
-_SILENCE = 1800.0
+_LONGEST_SILENCE = 1800.0
+_LONGEST_MESSAGE = 60
 
 
 class BuildFailed(MkframeError):
@@ -33,7 +35,7 @@ class BuildFailed(MkframeError):
 
 
 class StillBuilding(MkframeError):
-    """The time to wait was over; the build goes on."""
+    """The waiting has ended before the build; as far as is known, the build goes on."""
 
 
 class _Watch:
@@ -42,9 +44,11 @@ class _Watch:
     def __init__(self, transport: Transport, ids: Iterable[int]) -> None:
         self.transport = transport
         self.rows: dict[int, pd.DataFrame | None] = dict.fromkeys(ids)
+        self.bodies: dict[int, bytes] = {}
         self.pause = _FIRST_PAUSE
-        self.silent_since: float | None = None
-        self.trouble = ""
+        self.silence = 0.0
+        self.last_look = time.monotonic()
+        self.trouble: MkframeError | None = None
 
     @property
     def open(self) -> list[int]:
@@ -55,14 +59,20 @@ class _Watch:
         """Ask once for every build that has not ended; a server that is away is asked again later."""
         try:
             for number in self.open:
-                read = functools.partial(frames.decode_row, "builds")
-                self.rows[number] = self.transport.get(f"/builds/{number}", into=read)
-            self.trouble, self.silent_since = "", None
+                self.bodies[number], self.rows[number] = self.transport.get(f"/builds/{number}", into=_read)
+            self.trouble, self.silence = None, 0.0
+        except SchemaError:
+            raise
         except (ConnectionFailed, ServerError, TooManyRequests, UnexpectedBody) as error:
-            self.trouble = "the server does not answer"
-            self.silent_since = self.silent_since or time.monotonic()
-            if time.monotonic() - self.silent_since > _SILENCE:
-                raise error
+            self.trouble = error
+            self._count_silence()
+        self.last_look = time.monotonic()
+
+    def _count_silence(self) -> None:
+        """Give up after long silence; a computer that slept in between was not listening."""
+        self.silence += min(time.monotonic() - self.last_look, 4 * _LONGEST_PAUSE)
+        if self.silence > _LONGEST_SILENCE:
+            raise _still_building(self, "The server has not answered for half an hour") from self.trouble
 
     def rest(self, until: float) -> None:
         """Pause, a little longer each time."""
@@ -77,9 +87,13 @@ class _Watch:
     def words(self) -> str:
         """One line about the builds that go on."""
         if self.trouble:
-            return self.trouble
-        messages = [str(row["message"].iloc[0]) for i in self.open if (row := self.rows[i]) is not None]
-        return messages[0][:60] if len(messages) == 1 else f"{len(self.open)} of {len(self.rows)} go on"
+            return "the server does not answer, asking again"
+        known = [row for i in self.open if (row := self.rows[i]) is not None]
+        return _message(known[0]) if len(known) == 1 else f"{len(self.open)} of {len(self.rows)} go on"
+
+    def result(self) -> pd.DataFrame:
+        """The builds as a find would answer, unknown columns included."""
+        return frames.decode("builds", b"[" + b",".join(self.bodies[i] for i in self.rows) + b"]")
 
 
 def wait(
@@ -93,10 +107,7 @@ def wait(
     """Look at builds until all have ended; Ctrl-C ends the waiting, not the builds."""
     if not ids:
         raise InputError("There is no build to wait for.", hint="Give a build id, or several.")
-    if timeout is not None and not timeout >= 0:
-        raise InputError(
-            f"timeout must be seconds, not {timeout!r}.", hint="Write timeout=600, or leave it out."
-        )
+    _check_timeout(timeout)
     watch = _Watch(transport, ids)
     until = float("inf") if timeout is None else time.monotonic() + timeout
     with _bar(ids, progress) as bar:
@@ -107,20 +118,35 @@ def wait(
             if not watch.open:
                 break
             if time.monotonic() >= until:
-                raise _still_building(watch, timeout)
+                raise _still_building(watch, f"The {timeout:g} s are over") from watch.trouble
             watch.rest(until)
-    builds = pd.concat([row for row in watch.rows.values() if row is not None])
+    builds = watch.result()
     if raise_on_failure:
         _raise_on_failure(builds)
     return builds
 
 
+def _check_timeout(timeout: Any) -> None:
+    is_number = isinstance(timeout, numbers.Real) and not isinstance(timeout, bool)
+    if timeout is not None and not (is_number and timeout >= 0):
+        raise InputError(
+            f"timeout must be seconds, not {timeout!r}.", hint="Write timeout=600, or leave it out."
+        )
+
+
+def _read(chunks: Iterable[bytes]) -> tuple[bytes, pd.DataFrame]:
+    body = b"".join(chunks)
+    return body, frames.decode_row("builds", body)
+
+
 def _bar(ids: list[int], progress: bool) -> Any:
     from tqdm.auto import tqdm
 
+    # tqdm's thread that wakes stalled bars would outlive us.
+    unwatched = type("Bar", (tqdm,), {"monitor_interval": 0})
     name = f"Build {ids[0]}" if len(ids) == 1 else f"{len(ids)} builds"
     form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
-    return tqdm(total=100, desc=name, bar_format=form, disable=not progress)
+    return unwatched(total=100, desc=name, bar_format=form, disable=not progress)
 
 
 def _percent(row: pd.DataFrame | None, running: bool) -> float:
@@ -131,12 +157,20 @@ def _percent(row: pd.DataFrame | None, running: bool) -> float:
     return float(row["progress"].fillna(0).clip(0, 100).iloc[0])
 
 
-def _still_building(watch: _Watch, timeout: float | None) -> StillBuilding:
-    numbers = ", ".join(map(str, watch.open))
-    verb = "goes on" if len(watch.open) == 1 else "go on"
-    trouble = f" ({watch.trouble})" if watch.trouble else ""
+def _message(row: pd.DataFrame) -> str:
+    """The build's message on one line of a terminal, without the codes that would command it."""
+    text = row["message"].iloc[0]
+    shown = "".join(c if c.isprintable() else " " for c in text) if isinstance(text, str) else ""
+    return shown[:_LONGEST_MESSAGE]
+
+
+def _still_building(watch: _Watch, why: str) -> StillBuilding:
+    several = len(watch.open) > 1
+    listed = ", ".join(map(str, watch.open))
+    state = f"build{'s' if several else ''} {listed} still {'go' if several else 'goes'} on"
+    doubt = f", as far as is known ({watch.trouble.message})" if watch.trouble else ""
     return StillBuilding(
-        f"After {timeout:g} s build {numbers} still {verb}{trouble}; only the waiting has ended.",
+        f"{why}, {state}{doubt}; only the waiting has ended.",
         hint="Wait again with kraft.builds.wait(...), with a longer timeout or none.",
     )
 
@@ -144,5 +178,11 @@ def _still_building(watch: _Watch, timeout: float | None) -> StillBuilding:
 def _raise_on_failure(builds: pd.DataFrame) -> None:
     bad = builds[builds["status"] != "FINISHED"]
     if len(bad):
-        told = "; ".join(f"build {row.Index} is {row.status}: {row.message!r}" for row in bad.itertuples())
-        raise BuildFailed(f"{told[:1].upper()}{told[1:]}.", hint="The message is the last progress text.")
+        facts = zip(bad.index, bad["status"], bad["message"], strict=True)
+        told = "; ".join(
+            f"build {i} is {status}, with {message!r}"
+            if isinstance(message, str)
+            else f"build {i} is {status}"
+            for i, status, message in facts
+        )
+        raise BuildFailed(f"{told[:1].upper()}{told[1:]}.", hint="The text is the last progress message.")
