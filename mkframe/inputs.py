@@ -95,7 +95,7 @@ def identifier(name: str, value: Any) -> int:
     if not _is_whole(value):
         raise InputError(
             f"{name} must be a whole number, not {_shown(value)}.",
-            hint="Where the name is known and not the id, use the filter without _id, or find(name=...).",
+            hint="Give the id; find(...) lists the ids beside the names.",
         )
     return operator.index(value)
 

@@ -10,6 +10,7 @@ import datetime as dt
 import html
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ __all__ = ["ReportError", "notebook_path", "write"]
 
 _NEEDED = ("ipykernel", "nbclient", "nbconvert")
 _CELL_TIMEOUT = 1800
+_WARNING = re.compile(r"^\S+:\d+: \w*Warning: (.+)$", re.M)
 
 
 class ReportError(MkframeError):
@@ -74,7 +76,8 @@ def write(
         )
     target = _writable(Path(out).expanduser().resolve())
     ran = _run(_with(_read(notebook), parameters), progress)
-    return _land(target, _page(_body(ran), title))
+    notes = _taken_notes(ran)
+    return _land(target, _page(_body(ran) + _listed(notes), title))
 
 
 def notebook_path(name: str) -> Path:
@@ -171,7 +174,22 @@ def _failure(name: str, sentence: str) -> MkframeError:
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, MkframeError):
         return kind(sentence)
-    return ReportError(f"The notebook failed with {name}: {sentence}", hint="Open the notebook to see where.")
+    return ReportError(
+        f"The notebook failed with {name}: {sentence.rstrip('.')}.", hint="Run the notebook to see where."
+    )
+
+
+def _taken_notes(notebook: NotebookNode) -> list[str]:
+    """Take warnings out of the cells: what they say belongs at the end, where they came up does not."""
+    notes: dict[str, None] = {}
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        texts = [out.text for out in cell.outputs if out.get("name") == "stderr"]
+        cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
+        for text in texts:
+            notes.update(dict.fromkeys(_WARNING.findall(text) or [text.strip()]))
+    return list(notes)
 
 
 def _body(notebook: NotebookNode) -> str:
@@ -182,6 +200,11 @@ def _body(notebook: NotebookNode) -> str:
     )
     body, _ = exporter.from_notebook_node(notebook)
     return str(body)
+
+
+def _listed(notes: list[str]) -> str:
+    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    return f"<h2>Notes</h2><ul>{items}</ul>" if notes else ""
 
 
 def _page(body: str, title: str) -> str:

@@ -68,6 +68,15 @@ def test_progress_is_told_to_the_end(page):
     assert [d for d, _ in page[1]] == sorted(d for d, _ in page[1])
 
 
+def test_warning_is_a_note_at_the_end_and_not_a_path(tmp_path):
+    (tmp_path / "builds.json").write_bytes(body([*history(), row("builds", 99, user_id=None, patterns=None)]))
+    report.write(tmp_path / "out.html", {"project": None, "source": str(tmp_path / "builds.json")})
+    page = (tmp_path / "out.html").read_text()
+    assert "Column 'user_id' is never null in the reference, but 1 of 13 rows are" in plain(page)
+    assert "SchemaWarning" not in page
+    assert ".py" not in page
+
+
 def test_no_builds_give_a_page_that_says_so(tmp_path):
     (tmp_path / "none.json").write_bytes(b"[]")
     assert main(["report", "--from", str(tmp_path / "none.json"), "--out", str(tmp_path / "out.html")]) == 0

@@ -369,14 +369,36 @@ def test_unknown_host_is_said(monkeypatch):
     assert "spelling" in error.hint
 
 
-def test_server_without_a_certificate_is_said():
-    with faults.serve(WHOLE) as server:
+def test_server_that_speaks_no_https_is_said():
+    # Answered at once: whether the bytes of a handshake look like the line of a request is chance.
+    with faults.serve(WHOLE, on_accept=lambda _: WHOLE) as server:
         with connected(server.api.replace("http:", "https:"), tries=1) as transport:
             error = failure(transport)
         assert server.requests == []
     assert type(error) is errors.Unreachable
-    assert "certificate" in error.message
+    assert "does not speak https" in error.message
     assert error.hint
+
+
+def test_longer_pause_than_patience_is_named():
+    with faults.serve(faults.later(503, 3600)) as server, connected(server.api, patience=1.0) as transport:
+        error = failure(transport)
+        assert len(server.requests) == 1
+    assert "3600 s" in error.hint
+
+
+def test_page_in_place_of_a_missing_endpoint_points_at_the_url():
+    with faults.serve(faults.html(404)) as server, connected(server.api) as transport:
+        error = failure(transport)
+    assert "/api/v1" in error.hint
+
+
+@pytest.mark.parametrize("name", ["project", "pattern", "release group"])
+def test_unknown_name_points_at_the_list_of_names(name):
+    sentence = f"A {name} with the name 'X' does not exist!"
+    with faults.serve(faults.vendor(404, sentence)) as server, connected(server.api) as transport:
+        error = failure(transport)
+    assert f"kraft.{name.replace(' ', '_')}s.find()" in error.hint
 
 
 @pytest.mark.parametrize("fault", [faults.silence(), faults.cut(WHOLE, "hang")], ids=["silence", "half"])

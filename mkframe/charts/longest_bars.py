@@ -97,5 +97,5 @@ def _bars(ax: Axes, statuses: pd.Series[str], seconds: NDArray[np.float64]) -> N
 def _row_label(row: object, tz: str) -> str:
     start = row.build_start.tz_convert(tz)  # type: ignore[attr-defined]
     names: list[object] = next((getattr(row, name) for name in BY["pattern"] if hasattr(row, name)), [])
-    pattern = printable(", ".join(map(str, names)), 28)
+    pattern = printable(", ".join(map(str, names or [])), 28)
     return f"{row.Index}   {start.day} {start:%b %Y %H:%M}   {pattern}"  # type: ignore[attr-defined]

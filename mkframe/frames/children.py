@@ -7,22 +7,20 @@ build must stay one row; these functions open them.
 from __future__ import annotations
 
 import itertools
+import operator
+import warnings
 from typing import Any
 
-import msgspec
 import numpy as np
 import pandas as pd
 
-from mkframe.errors import InputError
-from mkframe.frames.checking import check
-from mkframe.frames.columns import Column, Piece
-from mkframe.frames.packing import Surprise, in_columns, pack
+from mkframe.errors import InputError, SchemaWarning
+from mkframe.frames.columns import Array
+from mkframe.frames.gathering import Columns
 from mkframe.frames.structs import download_fields
-from mkframe.schema import Field
+from mkframe.frames.windows import Downloads, Table
 
 __all__ = ["build_downloads", "build_patterns", "build_releases"]
-
-_AT_ONCE = 2000  # few enough to be still in the processor's cache when they are packed
 
 
 def build_patterns(builds: pd.DataFrame) -> pd.DataFrame:
@@ -110,39 +108,73 @@ def build_downloads(builds: pd.DataFrame) -> pd.DataFrame:
     >>> list(build_downloads(mk.read_json(b"[]")).columns)
     ['build_id', 'pattern', 'pattern_id', 'file_id', 'name']
     """
-    ids, items = _opened(builds, "downloads")
-    kind = type(items[0]) if items else msgspec.Struct
-    fields = download_fields(items[0]._nested if items else ())
-    columns = [Column(field) for field in fields]
-    for start in range(0, len(items), _AT_ONCE):
-        part = items[start : start + _AT_ONCE]
-        for column, values in zip(columns, in_columns(part, len(fields)), strict=True):
-            column.add(_piece(column.field, values, start, kind))
-    arrays = {"build_id": ids, **{column.field.name: column.array() for column in columns}}
-    index = pd.Index(arrays.pop("id"), name="id", copy=False)
-    return pd.DataFrame(arrays, index=index, copy=False)
+    column = _column(builds, "downloads").to_numpy()
+    given = pd.notna(column)
+    runs = [
+        (table, np.fromiter(map(operator.attrgetter("build"), cells), dtype=np.int64))
+        for table, cells in itertools.groupby(column[given], _table_of)
+    ]
+    parts = [_rows(*run) for run in runs] or [_no_downloads().frame]
+    child = pd.concat(parts) if len(parts) > 1 else parts[0]
+    counts = [np.diff(table.bounds)[places] for table, places in runs] or [np.empty(0, dtype=np.int64)]
+    ids = builds.index.to_numpy(dtype=np.int64)[given]
+    owners = np.repeat(ids, np.concatenate(counts))
+    if "build_id" in child:
+        _compare(child.pop("build_id"), owners)
+    child.insert(0, "build_id", owners)
+    return child
 
 
-def _piece(field: Field, values: tuple[Any, ...], start: int, kind: type[msgspec.Struct]) -> Piece:
-    try:
-        return pack(field, values)
-    except Surprise:
-        return check(field, values, range(start, start + len(values)), kind)
+def _compare(told: pd.Series[Any], owners: Array) -> None:
+    """Warn where a download names another build than the one it came in."""
+    odd = int(((told != owners) & told.notna()).sum())
+    if odd:
+        warnings.warn(
+            f"{odd} downloads name another build than the one they came in, which is kept as build_id.",
+            SchemaWarning,
+            stacklevel=3,
+        )
+
+
+def _rows(table: Table, places: Array) -> pd.DataFrame:
+    """Rows of a table that belong to some of its builds; mostly it is all of them, in order."""
+    if np.array_equal(places, np.arange(len(table.bounds) - 1)):
+        return table.frame.copy(deep=False)
+    starts, counts = table.bounds[places], np.diff(table.bounds)[places]
+    shifts = starts - np.cumsum(counts) + counts
+    return table.frame.take(np.repeat(shifts, counts) + np.arange(counts.sum()))
+
+
+def _table_of(cell: Any) -> Table:
+    if not isinstance(cell, Downloads):
+        raise InputError(
+            f"The column 'downloads' holds {cell!r:.80}, which find() did not put there.",
+            hint="Give a frame of builds, as kraft.builds.find() or mk.read_json() returns it.",
+        )
+    return cell.table
+
+
+def _no_downloads() -> Table:
+    return Table(Columns(download_fields()).columns, np.empty(0, dtype=np.int64))
 
 
 def _bridge(builds: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
-    ids, items = _opened(builds, column)
+    lists = [items or () for items in _column(builds, column).to_numpy()]
+    counts = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
+    items = list(itertools.chain.from_iterable(lists))
+    ids = np.repeat(builds.index.to_numpy(dtype=np.int64), counts)
     return pd.DataFrame({"build_id": ids, name: np.array(items, dtype=np.int64)})
 
 
-def _opened(builds: pd.DataFrame, column: str) -> tuple[Any, list[Any]]:
-    """Ids repeated once for each item of a list column, and all the items in one list."""
+def _column(builds: pd.DataFrame, column: str) -> pd.Series[Any]:
     if column not in builds.columns:
         raise InputError(
             f"The frame has no column {column!r}.",
             hint="Give a frame of builds, as kraft.builds.find() or mk.read_json() returns it.",
         )
-    lists = [items or () for items in builds[column].to_numpy()]
-    counts = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
-    ids = np.repeat(builds.index.to_numpy(dtype=np.int64), counts)
-    return ids, list(itertools.chain.from_iterable(lists))
+    if builds.index.name != "id":
+        raise InputError(
+            f"The frame is indexed by {builds.index.name!r}, not by the id of the builds.",
+            hint="builds.set_index('id') puts it back.",
+        )
+    return builds[column]

@@ -6,7 +6,11 @@ A `Piece` is one column of one part of an answer, packed by the fast road (`pack
 
 from __future__ import annotations
 
+import functools
+import importlib
+import itertools
 import warnings
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -40,11 +44,11 @@ STORAGE = {
     "flag": np.dtype(np.bool_),
     "bool": np.dtype(np.bool_),
     "timestamp": np.dtype("datetime64[us]"),
+    "downloads": np.dtype(np.int64),  # how many there are; they are kept beside
 }
 """What the values of a type are kept in; all others are Python objects."""
 
 INT64 = range(-(2**63), 2**63)
-_FEW_WORDS = 1000
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
@@ -52,10 +56,13 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
 
     `values` is a numpy array where the type has a `STORAGE`, an Arrow array or a sequence for text, and
     a sequence for all others; `missing` marks nulls in the first case, or is None where there are none.
+    For downloads inside builds `values` are their counts, `fields` and `inside` their own columns.
     """
 
     values: Any
     missing: Array | None = None
+    fields: tuple[Field, ...] = ()
+    inside: tuple[Piece, ...] = ()
 
 
 def dtype_of(field: Field) -> str:
@@ -63,9 +70,10 @@ def dtype_of(field: Field) -> str:
     return DTYPES.get((field.type, field.null), "object")
 
 
-def text_dtype() -> pd.StringDtype:
-    """The dtype ``str``, which keeps text in Arrow or in Python as pandas is set to do."""
-    return pd.StringDtype(na_value=np.nan)
+def arrow() -> ModuleType | None:
+    """Pyarrow, where pandas is set to keep text in it."""
+    in_arrow = pd.StringDtype(na_value=np.nan).storage == "pyarrow"
+    return importlib.import_module("pyarrow") if in_arrow else None
 
 
 class Column:
@@ -74,86 +82,84 @@ class Column:
     def __init__(self, field: Field) -> None:
         self.field = field
         self.size = 0
-        # A bytearray grows in place, so that no column is ever held twice.
-        self.values: Any = bytearray() if field.type in STORAGE else []
-        self.missing: bytearray | None = None
-        self.arrow = field.type == "str" and text_dtype().storage == "pyarrow"
-        self.words: dict[Any, Any] | None = {} if field.type == "str" and not self.arrow else None
+        self.parts: list[Any] = []
+        self.values = np.empty(0, dtype=STORAGE.get(field.type, object))
+        self.missing: Array | None = None
 
     def add(self, piece: Piece) -> None:
         """Add a piece at the end."""
         if self.field.type in STORAGE:
-            self.values.extend(piece.values.view(np.uint8))
+            self.values = _extended(self.values, self.size, piece.values)
             self._mark(piece)
-        elif self.arrow:
-            self.values.append(piece.values)
         else:
-            self.values.extend(self._shared(piece.values))
+            self.parts.append(piece.values)
         self.size += len(piece.values)
 
-    def blank(self, size: int) -> None:
-        """Add nulls to a column of Python objects."""
-        self.values += [None] * size
-        self.size += size
+    def _mark(self, piece: Piece) -> None:
+        if self.missing is None and piece.missing is None:
+            return
+        if self.missing is None:
+            self.missing = np.zeros(self.size, dtype=np.bool_)
+        marks = np.zeros(len(piece.values), dtype=np.bool_) if piece.missing is None else piece.missing
+        self.missing = _extended(self.missing, self.size, marks)
 
     def array(self) -> Array | ExtensionArray:
         """Give the column out, in the dtype that the schema declares."""
         if self.field.type in STORAGE:
-            return self._typed(np.frombuffer(self.values, dtype=STORAGE[self.field.type]))
-        if self.arrow:
-            return self._text()
-        objects = np.fromiter(self.values, dtype=object, count=self.size)
-        self.values = []
-        if self.field.type == "str":
-            return pd.array(objects, dtype=text_dtype(), copy=False)
-        return _inferred(objects) if self.field.type == "any" else objects
+            missing = None if self.missing is None else self.missing[: self.size]
+            return self._typed(self.values[: self.size], missing)
+        if self.field.type == "str" and (pa := arrow()):
+            return _extension(pa.chunked_array(self.parts, type=pa.large_string()), "str")
+        objects = np.fromiter(itertools.chain.from_iterable(self.parts), dtype=object, count=self.size)
+        if self.field.type == "any":
+            return _inferred(objects)
+        return _extension(objects, "str") if self.field.type == "str" else objects
 
-    def _mark(self, piece: Piece) -> None:
-        if piece.missing is not None and self.missing is None:
-            self.missing = bytearray(self.size)
-        if self.missing is not None:
-            self.missing.extend(bytes(len(piece.values)) if piece.missing is None else piece.missing)
-
-    def _shared(self, values: Any) -> Any:
-        """One object for equal texts, as long as there are few different ones: status words, messages."""
-        if self.words is None:
-            return values
-        shared = list(map(self.words.setdefault, values, values))
-        if len(self.words) > _FEW_WORDS:
-            self.words = None
-        return shared
-
-    def _text(self) -> ExtensionArray:
-        import pyarrow as pa
-
-        whole = pa.concat_arrays(self.values) if self.values else pa.array([], pa.large_string())
-        self.values = []
-        return pd.array(whole, dtype=text_dtype(), copy=False)
-
-    def _typed(self, values: Array) -> Array | ExtensionArray:
+    def _typed(self, values: Array, missing: Array | None) -> Array | ExtensionArray:
         if self.field.type == "timestamp":
-            return pd.array(values, dtype=dtype_of(self.field), copy=False)
-        if self.missing is None and not self.field.null:
+            return _extension(values, dtype_of(self.field))
+        if missing is None and not self.field.null:
             return values
-        missing = np.frombuffer(self.missing or bytearray(self.size), dtype=np.bool_)
-        if not self.field.null:
-            self._tell_nulls(int(missing.sum()))
+        if missing is None:
+            missing = np.zeros(len(values), dtype=np.bool_)
+        elif not self.field.null:
+            self._tell_nulls(missing)
         holder = pd.arrays.IntegerArray if self.field.type == "int" else pd.arrays.BooleanArray
         return holder(values, missing)
 
-    def _tell_nulls(self, count: int) -> None:
+    def _tell_nulls(self, missing: Array) -> None:
         warnings.warn(
-            f"Column {self.field.name!r} is never null in the reference, but {count} of "
-            f"{self.size} rows are; its dtype is {DTYPES[self.field.type, True]!r} here.",
+            f"Column {self.field.name!r} is never null in the reference, but {missing.sum()} of "
+            f"{len(missing)} rows are; its dtype is {DTYPES[self.field.type, True]!r} here.",
             SchemaWarning,
             stacklevel=2,
         )
 
 
+def _extended(held: Array, size: int, part: Array) -> Array:
+    """`held` with `part` after its first `size` values, in twice the room where there was too little."""
+    end = size + len(part)
+    if end > len(held):
+        roomy = np.empty(max(end, 2 * size), dtype=held.dtype)  # memory that is not used is not taken
+        roomy[:size] = held[:size]
+        held = roomy
+    held[size:end] = part
+    return held
+
+
+def _extension(values: Any, dtype: str) -> ExtensionArray:
+    known: Any = pd.StringDtype(na_value=np.nan) if dtype == "str" else _parsed(dtype)
+    array: ExtensionArray = pd.array(values, dtype=known, copy=False)
+    return array
+
+
+_parsed = functools.cache(pd.api.types.pandas_dtype)
+
+
 def _inferred(values: Array) -> Array | ExtensionArray:
     """A nullable dtype where all values of an undocumented column are of one kind, else object."""
-    kinds = {"integer": "Int64", "boolean": "boolean", "string": "str"}
+    kinds = {"integer": "Int64", "floating": "Float64", "boolean": "boolean", "string": "str"}
     kind = kinds.get(pd.api.types.infer_dtype(values))
     if kind is None or (kind == "Int64" and any(v is not None and v not in INT64 for v in values)):
         return values
-    return pd.array(values, dtype=kind)
+    return _extension(values, kind)

@@ -22,7 +22,8 @@ import pandas as pd
 
 from mkframe.errors import SchemaError, UnexpectedBody
 from mkframe.frames.checking import check
-from mkframe.frames.columns import Column, Piece
+from mkframe.frames.columns import Piece
+from mkframe.frames.gathering import Columns
 from mkframe.frames.packing import Surprise, in_columns, pack
 from mkframe.frames.structs import Shape, download_fields
 from mkframe.schema import RESOURCES
@@ -160,7 +161,7 @@ class _Cutter:
         self.hint: bytes | None = None
         self.size = _FIRST_CUT
 
-    def cut(self, chunks: Iterable[bytes | memoryview]) -> Iterator[dict[str, Piece]]:
+    def cut(self, chunks: Iterable[bytes | memoryview]) -> Iterator[list[Piece]]:
         buffer = bytearray()
         opened = False
         for chunk in chunks:
@@ -188,7 +189,7 @@ class _Cutter:
         del buffer[: buffer.index(b"[")]
         return True
 
-    def _piece(self, buffer: bytearray) -> tuple[int, dict[str, Piece] | None]:
+    def _piece(self, buffer: bytearray) -> tuple[int, list[Piece] | None]:
         """Cut the largest piece that proves to be rows; where none does, ask for more bytes."""
         for brace, comma in self._candidates(buffer):
             hint = bytes(buffer[brace - 1 : comma + 7])
@@ -211,7 +212,7 @@ class _Cutter:
         found = [(m.start(), buffer.index(b",", m.start())) for m in _BOUNDARY.finditer(buffer, window)]
         yield from reversed(found[-64:])
 
-    def _rest(self, rest: bytearray) -> dict[str, Piece]:
+    def _rest(self, rest: bytearray) -> list[Piece]:
         columns = self.reader.try_rows(rest)
         if columns is None:
             read = f" after {self.reader.count} rows" if self.reader.count else ""
@@ -226,11 +227,15 @@ class _Reader:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self.key = RESOURCES[shape.resource].key
-        self.columns = {field.name: Column(field) for field in shape.fields()}
-        self.count = 0
+        self.columns = Columns(shape.fields())
         self.why = ""
 
-    def try_rows(self, piece: memoryview | bytearray) -> dict[str, Piece] | None:
+    @property
+    def count(self) -> int:
+        """Number of rows so far."""
+        return self.columns.size
+
+    def try_rows(self, piece: memoryview | bytearray) -> list[Piece] | None:
         """Rows of a piece as columns, or None where the piece is not JSON."""
         try:
             return self.fast(self.shape.decoder().decode(piece))
@@ -246,12 +251,11 @@ class _Reader:
             return None
         return self.carefully(rows)
 
-    def fast(self, rows: list[Any]) -> dict[str, Piece]:
+    def fast(self, rows: list[Any]) -> list[Piece]:
         fields = self.shape.fields()
-        columns = in_columns(rows, len(fields))
-        return {field.name: pack(field, values) for field, values in zip(fields, columns, strict=True)}
+        return list(map(pack, fields, in_columns(rows, len(fields))))
 
-    def carefully(self, rows: list[Any]) -> dict[str, Piece]:
+    def carefully(self, rows: list[Any]) -> list[Piece]:
         for number, row in enumerate(rows):
             if not isinstance(row, dict):
                 shown = repr(row)[:80]
@@ -262,10 +266,10 @@ class _Reader:
             if key is None:
                 raise SchemaError(f"Row {self.count + number} has no {self.key!r}.", hint=_HINT)
         download = self.shape.download()
-        return {
-            field.name: check(field, [row.get(field.name) for row in rows], keys, download)
+        return [
+            check(field, [row.get(field.name) for row in rows], keys, download)
             for field in self.shape.fields()
-        }
+        ]
 
     def _learn(self, rows: list[dict[str, Any]]) -> None:
         """Add keys that were not seen before to the shape."""
@@ -273,7 +277,9 @@ class _Reader:
         nested: list[str] = []
         if self.shape.resource == "builds":
             lists = (row.get("downloads") for row in rows)
-            downloads = (d for items in lists if isinstance(items, list) for d in items if isinstance(d, dict))
+            downloads = (
+                d for items in lists if isinstance(items, list) for d in items if isinstance(d, dict)
+            )
             nested = _unseen(downloads, [f.name for f in download_fields(self.shape.nested)])
         if not extras and not nested:
             return
@@ -284,19 +290,12 @@ class _Reader:
         if len(self.shape.extras) + len(self.shape.nested) > _MOST_EXTRAS:
             raise SchemaError(f"The answer has more than {_MOST_EXTRAS} unknown fields.", hint=_HINT)
 
-    def take(self, pieces: dict[str, Piece]) -> None:
-        """Add a piece to each column; a column that came late is missing before."""
-        for field in self.shape.fields()[len(self.columns) :]:
-            self.columns[field.name] = Column(field)
-            self.columns[field.name].blank(self.count)
-        for name, column in self.columns.items():
-            column.add(pieces[name])
-        self.count += len(pieces[self.key].values)
+    def take(self, pieces: list[Piece]) -> None:
+        """Add a piece to each column."""
+        self.columns.add(self.shape.fields(), pieces)
 
     def frame(self) -> pd.DataFrame:
-        arrays = {name: column.array() for name, column in self.columns.items()}
-        if self.shape.nested:
-            arrays["downloads"] = _alike(arrays["downloads"], self.shape.download())
+        arrays = {column.field.name: column.array() for column in self.columns.columns}
         index = pd.Index(arrays.pop(self.key), name=self.key, copy=False)
         return pd.DataFrame(arrays, index=index, copy=False)
 
@@ -311,11 +310,3 @@ def _unseen(rows: Iterable[dict[str, Any]], known: list[str]) -> list[str]:
         if not row.keys() <= seen.keys():
             seen.update(dict.fromkeys(row))
     return list(seen)[len(known) :]
-
-
-def _alike(lists: Any, download: type[msgspec.Struct]) -> Any:
-    """Give downloads that were read before a key was learned the same type as all others."""
-    for number, items in enumerate(lists):
-        if items and type(items[0]) is not download:
-            lists[number] = [download(**msgspec.structs.asdict(item)) for item in items]
-    return lists

@@ -7,25 +7,29 @@ road.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from mkframe import schema
 
-__all__ = ["Shape", "download_fields", "fields_of"]
+__all__ = ["DOWNLOAD_WIDTH", "Shape", "download_fields", "download_type", "fields_of"]
 
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _TYPES: dict[str, Any] = {
-    "int": int,
+    "int": _Int64,
     "flag": int,
     "bool": bool,
     "str": str,
     "timestamp": str,
-    "ints": list[int],
+    "ints": list[_Int64],
     "strs": list[str],
     "any": Any,
 }
+DOWNLOAD_WIDTH = len(schema.EMBEDDED_DOWNLOAD)
+"""Number of fields of a download inside a build that are always there."""
 _LONG_FORM = {f.name: f for f in schema.RESOURCES["downloads"].fields}
 
 
@@ -40,6 +44,7 @@ def fields_of(resource: str, extras: tuple[str, ...] = ()) -> tuple[schema.Field
 def download_fields(extras: tuple[str, ...] = ()) -> tuple[schema.Field, ...]:
     """Fields of a download inside a build: the short form, then whatever else was seen."""
     seen = (_LONG_FORM.get(name, schema.Field(name, "any", "Not in the reference.")) for name in extras)
+    seen = (dataclasses.replace(field, null=True) for field in seen)  # the short form lacks them by right
     return (*schema.EMBEDDED_DOWNLOAD, *seen)
 
 
@@ -59,7 +64,7 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
 
     def download(self) -> type[msgspec.Struct]:
         """Type of the downloads inside a build."""
-        return _download_type(self.nested)
+        return download_type(self.nested)
 
     def decoder(self) -> msgspec.json.Decoder[list[Any]]:
         """A decoder of a list of rows; the attributes are called c0, c1 … in column order."""
@@ -74,11 +79,11 @@ class _Download(msgspec.Struct, frozen=True, gc=False):
     """What every download type has in common: pickle finds its type again by its learned keys."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _revive, (self._nested, msgspec.structs.astuple(self))  # type: ignore[attr-defined]
+        return _revive, (self.learned, msgspec.structs.astuple(self))  # type: ignore[attr-defined]
 
 
 def _revive(nested: tuple[str, ...], values: tuple[Any, ...]) -> msgspec.Struct:
-    return _download_type(nested)(*values)
+    return download_type(nested)(*values)
 
 
 @functools.lru_cache(maxsize=64)
@@ -103,7 +108,7 @@ def _decoder(shape: Shape) -> msgspec.json.Decoder[list[Any]]:
 
 
 @functools.lru_cache(maxsize=64)
-def _download_type(nested: tuple[str, ...]) -> type[msgspec.Struct]:
+def download_type(nested: tuple[str, ...]) -> type[msgspec.Struct]:
     """A small immutable record, outside the garbage collector's walk; a key that is absent is None."""
     attributes: list[tuple[str, Any, Any]] = []
     names = {}
@@ -115,7 +120,7 @@ def _download_type(nested: tuple[str, ...]) -> type[msgspec.Struct]:
         "Download",
         attributes,
         bases=(_Download,),
-        namespace={"_nested": nested},
+        namespace={"learned": nested},
         module=__name__,
         rename=names,
         frozen=True,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 import pandas as pd
 
-from mkframe.errors import UnexpectedBody
+from mkframe.errors import SchemaError, SchemaWarning, UnexpectedBody
 from mkframe.frames.checking import check
 from mkframe.frames.columns import Column
 from mkframe.schema import Field
@@ -58,10 +59,11 @@ def table(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> pd.DataFra
     DataFrame
         Numbered from 0; dtypes as the fields say, the same for no rows as for many.
 
-    Raises
-    ------
-    SchemaError
-        If a value does not fit; names column, row number and value.
+    Warns
+    -----
+    SchemaWarning
+        If a value does not fit the announced type: the column keeps what came, since the reference leaves
+        open how the values of a type are written.
 
     Examples
     --------
@@ -71,10 +73,15 @@ def table(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> pd.DataFra
     known = {field.name for field in fields}
     late = dict.fromkeys(name for row in rows for name in row if name not in known)
     every = [*fields, *(Field(name, "any", "Not announced.") for name in late)]
-    numbers = range(len(rows))
-    columns = {field.name: Column(field) for field in every}
-    for field in every:
-        values = [row.get(field.name) for row in rows]
-        columns[field.name].add(check(field, values, numbers, msgspec.Struct))
-    arrays = {name: column.array() for name, column in columns.items()}
+    arrays = {field.name: _array(field, [row.get(field.name) for row in rows]) for field in every}
     return pd.DataFrame(arrays, index=pd.RangeIndex(len(rows)))
+
+
+def _array(field: Field, values: list[Any]) -> Any:
+    column = Column(field)
+    try:
+        column.add(check(field, values, range(len(values)), msgspec.Struct))
+    except SchemaError as error:
+        warnings.warn(f"{error.message} The column keeps what came.", SchemaWarning, stacklevel=3)
+        return _array(Field(field.name, "any", field.doc), values)
+    return column.array()

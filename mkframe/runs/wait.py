@@ -53,7 +53,7 @@ class _Watch:
     @property
     def open(self) -> list[int]:
         """Builds that have not ended, as far as is known."""
-        return [i for i, row in self.rows.items() if row is None or row["status"].iloc[0] in RUNNING]
+        return [i for i, row in self.rows.items() if row is None or not _has_ended(row)]
 
     def look(self) -> None:
         """Ask once for every build that has not ended; a server that is away is asked again later."""
@@ -94,6 +94,12 @@ class _Watch:
     def result(self) -> pd.DataFrame:
         """The builds as a find would answer, unknown columns included."""
         return frames.decode("builds", b"[" + b",".join(self.bodies[i] for i in self.rows) + b"]")
+
+
+def _has_ended(row: pd.DataFrame) -> bool:
+    """Whether a build has ended; with a status that the reference does not know, its end says so."""
+    status = row["status"].iloc[0]
+    return status in TERMINAL or (status not in RUNNING and bool(row["build_end"].notna().iloc[0]))
 
 
 def wait(

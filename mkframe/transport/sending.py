@@ -160,7 +160,7 @@ class Transport:
             response.close()
             response = self._send(method, path, params, body, self._renewed(token), accept)
         with response:
-            if response.status_code not in (200, 201):
+            if not 200 <= response.status_code < 300:
                 raise refusal(method, response, self.settings)
             yield response
 

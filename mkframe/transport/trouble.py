@@ -8,11 +8,13 @@ import json
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
 from mkframe import errors
+from mkframe.schema import BASE_URL
 from mkframe.settings import Settings
 
 __all__ = ["as_it_arrives", "broken", "named", "plain", "refusal", "start_of"]
@@ -22,9 +24,8 @@ _LONGEST_SHOWN = 300
 
 _HINTS = {
     400: "Check the arguments against the reference.",
-    401: "Log in again: check the e-mail and its password.",
     403: "Ask for the permission, or connect as someone who has it.",
-    404: "Check the spelling; find() without that filter lists what there is.",
+    404: "Check the spelling or the id.",
     405: "The API does not offer this.",
     429: "The server asks for fewer requests; wait a while.",
     301: "Give the new address as url=; the token is not carried elsewhere.",
@@ -44,7 +45,7 @@ def refusal(
     vendor = _vendor_message(start)
     return errors.for_status(status)(
         f"{request} {_answered(response, vendor, start)} (status {status}).",
-        hint=_hint(status, settings, login),
+        hint=_hint(response, settings, vendor, login),
         request=request,
         status=status,
         vendor_message=vendor,
@@ -54,12 +55,26 @@ def refusal(
     )
 
 
-def _hint(status: int, settings: Settings, login: bool) -> str:
+_LISTS = {"project": "projects", "pattern": "patterns", "release group": "release_groups"}
+
+
+def _hint(response: requests.Response, settings: Settings, vendor: str | None, login: bool) -> str:
+    status = response.status_code
     if login and status in (400, 401):
         return f"Check the e-mail {settings.email!r} and its password."
     if login and status in (403, 404, 405):
         return "Is the URL that of the API? The login is looked for at the root of its host."
-    if status == 401 and not settings.can_log_in:
+    if status == 404 and vendor is None:
+        return f"Is the URL that of the API? It ends in {urlsplit(BASE_URL).path!r} at the vendor's."
+    named = next((name for name in _LISTS if f"A {name} with the name" in (vendor or "")), None)
+    if status == 404 and named:
+        return f"Check the spelling; kraft.{_LISTS[named]}.find() lists the names."
+    waits = _retry_after(response.headers.get("Retry-After"))
+    if waits is not None and waits > settings.patience:
+        return f"The server asks to wait {waits:.0f} s; try again then."
+    if status == 401 and settings.can_log_in and not login:
+        return "A new token was refused as well: ask who runs the server."
+    if status == 401:
         return "The token is wrong or has expired: give a new one, or connect with email= and password=."
     fallback = "Try again later, or ask who runs the server." if status >= 500 else _HINTS[400]
     return _HINTS.get(status, _HINTS[302] if 300 <= status < 400 else fallback)
@@ -145,6 +160,12 @@ def broken(error: BaseException, request: str, settings: Settings) -> errors.Con
     def is_a(*types: type[BaseException]) -> bool:
         return any(isinstance(step, types) for step in kinds)
 
+    if is_a(requests.exceptions.SSLError, urllib3.exceptions.SSLError) and "WRONG_VERSION" in str(error):
+        return errors.Unreachable(
+            f"{request}: the server does not speak https there.",
+            hint="Is the port right? A server on this machine may want http.",
+            request=request,
+        )
     if is_a(requests.exceptions.SSLError, urllib3.exceptions.SSLError):
         return errors.Unreachable(
             f"{request}: the server's certificate was not accepted.",

@@ -5,8 +5,6 @@
 Prints ratios only: both sides ask the same server, in turns, in the same run. Needs curl.
 """
 
-# ruff: noqa: T201 - printing is what it is for
-
 from __future__ import annotations
 
 import contextlib

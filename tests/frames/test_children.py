@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import mkframe as mk
-from mkframe.errors import InputError
+from mkframe.errors import InputError, SchemaWarning
 from tests.rows import body, download, row
 
 
@@ -66,3 +66,21 @@ def test_frame_without_the_list_is_told(builds):
 
 def test_frame_survives_pickling(builds):
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(builds)), builds)
+
+
+def test_build_id_that_downloads_bring_along_is_checked():
+    inside = [download(1, build_id=1), download(2, build_id=None), download(3)]
+    child = mk.build_downloads(mk.read_json(body([row("builds", 1, downloads=inside)])))
+    assert child["build_id"].tolist() == [1, 1, 1]
+
+
+def test_download_that_names_another_build_is_told():
+    builds = mk.read_json(body([row("builds", 1, downloads=[download(1, build_id=2)])]))
+    with pytest.warns(SchemaWarning, match="1 downloads name another build"):
+        assert mk.build_downloads(builds)["build_id"].tolist() == [1]
+
+
+@pytest.mark.parametrize("open_list", [mk.build_patterns, mk.build_releases, mk.build_downloads])
+def test_frame_that_lost_its_index_is_told(builds, open_list):
+    with pytest.raises(InputError, match="not by the id of the builds"):
+        open_list(builds.reset_index())

@@ -1,0 +1,238 @@
+"""What became of a write whose answer was lost.
+
+The API has no idempotency key. Where a request went out and no answer came back, nobody knows whether
+a build runs, and sending again might start a second one. So the description of a build carries a
+marker, a word that occurs once, and the project's builds are searched for it before anything is said.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import numbers
+import re
+import secrets
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import tenacity
+
+from mkframe import frames, inputs
+from mkframe.errors import (
+    ConnectionFailed,
+    ConnectionLost,
+    InputError,
+    MkframeError,
+    ResponseError,
+    ServerError,
+    TimedOut,
+    TooManyRequests,
+    UnexpectedBody,
+)
+from mkframe.transport import Transport
+
+__all__ = [
+    "BuildStart",
+    "NotStarted",
+    "Unconfirmed",
+    "check_look_for",
+    "confirm",
+    "in_doubt",
+    "new_marker",
+    "settle",
+    "unconfirmed",
+]
+
+_MARKER = re.compile(r"mkframe-[0-9a-f]{12}")
+_LONGEST_PAUSE = 2.0
+_TIMED_OUT_UNDERWAY = 408
+_PASSING = (ConnectionFailed, ServerError, TooManyRequests)
+"""Troubles of a read that may be over a moment later."""
+
+
+class NotStarted(MkframeError):
+    """The answer was lost, and no build carries the marker: none was started.
+
+    `marker` is the word that was looked for.
+    """
+
+    marker: str
+
+
+class Unconfirmed(MkframeError):
+    """The answer was lost and the builds could not be searched: a build may run.
+
+    `marker` is the word to look for later, or None where the description carries none.
+    """
+
+    marker: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildStart:
+    """A build that was started.
+
+    Parameters
+    ----------
+    id : int
+        Build ID.
+    status : str
+        Status in the answer, usually BUILDING.
+    warnings : tuple of str
+        Warnings of the server, such as missing releases.
+    marker : str, optional
+        Word in the description by which the build can be found.
+    """
+
+    id: int
+    status: str
+    warnings: tuple[str, ...] = field(default=())
+    marker: str | None = None
+
+
+def in_doubt(error: MkframeError, transport: Transport, path: str) -> bool:
+    """Whether a POST may have been carried out although it ended with an error.
+
+    A 4xx is the server's refusal; any other error after the request went out leaves it open. An error
+    of the login, which comes first, says that nothing was sent.
+    """
+    # Only the end is compared: how a URL is written changes on its way, such as the case of its host.
+    if not (error.request or "").startswith("POST ") or not (error.request or "").endswith(path):
+        return False
+    if isinstance(error, ResponseError):
+        status = error.status or 0
+        return not 300 <= status < 500 or status == _TIMED_OUT_UNDERWAY
+    return isinstance(error, (ConnectionLost, TimedOut, UnexpectedBody))
+
+
+def new_marker() -> str:
+    """Make a word that occurs once."""
+    return f"mkframe-{secrets.token_hex(6)}"
+
+
+def check_look_for(value: Any) -> float:
+    """Check the seconds to look for a build."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < math.inf:
+        raise InputError(
+            f"look_for must be seconds, not {value!r}.", hint="Write look_for=6, or leave it out."
+        )
+    return float(value)
+
+
+def confirm(
+    transport: Transport, marker: str, given: Mapping[str, Any], *, look_for: float = 6.0
+) -> BuildStart:
+    """Look for the build that carries a marker."""
+    if not isinstance(marker, str) or not _MARKER.fullmatch(marker):
+        raise InputError(
+            f"{marker!r} is not a marker.", hint="Give the word of the error, such as mkframe-0123456789ab."
+        )
+    seconds, params = check_look_for(look_for), inputs.query("builds", given)
+    try:
+        found = _look(transport, params, marker, seconds)
+    except MkframeError as blind:
+        raise unconfirmed(
+            f"The builds could not be searched: {blind.message}", blind, marker, given
+        ) from blind
+    if found is None:
+        raise _not_started("", None, marker, given, seconds)
+    for sentence in found.warnings:
+        warnings.warn(f"Build {found.id}: {sentence}", UserWarning, stacklevel=3)
+    return found
+
+
+def settle(
+    transport: Transport, scope: Mapping[str, Any], marker: str | None, look_for: float, error: MkframeError
+) -> BuildStart:
+    """After a lost answer: adopt the build with the marker, or say that there is none."""
+    if marker is None:
+        raise unconfirmed(error.message, error, None, scope) from error
+    try:
+        found = _look(transport, inputs.query("builds", scope), marker, look_for)
+    except MkframeError as blind:
+        told = f"{error.message} The builds could not be searched either: {blind.message}"
+        raise unconfirmed(told, error, marker, scope) from blind
+    if found is None:
+        raise _not_started(error.message, error, marker, scope, look_for) from error
+    lost = "The server's answer was lost; the build was found by its marker, its warnings are not known."
+    sentences = (lost, *found.warnings)
+    for sentence in sentences:
+        warnings.warn(f"Build {found.id}: {sentence}", UserWarning, stacklevel=5)
+    return BuildStart(found.id, found.status, sentences, marker)
+
+
+def _look(transport: Transport, params: Mapping[str, str], marker: str, look_for: float) -> BuildStart | None:
+    """Search the builds for the marker, again and again: a build may be recorded late, a server restart."""
+    read = functools.partial(frames.decode, "builds")
+
+    def once() -> BuildStart | None:
+        builds = transport.get("/builds", params, into=read)
+        carrying = builds[builds["description"].str.contains(marker, regex=False, na=False)]
+        return None if carrying.empty else _found(carrying, marker)
+
+    def pause(state: tenacity.RetryCallState) -> float:
+        left = look_for - (state.seconds_since_start or 0.0)
+        return max(0.0, min(left, growing(state)))
+
+    growing = tenacity.wait_exponential(multiplier=0.1, max=_LONGEST_PAUSE)
+    looking = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda found: found is None)
+        | tenacity.retry_if_exception_type(_PASSING),
+        stop=tenacity.stop_after_delay(look_for),
+        wait=pause,
+        # What the last look saw counts: none, or that nothing can be seen.
+        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+        sleep=time.sleep,
+    )
+    found: BuildStart | None = looking(once)
+    return found
+
+
+def _found(carrying: Any, marker: str) -> BuildStart:
+    """The first build that carries the marker; more than one is not our doing and is said."""
+    ids = sorted(int(number) for number in carrying.index)
+    told: tuple[str, ...] = ()
+    if len(ids) > 1:
+        listed = ", ".join(map(str, ids))
+        told = (f"Builds {listed} carry the same marker: the request was repeated on its way.",)
+    return BuildStart(ids[0], str(carrying.loc[ids[0], "status"]), told, marker)
+
+
+def _not_started(
+    happened: str, error: MkframeError | None, marker: str, scope: Mapping[str, Any], look_for: float
+) -> NotStarted:
+    seen = f"After {look_for:g} s of looking no build carries the marker {marker}: none was started."
+    again = f"Where the server may be slow, let {_call(marker, scope)} look once more; then start it again."
+    raised = NotStarted(f"{happened} {seen}".strip(), hint=again, **_facts(error))
+    raised.marker = marker
+    return raised
+
+
+def unconfirmed(
+    happened: str, error: MkframeError, marker: str | None, scope: Mapping[str, Any], hint: str = ""
+) -> Unconfirmed:
+    """The error for a write of which nobody knows whether it was carried out."""
+    if marker:
+        hint = f"Do not start it again before {_call(marker, scope)} has told."
+    unmarked = "Look for it in the web application before you start it again; a marker would have told."
+    raised = Unconfirmed(
+        f"{happened} Whether it was started is not known.", hint=hint or unmarked, **_facts(error)
+    )
+    raised.marker = marker
+    return raised
+
+
+def _facts(error: MkframeError | None) -> dict[str, Any]:
+    """What an error of ours keeps of the one that it explains."""
+    return {
+        name: getattr(error, name, None) for name in ("request", "status", "vendor_message", "body_start")
+    }
+
+
+def _call(marker: str, scope: Mapping[str, Any]) -> str:
+    where = "".join(f", {name}={value!r}" for name, value in scope.items() if value is not None)
+    return f"kraft.builds.confirm({marker!r}{where})"

@@ -1,0 +1,103 @@
+"""As fast as the wire: `find` over a throttled link, against ``curl --compressed``.
+
+A server on this machine sends one gzip body of 100,000 builds at 100 Mbit/s. Printed is the time until the
+typed frame is there, as a ratio to the time until curl has written the bytes, interleaved in one run.
+
+Run by: python tests/benchmarks/bench_wire.py
+"""
+
+import argparse
+import gzip
+import http.server
+import multiprocessing
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import requests
+
+import mkframe as mk
+
+RATE = 100e6 / 8
+PIECE = 1 << 15
+
+
+class Throttled(http.server.BaseHTTPRequestHandler):
+    """Sends a file, compressed already, no faster than the link."""
+
+    protocol_version = "HTTP/1.1"
+    body = b""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        began = time.perf_counter()
+        for start in range(0, len(self.body), PIECE):
+            self.wfile.write(self.body[start : start + PIECE])
+            ahead = (start + PIECE) / RATE - (time.perf_counter() - began)
+            if ahead > 0:
+                time.sleep(ahead)
+
+    def log_message(self, *_):
+        pass
+
+
+def serve(path, port):
+    Throttled.body = Path(path).read_bytes()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Throttled)
+    port.send(server.server_port)
+    server.serve_forever()
+
+
+def body(builds):
+    """A history of so many builds, as the embedded server sends it."""
+    with mk.demo(builds=builds) as kraft:
+        kraft.projects.find()
+        token = kraft._transport._token.reveal()
+        answer = requests.get(
+            f"{kraft.url}/builds", headers={"Authorization": f"Bearer {token}"}, timeout=600
+        )
+    return answer.content
+
+
+def timed(work):
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--builds", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        plain = body(options.builds)
+        packed = Path(folder) / "builds.json.gz"
+        packed.write_bytes(gzip.compress(plain, 6))
+        here, there = multiprocessing.Pipe()
+        server = multiprocessing.Process(target=serve, args=(packed, there), daemon=True)
+        server.start()
+        url = f"http://127.0.0.1:{here.recv()}/api/v1"
+        curl = ["curl", "--silent", "--compressed", "--output", f"{folder}/builds.json", f"{url}/builds"]
+        with mk.connect(url, token="-") as kraft:
+            assert len(kraft.builds.find()) == options.builds
+            sides = [lambda: kraft.builds.find(), lambda: subprocess.run(curl, check=True)]
+            rounds = [[timed(side) for side in sides] for _ in range(options.rounds)]
+        server.terminate()
+        size = packed.stat().st_size
+    ratios = sorted(ours / theirs for ours, theirs in rounds)
+    print(f"{options.builds:,} builds, {len(plain) / 1e6:.0f} MB, on the wire {size / 1e6:.1f} MB")
+    print(
+        f"find / curl --compressed: {statistics.median(ratios):.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f})"
+    )
+
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")
+    main()

@@ -1,0 +1,592 @@
+"""A build is started exactly once, and every call ends in the truth."""
+
+import dataclasses
+import pickle
+import re
+import signal
+import threading
+import warnings
+
+import pandas as pd
+import pytest
+
+from mkframe import errors, frames, runs
+from mkframe.embedded import Server
+from mkframe.settings import Secret
+from tests import faults
+from tests.rows import rows
+from tests.runs.servers import (
+    AIRPLANE,
+    BUILDS,
+    MARKER,
+    SCOPE,
+    Recorder,
+    Relay,
+    is_start,
+    login,
+    sent,
+    visiting,
+)
+
+INSTANCES = frames.from_rows("instances", rows("instances", 3))
+SOON = 0.05
+"""Seconds to look for a build, where none is there to be found; 6 by default, too long for tests."""
+
+
+def start(client, **given):
+    return client.builds.start(**{**SCOPE, "instances": [AIRPLANE], "look_for": SOON, **given})
+
+
+def started(script, **given):
+    """What a server was sent by one start."""
+    with faults.serve(script) as server, visiting(server.api) as client:
+        start(client, **given)
+    return sent(server)
+
+
+# --- what is sent -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("instances", "expected"),
+    [
+        pytest.param([7, 8], [{"id": 7}, {"id": 8}], id="ids"),
+        pytest.param(7, [{"id": 7}], id="one id"),
+        pytest.param(pd.Series([7, 8]), [{"id": 7}, {"id": 8}], id="a column of ids"),
+        pytest.param((i for i in (7, 8)), [{"id": 7}, {"id": 8}], id="an iterator of ids"),
+        pytest.param([{"id": 7}], [{"id": 7}], id="a dict with the id"),
+        pytest.param([AIRPLANE], [AIRPLANE], id="a dict with the name"),
+        pytest.param(AIRPLANE, [AIRPLANE], id="one dict"),
+        pytest.param([{"id": None, **AIRPLANE}], [AIRPLANE], id="a dict with an empty key"),
+        pytest.param(pd.Series(AIRPLANE), [AIRPLANE], id="a Series with the name"),
+        pytest.param(pd.DataFrame([AIRPLANE]).iloc[0], [AIRPLANE], id="a row with the name"),
+        pytest.param([7, AIRPLANE], [{"id": 7}, AIRPLANE], id="both ways"),
+        pytest.param(INSTANCES, [{"id": 1}, {"id": 2}, {"id": 3}], id="an instances frame"),
+        pytest.param(INSTANCES[INSTANCES.index > 1], [{"id": 2}, {"id": 3}], id="rows of it"),
+        pytest.param(INSTANCES.iloc[1], [{"id": 2}], id="one row of it"),
+        pytest.param([INSTANCES.iloc[1], 7], [{"id": 2}, {"id": 7}], id="a row of it and an id"),
+        pytest.param(INSTANCES.index, [{"id": 1}, {"id": 2}, {"id": 3}], id="its index"),
+    ],
+)
+def test_instances_are_sent_as_documented(instances, expected):
+    assert started(Recorder(), instances=instances)["instances"] == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"project": "DEMO_PROJECT"}, {"project": "DEMO_PROJECT"}),
+        ({"project": None, "project_id": 402}, {"project_id": 402}),
+        ({"project": 402}, {"project_id": 402}),
+    ],
+)
+def test_project_is_sent_by_name_or_id(given, expected):
+    sent = started(Recorder(), **given)
+    assert {k: v for k, v in sent.items() if k.startswith("project")} == expected
+
+
+def test_whole_body_is_the_documented_one():
+    given = {"releases": {"DWH_GROUP": "R1"}, "description": "build via rest api", "restore": True}
+    sent = started(Recorder(), marker=False, **given)
+    assert sent == {**SCOPE, "instances": [AIRPLANE], **given}
+
+
+def test_nothing_is_sent_that_was_not_given():
+    assert started(Recorder(), marker=False) == {**SCOPE, "instances": [AIRPLANE]}
+
+
+@pytest.mark.parametrize("description", [None, "", "nightly", "Größe [mkframe-0123456789ab] \udc00"])
+def test_marker_follows_the_description(description):
+    words = started(Recorder(), description=description)["description"]
+    told, _, marker = words.rpartition("[")
+    assert told.rstrip() == (description or "")
+    assert MARKER.fullmatch(marker.removesuffix("]"))
+
+
+def test_each_start_has_its_own_marker():
+    with faults.serve(Recorder()) as server, visiting(server.api) as client:
+        markers = {start(client).marker for _ in range(5)}
+    assert len(markers) == 5
+
+
+# --- what comes back --------------------------------------------------------------------------------
+
+
+def test_result_is_small_and_frozen():
+    with faults.serve(Recorder()) as server, visiting(server.api) as client:
+        run = start(client)
+    assert (run.id, run.status, run.warnings) == (5139, "BUILDING", ())
+    assert f"[{run.marker}]" == sent(server)["description"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        run.id = 1
+
+
+def test_warnings_are_shown_where_start_was_called_and_kept():
+    answer = {"build": {"id": 7, "status": "BUILDING"}, "warnings": ["No release!", "Closed!"]}
+    with (
+        faults.serve(faults.reply(answer)) as server,
+        visiting(server.api) as client,
+        pytest.warns(UserWarning, match="Build 7: ") as shown,
+    ):
+        run = client.builds.start(**SCOPE, instances=[7])
+    assert [str(w.message) for w in shown] == ["Build 7: No release!", "Build 7: Closed!"]
+    assert {w.filename for w in shown} == {__file__}
+    assert run.warnings == ("No release!", "Closed!")
+
+
+@pytest.mark.parametrize(("said", "kept"), [(None, ()), ("One text.", ("One text.",)), ([1], ("1",))])
+def test_warnings_of_another_shape_are_kept(said, kept):
+    answer = faults.reply({"build": {"id": 7, "status": "BUILDING"}, "warnings": said})
+    with faults.serve(answer) as server, visiting(server.api) as client, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert start(client).warnings == kept
+
+
+@pytest.fixture(scope="module")
+def embedded():
+    with Server(builds=12, build_seconds=0.2) as server:
+        yield server
+
+
+@pytest.fixture
+def owner(embedded):
+    with visiting(embedded.url, **login(embedded)) as client:
+        yield client
+
+
+def test_a_real_server_warns_of_a_missing_release(owner):
+    with pytest.warns(UserWarning, match="DWH_GROUP"):
+        run = start(owner)
+    assert len(run.warnings) == 1
+
+
+def test_rows_of_find_start_a_build_of_those_instances(owner):
+    rows = owner.instances.find(project="DEMO_PROJECT", pattern="CORE_DV_HLS").head(2)
+    run = start(owner, instances=rows, releases={"DWH_GROUP": "R1"})
+    build = owner.builds.get(run.id)
+    assert build["instances"] == 2
+    assert build["patterns"] == rows["pattern_id"].unique().tolist()
+
+
+def test_deleted_instance_is_built_only_with_restore(owner):
+    deleted = owner.instances.find(project="DEMO_PROJECT", deleted=True).head(1)
+    releases = {"DWH_GROUP": "R1"}
+    with pytest.raises(errors.NotFound, match="Instance not found"):
+        start(owner, instances=deleted, releases=releases)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        assert start(owner, instances=deleted, releases=releases, restore=True).status == "BUILDING"
+
+
+# --- refused before anything is sent ----------------------------------------------------------------
+
+BAD = {
+    "no project": ({"project": None}, "needs project or project_id"),
+    "both projects": ({"project_id": 402}, "both project and project_id"),
+    "project of no name": ({"project": " "}, "project must be a name"),
+    "project id as text": ({"project": None, "project_id": "402"}, "whole number"),
+    "no instance": ({"instances": []}, "No instances are given"),
+    "empty frame": ({"instances": INSTANCES.head(0)}, "No instances are given"),
+    "instances missing": ({"instances": None}, "an instance must be a whole number, not None"),
+    "instance as text": ({"instances": "AIRPLANE"}, "'AIRPLANE'"),
+    "instance as bytes": ({"instances": b"7"}, "whole number"),
+    "instance as fraction": ({"instances": [7.0]}, "7.0"),
+    "instance as truth": ({"instances": [True]}, "True"),
+    "no folder": (
+        {"instances": [{"pattern": "P", "name": "A"}]},
+        "by its id, or by pattern, folder and name",
+    ),
+    "id and name": ({"instances": [{"id": 7, **AIRPLANE}]}, "with no other key"),
+    "empty dict": ({"instances": [{}]}, "this is neither"),
+    "folder of no name": ({"instances": [{**AIRPLANE, "folder": ""}]}, "folder must be a name"),
+    "id as text": ({"instances": [{"id": "7"}]}, "id must be a whole number"),
+    "one instance twice": ({"instances": [7, {"id": 7}]}, "given twice"),
+    "one name twice": ({"instances": [AIRPLANE, dict(AIRPLANE)]}, "given twice"),
+    "frame of builds": ({"instances": frames.from_rows("builds", rows("builds", 2))}, "not one of instances"),
+    "frame without ids": ({"instances": INSTANCES.reset_index(drop=True)}, "not one of instances"),
+    "row of a build": (
+        {"instances": frames.from_rows("builds", rows("builds", 1)).iloc[0]},
+        "this is neither",
+    ),
+    "row of a download": (
+        {"instances": frames.from_rows("downloads", rows("downloads", 1)).iloc[0]},
+        "this is neither",
+    ),
+    "releases as list": ({"releases": ["R1"]}, "releases must map"),
+    "release as id": ({"releases": {"DWH_GROUP": 21}}, "names to names"),
+    "description": ({"description": 5}, "description must be text"),
+    "restore": ({"restore": 1}, "restore must be True or False"),
+    "marker": ({"marker": "yes"}, "marker must be True or False"),
+    "look_for as text": ({"look_for": "6"}, "look_for must be seconds"),
+    "look_for below zero": ({"look_for": -1}, "look_for must be seconds"),
+    "look_for without end": ({"look_for": float("inf")}, "look_for must be seconds"),
+    "look_for not a number": ({"look_for": float("nan")}, "look_for must be seconds"),
+}
+
+
+@pytest.fixture(scope="module")
+def silent():
+    """A server that must not be asked."""
+    with faults.serve(faults.vendor(500, "asked")) as server:
+        yield server
+
+
+@pytest.mark.parametrize(("given", "sentence"), BAD.values(), ids=BAD)
+def test_bad_argument_is_refused_before_anything_is_sent(silent, given, sentence):
+    with visiting(silent.api) as client, pytest.raises(errors.InputError, match=sentence) as caught:
+        start(client, **given)
+    assert caught.value.hint
+    assert silent.connections == 0
+
+
+# --- refused by the server --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 429, 301])
+def test_refusal_is_raised_as_it_is_and_nobody_looks(status):
+    with (
+        faults.serve(faults.vendor(status, "No.")) as server,
+        visiting(server.api) as client,
+        pytest.raises(errors.for_status(status)) as caught,
+    ):
+        start(client)
+    assert caught.value.status == status
+    assert [r.method for r in server.requests] == ["POST"]
+
+
+def test_refused_connection_says_that_nothing_was_sent():
+    with (
+        faults.nobody_listens() as url,
+        visiting(url) as client,
+        pytest.raises(errors.Unreachable, match="nothing was sent"),
+    ):
+        start(client)
+
+
+def test_expired_token_is_renewed_and_the_body_sent_again():
+    script = {
+        "POST " + BUILDS: [
+            faults.unauthenticated(),
+            Recorder()(faults.Request("POST", BUILDS, {}, b"{}", 1)),
+        ],
+        "/authentication": faults.token("fresh"),
+    }
+    with (
+        faults.serve(script) as server,
+        visiting(server.api, email="ada@example.org", password=Secret("word")) as client,
+    ):
+        assert start(client).id == 5139
+    first, second = server.to(BUILDS, "POST")
+    assert first.body == second.body
+    assert second.headers["authorization"] == "Bearer fresh"
+
+
+def test_login_that_breaks_is_no_lost_build():
+    with (
+        faults.serve({"/authentication": faults.reset()}) as server,
+        visiting(server.api, token=None, email="ada@example.org", password=Secret("word")) as client,
+        pytest.raises(errors.ConnectionLost, match="/authentication"),
+    ):
+        start(client)
+    assert server.to(BUILDS) == []
+
+
+# --- the answer is lost -----------------------------------------------------------------------------
+
+DOCUMENTED = faults.reply({"build": {"id": 1, "status": "BUILDING"}, "warnings": []}, 201)
+LOST = {
+    "reset": faults.reset(),
+    "closed": faults.closed(),
+    "cut": faults.cut(DOCUMENTED),
+    "reset in the body": faults.cut(DOCUMENTED, "reset"),
+    "no answer in time": faults.silence(),
+    "broken gzip": faults.broken_gzip(DOCUMENTED),
+    "page": faults.html(),
+    "empty": faults.content(b"", "application/json"),
+    "broken JSON": faults.content(b'{"build": {"id":', "application/json"),
+    "list": faults.reply([]),
+    "no build": faults.reply({"warnings": []}),
+    "no status": faults.reply({"build": {"id": 7}}),
+    "id as text": faults.reply({"build": {"id": "7", "status": "BUILDING"}}),
+    "202": faults.reply({}, 202),
+    "204": faults.Answer(204),
+    "408": faults.vendor(408),
+    "500": faults.vendor(500),
+    "502 page": faults.html(502),
+    "503": faults.later(503, 0),
+    "504": faults.html(504),
+}
+lost = pytest.mark.parametrize("answer", LOST.values(), ids=LOST)
+
+
+def trial(recorder, **given):
+    """One start, whose warnings are not looked at; the server that saw it, and what came of it."""
+    with (
+        faults.serve(recorder) as server,
+        visiting(server.api, read_timeout=0.3) as client,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            outcome = start(client, **given)
+        except errors.MkframeError as error:
+            outcome = error
+    assert len(server.to(BUILDS, "POST")) == 1
+    return server, outcome
+
+
+@lost
+def test_build_of_a_lost_answer_is_adopted(answer):
+    recorder = Recorder(answer)
+    recorder.rows = rows("builds", 3)
+    server, run = trial(recorder)
+    assert (run.id, run.status) == (5142, "BUILDING")
+    assert run.marker in sent(server)["description"]
+
+
+@lost
+def test_start_that_was_not_carried_out_is_said(answer):
+    _, outcome = trial(Recorder(answer, records=False))
+    assert isinstance(outcome, runs.NotStarted)
+    assert "none was started" in outcome.message
+    assert f"kraft.builds.confirm('{outcome.marker}', project='DEMO_PROJECT')" in outcome.hint
+
+
+@lost
+def test_where_looking_fails_the_call_that_settles_it_is_named(answer):
+    server, outcome = trial(Recorder(answer, sees=faults.vendor(403, "Not for you")))
+    assert isinstance(outcome, runs.Unconfirmed)
+    assert outcome.marker in sent(server)["description"]
+    assert f"kraft.builds.confirm('{outcome.marker}', project='DEMO_PROJECT')" in outcome.hint
+
+
+@pytest.mark.parametrize("sees", [faults.reset(), faults.html(), faults.vendor(503), faults.reply([1])])
+def test_any_trouble_while_looking_leaves_it_unconfirmed(sees):
+    _, outcome = trial(Recorder(faults.reset(), sees=sees))
+    assert isinstance(outcome, runs.Unconfirmed)
+    assert "could not be searched" in outcome.message
+
+
+@lost
+def test_without_a_marker_a_lost_answer_stays_unconfirmed(answer):
+    server, outcome = trial(Recorder(answer), marker=False)
+    assert isinstance(outcome, runs.Unconfirmed)
+    assert outcome.marker is None
+    assert server.to(BUILDS, "GET") == []
+
+
+def test_adopting_is_shown_where_start_was_called():
+    with (
+        faults.serve(Recorder(faults.reset())) as server,
+        visiting(server.api) as client,
+        pytest.warns(UserWarning, match="answer was lost") as shown,
+    ):
+        run = client.builds.start(**SCOPE, instances=[7])
+    assert shown[0].filename == __file__
+    assert len(run.warnings) == 1
+
+
+def test_looking_asks_only_for_builds_of_the_project():
+    server, _ = trial(Recorder(faults.reset()), project=None, project_id=402)
+    assert [r.query for r in server.to(BUILDS, "GET")] == [{"project_id": "402"}]
+
+
+def test_build_that_is_recorded_late_is_found():
+    server, run = trial(Recorder(faults.reset(), late=3), look_for=5)
+    assert run.id == 5139
+    assert len(server.to(BUILDS, "GET")) == 4
+
+
+def test_server_that_restarts_while_looking_is_asked_again():
+    recorder = Recorder(faults.reset())
+    away = [faults.vendor(503)] * 4
+
+    def script(request):
+        return away.pop() if request.method == "GET" and away else recorder(request)
+
+    _, run = trial(script, look_for=5)
+    assert run.id == 5139
+
+
+def test_marker_on_two_builds_is_said():
+    recorder = Recorder(faults.reset())
+
+    def repeated(request):
+        if request.method == "POST":
+            recorder(request)
+        return recorder(request)
+
+    _, run = trial(repeated)
+    assert run.id == 5139
+    assert "5139, 5140 carry the same marker" in run.warnings[1]
+
+
+def test_lost_answer_keeps_what_the_server_said():
+    _, outcome = trial(Recorder(faults.vendor(500, "Disk full"), records=False))
+    assert (outcome.status, outcome.vendor_message) == (500, "Disk full")
+    assert "Disk full" in str(outcome)
+
+
+def test_error_survives_pickling():
+    _, outcome = trial(Recorder(faults.reset(), records=False))
+    copy = pickle.loads(pickle.dumps(outcome))
+    assert (type(copy), copy.marker, str(copy)) == (type(outcome), outcome.marker, str(outcome))
+
+
+def test_interrupt_names_the_call_that_tells():
+    main = threading.main_thread().ident
+
+    def script(request):
+        signal.pthread_kill(main, signal.SIGINT)
+        return faults.silence()
+
+    with (
+        faults.serve(script) as server,
+        visiting(server.api) as client,
+        pytest.raises(KeyboardInterrupt) as caught,
+    ):
+        start(client)
+    (marker,) = MARKER.findall(sent(server)["description"])
+    assert caught.value.__notes__ == [f"A build may run: kraft.builds.confirm('{marker}') tells."]
+
+
+# --- settling it later ------------------------------------------------------------------------------
+
+WORD = "mkframe-0123456789ab"
+
+
+def test_confirm_finds_the_build():
+    recorder = Recorder()
+    recorder.rows = rows("builds", 3)
+    recorder.rows[1]["description"] = f"nightly [{WORD}]"
+    with faults.serve(recorder) as server, visiting(server.api) as client:
+        assert client.builds.confirm(WORD, project_id=402).id == 2
+    assert [r.query for r in server.requests] == [{"project_id": "402"}]
+
+
+def test_confirm_says_that_none_was_started():
+    with (
+        faults.serve(Recorder()) as server,
+        visiting(server.api) as client,
+        pytest.raises(runs.NotStarted, match=f"(?i)no build carries the marker {WORD}"),
+    ):
+        client.builds.confirm(WORD, look_for=0)
+
+
+def test_confirm_that_cannot_look_stays_unconfirmed():
+    with (
+        faults.nobody_listens() as url,
+        visiting(url) as client,
+        pytest.raises(runs.Unconfirmed, match="connection was refused") as caught,
+    ):
+        client.builds.confirm(WORD, project="DEMO_PROJECT", look_for=0)
+    assert caught.value.marker == WORD
+
+
+@pytest.mark.parametrize(
+    ("marker", "given"),
+    [
+        ("", {}),
+        ("mkframe-", {}),
+        (f" {WORD}", {}),
+        (None, {}),
+        (5139, {}),
+        (WORD, {"look_for": -1}),
+        (WORD, {"project": "A", "project_id": 1}),
+        (WORD, {"project_id": "402"}),
+    ],
+)
+def test_confirm_refuses_a_bad_argument(silent, marker, given):
+    with visiting(silent.api) as client, pytest.raises(errors.InputError):
+        client.builds.confirm(marker, **given)
+    assert silent.connections == 0
+
+
+# --- a hundred times --------------------------------------------------------------------------------
+
+TIMES = 100
+
+
+def quiet_start(client, number):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return start(client, description=f"number {number}", releases={"DWH_GROUP": "R1"})
+
+
+@pytest.fixture
+def fresh():
+    """A server of one's own, and a client of it that sees the truth."""
+    with Server(builds=5, build_seconds=0.2) as server, visiting(server.url, **login(server)) as client:
+        yield server, client
+
+
+def test_hundred_starts_whose_answers_are_reset_are_hundred_builds(fresh):
+    embedded, truth = fresh
+    before = set(truth.builds.find().index)
+    relay = Relay(embedded, after=lambda request: faults.reset() if is_start(request) else None)
+    with faults.serve(relay) as server, visiting(server.api, **login(embedded)) as client:
+        ids = {quiet_start(client, number).id: number for number in range(TIMES)}
+    relay.close()
+    builds = truth.builds.find()
+    new = builds.loc[~builds.index.isin(before), "description"].str.replace(r" \[.*", "", regex=True)
+    assert new.to_dict() == {i: f"number {number}" for i, number in ids.items()}
+    assert len(server.to(BUILDS, "POST")) == TIMES == len(ids)
+
+
+def test_hundred_requests_that_are_dropped_unread_start_nothing(fresh):
+    """Each call comes on a connection of its own, which is reset before anything of it is read."""
+    embedded, truth = fresh
+    before = truth.builds.find()
+    relay, token, dropping = Relay(embedded), truth._transport._current_token(), threading.Event()
+
+    def drop(number):
+        unread = dropping.is_set()
+        dropping.clear()
+        # A little later, so that the request is on its way when the connection breaks.
+        return faults.Answer(None, latency=0.005, end="reset") if unread else None
+
+    with faults.serve(relay, on_accept=drop) as server:
+        for number in range(TIMES):
+            dropping.set()
+            with (
+                visiting(server.api, token=token) as client,
+                pytest.raises((runs.NotStarted, errors.Unreachable)),
+            ):
+                start(client, description=f"number {number}", look_for=0)
+    relay.close()
+    assert server.to(BUILDS, "POST") == []
+    assert len(server.to(BUILDS, "GET")) > TIMES / 2
+    pd.testing.assert_index_equal(truth.builds.find().index, before.index)
+
+
+def test_starts_lost_now_before_now_after_are_never_doubled(fresh):
+    """Dropped once it was read, answered, reset when it was carried out: what is said is what there is."""
+    embedded, truth = fresh
+    turns = iter(["drop", "answer", "reset"] * 7)
+    turn = {}
+
+    def instead(request):
+        if is_start(request):
+            turn["now"] = next(turns)
+        return faults.reset() if is_start(request) and turn["now"] == "drop" else None
+
+    def after(request):
+        return faults.reset() if is_start(request) and turn["now"] == "reset" else None
+
+    before = len(truth.builds.find())
+    relay, said = Relay(embedded, instead, after), []
+    with faults.serve(relay) as server, visiting(server.api, **login(embedded)) as client:
+        for number in range(21):
+            try:
+                said.append(quiet_start(client, number).id)
+            except runs.NotStarted:
+                said.append(None)
+    relay.close()
+    assert [i is None for i in said] == [True, False, False] * 7
+    builds = truth.builds.find()
+    assert len(builds) == before + 14
+    assert all(
+        re.match(rf"number {number} \[", builds.loc[i, "description"])
+        for number, i in enumerate(said)
+        if i is not None
+    )

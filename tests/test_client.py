@@ -1,0 +1,537 @@
+"""Every accessor against the embedded server; what Tab and Shift-Tab show; what a person is told."""
+
+import contextlib
+import datetime as dt
+import inspect
+import pickle
+import queue
+import time
+import traceback
+
+import pandas as pd
+import pytest
+
+import mkframe as mk
+from mkframe import client as room
+from mkframe import errors, frames
+from mkframe.embedded import Server, words
+from mkframe.schema import RESOURCES
+from mkframe.settings import Secret, Settings
+from mkframe.transport import Transport
+from tests import faults
+from tests.rows import rows
+from tests.runs.servers import login, visiting
+
+FOUND = [r for r in RESOURCES.values() if "find" in r.verbs]
+GOT = [r for r in RESOURCES.values() if "get" in r.verbs]
+each = pytest.mark.parametrize("resource", RESOURCES.values(), ids=lambda r: r.name)
+each_found = pytest.mark.parametrize("resource", FOUND, ids=lambda r: r.name)
+each_got = pytest.mark.parametrize("resource", GOT, ids=lambda r: r.name)
+
+
+def scope(resource):
+    """What a find cannot do without."""
+    return {group.names[0]: "DEMO_PROJECT" for group in resource.exclusive if group.required}
+
+
+def promised_types(resource):
+    """The dtypes of the columns, except where the reference gives no type."""
+    fields = (f for f in resource.fields if f.name != resource.key and f.type != "any")
+    return {f.name: frames.dtype_of(f) for f in fields}
+
+
+def found(kraft, resource, **given):
+    return getattr(kraft, resource.name).find(**{**scope(resource), **given})
+
+
+@pytest.fixture(scope="module")
+def kraft():
+    """A server whose story stands still, so that two questions have the same answer."""
+    with mk.demo(builds=300, seed=7, now=dt.datetime(2026, 6, 17, 9, 30, tzinfo=dt.UTC)) as client:
+        yield client
+
+
+# --- the accessors ----------------------------------------------------------------------------------
+
+
+@each
+def test_accessor_has_the_verbs_of_the_schema(kraft, resource):
+    accessor = getattr(kraft, resource.name)
+    verbs = {verb for verb in ("find", "get", "start", "fetch", "query") if hasattr(accessor, verb)}
+    assert verbs == set(resource.verbs)
+
+
+@each
+def test_repr_of_an_accessor_says_what_can_be_asked(kraft, resource):
+    shown = repr(getattr(kraft, resource.name))
+    assert all(f"{verb}()" in shown for verb in resource.verbs)
+
+
+@each_found
+def test_find_returns_the_declared_columns_and_types(kraft, resource):
+    frame = found(kraft, resource)
+    assert frame.columns.tolist() == [f.name for f in resource.fields if f.name != resource.key]
+    for name, dtype in promised_types(resource).items():
+        assert frame[name].dtype == dtype, name
+    assert (frame.index.name, frame.index.dtype) == (resource.key, "int64")
+    assert len(frame) > 0
+
+
+@each_found
+def test_find_notes_what_was_asked(kraft, resource):
+    attrs = found(kraft, resource).attrs
+    assert (attrs["resource"], attrs["filters"]) == (resource.name, scope(resource))
+    assert pd.Timestamp(attrs["loaded_at"]).tz is not None
+
+
+@each_got
+def test_get_is_the_row_of_find(kraft, resource):
+    frame = found(kraft, resource)
+    row = getattr(kraft, resource.name).get(frame.index[-1])
+    pd.testing.assert_series_equal(row, frame.iloc[-1])
+
+
+@each_got
+def test_get_of_no_row_is_not_found(kraft, resource):
+    with pytest.raises(errors.NotFound, match="No record found for id '999999'"):
+        getattr(kraft, resource.name).get(999_999)
+
+
+@each_got
+@pytest.mark.parametrize("id", [None, "5139", 1.0, True])
+def test_get_refuses_what_is_no_id(silent, resource, id):
+    with visiting(silent.api) as client, pytest.raises(errors.InputError, match="id must be a whole number"):
+        getattr(client, resource.name).get(id)
+    assert silent.connections == 0
+
+
+@each_found
+@pytest.mark.parametrize("count", [0, 1])
+def test_types_are_the_same_for_no_row_and_for_one(resource, count):
+    with faults.serve(faults.reply(rows(resource.name, count))) as server, visiting(server.api) as client:
+        frame = found(client, resource)
+    assert len(frame) == count
+    for name, dtype in promised_types(resource).items():
+        assert frame[name].dtype == dtype, name
+
+
+# --- names and ids ----------------------------------------------------------------------------------
+
+PAIRS = {
+    "project": ("DEMO_PROJECT", 402),
+    "pattern": ("CORE_DV_HLS", 808),
+    "user": (words.USERS[6], 6),
+    "checked_out_by_user": (words.USERS[6], 6),
+    "deployment": ("SYNAPSE_TEST", 13),
+    "instance_folder": ("/STAGING/ERP", 309),
+    "agents.group": ("ON_PREMISES", 1),
+    "releases.group": ("DWH_GROUP", 1),
+}
+NAMED = [(r, f.name) for r in FOUND for f in r.filters if f"{f.name}_id" in {g.name for g in r.filters}]
+NAMED = [(r, name) for r, name in NAMED if (r.name, name) != ("agents", "agent")]
+
+
+def pair(kraft, resource, name):
+    if name == "instance":
+        return instance_with_variables(kraft)
+    return PAIRS.get(name) or PAIRS[f"{resource.name}.{name}"]
+
+
+def instance_with_variables(kraft):
+    """Name and id of an instance whose name occurs once, and which has a variable of its own."""
+    names = pd.concat([kraft.instances.find(project_id=i)["name"] for i in kraft.projects.find().index])
+    once = names.drop_duplicates(keep=False)
+    return next((n, i) for i, n in once.items() if len(kraft.pattern_variables.find(instance_id=i)))
+
+
+@pytest.mark.parametrize(("resource", "name"), NAMED, ids=[f"{r.name}-{n}" for r, n in NAMED])
+def test_name_and_id_find_the_same_rows(kraft, resource, name):
+    word, number = pair(kraft, resource, name)
+    needed = {} if name == "project" else scope(resource)
+    by_name, by_id, by_either = (
+        getattr(kraft, resource.name).find(**needed, **given)
+        for given in ({name: word}, {f"{name}_id": number}, {name: number})
+    )
+    pd.testing.assert_frame_equal(by_name, by_id, check_flags=False)
+    pd.testing.assert_frame_equal(by_id, by_either, check_flags=False)
+    everything = getattr(kraft, resource.name).find(**needed) if needed or not scope(resource) else None
+    assert everything is None or len(by_name) < len(everything)
+
+
+def test_releases_are_sent_as_one_json_object():
+    with faults.serve(faults.reply([])) as server, visiting(server.api) as client:
+        client.builds.find(releases={"DWH_GROUP": "R1"})
+    assert server.requests[0].query == {"releases": '{"DWH_GROUP": "R1"}'}
+
+
+def test_releases_find_the_builds_that_have_them(kraft):
+    (release,) = kraft.releases.find(group="DWH_GROUP", name="R1").index
+    builds = kraft.builds.find(releases={"DWH_GROUP": "R1"})
+    assert len(builds) > 0
+    assert all(release in ids for ids in builds["releases"])
+
+
+# --- names for ids ----------------------------------------------------------------------------------
+
+
+def test_names_add_three_columns_behind_the_others(kraft):
+    builds = kraft.builds.find()
+    named = kraft.names(builds)
+    assert named.columns.tolist() == [*builds.columns, "project", "pattern_names", "release_names"]
+    pd.testing.assert_frame_equal(named[builds.columns], builds)
+    assert named["project"].dtype == "str"
+
+
+def test_names_are_those_of_the_ids(kraft):
+    build = kraft.names(kraft.builds.find()).iloc[0]
+    assert build["project"] == kraft.projects.get(build["project_id"])["name"]
+    assert build["pattern_names"] == [kraft.patterns.get(i)["name"] for i in build["patterns"]]
+    assert build["release_names"] == [kraft.releases.get(i)["name"] for i in build["releases"]]
+
+
+def test_names_of_no_builds_have_the_same_types(kraft):
+    builds = kraft.builds.find()
+    assert kraft.names(builds.head(0)).dtypes.to_dict() == kraft.names(builds).dtypes.to_dict()
+
+
+def test_names_of_unknown_ids_are_missing_or_their_numbers(kraft):
+    builds = frames.from_rows("builds", rows("builds", 1, project_id=9, patterns=[808, 9], releases=[]))
+    named = kraft.names(builds).iloc[0]
+    assert pd.isna(named["project"])
+    assert (named["pattern_names"], named["release_names"]) == (["CORE_DV_HLS", "9"], [])
+
+
+def test_names_ask_three_questions():
+    with faults.serve(faults.reply([])) as server, visiting(server.api) as client:
+        client.names(frames.from_rows("builds", rows("builds", 50)))
+    assert sorted(r.path.rpartition("/")[2] for r in server.requests) == ["patterns", "projects", "releases"]
+
+
+def test_names_leave_the_given_frame_alone(kraft):
+    builds = kraft.builds.find()
+    before = builds.copy()
+    named = kraft.names(builds)
+    named["status"] = "changed"
+    pd.testing.assert_frame_equal(builds, before)
+
+
+def test_names_need_builds(kraft):
+    with pytest.raises(errors.InputError, match="no column 'project_id'"):
+        kraft.names(kraft.projects.find())
+
+
+# --- what is shown before anything is sent ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def silent():
+    """A server that must not be asked."""
+    with faults.serve(faults.vendor(500, "asked")) as server:
+        yield server
+
+
+@each_found
+def test_signature_is_the_schema_by_keyword_only(resource):
+    accessor = next(c for c in vars(room).values() if getattr(c, "resource", None) == resource.name)
+    _, *parameters = inspect.signature(accessor.find).parameters.values()
+    assert [p.name for p in parameters] == [f.name for f in resource.filters]
+    assert all(p.kind is p.KEYWORD_ONLY and p.default is None for p in parameters)
+
+
+@each_found
+def test_help_names_every_filter_and_column(kraft, resource):
+    text = getattr(kraft, resource.name).find.__doc__
+    for told in (*resource.filters, *(f for f in resource.fields if f.name != resource.key)):
+        assert told.name in text
+        assert told.doc in text
+
+
+@each
+def test_every_verb_has_a_help(kraft, resource):
+    accessor = getattr(kraft, resource.name)
+    for verb in resource.verbs:
+        assert "Returns\n" in inspect.getdoc(getattr(accessor, verb))
+
+
+def test_signature_that_differs_from_the_schema_is_noticed():
+    with pytest.raises(TypeError, match=r"projects.find takes \['nmae'\]"):
+
+        class Wrong(room.Accessor):
+            resource = "projects"
+
+            def find(self, *, nmae=None): ...
+
+
+def test_looking_around_sends_nothing(silent):
+    with visiting(silent.api) as client:
+        for name in dir(client):
+            accessor = getattr(client, name)
+            repr(accessor), dir(accessor), inspect.getdoc(accessor)
+        repr(client)
+    assert silent.connections == 0
+
+
+def test_connecting_sends_nothing(silent):
+    with mk.connect(silent.api, email="ada@example.org", password="word"):
+        pass
+    assert silent.connections == 0
+
+
+# --- a real kernel ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kernel(silent):
+    """Ask a Jupyter kernel, in which `kraft` is a client, as a notebook does at Tab and Shift-Tab."""
+    pytest.importorskip("ipykernel")
+    from jupyter_client.manager import start_new_kernel
+
+    manager, channel = start_new_kernel(kernel_name="python3")
+
+    def ask(kind, code):
+        question = getattr(channel, kind)(code)
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            with contextlib.suppress(queue.Empty):
+                answer = channel.get_shell_msg(timeout=1)
+                if answer["parent_header"].get("msg_id") == question:
+                    return answer["content"]
+        raise TimeoutError(code)
+
+    begun = ask("execute", f"import mkframe as mk\nkraft = mk.connect({silent.api!r}, token='a-token')")
+    assert begun["status"] == "ok", begun
+    yield ask
+    channel.stop_channels()
+    manager.shutdown_kernel(now=True)
+    manager.cleanup_resources()
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("kraft.bui", ["build_deployments", "builds"]),
+        ("kraft.builds.", ["confirm", "find", "get", "start", "wait"]),
+        ("kraft.builds.find(pro", ["project=", "project_id="]),
+        ("kraft.releases.find(clo", ["closed="]),
+        ("kraft.builds.start(rest", ["restore="]),
+    ],
+)
+def test_tab_offers(kernel, typed, offered):
+    matches = kernel("complete", typed)["matches"]
+    assert set(offered) <= {match.removeprefix("kraft.").removeprefix("builds.") for match in matches}
+
+
+def test_shift_tab_shows_the_filters_and_what_comes_back(kernel):
+    text = kernel("inspect", "kraft.builds.find")["data"]["text/plain"]
+    for told in (*RESOURCES["builds"].filters, *RESOURCES["builds"].fields):
+        assert told.name in text
+    assert "project_id: " in text  # in the signature, which is coloured
+
+
+def test_tab_and_shift_tab_send_nothing(kernel, silent):
+    kernel("complete", "kraft.builds.find(")
+    kernel("inspect", "kraft.builds")
+    assert silent.connections == 0
+
+
+# --- secrets ----------------------------------------------------------------------------------------
+
+CANARY = "canary-7c1d"
+
+
+def everything_in(thing, depth=6):
+    """Texts that somebody sees who looks at an object and at what hangs on it."""
+    yield repr(thing)
+    attributes = vars(thing).values() if hasattr(thing, "__dict__") else ()
+    inner = thing.values() if isinstance(thing, dict) else attributes
+    for value in inner if depth else ():
+        yield from everything_in(value, depth - 1)
+
+
+def test_client_shows_no_secret():
+    script = {"/authentication": faults.token(f"{CANARY}-fresh"), "*": faults.reply([])}
+    with (
+        faults.serve(script) as server,
+        mk.connect(server.api, email="ada@example.org", password=f"{CANARY}-word") as client,
+    ):
+        client.builds.find()
+        shown = list(everything_in(client))
+    assert len(shown) > 50
+    assert not [text for text in shown if CANARY in text]
+
+
+def test_client_is_not_pickled():
+    with (
+        mk.connect("https://kraft.example/api/v1", token=CANARY) as client,
+        pytest.raises(TypeError) as caught,
+    ):
+        pickle.dumps(client)
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"url": "http://kraft.example/api/v1", "token": CANARY},
+        {"url": "nonsense", "token": CANARY},
+        {"url": 5, "token": CANARY},
+        {"token": f"Bearer {CANARY}"},
+        {"token": CANARY.encode()},
+        {"password": CANARY},
+        {"email": 5, "password": CANARY},
+    ],
+)
+def test_refused_connection_leaves_no_secret_behind(given):
+    with pytest.raises(errors.InputError) as caught:
+        mk.connect(**given)
+    error = caught.value
+    assert error.hint
+    assert CANARY not in str(error)
+    assert error.__cause__ is None
+    ours = [f for f, _ in traceback.walk_tb(error.__traceback__) if "mkframe" in f.f_globals["__name__"]]
+    assert ours
+    assert not [text for frame in ours for text in everything_in(frame.f_locals) if CANARY in text]
+
+
+# --- what a person is told --------------------------------------------------------------------------
+
+
+def told(act, kind):
+    """The sentence and the hint of an error, after checks that hold for each."""
+    with pytest.raises(errors.MkframeError) as caught:
+        act()
+    assert type(caught.value) is kind
+    sentence, hint = caught.value.message, caught.value.hint
+    assert sentence.endswith(".")
+    assert hint.endswith((".", "?"))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+    return sentence, hint
+
+
+def test_wrong_filter_name(silent):
+    with visiting(silent.api) as client:
+        sentence, hint = told(lambda: client.builds.find(projct="A"), errors.InputError)
+    assert sentence == "builds has no filter 'projct'."
+    assert hint.startswith("Did you mean 'project'?")
+    assert silent.connections == 0
+
+
+def test_filter_without_a_name(silent):
+    with visiting(silent.api) as client:
+        sentence, hint = told(lambda: client.builds.find("DEMO_PROJECT"), errors.InputError)
+    assert "by name only" in sentence
+    assert "project=" in hint
+    assert silent.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [({}, "needs project or project_id"), ({"project": "A", "project_id": 1}, "both")]
+)
+def test_neither_or_both_of_project_and_project_id(silent, given, expected):
+    with visiting(silent.api) as client:
+        sentence, hint = told(lambda: client.instances.find(**given), errors.InputError)
+    assert expected in sentence
+    assert "one of them" in hint
+    assert silent.connections == 0
+
+
+def test_unknown_project(kraft):
+    sentence, hint = told(lambda: kraft.builds.find(project="DEMO"), errors.NotFound)
+    assert "A project with the name 'DEMO' does not exist!" in sentence
+    assert "spelling" in hint
+
+
+def test_no_token(silent, monkeypatch):
+    monkeypatch.setattr("mkframe.settings._from_keyring", lambda url: None)
+    with mk.connect(silent.api) as client:
+        sentence, hint = told(client.builds.find, errors.NotAuthenticated)
+    assert "no token" in sentence
+    assert "MKFRAME_TOKEN" in hint
+    assert silent.connections == 0
+
+
+@pytest.fixture(scope="module")
+def brief():
+    """A server whose tokens live for a moment."""
+    with Server(builds=5, token_lifetime=0.3) as server:
+        yield server
+
+
+def test_wrong_password(brief):
+    with mk.connect(brief.url, email=brief.email, password="guess") as client:
+        sentence, hint = told(client.builds.find, errors.NotAuthenticated)
+    assert "Invalid login" in sentence
+    assert brief.email in hint
+
+
+def test_expired_token(brief):
+    with visiting(brief.url, **login(brief)) as client:
+        client.projects.find()
+        token = client._transport._current_token()
+    time.sleep(0.35)
+    with mk.connect(brief.url, token=token.reveal()) as client:
+        sentence, hint = told(client.builds.find, errors.NotAuthenticated)
+    assert "Not authenticated" in sentence
+    assert "has expired" in hint
+
+
+def test_expired_token_with_a_login_is_not_told_at_all(brief):
+    with visiting(brief.url, **login(brief)) as client:
+        for _ in range(2):
+            assert len(client.projects.find()) > 0
+            time.sleep(0.35)
+
+
+def test_server_down():
+    with faults.nobody_listens() as url, visiting(url) as client:
+        sentence, hint = told(client.builds.find, errors.Unreachable)
+    assert "nothing was sent" in sentence
+    assert "running" in hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words_of_it"),
+    [
+        (faults.silence(), errors.TimedOut, "no answer within 0.2 s"),
+        (faults.html(), errors.UnexpectedBody, "<html><body>Sign in"),
+        (faults.html(502), errors.ServerError, "<html><body>Sign in"),
+        (
+            faults.cut(faults.reply(rows("builds", 3))),
+            errors.ConnectionLost,
+            "before the answer was complete",
+        ),
+        (faults.content(b'[{"id": 1', "application/json"), errors.UnexpectedBody, '[{"id": 1'),
+        (faults.vendor(403, "Not for you!"), errors.Forbidden, "Not for you!"),
+        (faults.vendor(500, "Disk full"), errors.ServerError, "Disk full"),
+    ],
+    ids=["time-out", "page", "page 502", "cut", "broken JSON", "403", "500"],
+)
+def test_server_in_trouble(answer, kind, words_of_it):
+    with faults.serve(answer) as server, visiting(server.api, read_timeout=0.2) as client:
+        sentence, _ = told(client.builds.find, kind)
+    assert sentence.startswith(f"GET {server.api}/builds")
+    assert words_of_it in sentence
+
+
+# --- the client itself ------------------------------------------------------------------------------
+
+
+def test_client_shows_where_it_is(kraft):
+    assert repr(kraft) == f"<mkframe client of {kraft.url}>"
+
+
+def test_closing_twice_is_harmless():
+    closed = []
+    client = mk.Client(Transport(Settings("https://kraft.example/api/v1")), on_close=lambda: closed.append(1))
+    client.close()
+    client.close()
+    assert closed
+
+
+def test_leaving_the_block_ends_the_embedded_server():
+    with mk.demo(builds=3) as client:
+        url = client.url
+        client.projects.find()
+    with visiting(url, token=Secret("a-token")) as late, pytest.raises(errors.Unreachable):
+        late.projects.find()
