@@ -367,13 +367,18 @@ class Builds(_Gettable):
 
     @overload
     def wait(
-        self, id: int, *, timeout: float | None = ..., raise_on_failure: bool = ..., progress: bool = ...
+        self,
+        id: int | runs.BuildStart | pd.Series[Any],
+        *,
+        timeout: float | None = ...,
+        raise_on_failure: bool = ...,
+        progress: bool = ...,
     ) -> pd.Series[Any]: ...
 
     @overload
     def wait(
         self,
-        id: Iterable[int],
+        id: pd.DataFrame | Iterable[int],
         *,
         timeout: float | None = ...,
         raise_on_failure: bool = ...,
@@ -382,7 +387,7 @@ class Builds(_Gettable):
 
     def wait(
         self,
-        id: int | Iterable[int],
+        id: int | runs.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int],
         *,
         timeout: float | None = None,
         raise_on_failure: bool = False,
@@ -395,8 +400,8 @@ class Builds(_Gettable):
 
         Parameters
         ----------
-        id : int, or several
-            Build ID, or IDs.
+        id : int, BuildStart or Series, or several ids
+            Build ID, the result of `start`, or a row of `find`; a list of ids or a frame for several.
         timeout : float, optional
             Seconds to wait at most; without end by default.
         raise_on_failure : bool, default False
@@ -423,8 +428,9 @@ class Builds(_Gettable):
         ...     kraft.builds.wait(5139, progress=False)["status"]
         'FINISHED'
         """
-        single = not isinstance(id, Iterable) or isinstance(id, str)
-        numbers = [inputs.identifier("id", i) for i in ([id] if single else id)]  # type: ignore[union-attr]
+        single = isinstance(id, (runs.BuildStart, pd.Series, str)) or not isinstance(id, Iterable)
+        given: Any = [id] if single else id.index if isinstance(id, pd.DataFrame) else id
+        numbers = [inputs.identifier("id", _id_of(one)) for one in given]
         options = {"timeout": timeout, "raise_on_failure": raise_on_failure, "progress": progress}
         rows = runs.wait(self._transport, list(dict.fromkeys(numbers)), **options)  # type: ignore[arg-type]
         return rows.iloc[0] if single else rows
@@ -502,9 +508,15 @@ class Downloads(Accessor):
                     hint="Give rows of kraft.downloads.find(...) or mk.build_downloads(builds).",
                 )
             rows = zip(files.index, files["build_id"], files["name"], strict=True)
-            return [artifacts.File(int(i), int(b), n if isinstance(n, str) else None) for i, b, n in rows]
-        ids = files if isinstance(files, Iterable) and not isinstance(files, str) else [files]
-        return [artifacts.File(inputs.identifier("a download id", i)) for i in ids]
+            return [
+                artifacts.File(int(i), None if pd.isna(b) else int(b), n if isinstance(n, str) else None)
+                for i, b, n in rows
+            ]
+        single = isinstance(files, (pd.Series, str)) or not isinstance(files, Iterable)
+        return [
+            artifacts.File(inputs.identifier("a download id", _id_of(one)))
+            for one in ([files] if single else files)
+        ]
 
 
 class Deployments(_Gettable):
@@ -811,6 +823,13 @@ class Client:
         )
         named.attrs = dict(builds.attrs)
         return named
+
+
+def _id_of(thing: Any) -> Any:
+    """The id that a person means: by itself, of a build that was started, or of a row of a frame."""
+    if isinstance(thing, runs.BuildStart):
+        return thing.id
+    return thing.name if isinstance(thing, pd.Series) else thing
 
 
 def _named(lists: pd.Series[Any], names: pd.Series[str]) -> pd.Series[Any]:

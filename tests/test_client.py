@@ -13,7 +13,7 @@ import pytest
 
 import mkframe as mk
 from mkframe import client as room
-from mkframe import errors, frames
+from mkframe import errors, frames, runs
 from mkframe.embedded import Server, words
 from mkframe.schema import RESOURCES
 from mkframe.settings import Secret, Settings
@@ -535,3 +535,16 @@ def test_leaving_the_block_ends_the_embedded_server():
         client.projects.find()
     with visiting(url, token=Secret("a-token")) as late, pytest.raises(errors.Unreachable):
         late.projects.find()
+
+
+def test_wait_takes_what_start_and_find_give(kraft):
+    builds = kraft.builds.find().iloc[[0, 1]]
+    started = runs.BuildStart(int(builds.index[0]), "BUILDING")
+    assert kraft.builds.wait(started, progress=False).name == started.id
+    assert kraft.builds.wait(builds.iloc[0], progress=False).name == started.id
+    assert kraft.builds.wait(builds, progress=False).index.tolist() == builds.index.tolist()
+
+
+def test_fetch_takes_one_row_of_downloads(kraft, tmp_path):
+    row = kraft.downloads.find(build_id=5139).iloc[0]
+    assert kraft.downloads.fetch(row, to=tmp_path, progress=False)["status"].tolist() == ["fetched"]

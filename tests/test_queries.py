@@ -306,7 +306,7 @@ def test_real_answer_is_typed(kraft):
         "ID": "Int64",
         "INSTANCE": "str",
         "BUILD_START": "datetime64[us, UTC]",
-        "HALF": "object",
+        "HALF": "Float64",
         "NIL": "str",
     }
     assert len(frame) == 3

@@ -49,6 +49,9 @@ def check(field: Field, values: Sequence[Any], keys: Sequence[Any], download: ty
     """
     with contextlib.suppress(Surprise, msgspec.ValidationError):
         return _at_once(field, values, download)
+    if field.type == "timestamp":
+        with contextlib.suppress(Surprise):
+            return _some_odd_times(field, values, keys)
     convert = _downloads(download) if field.type == "downloads" else _CAREFUL[field.type]
     converted = [None if v is None else convert(v) for v in values]
     refused = next((i for i, v in enumerate(converted) if v is _REFUSED), None)
@@ -154,6 +157,23 @@ def _instant(value: Any) -> Any:
         return time if time.tzinfo is None else time.astimezone(dt.UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         return _REFUSED
+
+
+_VENDORS_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+
+
+def _some_odd_times(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> Piece:
+    """Pack times of which only those in other forms than the vendor's are read one by one."""
+    plain = [v if isinstance(v, str) and _VENDORS_FORM.fullmatch(v) else None for v in values]
+    piece = pack(field, plain)
+    odd = [i for i, v in enumerate(values) if v is not None and plain[i] is None]
+    for i in odd:
+        time = _instant(values[i])
+        if time is _REFUSED:
+            raise _refusal(field, keys[i], values[i])
+        piece.values[i] = time
+    _tell_zoneless(field, [values[i] for i in odd])
+    return piece
 
 
 def _tell_zoneless(field: Field, values: Sequence[Any]) -> None:
