@@ -8,11 +8,14 @@ import logging
 import os
 import pickle
 import socket
+import ssl
+import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import trustme
 
 from mkframe import errors
 from mkframe.schema import AUTHENTICATION
@@ -375,9 +378,53 @@ def test_server_that_speaks_no_https_is_said():
         with connected(server.api.replace("http:", "https:"), tries=1) as transport:
             error = failure(transport)
         assert server.requests == []
-    assert type(error) is errors.Unreachable
-    assert "does not speak https" in error.message
+    assert type(error) is errors.ConnectionLost
+    assert "does not look like https" in error.message
     assert error.hint
+
+
+@contextlib.contextmanager
+def over_tls(folder, monkeypatch, *, trusted):
+    """A server that reads one request over TLS and then breaks the encryption off."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    if trusted:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(folder / "authority.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    listening = socket.create_server(("127.0.0.1", 0))
+    seen = []
+
+    def once():
+        with contextlib.suppress(OSError), listening.accept()[0] as plain:
+            with context.wrap_socket(plain, server_side=True) as tls:
+                seen.append(tls.recv(65536))
+                with socket.socket(fileno=os.dup(tls.fileno())) as under:
+                    under.sendall(b"no TLS record at all")
+
+    thread = threading.Thread(target=once)
+    thread.start()
+    try:
+        yield f"https://localhost:{listening.getsockname()[1]}/api/v1", seen
+    finally:
+        thread.join()
+        listening.close()
+
+
+def test_certificate_that_nobody_vouches_for_is_said(tmp_path, monkeypatch):
+    with over_tls(tmp_path, monkeypatch, trusted=False) as (url, seen):
+        with connected(url, tries=1) as transport:
+            error = failure(transport)
+    assert type(error) is errors.Unreachable
+    assert "certificate" in error.message
+    assert seen == []
+
+
+def test_encryption_that_breaks_after_the_request_leaves_the_write_in_doubt(tmp_path, monkeypatch):
+    with over_tls(tmp_path, monkeypatch, trusted=True) as (url, seen), connected(url) as transport:
+        error = failure(transport, lambda: transport.post("/builds", {}, into=read))
+    assert type(error) is errors.ConnectionLost
+    assert seen[0].startswith(b"POST /api/v1/builds")
 
 
 def test_longer_pause_than_patience_is_named():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import json
+import ssl
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -160,13 +161,8 @@ def broken(error: BaseException, request: str, settings: Settings) -> errors.Con
     def is_a(*types: type[BaseException]) -> bool:
         return any(isinstance(step, types) for step in kinds)
 
-    if is_a(requests.exceptions.SSLError, urllib3.exceptions.SSLError) and "WRONG_VERSION" in str(error):
-        return errors.Unreachable(
-            f"{request}: the server does not speak https there.",
-            hint="Is the port right? A server on this machine may want http.",
-            request=request,
-        )
-    if is_a(requests.exceptions.SSLError, urllib3.exceptions.SSLError):
+    # Of all TLS errors only this one proves that nothing was sent; the others also come in mid-answer.
+    if is_a(ssl.SSLCertVerificationError):
         return errors.Unreachable(
             f"{request}: the server's certificate was not accepted.",
             hint="Is the host name right? Behind a company proxy, REQUESTS_CA_BUNDLE names its certificate.",
@@ -198,6 +194,12 @@ def broken(error: BaseException, request: str, settings: Settings) -> errors.Con
         return errors.TimedOut(
             f"{request}: no answer within {settings.read_timeout:g} s.",
             hint="The server may be busy; try again later, or ask for less.",
+            request=request,
+        )
+    if is_a(requests.exceptions.SSLError, urllib3.exceptions.SSLError) and "WRONG_VERSION" in str(error):
+        return errors.ConnectionLost(
+            f"{request}: what came does not look like https.",
+            hint="Is the port right? A server on this machine may want http.",
             request=request,
         )
     if is_a(requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError):

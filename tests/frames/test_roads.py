@@ -1,0 +1,119 @@
+"""Whole columns at once, with and without Arrow, and what makes a column go value by value."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mkframe import frames
+from mkframe.errors import SchemaError, SchemaWarning
+from mkframe.frames import checking
+from mkframe.frames.columns import Column
+from mkframe.frames.packing import Surprise, pack
+from mkframe.schema import RESOURCES, Field
+from tests.rows import body, row, rows
+
+TIME = "2026-04-02T08:14:40.320Z"
+WHEN = Field("when", "timestamp", "A time.")
+
+
+@pytest.fixture(params=["python", "pyarrow"])
+def storage(request):
+    if request.param == "pyarrow":
+        pytest.importorskip("pyarrow")
+    with pd.option_context("mode.string_storage", request.param):
+        yield request.param
+
+
+def test_text_is_kept_as_pandas_is_set_to(storage):
+    frame = frames.decode("builds", body(rows("builds", 3, name=None)))
+    assert frame["status"].dtype.storage == storage
+    assert frame["status"].tolist() == ["status 1", "status 2", "status 3"]
+    assert frame["name"].isna().all()
+
+
+def test_text_of_any_alphabet_survives(storage):
+    words = ["ü💥", "", "\x00", "a\nb", "\u202e", None]
+    frame = frames.decode("builds", body([row("builds", n, message=word) for n, word in enumerate(words)]))
+    assert frame["message"].replace({np.nan: None}).tolist() == words
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (TIME[:-1], f"Z{TIME}"),
+        (f"{TIME}\n{TIME}",),
+        (f"{TIME}\n{TIME}", ""),
+        (TIME.replace(".", ":"),),
+        (TIME.replace("0", ":"),),
+        (TIME.replace("2026", "+026"),),
+        ("2026-02-30T08:14:40.320Z",),
+    ],
+)
+def test_no_text_makes_up_for_another_in_a_column_of_times(values):
+    with pytest.raises(Surprise):
+        pack(WHEN, values)
+
+
+@pytest.mark.parametrize("value", [2, -1, 256, 10**30])
+def test_flag_that_is_neither_0_nor_1_leaves_the_fast_road(value):
+    with pytest.raises(Surprise):
+        pack(Field("flag", "flag", "A flag."), (0, value, None))
+
+
+@pytest.mark.parametrize("kind", ["int", "flag", "timestamp", "str", "any"])
+def test_column_of_nulls_only(kind):
+    column = Column(Field("x", kind, "A field."))
+    column.add(pack(column.field, (None, None)))
+    assert pd.isna(pd.Series(column.array())).tolist() == [True, True]
+
+
+def test_column_that_grows_holds_its_values_and_nulls_in_order():
+    column = Column(Field("x", "int", "A number."))
+    values = [None if n > 50 and n % 7 == 0 else n for n in range(100)]
+    for start in range(0, 100, 9):
+        column.add(pack(column.field, tuple(values[start : start + 9])))
+    assert [None if v is pd.NA else v for v in column.array()] == values
+
+
+def test_arrays_of_a_frame_can_be_written_to():
+    frame = frames.decode("builds", body(rows("builds", 3)))
+    frame.loc[1, ["deleted", "project_id", "build_start"]] = [True, 7, pd.Timestamp(TIME)]
+    assert frame.loc[1, "project_id"] == 7
+
+
+def test_one_odd_time_does_not_send_the_others_value_by_value(monkeypatch):
+    seen = []
+    read = checking._instant
+    monkeypatch.setattr(checking, "_instant", lambda value: (seen.append(value), read(value))[1])
+    odd = "2026-04-02T10:14:40+02:00"
+    frame = frames.decode("builds", body([*rows("builds", 20), row("builds", 21, build_start=odd)]))
+    assert seen == [odd]
+    assert frame.loc[21, "build_start"] == pd.Timestamp(odd)
+
+
+def test_odd_time_without_a_zone_is_told_among_plain_ones():
+    records = [*rows("builds", 3), row("builds", 4, build_start="2026-04-02T08:14:40")]
+    with pytest.warns(SchemaWarning, match="1 times such as"):
+        frames.decode("builds", body(records))
+
+
+@pytest.mark.parametrize(("name", "value"), [("message", "half \ud800"), ("labels", ["\udfff"])])
+def test_half_a_character_is_refused_wherever_text_is_kept(storage, name, value):
+    resource = "builds" if name == "message" else "instances"
+    with pytest.raises(SchemaError, match=name):
+        frames.from_rows(resource, [row(resource, **{name: value})])
+
+
+@pytest.mark.parametrize("value", [[1, None], [True], [2**63], [1.5], ["1"]])
+def test_list_with_a_value_of_another_type_is_named(value):
+    with pytest.raises(SchemaError, match="Column 'patterns', row 2"):
+        frames.decode("builds", body([row("builds", 1), row("builds", 2, patterns=value)]))
+
+
+def test_careful_road_keeps_the_dtypes_of_every_resource(storage):
+    for resource in (name for name, known in RESOURCES.items() if "find" in known.verbs):
+        records = rows(resource, 3)
+        careful = frames.from_rows(resource, json.loads(body(records)))
+        pd.testing.assert_frame_equal(careful, frames.decode(resource, body(records)))

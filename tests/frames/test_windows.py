@@ -1,0 +1,108 @@
+"""Downloads inside builds: windows on one table that read like lists."""
+
+import copy
+import pickle
+
+import pandas as pd
+import pytest
+
+import mkframe as mk
+from mkframe import frames
+from mkframe.errors import InputError, SchemaError
+from mkframe.frames import windows as module
+from tests.rows import body, download, row
+
+
+@pytest.fixture
+def builds():
+    """Five builds with 0 to 4 downloads, numbered through."""
+    numbers = iter(range(1, 100))
+    records = [
+        row("builds", n, downloads=[download(next(numbers)) for _ in range(n - 1)]) for n in range(1, 6)
+    ]
+    return frames.decode("builds", body(records))
+
+
+def ids(cell):
+    return [record.id for record in cell]
+
+
+def test_cell_reads_like_a_list(builds):
+    cell = builds.loc[4, "downloads"]
+    assert len(cell) == 3
+    assert ids(cell) == [cell[0].id, cell[1].id, cell[-1].id] == [4, 5, 6]
+    assert ids(cell[1:]) == [5, 6]
+
+
+def test_place_beyond_the_end_is_an_index_error(builds):
+    with pytest.raises(IndexError):
+        builds.loc[4, "downloads"][3]
+
+
+def test_cell_without_downloads_is_false(builds):
+    assert not builds.loc[1, "downloads"]
+
+
+def test_cells_are_equal_by_their_records(builds):
+    others = builds.copy(deep=True)
+    assert builds.loc[4, "downloads"] == list(others.loc[4, "downloads"])
+    assert builds.loc[4, "downloads"] != builds.loc[5, "downloads"]
+
+
+def test_cell_cannot_be_changed(builds):
+    with pytest.raises(AttributeError, match="immutable"):
+        builds.loc[4, "downloads"].build = 0
+
+
+def test_null_is_none_in_a_record():
+    builds = frames.decode(
+        "builds", body([row("builds", downloads=[download(1, file_id=None, pattern=None)])])
+    )
+    record = builds.loc[1, "downloads"][0]
+    assert (record.file_id, record.pattern) == (None, None)
+
+
+def test_records_beyond_one_block_are_found(monkeypatch):
+    monkeypatch.setattr(module, "_AT_ONCE", 3)
+    builds = frames.decode("builds", body([row("builds", downloads=[download(n) for n in range(8)])]))
+    assert ids(builds.loc[1, "downloads"]) == list(range(8))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda frame: pickle.loads(pickle.dumps(frame))])
+def test_frame_survives_being_copied(builds, copied):
+    pd.testing.assert_frame_equal(mk.build_downloads(copied(builds)), mk.build_downloads(builds))
+
+
+def test_some_builds_give_their_downloads_in_their_order(builds):
+    child = mk.build_downloads(builds.loc[[5, 1, 3]])
+    assert child.index.tolist() == [7, 8, 9, 10, 2, 3]
+    assert child["build_id"].tolist() == [5, 5, 5, 5, 3, 3]
+
+
+def test_builds_of_two_answers_give_the_downloads_of_both(builds):
+    late = frames.decode("builds", body([row("builds", 9, downloads=[download(90, type="IICS")])]))
+    child = mk.build_downloads(pd.concat([builds.loc[[3]], late, builds.loc[[2]]]))
+    assert child["build_id"].to_dict() == {2: 3, 3: 3, 90: 9, 1: 2}
+    assert child.loc[90, "type"] == "IICS"
+
+
+def test_null_in_place_of_the_list_is_no_download():
+    builds = frames.from_rows("builds", [row("builds", 1, downloads=None), row("builds", 2)])
+    assert builds["downloads"].isna().tolist() == [True, False]
+    assert mk.build_downloads(builds)["build_id"].tolist() == [2]
+
+
+def test_changing_the_child_leaves_the_builds_alone(builds):
+    child = mk.build_downloads(builds)
+    child.loc[4, "name"] = "other"
+    assert builds.loc[4, "downloads"][0].name != "other"
+
+
+def test_number_that_64_bits_cannot_hold_is_named():
+    with pytest.raises(SchemaError, match="Column 'downloads', row 1"):
+        frames.decode("builds", body([row("builds", downloads=[download(1, file_id=2**63)])]))
+
+
+def test_column_that_find_did_not_make_is_told():
+    with pytest.raises(InputError, match="which find\\(\\) did not put there"):
+        mk.build_downloads(pd.DataFrame({"downloads": [[1]]}, index=pd.Index([1], name="id")))
