@@ -396,11 +396,14 @@ def over_tls(folder, monkeypatch, *, trusted):
     seen = []
 
     def once():
-        with contextlib.suppress(OSError), listening.accept()[0] as plain:
-            with context.wrap_socket(plain, server_side=True) as tls:
-                seen.append(tls.recv(65536))
-                with socket.socket(fileno=os.dup(tls.fileno())) as under:
-                    under.sendall(b"no TLS record at all")
+        with (
+            contextlib.suppress(OSError),
+            listening.accept()[0] as plain,
+            context.wrap_socket(plain, server_side=True) as tls,
+        ):
+            seen.append(tls.recv(65536))
+            with socket.socket(fileno=os.dup(tls.fileno())) as under:
+                under.sendall(b"no TLS record at all")
 
     thread = threading.Thread(target=once)
     thread.start()
@@ -412,9 +415,9 @@ def over_tls(folder, monkeypatch, *, trusted):
 
 
 def test_certificate_that_nobody_vouches_for_is_said(tmp_path, monkeypatch):
-    with over_tls(tmp_path, monkeypatch, trusted=False) as (url, seen):
-        with connected(url, tries=1) as transport:
-            error = failure(transport)
+    served = over_tls(tmp_path, monkeypatch, trusted=False)
+    with served as (url, seen), connected(url, tries=1) as transport:
+        error = failure(transport)
     assert type(error) is errors.Unreachable
     assert "certificate" in error.message
     assert seen == []
