@@ -19,7 +19,13 @@
     │   └── ServerError                  5xx
     ├── UnexpectedBody                   status 200, but not what the reference promises
     │   └── SchemaError                  JSON, but a value of another type: column, row and value
-    └── ArtifactError                    a file or archive that is broken, or that would do harm
+    ├── ArtifactError                    a file or archive that is broken, or that would do harm
+    ├── NotStarted                       the answer was lost, and no build carries the marker
+    ├── Unconfirmed                      the answer was lost, and a build may run
+    ├── BuildFailed                      a build that was waited for did not finish
+    ├── StillBuilding                    the waiting has ended before the build
+    ├── QueryFailed                      a statement ended with status ERROR
+    └── ReportError                      the notebook of a report failed
 
     SchemaWarning (a UserWarning)        read without loss, but not as the reference promises
 
@@ -33,6 +39,7 @@ from __future__ import annotations
 __all__ = [
     "ArtifactError",
     "BadRequest",
+    "BuildFailed",
     "ConnectionFailed",
     "ConnectionLost",
     "Forbidden",
@@ -41,13 +48,18 @@ __all__ = [
     "MkframeError",
     "NotAuthenticated",
     "NotFound",
+    "NotStarted",
+    "QueryFailed",
     "Redirected",
+    "ReportError",
     "ResponseError",
     "SchemaError",
     "SchemaWarning",
     "ServerError",
+    "StillBuilding",
     "TimedOut",
     "TooManyRequests",
+    "Unconfirmed",
     "UnexpectedBody",
     "Unreachable",
     "for_status",
@@ -183,6 +195,40 @@ class SchemaError(UnexpectedBody):
 
 class ArtifactError(MkframeError):
     """A file or archive is broken, or opening it would do harm."""
+
+
+class NotStarted(MkframeError):
+    """The answer was lost, and no build carries the marker: none was started.
+
+    `marker` is the word that was looked for.
+    """
+
+    marker: str | None = None
+
+
+class Unconfirmed(MkframeError):
+    """The answer was lost and the builds could not be searched: a build may run.
+
+    `marker` is the word to look for later, or None where the description carries none.
+    """
+
+    marker: str | None = None
+
+
+class BuildFailed(MkframeError):
+    """A build that was waited for did not finish."""
+
+
+class StillBuilding(MkframeError):
+    """The waiting has ended before the build; as far as is known, the build goes on."""
+
+
+class QueryFailed(MkframeError):
+    """The statement was run and ended with status ERROR."""
+
+
+class ReportError(MkframeError):
+    """The notebook of a report failed."""
 
 
 class SchemaWarning(UserWarning):

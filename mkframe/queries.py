@@ -12,11 +12,18 @@ from typing import Any
 import pandas as pd
 
 from mkframe import frames, inputs
-from mkframe.errors import ConnectionLost, InputError, MkframeError, ServerError, TimedOut, UnexpectedBody
+from mkframe.errors import (
+    ConnectionLost,
+    InputError,
+    QueryFailed,
+    ServerError,
+    TimedOut,
+    UnexpectedBody,
+)
 from mkframe.schema import RESOURCES, VIEWS, Field, FieldType
 from mkframe.transport import Transport
 
-__all__ = ["QueryFailed", "query", "view"]
+__all__ = ["query", "view"]
 
 _KNOWN = RESOURCES["metadata"]
 _READING = ("SELECT", "WITH")
@@ -27,10 +34,6 @@ _TYPES: dict[str, FieldType] = {"string": "str", "integer": "int", "timestamp": 
 """Column types that the reference names; a column of any other type keeps what came."""
 _HINT = "Send one SELECT or WITH statement; write=True lifts this guard."
 _LONGEST_SHOWN = 200
-
-
-class QueryFailed(MkframeError):
-    """The statement was run and ended with status ERROR."""
 
 
 def query(transport: Transport, sql: str, given: Mapping[str, Any], *, write: bool = False) -> pd.DataFrame:

@@ -18,20 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mkframe import errors
-from mkframe.errors import InputError, MkframeError
+from mkframe.errors import InputError, MkframeError, ReportError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["ReportError", "notebook_path", "write"]
+__all__ = ["notebook_path", "write"]
 
 _NEEDED = ("ipykernel", "nbclient", "nbconvert")
 _CELL_TIMEOUT = 1800
 _WARNING = re.compile(r"^\S+:\d+: \w*Warning: (.+)$", re.M)
-
-
-class ReportError(MkframeError):
-    """The notebook of a report failed."""
 
 
 def write(

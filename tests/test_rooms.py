@@ -26,7 +26,7 @@ FLOORS = {
     "charts": 5,
     "embedded": 5,
     "demonstration": 6,
-    "forms": 6,
+    "forms": 7,
     "report": 7,
     "__main__": 8,
     "__init__": 9,
@@ -37,7 +37,7 @@ NOT_FOR = {
     "metrics": {"transport", "settings", "frames", "inputs"},
     "embedded": set(FLOORS) - {"schema"},
     "frames": {"settings", "inputs"},
-    "forms": {"settings", "transport", "client", "embedded", "demonstration"},
+    "forms": {"settings", "transport", "embedded"},
 }
 """What a room must not import although it lies lower."""
 
@@ -70,6 +70,15 @@ def test_module_imports_only_lower_floors(path):
     for other in set(imported_rooms(path)) - {room}:
         assert FLOORS[other] < FLOORS[room], f"{room} may not import {other}"
         assert other not in NOT_FOR.get(room, ()), f"{room} may not import {other}"
+
+
+MINDS = [path for path in MODULES if path.parent == HOUSE / "forms" / "models"]
+
+
+@pytest.mark.parametrize("path", MINDS, ids=lambda p: p.name)
+def test_the_mind_of_a_form_has_no_face(path):
+    assert set(imported_rooms(path)) <= {"errors", "schema", "metrics", "forms"}
+    assert "ipywidgets" not in path.read_text()
 
 
 def test_front_door_loads_nothing_heavy():

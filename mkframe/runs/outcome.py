@@ -26,18 +26,18 @@ from mkframe.errors import (
     ConnectionLost,
     InputError,
     MkframeError,
+    NotStarted,
     ResponseError,
     ServerError,
     TimedOut,
     TooManyRequests,
+    Unconfirmed,
     UnexpectedBody,
 )
 from mkframe.transport import Transport
 
 __all__ = [
     "BuildStart",
-    "NotStarted",
-    "Unconfirmed",
     "check_look_for",
     "confirm",
     "in_doubt",
@@ -51,24 +51,6 @@ _LONGEST_PAUSE = 2.0
 _TIMED_OUT_UNDERWAY = 408
 _PASSING = (ConnectionFailed, ServerError, TooManyRequests)
 """Troubles of a read that may be over a moment later."""
-
-
-class NotStarted(MkframeError):
-    """The answer was lost, and no build carries the marker: none was started.
-
-    `marker` is the word that was looked for.
-    """
-
-    marker: str
-
-
-class Unconfirmed(MkframeError):
-    """The answer was lost and the builds could not be searched: a build may run.
-
-    `marker` is the word to look for later, or None where the description carries none.
-    """
-
-    marker: str | None
 
 
 @dataclass(frozen=True, slots=True)

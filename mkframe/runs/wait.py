@@ -11,31 +11,25 @@ import pandas as pd
 
 from mkframe import frames
 from mkframe.errors import (
+    BuildFailed,
     ConnectionFailed,
     InputError,
     MkframeError,
     SchemaError,
     ServerError,
+    StillBuilding,
     TooManyRequests,
     UnexpectedBody,
 )
 from mkframe.schema import STATUSES, TERMINAL
 from mkframe.transport import Transport
 
-__all__ = ["BuildFailed", "StillBuilding", "wait"]
+__all__ = ["wait"]
 
 RUNNING = tuple(status for status in STATUSES if status not in TERMINAL)
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.3, 15.0, 1.5
 _LONGEST_SILENCE = 1800.0
 _LONGEST_MESSAGE = 60
-
-
-class BuildFailed(MkframeError):
-    """A build that was waited for did not finish."""
-
-
-class StillBuilding(MkframeError):
-    """The waiting has ended before the build; as far as is known, the build goes on."""
 
 
 class _Watch:

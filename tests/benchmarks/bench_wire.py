@@ -93,9 +93,8 @@ def main():
         size = packed.stat().st_size
     ratios = sorted(ours / theirs for ours, theirs in rounds)
     print(f"{options.builds:,} builds, {len(plain) / 1e6:.0f} MB, on the wire {size / 1e6:.1f} MB")
-    print(
-        f"find / curl --compressed: {statistics.median(ratios):.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f})"
-    )
+    low, middle, high = ratios[0], statistics.median(ratios), ratios[-1]
+    print(f"find / curl --compressed: {middle:.2f} (from {low:.2f} to {high:.2f})")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from mkframe import errors, runs
+from mkframe import errors
 from mkframe.embedded import Server
 from tests import faults
 from tests.rows import row
@@ -97,7 +97,7 @@ def test_lost_answer_is_unconfirmed_and_sent_once(answer):
     with (
         faults.serve(answer) as server,
         visiting(server.api, read_timeout=0.3) as client,
-        pytest.raises(runs.Unconfirmed, match="Whether it was started is not known") as caught,
+        pytest.raises(errors.Unconfirmed, match="Whether it was started is not known") as caught,
     ):
         client.build_deployments.start(build_id=5139, deployment_id=3)
     assert "kraft.build_deployments.find(build_id=5139)" in caught.value.hint

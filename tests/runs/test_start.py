@@ -10,7 +10,7 @@ import warnings
 import pandas as pd
 import pytest
 
-from mkframe import errors, frames, runs
+from mkframe import errors, frames
 from mkframe.embedded import Server
 from mkframe.settings import Secret
 from tests import faults
@@ -347,7 +347,7 @@ def test_build_of_a_lost_answer_is_adopted(answer):
 @lost
 def test_start_that_was_not_carried_out_is_said(answer):
     _, outcome = trial(Recorder(answer, records=False))
-    assert isinstance(outcome, runs.NotStarted)
+    assert isinstance(outcome, errors.NotStarted)
     assert "none was started" in outcome.message
     assert f"kraft.builds.confirm('{outcome.marker}', project='DEMO_PROJECT')" in outcome.hint
 
@@ -355,7 +355,7 @@ def test_start_that_was_not_carried_out_is_said(answer):
 @lost
 def test_where_looking_fails_the_call_that_settles_it_is_named(answer):
     server, outcome = trial(Recorder(answer, sees=faults.vendor(403, "Not for you")))
-    assert isinstance(outcome, runs.Unconfirmed)
+    assert isinstance(outcome, errors.Unconfirmed)
     assert outcome.marker in sent(server)["description"]
     assert f"kraft.builds.confirm('{outcome.marker}', project='DEMO_PROJECT')" in outcome.hint
 
@@ -363,14 +363,14 @@ def test_where_looking_fails_the_call_that_settles_it_is_named(answer):
 @pytest.mark.parametrize("sees", [faults.reset(), faults.html(), faults.vendor(503), faults.reply([1])])
 def test_any_trouble_while_looking_leaves_it_unconfirmed(sees):
     _, outcome = trial(Recorder(faults.reset(), sees=sees))
-    assert isinstance(outcome, runs.Unconfirmed)
+    assert isinstance(outcome, errors.Unconfirmed)
     assert "could not be searched" in outcome.message
 
 
 @lost
 def test_without_a_marker_a_lost_answer_stays_unconfirmed(answer):
     server, outcome = trial(Recorder(answer), marker=False)
-    assert isinstance(outcome, runs.Unconfirmed)
+    assert isinstance(outcome, errors.Unconfirmed)
     assert outcome.marker is None
     assert server.to(BUILDS, "GET") == []
 
@@ -468,7 +468,7 @@ def test_confirm_says_that_none_was_started():
     with (
         faults.serve(Recorder()) as server,
         visiting(server.api) as client,
-        pytest.raises(runs.NotStarted, match=f"(?i)no build carries the marker {WORD}"),
+        pytest.raises(errors.NotStarted, match=f"(?i)no build carries the marker {WORD}"),
     ):
         client.builds.confirm(WORD, look_for=0)
 
@@ -477,7 +477,7 @@ def test_confirm_that_cannot_look_stays_unconfirmed():
     with (
         faults.nobody_listens() as url,
         visiting(url) as client,
-        pytest.raises(runs.Unconfirmed, match="connection was refused") as caught,
+        pytest.raises(errors.Unconfirmed, match="connection was refused") as caught,
     ):
         client.builds.confirm(WORD, project="DEMO_PROJECT", look_for=0)
     assert caught.value.marker == WORD
@@ -550,7 +550,7 @@ def test_hundred_requests_that_are_dropped_unread_start_nothing(fresh):
             dropping.set()
             with (
                 visiting(server.api, token=token) as client,
-                pytest.raises((runs.NotStarted, errors.Unreachable)),
+                pytest.raises((errors.NotStarted, errors.Unreachable)),
             ):
                 start(client, description=f"number {number}", look_for=0)
     relay.close()
@@ -579,7 +579,7 @@ def test_starts_lost_now_before_now_after_are_never_doubled(fresh):
         for number in range(21):
             try:
                 said.append(quiet_start(client, number).id)
-            except runs.NotStarted:
+            except errors.NotStarted:
                 said.append(None)
     relay.close()
     assert [i is None for i in said] == [True, False, False] * 7

@@ -11,7 +11,7 @@ import types
 import pandas as pd
 import pytest
 
-from mkframe import errors, runs
+from mkframe import errors
 from mkframe.embedded import Server
 from mkframe.frames import from_rows
 from mkframe.settings import Secret
@@ -150,7 +150,9 @@ def test_unknown_status_word_with_an_end_ends_the_waiting():
 
 def test_timeout_says_that_the_build_goes_on(owner, quick):
     number = begin(owner)
-    with pytest.raises(runs.StillBuilding, match=rf"0.1 s are over, build {number} still goes on") as caught:
+    with pytest.raises(
+        errors.StillBuilding, match=rf"0.1 s are over, build {number} still goes on"
+    ) as caught:
         owner.builds.wait(number, timeout=0.1, progress=False)
     assert "Wait again" in caught.value.hint
     assert owner.builds.wait(number, progress=False)["status"] == "FINISHED"
@@ -158,7 +160,7 @@ def test_timeout_says_that_the_build_goes_on(owner, quick):
 
 def test_timeout_of_several_names_those_that_go_on():
     script = {f"{BUILDS}/{i}": build("FINISHED" if i == 2 else "BUILDING", i) for i in (1, 2, 3)}
-    with pytest.raises(runs.StillBuilding, match="builds 1, 3 still go on"):
+    with pytest.raises(errors.StillBuilding, match="builds 1, 3 still go on"):
         waited(script, [1, 2, 3], timeout=0)
 
 
@@ -169,25 +171,25 @@ def test_timeout_of_zero_looks_once():
 
 
 def test_timeout_while_the_server_is_away_says_what_is_known():
-    with pytest.raises(runs.StillBuilding, match=r"as far as is known .*Too tired") as caught:
+    with pytest.raises(errors.StillBuilding, match=r"as far as is known .*Too tired") as caught:
         waited(faults.vendor(500, "Too tired"), timeout=0)
     assert isinstance(caught.value.__cause__, errors.ServerError)
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELED", "PAUSED"])
 def test_raise_on_failure_names_build_status_and_message(status):
-    with pytest.raises(runs.BuildFailed, match=f"Build 7 is {status}, with 'Key missing'"):
+    with pytest.raises(errors.BuildFailed, match=f"Build 7 is {status}, with 'Key missing'"):
         waited(build(status, message="Key missing"), raise_on_failure=True)
 
 
 def test_raise_on_failure_without_a_message_invents_none():
-    with pytest.raises(runs.BuildFailed, match=r"Build 7 is FAILED\."):
+    with pytest.raises(errors.BuildFailed, match=r"Build 7 is FAILED\."):
         waited(build("FAILED", message=None), raise_on_failure=True)
 
 
 def test_raise_on_failure_of_several_names_only_the_failed():
     script = {f"{BUILDS}/1": build("FINISHED", 1), BUILD: build("FAILED", message="Key missing")}
-    with pytest.raises(runs.BuildFailed) as caught:
+    with pytest.raises(errors.BuildFailed) as caught:
         waited(script, [1, 7], raise_on_failure=True)
     assert "build 1" not in str(caught.value).lower()
 
@@ -286,7 +288,7 @@ def test_trouble_of_the_server_is_waited_through(trouble, quick):
 
 
 def test_server_away_for_half_an_hour_ends_the_waiting(clock):
-    with pytest.raises(runs.StillBuilding, match="half an hour, build 7 still goes on, as far as is known"):
+    with pytest.raises(errors.StillBuilding, match="half an hour, build 7 still goes on, as far as is known"):
         waited([build("BUILDING"), faults.vendor(500, "Down")])
     assert 1800 < clock.now - 1000 < 1900
 
@@ -314,7 +316,7 @@ def test_intervals_grow_to_fifteen_seconds(clock):
 
 
 def test_last_pause_ends_with_the_timeout(clock):
-    with pytest.raises(runs.StillBuilding):
+    with pytest.raises(errors.StillBuilding):
         waited(build("BUILDING"), timeout=20)
     assert sum(clock.pauses) == pytest.approx(20)
 
@@ -354,7 +356,7 @@ def test_no_thread_is_left(quick):
 
 
 def shown(capsys, script, ids=7, **options):
-    with contextlib.suppress(runs.StillBuilding):
+    with contextlib.suppress(errors.StillBuilding):
         waited(script, ids, **{"progress": True, **options})
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -407,7 +409,7 @@ def test_wait_names_no_secret_in_its_errors():
     with (
         faults.serve(faults.vendor(500, "Down")) as server,
         visiting(server.api, token=Secret("canary")) as client,
-        pytest.raises(runs.StillBuilding) as caught,
+        pytest.raises(errors.StillBuilding) as caught,
     ):
         client.builds.wait(7, timeout=0, progress=False)
     assert "canary" not in repr(vars(caught.value))
