@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mkframe import artifacts as artifacts
     from mkframe import charts as charts
     from mkframe import errors as errors
+    from mkframe import forms as forms
     from mkframe import metrics as metrics
     from mkframe.client import Client as Client
     from mkframe.client import connect as connect
@@ -37,6 +38,7 @@ _HOMES = {
     "connect": "mkframe.client",
     "demo": "mkframe.demonstration",
     "errors": "",
+    "forms": "",
     "metrics": "",
     "read_json": "mkframe.frames",
 }

@@ -1,0 +1,221 @@
+"""Forms for notebooks: connect, start a build, watch builds, fetch artifacts, explore a history.
+
+Each function returns a widget that a notebook shows when it is the last line of a cell. `form.model` is the
+mind behind it, without widgets; `form.close()` ends the form and its thread, and a build goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import pandas as pd
+
+import mkframe
+from mkframe import artifacts
+from mkframe.errors import InputError
+from mkframe.forms.models import ConnectModel, ExploreModel, FetchModel, StartModel, WatchModel
+from mkframe.forms.models.login import Identity, token_expiry
+from mkframe.forms.models.pocket import PocketModel
+from mkframe.forms.views import ConnectForm, ExploreForm, FetchForm, StartForm, WaitingForm, WatchForm
+from mkframe.forms.views.parts import Form
+from mkframe.schema import BASE_URL
+
+__all__ = ["connect", "explore", "fetch_artifacts", "start_build", "watch"]
+
+F = TypeVar("F", bound=Form)
+
+
+def connect() -> ConnectForm:
+    """Show a form that connects: by e-mail and password, by token, or to the embedded server.
+
+    A password or token is taken from its field as soon as it is entered and forgotten once used; a saved
+    notebook never holds it. Where the environment names a server, that is the first choice.
+
+    Returns
+    -------
+    ConnectForm
+        ``form.kraft`` is the client once somebody has connected. The other forms take the form itself and
+        appear then.
+
+    Examples
+    --------
+    >>> form = connect()
+    >>> form.model.way = "embedded"
+    >>> form.model.blockers
+    ()
+    >>> form.close()
+    """
+    has_login = any(os.environ.get(name) for name in ("MKFRAME_TOKEN", "MKFRAME_PASSWORD"))
+    url = os.environ.get("MKFRAME_URL") or BASE_URL
+    model = ConnectModel(
+        mkframe.connect, mkframe.demo, _identity, url=url, way="environment" if has_login else "password"
+    )
+    return ConnectForm(model)
+
+
+def start_build(kraft: mkframe.Client | ConnectForm) -> StartForm | WaitingForm:
+    """Show a form that starts a build once, follows it and fetches its artifacts.
+
+    Before anything is sent the form says what speaks against the build and shows what will be sent. A
+    double click, or a second tab on the same notebook, starts nothing twice; after a restart of the kernel
+    the form lists the builds that run, and asks before it starts one that looks the same.
+
+    Parameters
+    ----------
+    kraft : Client or ConnectForm
+        A client, or the form of `connect`.
+
+    Returns
+    -------
+    StartForm
+        ``form.model.started.id`` is the build, ``form.result`` the frame of what was fetched. A WaitingForm
+        until somebody has connected.
+
+    Examples
+    --------
+    >>> import mkframe as mk
+    >>> with mk.demo(builds=20) as kraft:
+    ...     form = start_build(kraft)
+    ...     form.close()
+    >>> form.model.blockers
+    ('Choose a project.',)
+    """
+    return _when_connected(
+        kraft, lambda client: StartForm(StartModel(client), f"At {client.url}."), "Start a build"
+    )
+
+
+def watch(kraft: mkframe.Client | ConnectForm, build_id: int | Iterable[int]) -> WatchForm | WaitingForm:
+    """Show a form that follows builds, whoever started them; it can be shown again at any time.
+
+    Parameters
+    ----------
+    kraft : Client or ConnectForm
+        A client, or the form of `connect`.
+    build_id : int, or several
+        Which builds.
+
+    Returns
+    -------
+    WatchForm
+        ``form.model.builds`` is what was last seen.
+
+    Raises
+    ------
+    InputError
+        If an id is not a whole number, or there is none.
+
+    Examples
+    --------
+    >>> import mkframe as mk
+    >>> with mk.demo(builds=20) as kraft:
+    ...     form = watch(kraft, 5139)
+    ...     _ = form.model.look()
+    ...     form.close()
+    >>> form.model.builds[0].status
+    'FINISHED'
+    """
+    ids = list(build_id) if isinstance(build_id, Iterable) else [build_id]
+    if not ids or not all(type(_plain(one)) is int for one in ids):
+        raise InputError(f"{build_id!r} names no build.", hint="Give a build id, such as 5139, or several.")
+
+    def make(client: mkframe.Client) -> WatchForm:
+        return WatchForm(WatchModel(client, ids), PocketModel(client))
+
+    return _when_connected(kraft, make, "Watch builds")
+
+
+def fetch_artifacts(kraft: mkframe.Client | ConnectForm) -> FetchForm | WaitingForm:
+    """Show a form that finds builds, fetches their artifacts and compares them with the build before.
+
+    Parameters
+    ----------
+    kraft : Client or ConnectForm
+        A client, or the form of `connect`.
+
+    Returns
+    -------
+    FetchForm
+        ``form.result`` is the frame of the last fetch, as ``kraft.downloads.fetch`` returns it.
+
+    Examples
+    --------
+    >>> import mkframe as mk
+    >>> with mk.demo(builds=20) as kraft:
+    ...     form = fetch_artifacts(kraft)
+    ...     form.close()
+    >>> form.model.blockers
+    ('Choose at least one build.',)
+    """
+    return _when_connected(
+        kraft,
+        lambda client: FetchForm(FetchModel(client, artifacts.diff), f"From {client.url}."),
+        "Fetch artifacts",
+    )
+
+
+def explore(builds: pd.DataFrame) -> ExploreForm:
+    """Show filters above charts and a table of builds; no connection is needed.
+
+    Parameters
+    ----------
+    builds : DataFrame
+        As ``kraft.builds.find`` or `mk.read_json` return them; after ``kraft.names(builds)`` the filters
+        show names instead of ids.
+
+    Returns
+    -------
+    ExploreForm
+        ``form.result`` is the frame of the builds that match.
+
+    Raises
+    ------
+    InputError
+        If it is not a frame of builds.
+
+    Examples
+    --------
+    >>> import mkframe as mk
+    >>> with mk.demo(builds=20) as kraft:
+    ...     form = explore(kraft.builds.find())
+    >>> form.model.status = "FINISHED"
+    >>> set(form.result["status"])
+    {'FINISHED'}
+    >>> form.close()
+    """
+    from mkframe import charts
+
+    drawn: dict[str, Callable[..., Any]] = {
+        "Outcomes": charts.outcomes,
+        "Failure rate": charts.failure_rate,
+        "Durations": charts.durations,
+    }
+    return ExploreForm(ExploreModel(builds), drawn)
+
+
+def _when_connected(
+    kraft: mkframe.Client | ConnectForm, make: Callable[[mkframe.Client], F], title: str
+) -> F | WaitingForm:
+    """The form for a client; for a connect form, one that appears when there is a client."""
+    if isinstance(kraft, ConnectForm):
+        return WaitingForm(kraft, make, title)
+    if not hasattr(kraft, "builds"):
+        raise InputError(
+            f"A client is needed, not {type(kraft).__name__}.",
+            hint="Give mk.connect(), mk.demo() or mk.forms.connect().",
+        )
+    return make(kraft)
+
+
+def _plain(one: Any) -> Any:
+    """A whole number, also where numpy made it."""
+    return one.item() if hasattr(one, "item") else one
+
+
+def _identity(kraft: mkframe.Client) -> Identity:
+    """Who a client is; the token is read here and goes nowhere."""
+    settings, token = kraft._transport.settings, kraft._transport._token
+    until = None if token is None else token_expiry(token.reveal())
+    return Identity(settings.email if settings.can_log_in else None, until, settings.can_log_in)

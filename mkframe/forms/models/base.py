@@ -1,0 +1,108 @@
+"""What all models share: steps that cannot fail unseen."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+import traitlets as t
+
+from mkframe.errors import MkframeError
+
+__all__ = ["Model", "listed", "overhearing", "rows_of"]
+
+log = logging.getLogger("mkframe")
+Step = Callable[[], object]
+
+
+class Model(t.HasTraits):
+    """A form's mind.
+
+    Attributes
+    ----------
+    trouble : str
+        What went wrong last, as a sentence; empty while all is well.
+    trace : str
+        Traceback of an unexpected error.
+    busy : str
+        What is going on; empty at rest.
+    run : callable
+        Does a slow step: at once, unless a form puts its worker here.
+    """
+
+    trouble = t.Unicode("")
+    trace = t.Unicode("")
+    busy = t.Unicode("")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run: Callable[[Step], object] = lambda step: step()
+        self._lock = threading.Lock()
+
+    def later(self, what: str, step: Step) -> None:
+        """Do a slow step by `run`; what goes wrong in it is shown."""
+        self.run(lambda: self.attempt(what, step))
+
+    def attempt(self, what: str, step: Step) -> bool:
+        """Do a step now, say what goes on, and show what goes wrong; whether it went well."""
+        self.trouble, self.trace, self.busy = "", "", f"{what} ..."
+        try:
+            with overhearing(lambda said: self.set_trait("busy", f"{what}: {said}")):
+                step()
+        except Exception as error:
+            self.fail(what, error)
+            return False
+        finally:
+            self.busy = ""
+        return True
+
+    def fail(self, what: str, error: Exception) -> None:
+        """Show an error, and log it."""
+        if isinstance(error, MkframeError):
+            log.warning("%s did not work: %s", what, error)
+            self.trace = ""
+            self.trouble = f"{what} did not work. {error}"
+            return
+        log.error("%s failed unexpectedly.", what, exc_info=error)
+        self.trace = "".join(traceback.format_exception(error))
+        self.trouble = f"{what} failed unexpectedly: {type(error).__name__}: {error}"
+
+
+@contextlib.contextmanager
+def overhearing(hear: Callable[[str], None]) -> Iterator[None]:
+    """Pass on what mkframe logs in this thread, such as that a read is tried again."""
+    here = threading.get_ident()
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.thread == here and record.levelno >= logging.WARNING:
+                hear(record.getMessage())
+
+    ear = Ear()
+    log.addHandler(ear)
+    try:
+        yield
+    finally:
+        log.removeHandler(ear)
+
+
+def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
+    """Rows as named tuples; `Index` is the id."""
+    return iter(frame.itertuples())
+
+
+def listed(names: list[str], most: int = 6) -> str:
+    """Write names one after the other, and count those beyond the first few.
+
+    Examples
+    --------
+    >>> listed(["A", "B", "C"], most=2)
+    'A, B and 1 more'
+    """
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"

@@ -1,0 +1,252 @@
+"""Choose what to build: loading, filtering, checking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import traitlets as t
+
+from mkframe.forms.models import choices, preflight, requests
+from mkframe.forms.models.base import Model, rows_of
+from mkframe.forms.models.following import RUNNING
+
+__all__ = ["MOST_SHOWN", "ChoosingModel"]
+
+MOST_SHOWN = 200
+"""Instances in the list at a time: a browser stays quick, and nobody reads more."""
+
+
+def _nothing() -> pd.DataFrame:
+    """The instances of no project."""
+    instances = pd.DataFrame(columns=["name", "pattern_id", "errors", "instance_folder_id"])
+    folders = pd.DataFrame(columns=["path", "build_disabled"])
+    return choices.catalogue(
+        instances.astype({"errors": int}), dict.fromkeys(choices.FLAGS, ()), instances, folders
+    )
+
+
+class ChoosingModel(Model):
+    """What is chosen for a build, and what speaks against it.
+
+    Parameters
+    ----------
+    kraft : Client
+        Or anything with its accessors.
+
+    Attributes
+    ----------
+    project_id, releases, pattern_id, folder, search, chosen, description, restore
+        What a person chooses; `chosen` are instance ids.
+    projects, groups, patterns, folders, matches, chosen_options, running : tuple
+        What there is to choose from.
+    blockers, notices : tuple of str
+        What must be done first, and what should be known.
+    json, python : str
+        What would be sent, and the call for a script.
+    twins, beside : tuple of str, bool
+        Builds that look the same, and whether another one is wanted beside them.
+    """
+
+    projects = t.Tuple()
+    project_id = t.Int(None, allow_none=True)
+    groups = t.Tuple()
+    releases = t.Dict()
+    patterns = t.Tuple()
+    pattern_id = t.Int(None, allow_none=True)
+    folders = t.Tuple()
+    folder = t.Unicode("")
+    search = t.Unicode("")
+    matches = t.Tuple()
+    matches_said = t.Unicode("")
+    chosen = t.Tuple()
+    chosen_options = t.Tuple()
+    chosen_said = t.Unicode("")
+    description = t.Unicode("")
+    restore = t.Bool(False)
+    running = t.Tuple()
+    twins = t.Tuple()
+    beside = t.Bool(False)
+    blockers = t.Tuple()
+    notices = t.Tuple()
+    json = t.Unicode("")
+    python = t.Unicode("")
+
+    def __init__(self, kraft: Any) -> None:
+        super().__init__()
+        self._kraft = kraft
+        self._rows = _nothing()
+        self._known: set[int] = set()
+        self._project_names: dict[int, str] = {}
+        self._labels: dict[int, str] = {}
+        self._check()
+        self.observe(self._on_project, "project_id")
+        self.observe(self._on_releases, "releases")
+        self.observe(self._on_filter, ["pattern_id", "folder", "search"])
+        self.observe(self._on_choice, ["chosen", "description", "restore", "beside", "twins"])
+
+    # --- loading --------------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Load the projects, and what belongs to none."""
+        self.later("Loading the projects", self._load)
+
+    def _load(self) -> None:
+        projects = self._kraft.projects.find()
+        self._patterns = self._kraft.patterns.find()
+        self._groups = self._kraft.release_groups.find()
+        self._releases = self._kraft.releases.find()
+        self._project_names = projects["name"].to_dict()
+        self.projects = choices.project_options(projects)
+
+    def _on_project(self, _: Any) -> None:
+        self.chosen, self.pattern_id, self.folder, self.search = (), None, "", ""
+        self.groups, self.patterns, self.folders, self.running, self.twins = (), (), (), (), ()
+        self.set_trait("releases", {})
+        self._rows = _nothing()
+        self._on_filter(None)
+        self._check()
+        if (project := self.project_id) is not None:
+            name = self._project_names.get(project, project)
+            self.later(f"Loading {name}", lambda: self._open(project))
+
+    def _open(self, id: int) -> None:
+        """Load a project; another one may have been chosen while this waited."""
+        if id != self.project_id:
+            return
+        folders = self._kraft.instance_folders.find(project_id=id)
+        self._folders = folders
+        self._fill(id)
+        own = self._patterns[self._patterns.index.isin([*self._rows["pattern_id"], *folders["pattern_id"]])]
+        self.groups = choices.release_groups(self._groups, self._releases, own)
+        self.patterns = choices.pattern_options(own, self._rows)
+        self.folders = choices.folder_options(folders, self._rows)
+        builds = self._kraft.builds.find(project_id=id)
+        self._known = set(builds.index)
+        self._show_running(builds)
+        self._on_choice(None)
+
+    def _fill(self, id: int) -> None:
+        """Load the instances, as they are in the chosen releases, and which filters hold for them."""
+        given = {"project_id": id, "releases": dict(self.releases) or None}
+        instances = self._kraft.instances.find(**given)
+        flagged = {flag: self._kraft.instances.find(**given, **{flag: True}) for flag in choices.FLAGS}
+        # Whether a find without filter lists deleted instances is not documented.
+        unlisted = [rows[~rows.index.isin(instances.index)] for rows in flagged.values()]
+        instances = pd.concat([instances, *(rows for rows in unlisted if len(rows))])
+        instances = instances[~instances.index.duplicated()]
+        ids = {flag: rows.index for flag, rows in flagged.items()}
+        self._rows = choices.catalogue(instances, ids, self._patterns, self._folders)
+        words = self._rows["name"] + " · " + self._rows["pattern"]
+        self._labels.update(zip(map(int, self._rows.index), words, strict=True))
+        self._on_filter(None)
+
+    def _on_releases(self, change: Any) -> None:
+        if (project := self.project_id) is not None and change.new != change.old and len(self._rows):
+            self.later("Loading the instances of these releases", lambda: self._refill(project))
+        self._check()
+
+    def _refill(self, id: int) -> None:
+        if id == self.project_id:
+            self._fill(id)
+            self._on_choice(None)
+
+    def _show_running(self, builds: pd.DataFrame) -> None:
+        running = builds[builds["status"].isin(RUNNING)].sort_index(ascending=False)
+        self.running = tuple((_running_said(row), int(row.Index)) for row in rows_of(running))
+
+    # --- choosing -------------------------------------------------------------------------------------
+
+    def choose_release(self, group: str, release: str | None) -> None:
+        """Choose a release of a group, or none."""
+        rest = {name: kept for name, kept in self.releases.items() if name != group}
+        self.releases = {**rest, group: release} if release else rest
+
+    def add(self, ids: Any) -> None:
+        """Add instances to the choice."""
+        self.chosen = tuple(dict.fromkeys([*self.chosen, *(int(i) for i in ids)]))
+
+    def add_matches(self) -> None:
+        """Add all instances that match the filters, shown or not."""
+        self.add(self._matching().index)
+
+    def remove(self, ids: Any) -> None:
+        """Take instances out of the choice."""
+        gone = set(ids)
+        self.chosen = tuple(i for i in self.chosen if i not in gone)
+
+    def clear(self) -> None:
+        """Take all instances out of the choice."""
+        self.chosen = ()
+
+    def _matching(self) -> pd.DataFrame:
+        return choices.matching(self._rows, self.pattern_id, self.folder, self.search)
+
+    def _on_filter(self, _: Any) -> None:
+        found = self._matching()
+        self.matches = _options(found.head(MOST_SHOWN))
+        self.matches_said = _found_said(len(found), len(self._rows))
+
+    def _on_choice(self, _: Any) -> None:
+        kept = self._chosen_rows()
+        lost = self._lost()
+        gone = [(f"{self._labels.get(i, i)}  ⚠ not in these releases", i) for i in lost]
+        self.chosen_options = (*gone, *_options(kept.head(MOST_SHOWN)))
+        more = f"; the first {MOST_SHOWN} are shown" if len(kept) > MOST_SHOWN else ""
+        self.chosen_said = f"{len(self.chosen):,} chosen{more}."
+        self._check()
+
+    def _chosen_rows(self) -> pd.DataFrame:
+        return self._rows[self._rows.index.isin(list(self.chosen))]
+
+    def _lost(self) -> list[int]:
+        """Chosen instances that are not there in the chosen releases."""
+        there = set(self._rows.index)
+        return [i for i in self.chosen if i not in there]
+
+    # --- checking -------------------------------------------------------------------------------------
+
+    def request(self) -> dict[str, Any]:
+        """Arguments of ``kraft.builds.start``, as they stand."""
+        name = None if self.project_id is None else self._project_names.get(self.project_id)
+        project = {"project": name} if name else {"project_id": self.project_id}
+        return {
+            **project,
+            "instances": requests.definitions(self._chosen_rows(), self._rows),
+            "releases": dict(self.releases) or None,
+            "description": self.description.strip() or None,
+            "restore": self.restore,
+        }
+
+    def _check(self) -> None:
+        """Bring blockers, notices and preview up to date."""
+        chosen, lost = self._chosen_rows(), [self._labels.get(i, str(i)) for i in self._lost()]
+        project = None if self.project_id is None else str(self.project_id)
+        twins = () if self.beside else self.twins
+        self.blockers = preflight.blockers(project, chosen, lost, self.restore, twins)
+        self.notices = preflight.notices(chosen, self.groups, self.releases, self.restore)
+        request = self.request()
+        ready = project is not None and len(chosen)
+        self.json = requests.as_json(request) if ready else ""
+        self.python = requests.as_python(request) if ready else ""
+
+
+def _options(rows: pd.DataFrame) -> tuple[choices.Option, ...]:
+    return tuple(zip(rows["label"], (int(i) for i in rows.index), strict=True))
+
+
+def _found_said(found: int, total: int) -> str:
+    if not total:
+        return "No instances yet: choose a project."
+    if found > MOST_SHOWN:
+        return (
+            f"{found:,} of {total:,} instances match; the first {MOST_SHOWN} are shown. "
+            "Type more words to narrow them down; “Add all” adds every match, shown or not."
+        )
+    return f"{found:,} of {total:,} instances match."
+
+
+def _running_said(row: Any) -> str:
+    words = "" if pd.isna(row.description) or not row.description else f": {row.description}"
+    progress = "" if pd.isna(row.progress) else f", {row.progress} %"
+    return f"Build {row.Index} ({row.status}{progress}){words}"

@@ -1,0 +1,170 @@
+"""Connect: by e-mail and password, by token, or to the embedded server."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime as dt
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import traitlets as t
+
+from mkframe.forms.models.base import Model
+from mkframe.schema import BASE_URL
+
+__all__ = ["ConnectModel", "Identity", "token_expiry"]
+
+WAYS = {
+    "environment": "settings of this machine",
+    "password": "e-mail and password",
+    "token": "access token",
+    "embedded": "embedded server, no account needed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is connected, until when, and whether the client can log in again by itself."""
+
+    email: str | None = None
+    expires: dt.datetime | None = None
+    renews: bool = False
+
+
+class ConnectModel(Model):
+    """The mind of the form that connects.
+
+    Parameters
+    ----------
+    connect : callable
+        Takes ``url``, ``token``, ``email`` and ``password``; returns a client.
+    demo : callable
+        Starts an embedded server; returns a client of it.
+    identity : callable
+        Takes a client; returns its `Identity`.
+    url : str
+        Base URL to begin with.
+    way : str
+        One of `WAYS` to begin with.
+
+    Attributes
+    ----------
+    kraft : Client
+        The connection, once there is one.
+    said : str
+        Who is connected, where, and until when.
+    """
+
+    way = t.Enum(list(WAYS), "password")
+    url = t.Unicode(BASE_URL)
+    email = t.Unicode("")
+    has_secret = t.Bool(False)
+    kraft = t.Any(None)
+    said = t.Unicode("")
+    blockers = t.Tuple()
+
+    def __init__(
+        self,
+        connect: Callable[..., Any],
+        demo: Callable[[], Any],
+        identity: Callable[[Any], Identity],
+        *,
+        url: str = BASE_URL,
+        way: str = "password",
+    ) -> None:
+        super().__init__()
+        self._connect, self._demo, self._identity = connect, demo, identity
+        self._secret = ""
+        self.url, self.way = url, way
+        self.observe(self._on_way, "way")
+        self.observe(self._check, ["way", "url", "email", "has_secret"])
+        self._check(None)
+
+    def take_secret(self, secret: str) -> None:
+        """Keep a password or token until it is used; it is in no trait, so no notebook stores it."""
+        self._secret = secret
+        self.has_secret = bool(secret)
+
+    def _on_way(self, _: Any) -> None:
+        self.take_secret("")
+
+    def _check(self, _: Any) -> None:
+        said = []
+        if self.way in ("password", "token") and not self.url.strip():
+            said.append("Write the base URL.")
+        if self.way == "password" and not self.email.strip():
+            said.append("Write your e-mail address.")
+        self.blockers = tuple(said)
+
+    def submit(self) -> bool:
+        """Connect, and ask one question to see that it works; whether this call is the one that does it."""
+        with self._lock:
+            if self.blockers or self.busy:
+                return False
+            if self.way in ("password", "token") and not self.has_secret:
+                # Not a blocker: a field hands its word over when it is left, which is when this is pressed.
+                self.trouble = f"Write the {self.way} first."
+                return False
+            self.busy = "Connecting ..."
+        secret, self._secret, self.has_secret = self._secret, "", False
+        self.later("Connecting", lambda: self._enter(secret))
+        return True
+
+    def _enter(self, secret: str) -> None:
+        kraft = self._client(secret)
+        try:
+            projects = kraft.projects.find()
+        except Exception:
+            kraft.close()
+            raise
+        self._leave()
+        self.said = self._who(kraft, len(projects))
+        self.kraft = kraft
+
+    def _client(self, secret: str) -> Any:
+        if self.way == "embedded":
+            return self._demo()
+        if self.way == "environment":
+            return self._connect()
+        given = (
+            {"token": secret} if self.way == "token" else {"email": self.email.strip(), "password": secret}
+        )
+        return self._connect(url=self.url.strip(), **given)
+
+    def _who(self, kraft: Any, projects: int) -> str:
+        identity = self._identity(kraft)
+        who = identity.email or "the owner of the token"
+        again = "; mkframe then logs in again by itself" if identity.renews else ""
+        until = identity.expires
+        expires = f" The token expires at {until:%Y-%m-%d %H:%M} UTC{again}." if until else ""
+        seen = f"{projects} project{'s' * (projects != 1)} can be seen"
+        return f"Connected as {who} to {kraft.url}; {seen}.{expires}"
+
+    def _leave(self) -> None:
+        before, self.kraft = self.kraft, None
+        if before is not None:
+            before.close()
+
+    def disconnect(self) -> None:
+        """Close the connection."""
+        self._leave()
+        self.said = ""
+
+
+def token_expiry(token: str) -> dt.datetime | None:
+    """Read when a JSON Web Token expires (claim ``exp``); its signature is not checked.
+
+    Examples
+    --------
+    >>> token_expiry("x." + base64.urlsafe_b64encode(b'{"exp": 1775124880}').decode() + ".y").isoformat()
+    '2026-04-02T10:14:40+00:00'
+    >>> token_expiry("not a token")
+    """
+    with contextlib.suppress(ValueError, KeyError, TypeError, IndexError, OverflowError):
+        claims = token.split(".")[1]
+        said = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        return dt.datetime.fromtimestamp(said["exp"], dt.UTC)
+    return None

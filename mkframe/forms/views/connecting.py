@@ -1,0 +1,77 @@
+"""The face of `ConnectModel`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as w
+
+from mkframe.forms.models.login import WAYS, ConnectModel
+from mkframe.forms.views import parts
+from mkframe.forms.worker import Worker
+
+__all__ = ["ConnectForm"]
+
+
+class ConnectForm(parts.Form):
+    """A form that connects; `kraft` is the client, None before."""
+
+    def __init__(self, model: ConnectModel) -> None:
+        super().__init__(model, Worker())
+        model.run = self.worker.do
+        self.way = parts.field(
+            w.Dropdown, "Connect by", "way", options=[(label, way) for way, label in WAYS.items()]
+        )
+        self.url = parts.field(w.Text, "Base URL", "url")
+        self.email = parts.field(w.Text, "E-mail", "email")
+        # Not continuous: the word travels once, is taken at once, and no saved state holds it.
+        self.secret = parts.field(w.Password, "Password", "secret", continuous_update=False)
+        self.enter = parts.button("Connect", "connect", "Connect to the server", "primary")
+        self.leave = parts.button("Disconnect", "disconnect", "Close the connection")
+        self.said = parts.text(name="connected")
+        for widget, trait in ((self.way, "way"), (self.url, "url"), (self.email, "email")):
+            self.link(widget, trait)
+        self.secret.observe(self._take, "value")
+        self.press(self.enter, model.submit, self._may_enter)
+        self.press(self.leave, model.disconnect, lambda: model.kraft is not None)
+        self.on(model, ["way", "has_secret", "blockers", "busy", "kraft", "said"], self._show)
+        self.children = (
+            parts.heading("Connect to MetaKraftwerk"), self.way, self.url, self.email, self.secret,
+            parts.row(self.enter, self.leave), self.said, *self.footer,
+        )  # fmt: skip
+
+    @property
+    def kraft(self) -> Any:
+        """The client, once connected."""
+        return self.model.kraft
+
+    def close(self) -> None:
+        """End the form and its connection."""
+        self.model.disconnect()
+        super().close()
+
+    def _take(self, change: Any) -> None:
+        if change["new"]:
+            self.secret.value = ""
+            with self.guarded("Taking the password"):
+                self.model.take_secret(change["new"])
+
+    def _may_enter(self) -> bool:
+        return not self.model.blockers and not self.model.busy
+
+    def _show(self) -> None:
+        model = self.model
+        asked = model.way in ("password", "token")
+        for widget, shown in (
+            (self.url, asked), (self.email, model.way == "password"), (self.secret, asked),
+            (self.leave, model.kraft is not None),
+        ):  # fmt: skip
+            widget.layout.display = None if shown else "none"
+        self.secret.description = "Token" if model.way == "token" else "Password"
+        self.secret.placeholder = "●●●●●● taken; it is forgotten once used" if model.has_secret else ""
+        self.enter.disabled = not self._may_enter()
+        self.leave.disabled = model.kraft is None
+        done = (
+            parts.markup('<div class="box good" role="status">✔ {}</div>', model.said) if model.said else ""
+        )
+        self.said.value = done or parts.markup('<p class="soft">{}</p>', " ".join(model.blockers))

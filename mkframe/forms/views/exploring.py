@@ -1,0 +1,104 @@
+"""The face of `ExploreModel`: filters above charts and a table."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ipywidgets as w
+import pandas as pd
+
+from mkframe.forms.models.exploring import ExploreModel
+from mkframe.forms.views import parts
+
+__all__ = ["ExploreForm"]
+
+_DPI = 90
+
+
+class ExploreForm(parts.Form):
+    """A form that filters builds; `result` is what matches.
+
+    Parameters
+    ----------
+    model : ExploreModel
+        The mind.
+    charts : mapping
+        Title and a function that draws a frame of builds on an Axes.
+    """
+
+    def __init__(self, model: ExploreModel, charts: Mapping[str, Callable[..., Any]]) -> None:
+        super().__init__(model)
+        self._charts = charts
+        self.filters = [self._filter(name) for name in model.options]
+        self.first, self.last = (
+            parts.field(w.DatePicker, label, name)
+            for label, name in (("From (UTC)", "from"), ("To (UTC)", "to"))
+        )
+        self.link(self.first, "first")
+        self.link(self.last, "last")
+        self.said, self.table = parts.text(name="explored"), parts.text(name="table")
+        self.images = [self._image() for _ in charts]
+        # A written title, for an Image has no alternative text, and a tooltip breaks its view.
+        titled = itertools.chain(*zip(map(parts.section, charts), self.images, strict=True))
+        self.sort = parts.field(w.Dropdown, "Sort by", "sort", options=model.sortable)
+        self.down = w.Checkbox(description="Descending", indent=False)
+        self.link(self.sort, "sort_by")
+        self.link(self.down, "descending")
+        self.on(model, ["shown"], self._draw)
+        self.on(model, ["shown", "sort_by", "descending"], self._show_table)
+        self.children = (
+            parts.heading("Explore builds"), *self.filters, self.first, self.last, self.said, *titled,
+            parts.section("Builds"), self.sort, self.down, self.table, *self.footer,
+        )  # fmt: skip
+
+    @property
+    def result(self) -> pd.DataFrame:
+        """The builds that match."""
+        shown: pd.DataFrame = self.model.shown
+        return shown
+
+    def _filter(self, name: str) -> Any:
+        chooser = parts.field(
+            w.Dropdown, name.capitalize(), f"explore-{name}", options=self.model.options[name]
+        )
+        self.link(chooser, name)
+        return chooser
+
+    def _image(self) -> Any:
+        image = w.Image(
+            format="png", layout=w.Layout(width="auto", max_width="100%", align_self="flex-start")
+        )
+        image.add_class("mkf-chart")
+        return image
+
+    def _draw(self) -> None:
+        self.said.value = parts.markup('<p role="status"><b>{}</b></p>', self.model.said)
+        for image, draw in zip(self.images, self._charts.values(), strict=True):
+            image.value = _png(draw, self.model.shown)
+
+    def _show_table(self) -> None:
+        rows, said = self.model.table()
+        told = _written(rows).to_html(escape=True, border=0, na_rep="–", index_names=False)
+        self.table.value = parts.markup('<p class="soft">{}</p>', said) + f'<div class="grid">{told}</div>'
+
+
+def _written(rows: pd.DataFrame) -> pd.DataFrame:
+    """Times to the second, lists as words."""
+    times = rows.select_dtypes("datetimetz").columns
+    lists = [name for name in rows.columns if rows[name].map(lambda cell: isinstance(cell, list)).any()]
+    written = {name: rows[name].dt.strftime("%Y-%m-%d %H:%M:%S") for name in times}
+    written |= {name: rows[name].map(lambda cell: ", ".join(map(str, cell or ()))) for name in lists}
+    return rows.assign(**written)
+
+
+def _png(draw: Callable[..., Any], builds: pd.DataFrame) -> bytes:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 3.8), layout="constrained")
+    draw(builds, ax=figure.subplots())
+    sink = io.BytesIO()
+    figure.savefig(sink, format="png", dpi=_DPI)
+    return sink.getvalue()

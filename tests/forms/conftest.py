@@ -1,0 +1,75 @@
+"""Servers for forms that write."""
+
+import dataclasses
+import functools
+import threading
+
+import pytest
+
+from mkframe import settings
+from mkframe.client import Client
+from mkframe.embedded import Server
+from mkframe.forms.models import StartModel
+from mkframe.forms.models.choices import FLAGS
+from mkframe.transport import Transport
+
+PROJECT = 402
+AIRPLANE = 20001
+PLANES = (20001, 20061, 20101, 20125)
+"""One instance of each pattern: no build of the story, which goes on while tests run, looks the same."""
+
+
+@pytest.fixture
+def factory():
+    """An embedded server whose builds take half a second."""
+    with Server(60, build_seconds=0.5) as server:
+        yield server
+
+
+@pytest.fixture
+def own(factory):
+    """A client that may write, and tries each read once."""
+    with client_of(factory) as client:
+        yield client
+
+
+def client_of(server, **how):
+    loaded = settings.load(server.url, email=server.email, password=server.password)
+    return Client(Transport(dataclasses.replace(loaded, tries=1, **how)))
+
+
+def impatient(url):
+    """A client of a scripted server."""
+    return Client(Transport(dataclasses.replace(settings.load(url, token="a.b.c"), tries=1)))
+
+
+def opened(kraft, *instances):
+    """The form's model with a project, a release and instances chosen."""
+    model = StartModel(kraft, look_for=0.2)
+    model.load()
+    model.project_id = PROJECT
+    model.choose_release("DWH_GROUP", "R11")
+    model.add(instances)
+    return model
+
+
+def followed(model):
+    """Look until there is nothing more to see."""
+    pause, waiting = model.look(), threading.Event()
+    for _ in range(200):
+        if pause is None:
+            return
+        waiting.wait(0.05)
+        pause = model.look()
+    raise AssertionError(f"the build did not end: {model}")
+
+
+@pytest.fixture(scope="session")
+def marked(kraft):
+    """An instance for each mark that has no other; instances are the same in every server."""
+    find = functools.partial(kraft.instances.find, project_id=PROJECT, pattern="CORE_DV_HLS")
+    found = {mark: set(find(**{mark: True}).index) for mark in FLAGS}
+    everything = find()
+    found["errors"] = set(everything.index[everything["errors"] > 0])
+    only = {m: ids.difference(*(other for o, other in found.items() if o != m)) for m, ids in found.items()}
+    return {mark: min(ids) for mark, ids in only.items()}

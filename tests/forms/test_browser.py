@@ -1,0 +1,300 @@
+"""The forms in a real browser: JupyterLab and Voila, with a server that behaves, and one that does not."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+import urllib.error
+import urllib.request
+import zipfile
+
+import pytest
+
+import mkframe as mk
+from mkframe.embedded import Server
+from mkframe.forms.models.login import WAYS
+from tests import faults
+from tests.forms import jupyter
+
+PLANES = [
+    "AIRPLANE · BV_PIT_BRIDGE · /BUSINESS_VAULT",
+    "AIRPLANE · COMMON_AUDIT · /AUDIT",
+    "AIRPLANE · CORE_DV_HLS · /BUSINESS_VAULT",
+    "AIRPLANE · STAGE_LOAD · /STAGING",
+]
+"""One instance of each pattern: no build of the servers' own story looks the same."""
+WAY_SETTINGS = WAYS["environment"]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+
+class Moody:
+    """Stands before an embedded server and passes on what comes, or refuses it while `mood` is busy."""
+
+    def __init__(self, server):
+        self.server, self.mood = server, "well"
+        self.starts = 0
+        self.refused = 0
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def __call__(self, request):
+        if self.mood == "busy":
+            self.refused += 1
+            return faults.vendor(503, "The server is being restarted")
+        self.starts += request.method == "POST" and request.path == "/api/v1/builds"
+        url = self.server.url.removesuffix("/api/v1") + request.target
+        kept = {k: v for k, v in request.headers.items() if k in ("authorization", "content-type", "accept")}
+        asked = urllib.request.Request(url, request.body or None, kept, method=request.method)
+        try:
+            with self._opener.open(asked, timeout=10) as answer:
+                return _copied(answer)
+        except urllib.error.HTTPError as answer:
+            with answer:
+                return _copied(answer)
+        except OSError:
+            return faults.reset()
+
+
+def _with_password(server, other):
+    server.password = other.password
+    return server
+
+
+def _copied(answer):
+    headers = {
+        k: v for k, v in answer.headers.items() if k.lower() in ("content-type", "content-disposition")
+    }
+    return faults.Answer(answer.status, answer.read(), headers)
+
+
+@pytest.fixture(scope="module")
+def moody():
+    jupyter.skip_or_fail()
+    with (
+        Server(300, build_seconds=5, token_lifetime=6) as server,
+        _with_password(Server(300, build_seconds=18), server) as slow,
+    ):
+        moody = Moody(server)
+        moody.quick, moody.slow = server, slow
+        with faults.serve(moody) as front:
+            moody.url = front.api
+            yield moody
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("notebooks")
+    shutil.copy(jupyter.NOTEBOOK, root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def lab(moody, root, tmp_path_factory):
+    login = {"MKFRAME_EMAIL": moody.server.email, "MKFRAME_PASSWORD": moody.server.password}
+    with jupyter.lab(tmp_path_factory.mktemp("home"), root, MKFRAME_URL=moody.url, **login) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def chromium(moody):
+    with jupyter.browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def page(chromium):
+    with jupyter.page_of(chromium) as page:
+        yield page
+
+
+@pytest.fixture
+def kraft(moody):
+    client = mk.connect(moody.quick.url, email=moody.quick.email, password=moody.quick.password)
+    yield client
+    client.close()
+
+
+def expect(locator):
+    from playwright.sync_api import expect
+
+    return expect(locator)
+
+
+def connect(page, way):
+    page.locator(".mkf-way select").select_option(way)
+    button = page.locator("button.mkf-connect")
+    expect(button).to_be_enabled()
+    button.click()
+    expect(page.locator(".mkf-connected")).to_contain_text("Connected")
+
+
+def choose(page, description):
+    """Fill in the form up to the button."""
+    page.locator(".mkf-project select").select_option("DEMO_PROJECT")
+    expect(page.locator(".mkf-release select")).to_be_visible()
+    page.locator(".mkf-release select").select_option(index=2)
+    page.locator(".mkf-search input").fill("airplane")
+    expect(page.locator(".mkf-matches-said")).to_contain_text("8 of 132 instances match.")
+    page.locator(".mkf-matches select").select_option(PLANES)
+    page.locator("button.mkf-add").click()
+    expect(page.locator(".mkf-chosen-said")).to_have_text("4 chosen.")
+    page.locator(".mkf-description input").fill(description)
+    expect(page.locator("button.mkf-start")).to_be_enabled()
+
+
+def started_id(page):
+    text = page.locator(".mkf-watch").first
+    expect(text).to_contain_text(re.compile(r"Build \d+"))
+    return int(re.search(r"Build (\d+)", text.inner_text()).group(1))
+
+
+def see_it_advance(page):
+    """Watch the bar until two different values between the ends were seen, or the build has ended."""
+    bar = page.locator(".mkf-watch progress").first
+    expect(bar).to_be_visible()
+    seen = set()
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline and len(seen) < 3:
+        seen.add(bar.get_attribute("value"))
+        time.sleep(0.2)
+    assert len(seen) >= 3, f"the progress stood at {seen}"
+
+
+def fetch(page, folder):
+    target = page.locator(".mkf-live .mkf-folder input")
+    target.fill(str(folder))
+    target.press("Tab")
+    page.locator(".mkf-live button.mkf-fetch").click()
+    expect(page.locator(".mkf-live .mkf-files")).to_contain_text("4 of 4 files in")
+
+
+def whole(folder):
+    paths = sorted(folder.glob("*.zip"))
+    assert len(paths) == len(PLANES)
+    for path in paths:
+        with zipfile.ZipFile(path) as archive:
+            assert archive.testzip() is None
+
+
+def test_start_follow_and_fetch_in_jupyterlab(lab, page, moody, kraft, tmp_path):
+    before, posts = set(kraft.builds.find().index), moody.starts
+    jupyter.open_in_lab(page, lab, jupyter.NOTEBOOK.name)
+    jupyter.run_all(page)
+    connect(page, WAY_SETTINGS)
+    choose(page, "from <b>the</b> form")
+    jupyter.shoot(page, "1_chosen", tmp_path)
+    page.locator("button.mkf-start").scroll_into_view_if_needed()
+    jupyter.shoot(page, "2_ready", tmp_path)
+    page.locator("button.mkf-start").dblclick()
+    number = started_id(page)
+    see_it_advance(page)
+    jupyter.shoot(page, "3_running", tmp_path)
+    expect(page.locator(".mkf-watch").first).to_contain_text("FINISHED")
+    fetch(page, tmp_path / "artifacts")
+    jupyter.shoot(page, "4_fetched", tmp_path)
+    assert set(kraft.builds.find().index) - before == {number}
+    assert moody.starts - posts == 1
+    whole(tmp_path / "artifacts" / f"build-{number}")
+
+
+EXPLORE = """
+import mkframe as mk
+from mkframe import forms
+kraft = mk.connect()
+forms.explore(kraft.names(kraft.builds.find()))
+"""
+
+
+def test_charts_and_table_follow_a_filter(lab, root, page, tmp_path):
+    jupyter.write_notebook(root / "explore.ipynb", EXPLORE)
+    jupyter.open_in_lab(page, lab, "explore.ipynb")
+    jupyter.run_all(page)
+    charts = page.locator("img.mkf-chart")
+    expect(charts).to_have_count(3)
+    before = charts.first.get_attribute("src")
+    page.locator(".mkf-explore-status select").select_option("FAILED")
+    expect(charts.first).not_to_have_attribute("src", before)
+    expect(page.locator(".mkf-table")).not_to_contain_text("FINISHED")
+    charts.first.scroll_into_view_if_needed()
+    jupyter.shoot(page, "9_explore", tmp_path)
+
+
+@pytest.fixture
+def slow(moody):
+    """Another server behind the same address, whose builds last longer."""
+    moody.server = moody.slow
+    yield moody.slow
+    moody.server, moody.mood = moody.quick, "well"
+
+
+def restart_kernel(page):
+    kernel = "window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel"
+    assert page.evaluate(f"() => {kernel}.restart().then(() => true)")
+    page.wait_for_function(f"() => {kernel}.status === 'idle' && {kernel}.connectionStatus === 'connected'")
+    jupyter.run_all(page)
+
+
+def test_server_that_fails_and_kernel_that_restarts(lab, page, moody, slow, tmp_path):
+    posts = moody.starts
+    jupyter.open_in_lab(page, lab, jupyter.NOTEBOOK.name)
+    jupyter.run_all(page)
+    connect(page, WAY_SETTINGS)
+    choose(page, "through thick and thin")
+    page.locator("button.mkf-start").click()
+    number = started_id(page)
+    shown = page.locator(".mkf-watch").first
+    expect(shown).to_contain_text("BUILDING")
+    moody.mood = "busy"
+    expect(shown).to_contain_text("The server is being restarted")
+    jupyter.shoot(page, "5_refused", tmp_path)
+    slow.stop()
+    moody.mood = "well"
+    expect(shown).to_contain_text("connection broke")
+    slow.start()
+    expect(shown.locator(".note")).to_have_count(0)
+    restart_kernel(page)
+    connect(page, WAY_SETTINGS)
+    choose(page, "once more, by mistake")
+    page.locator("button.mkf-start").click()
+    expect(page.locator(".mkf-verdict")).to_contain_text(f"Build {number} is running")
+    jupyter.shoot(page, "6_twin", tmp_path)
+    page.locator("button.mkf-rejoin").filter(has_text=f"Watch {number}").click()
+    expect(shown).to_contain_text("FINISHED")
+    moody.mood = "busy"
+    target = page.locator(".mkf-live .mkf-folder input")
+    target.fill(str(tmp_path / "artifacts"))
+    page.locator(".mkf-live button.mkf-fetch").click()
+    expect(page.locator(".mkf-live .mkf-busy").last).to_contain_text("Trying again")
+    moody.mood = "well"
+    expect(page.locator(".mkf-live .mkf-files")).to_contain_text("4 of 4 files in")
+    whole(tmp_path / "artifacts" / f"build-{number}")
+    assert moody.starts - posts == 1
+
+
+def test_two_tabs_of_voila_start_one_build(moody, chromium, kraft, root, tmp_path):
+    posts, before = moody.starts, set(kraft.builds.find().index)
+    home = tmp_path / "home"
+    home.mkdir()
+    with (
+        jupyter.voila(home, root, jupyter.NOTEBOOK.name, MKFRAME_URL=moody.url) as url,
+        jupyter.page_of(chromium, width=800) as first,
+        jupyter.page_of(chromium, width=800) as second,
+    ):
+        for tab in (first, second):
+            tab.goto(url)
+            tab.locator(".mkf-email input").fill(moody.quick.email)
+            tab.locator(".mkf-secret input").fill(moody.quick.password)
+            connect(tab, WAYS["password"])
+            choose(tab, "from a tab")
+        jupyter.shoot(first, "7_voila", tmp_path)
+        first.locator("button.mkf-start").click()
+        number = started_id(first)
+        second.locator("button.mkf-start").click()
+        expect(second.locator(".mkf-verdict")).to_contain_text(f"Build {number}")
+        expect(first.locator(".mkf-watch").first).to_contain_text("FINISHED")
+        fetch(first, tmp_path / "artifacts")
+        first.locator(".mkf-live").scroll_into_view_if_needed()
+        jupyter.shoot(first, "8_voila_fetched", tmp_path)
+    whole(tmp_path / "artifacts" / f"build-{number}")
+    assert set(kraft.builds.find().index) - before == {number}
+    assert moody.starts - posts == 1

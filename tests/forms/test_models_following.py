@@ -1,0 +1,151 @@
+import datetime as dt
+
+import pytest
+
+from mkframe import settings
+from mkframe.client import Client
+from mkframe.forms.models import WatchModel
+from mkframe.forms.models.following import LONGEST_PAUSE, Seen, failed_alike
+from mkframe.transport import Transport
+from tests import faults, rows
+from tests.forms.conftest import AIRPLANE, PROJECT, followed, impatient
+
+NOON = dt.datetime(2026, 4, 2, 12, tzinfo=dt.UTC)
+
+
+def started(kraft, *instances, description="watched"):
+    given = [{"id": i} for i in instances or (AIRPLANE,)]
+    releases = {"DWH_GROUP": "R11"}
+    run = kraft.builds.start(project_id=PROJECT, instances=given, releases=releases, description=description)
+    return run.id
+
+
+def test_a_build_is_followed_to_its_end(own):
+    model = WatchModel(own, [started(own)])
+    followed(model)
+    (build,) = model.builds
+    assert (build.status, build.progress, model.state) == ("FINISHED", 100, "over")
+    assert len(build.files) == 1
+
+
+def test_progress_is_seen_before_the_end(own):
+    model, seen = WatchModel(own, [started(own)]), set()
+    model.observe(lambda change: seen.add(change["new"][0].progress), "builds")
+    followed(model)
+    assert len(seen) > 2
+
+
+def test_a_canceled_build_is_over(own):
+    model = WatchModel(own, [started(own, description="please cancel")])
+    followed(model)
+    assert (model.builds[0].status, model.state) == ("CANCELED", "over")
+
+
+def test_a_failed_build_shows_those_that_failed_alike(own, marked):
+    before, now = (WatchModel(own, [started(own, marked["errors"])]) for _ in range(2))
+    followed(before)
+    followed(now)
+    assert now.alike[0].startswith(f"Build {before.builds[0].id}, ")
+    assert before.builds[0].message in now.alike[0]
+
+
+def test_several_builds_are_followed_together(own):
+    ids = [started(own), started(own), 5139]
+    model = WatchModel(own, ids)
+    followed(model)
+    assert [(b.id, b.status) for b in model.builds] == [(i, "FINISHED") for i in ids]
+
+
+def test_a_build_that_does_not_exist_is_said_so(kraft):
+    model = WatchModel(kraft, [1, 5139])
+    followed(model)
+    assert model.builds[0].missing == "No record found for id '1'"
+    assert model.builds[1].status == "FINISHED"
+
+
+def test_what_has_ended_is_not_asked_for_again():
+    with faults.serve(faults.reply(rows.row("builds", 7, status="FINISHED"))) as server:
+        model = WatchModel(impatient(server.api), [7])
+        followed(model)
+        model.look()
+        assert len(server.requests) == 1
+
+
+AWAY = {
+    "503": faults.vendor(503, "Being restarted"),
+    "reset": faults.reset(),
+    "429": faults.vendor(429, "Too busy"),
+    "a proxy's page": faults.html(),
+    "half a body": faults.cut(faults.reply(rows.row("builds", 7))),
+}
+
+
+@pytest.mark.parametrize("answer", AWAY.values(), ids=AWAY)
+def test_a_server_that_is_away_is_told_and_asked_again(answer):
+    done = faults.reply(rows.row("builds", 7, status="FINISHED"))
+    with faults.serve([answer, done]) as server:
+        model = WatchModel(impatient(server.api), [7])
+        assert model.look() is not None
+        told, state = model.lost, model.state
+        model.look()
+    assert (state, "this form asks again" in told) == ("following", True)
+    assert (model.state, model.lost) == ("over", "")
+
+
+def test_pauses_grow_while_the_server_is_away():
+    with faults.serve(faults.vendor(503)) as server:
+        model = WatchModel(impatient(server.api), [7])
+        pauses = [model.look() for _ in range(6)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LONGEST_PAUSE
+
+
+def test_a_retry_within_a_look_is_told_at_once():
+    busy, done = faults.later(503, 0), faults.reply(rows.row("builds", 7, status="FINISHED"))
+    with faults.serve([busy, done]) as server:
+        model, told = WatchModel(patient(server.api), [7]), []
+        model.observe(lambda change: told.append(change["new"]), "lost")
+        model.look()
+    assert "Trying again in 0.0 s" in told[0]
+
+
+def test_an_expired_token_stops_and_says_how_to_go_on():
+    with faults.serve(faults.unauthenticated()) as server:
+        model = WatchModel(impatient(server.api), [7])
+        assert model.look() is None
+    assert model.state == "stopped"
+    assert "connect again, then watch(kraft, 7) rejoins it" in model.lost
+
+
+def test_a_stopped_form_looks_again_when_asked():
+    done = faults.reply(rows.row("builds", 7, status="FINISHED"))
+    with faults.serve([faults.unauthenticated(), done]) as server:
+        model = WatchModel(impatient(server.api), [7])
+        model.look()
+        model.resume()
+        model.look()
+    assert (model.state, model.lost) == ("over", "")
+
+
+@pytest.mark.parametrize(
+    ("seen", "seconds"),
+    [
+        (Seen(1, "BUILDING", start=NOON), 90.0),
+        (Seen(1, "FINISHED", start=NOON, end=NOON + dt.timedelta(seconds=7)), 7.0),
+        (Seen(1, "FAILED", start=NOON), None),
+        (Seen(1, "BUILDING"), None),
+        (Seen(1, "BUILDING", start=NOON + dt.timedelta(hours=1)), 0.0),
+    ],
+)
+def test_elapsed_time(seen, seconds):
+    assert seen.elapsed(NOON + dt.timedelta(seconds=90)) == seconds
+
+
+def test_the_last_five_that_failed_alike(kraft):
+    builds = kraft.builds.find().assign(status="FAILED", message="Instance AIRPLANE has 3 errors")
+    found = failed_alike(builds, builds.index[-1], "Instance GATE has 12 errors")
+    assert found.index.tolist() == sorted(builds.index[:-1], reverse=True)[:5]
+
+
+def patient(url):
+    return Client(Transport(settings.load(url, token="a.b.c")))

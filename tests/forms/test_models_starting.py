@@ -1,0 +1,430 @@
+import json
+import re
+import threading
+
+import pytest
+
+from mkframe.forms.models import StartModel
+from mkframe.forms.models.choosing import MOST_SHOWN
+from mkframe.schema import RESOURCES
+from tests import faults, rows
+from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, followed, impatient, opened
+
+
+def numbers(kraft):
+    return set(kraft.builds.find(project_id=PROJECT).index)
+
+
+# --- choosing ---------------------------------------------------------------------------------------------
+
+
+def test_projects_that_can_be_used_come_first(kraft):
+    model = StartModel(kraft)
+    model.load()
+    assert model.projects[-1] == ("SANDBOX_2023 (deleted)", 377)
+
+
+def test_a_project_brings_its_release_groups_only(kraft):
+    assert [group.name for group in opened(kraft).groups] == ["DWH_GROUP"]
+
+
+def test_open_releases_stand_before_closed_ones(kraft):
+    labels = [label for label, _ in opened(kraft).groups[0].options]
+    closed = ["closed" in label for label in labels]
+    assert closed == sorted(closed)
+
+
+def test_a_hotfix_names_its_release(kraft):
+    labels = [label for label, _ in opened(kraft).groups[0].options]
+    assert "R4_HF1 (closed, hotfix of R4)" in labels
+
+
+def test_pattern_folder_and_search_narrow_the_instances_down(kraft):
+    model = opened(kraft)
+    model.pattern_id, model.folder, model.search = 808, "/RAW_VAULT", "airplane detail"
+    assert [label for label, _ in model.matches] == ["AIRPLANE_DETAIL · CORE_DV_HLS · /RAW_VAULT"]
+
+
+def test_a_folder_holds_what_lies_below_it(kraft):
+    model = opened(kraft)
+    model.folder = "/RAW_VAULT"
+    assert any(label.endswith("/RAW_VAULT/CRM") for label, _ in model.matches)
+
+
+def test_another_project_forgets_the_choice(kraft):
+    model = opened(kraft, AIRPLANE)
+    model.project_id = 405
+    assert (model.chosen, dict(model.releases)) == ((), {})
+
+
+def test_a_mark_is_told_in_the_list(kraft, marked):
+    model = opened(kraft)
+    labels = {i: label for label, i in model.matches}
+    assert labels[marked["build_disabled"]].endswith("⚠ disabled for builds")
+
+
+def test_all_matches_are_added_shown_or_not(crowd):
+    model = crowd
+    model.add_matches()
+    assert len(model.chosen) == 5000
+
+
+def test_a_long_list_shows_its_beginning_and_says_so(crowd):
+    assert len(crowd.matches) == MOST_SHOWN
+    assert crowd.matches_said.startswith("5,000 of 5,000 instances match; the first 200 are shown.")
+
+
+def test_five_thousand_instances_are_searched_while_one_types(crowd, benchmark_seconds):
+    for word in ("n", "na", "nam", "name 49"):
+        crowd.search = word
+    assert benchmark_seconds() < 1.0
+
+
+@pytest.fixture
+def benchmark_seconds():
+    import time
+
+    start = time.process_time()
+    return lambda: time.process_time() - start
+
+
+@pytest.fixture(scope="module")
+def crowded():
+    """A project with 5,000 instances."""
+    instances = faults.reply(rows.rows("instances", 5000, pattern_id=1, instance_folder_id=1, errors=0))
+    answers = {f"/api/v1/{name}": faults.reply(rows.rows(name, 1, release_group_id=1)) for name in RESOURCES}
+    script = answers | {"/api/v1/builds": faults.reply([])}
+    script["/api/v1/instances"] = lambda r: faults.reply([]) if "true" in r.query.values() else instances
+    with faults.serve(script) as server:
+        yield server
+
+
+@pytest.fixture
+def crowd(crowded):
+    model = StartModel(impatient(crowded.api))
+    model.load()
+    model.project_id = 1
+    return model
+
+
+# --- preflight --------------------------------------------------------------------------------------------
+
+
+def test_without_a_project_nothing_starts(kraft):
+    assert StartModel(kraft).blockers == ("Choose a project.",)
+
+
+def test_without_instances_nothing_starts(kraft):
+    assert opened(kraft).blockers == ("Choose at least one instance.",)
+
+
+def test_a_blocked_form_does_not_submit(kraft):
+    assert not opened(kraft).submit()
+
+
+def test_a_sound_choice_has_nothing_against_it(kraft):
+    model = opened(kraft, AIRPLANE)
+    assert (model.blockers, model.notices, model.can_submit) == ((), (), True)
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [
+        ("errors", r"1 instance has validation errors: \w+ \(\d\)\."),
+        ("invalid", r"1 instance is invalid: \w+\."),
+        ("build_disabled", r"1 instance is disabled for builds: \w+\."),
+        ("checked_out", r"1 instance is checked out by someone: \w+\."),
+    ],
+)
+def test_preflight_names_doubtful_instances(kraft, marked, mark, words):
+    (notice,) = opened(kraft, marked[mark]).notices
+    assert re.fullmatch(words, notice)
+
+
+def test_a_deleted_instance_blocks(kraft, marked):
+    (blocker,) = opened(kraft, marked["deleted"]).blockers
+    assert re.fullmatch(r"1 instance is deleted: \w+. Remove them, or tick “Restore”.", blocker)
+
+
+def test_restoring_turns_that_into_a_notice(kraft, marked):
+    model = opened(kraft, marked["deleted"])
+    model.restore = True
+    assert model.blockers == ()
+    assert "will be restored" in model.notices[0]
+
+
+def test_a_missing_release_is_noticed(kraft):
+    model = opened(kraft, AIRPLANE)
+    model.choose_release("DWH_GROUP", None)
+    assert model.notices == ("No release of DWH_GROUP is chosen, to which CORE_DV_HLS belongs.",)
+
+
+def test_a_closed_release_is_noticed(kraft):
+    model = opened(kraft, AIRPLANE)
+    model.choose_release("DWH_GROUP", "R10")
+    assert "Release R10 of DWH_GROUP is closed." in model.notices
+
+
+def test_an_instance_that_a_release_does_not_have_is_told_and_kept(kraft):
+    model = opened(kraft, AIRPLANE)
+    late = [i for _, i in model.matches]
+    model.add(late)
+    model.choose_release("DWH_GROUP", "R2")
+    assert len(model.chosen) > len(model._chosen_rows())
+    assert model.blockers[0].startswith("Not in the chosen releases any more:")
+
+
+def test_instances_of_one_name_are_told_apart(kraft):
+    model = opened(kraft)
+    model.search = "crew"
+    model.add_matches()
+    assert "CORE_DV_HLS CREW" in " ".join(model.blockers)
+
+
+# --- preview ----------------------------------------------------------------------------------------------
+
+
+def test_the_preview_is_the_body_that_is_sent(factory):
+    sent = []
+
+    def script(request):
+        if request.method == "POST" and request.path == "/api/v1/builds":
+            sent.append(request.json())
+            return faults.vendor(403, "No")
+        return _forwarded(factory, request)
+
+    with faults.serve(script) as server:
+        model = opened(impatient_login(server, factory), *PLANES)
+        model.description = "said “so”"
+        shown = json.loads(model.json)
+        model.submit()
+    sent[0]["description"] = re.sub(r"mkframe-[0-9a-f]{12}", "mkframe-............", sent[0]["description"])
+    assert sent == [shown]
+
+
+def test_the_call_to_paste_starts_the_same_build(own):
+    model = opened(own, *PLANES)
+    model.description = "pasted"
+    scope = {"kraft": own}
+    exec(model.python.replace("(run.id)", "(run.id, progress=False)"), scope)
+    build = own.builds.get(scope["run"].id)
+    assert build["description"].startswith("pasted [")
+    assert (build["instances"], sorted(build["patterns"])) == (4, [808, 812, 815, 845])
+    assert build["releases"] == [31]
+
+
+def test_instances_that_share_their_names_are_sent_by_id():
+    import pandas as pd
+
+    from mkframe.forms.models.requests import definitions
+
+    frame = pd.DataFrame({"pattern": "P", "folder": "/F", "name": ["A", "A", "B"]}, index=[7, 8, 9])
+    assert definitions(frame, frame) == [{"id": 7}, {"id": 8}, {"pattern": "P", "folder": "/F", "name": "B"}]
+
+
+# --- starting once ----------------------------------------------------------------------------------------
+
+
+def test_a_build_is_started_followed_and_fetched(own, tmp_path):
+    model = opened(own, *PLANES)
+    assert model.submit()
+    followed(model)
+    assert model.watching.builds[0].status == "FINISHED"
+    model.pocket.folder = str(tmp_path)
+    model.pocket.fetch([model.started.id])
+    assert model.pocket.result["status"].tolist() == ["fetched"] * 4
+
+
+def test_submitting_twice_starts_one_build(own):
+    before = numbers(own)
+    model = opened(own, *PLANES)
+    assert [model.submit(), model.submit()] == [True, False]
+    assert len(numbers(own) - before) == 1
+
+
+def test_many_threads_at_once_start_one_build(own):
+    before, model = numbers(own), opened(own, *PLANES)
+    gate, told = threading.Barrier(8), []
+
+    def press():
+        gate.wait()
+        told.append(model.submit())
+
+    threads = [threading.Thread(target=press) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told) == [False] * 7 + [True]
+    assert len(numbers(own) - before) == 1
+
+
+def test_another_kernel_is_told_of_the_build_that_was_begun(own):
+    first, second = opened(own, *PLANES), opened(own, *PLANES)
+    first.submit()
+    before = numbers(own)
+    second.submit()
+    assert numbers(own) == before
+    assert second.state == "choosing"
+    assert f"Build {first.started.id} " in second.blockers[0]
+
+
+def test_a_build_that_ended_meanwhile_is_told_as_well(own):
+    first, second = opened(own, *PLANES), opened(own, *PLANES)
+    first.submit()
+    followed(first)
+    second.submit()
+    assert "was begun since you opened the project, and is FINISHED" in second.blockers[0]
+
+
+def test_another_build_beside_it_is_started_on_purpose(own):
+    first, second = opened(own, *PLANES), opened(own, *PLANES)
+    first.submit()
+    second.submit()
+    second.beside = True
+    assert second.submit()
+    assert second.started.id != first.started.id
+
+
+def test_another_choice_is_no_twin(own):
+    first, second = opened(own, *PLANES), opened(own, *PLANES)
+    second.search = "airport core"
+    second.add_matches()
+    first.submit()
+    second.submit()
+    assert second.state == "started"
+
+
+def test_a_running_build_is_listed_and_rejoined(own):
+    first = opened(own, *PLANES)
+    first.submit()
+    second = opened(own)
+    assert first.started.id in [i for _, i in second.running]
+    second.rejoin(first.started.id)
+    followed(second)
+    assert second.watching.builds[0].status == "FINISHED"
+
+
+def test_choosing_again_keeps_what_was_chosen(own):
+    model = opened(own, *PLANES)
+    model.submit()
+    model.again()
+    assert (model.state, model.chosen, model.blockers) == ("choosing", PLANES, ())
+
+
+def test_warnings_of_the_server_are_kept(own):
+    model = opened(own, *PLANES)
+    model.choose_release("DWH_GROUP", None)
+    model.submit()
+    assert model.warnings == ("No release specified for release group 'DWH_GROUP'!",)
+
+
+def test_a_refusal_is_told_and_can_be_tried_again(factory):
+    model = opened(client_of_viewer(factory), *PLANES)
+    model.submit()
+    assert "You don't have permissions to start builds in this project!" in model.trouble
+    assert model.state == "choosing"
+
+
+# --- what went wrong --------------------------------------------------------------------------------------
+
+
+class Vanishing:
+    """Starts the build, drops the answer, and is out of order while somebody looks for it."""
+
+    def __init__(self, factory):
+        self.factory, self.order, self.posts = factory, True, 0
+
+    def __call__(self, request):
+        if request.path == "/api/v1/builds" and request.method == "POST":
+            self.posts += 1
+            self.order = False
+            _forwarded(self.factory, request)
+            return faults.reset()
+        if not self.order:
+            return faults.vendor(500, "Out of order")
+        return _forwarded(self.factory, request)
+
+
+@pytest.fixture
+def vanishing(factory):
+    script = Vanishing(factory)
+    with faults.serve(script) as server:
+        model = opened(impatient_login(server, factory), *PLANES)
+        model.submit()
+        yield script, model
+
+
+def test_a_lost_answer_keeps_the_form_from_starting_another(vanishing):
+    script, model = vanishing
+    assert (model.state, model.submit(), script.posts) == ("unconfirmed", False, 1)
+    assert model.marker in model.trouble
+
+
+def test_a_lost_answer_is_settled_by_looking(vanishing):
+    script, model = vanishing
+    script.order = True
+    model.confirm()
+    assert model.state == "started"
+    assert script.posts == 1
+
+
+def test_looking_in_vain_stays_unconfirmed(vanishing):
+    _, model = vanishing
+    model.confirm()
+    assert model.state == "unconfirmed"
+
+
+def test_whoever_has_looked_elsewhere_chooses_again(vanishing):
+    _, model = vanishing
+    model.dismiss()
+    assert (model.state, model.trouble) == ("choosing", "")
+
+
+def test_nothing_is_sent_where_running_builds_cannot_be_seen(factory):
+    posts = []
+
+    def script(request):
+        if request.path == "/api/v1/builds" and posts is not None and script.blind:
+            posts.extend([request] if request.method == "POST" else [])
+            return faults.vendor(500, "Out of order")
+        return _forwarded(factory, request)
+
+    script.blind = False
+    with faults.serve(script) as server:
+        model = opened(impatient_login(server, factory), *PLANES)
+        script.blind = True
+        model.submit()
+    assert (model.state, posts) == ("choosing", [])
+
+
+def test_an_unexpected_error_is_shown_and_logged(caplog):
+    model = StartModel(object())
+    model.load()
+    assert model.trouble.startswith("Loading the projects failed unexpectedly: AttributeError:")
+    assert "Traceback" in model.trace
+    assert "AttributeError" in caplog.text
+
+
+def client_of_viewer(factory):
+    import mkframe as mk
+
+    return mk.connect(factory.url, email=factory.viewer.email, password=factory.viewer.password)
+
+
+def impatient_login(server, factory):
+    class Front:
+        url, email, password = server.api, factory.email, factory.password
+
+    return client_of(Front)
+
+
+def _forwarded(factory, request):
+    import urllib.error
+    import urllib.request
+
+    kept = {k: v for k, v in request.headers.items() if k in ("authorization", "content-type")}
+    url = factory.url.removesuffix("/api/v1") + request.target
+    asked = urllib.request.Request(url, request.body or None, kept, method=request.method)
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=10) as answer:
+        return faults.content(answer.read(), "application/json", status=answer.status)
