@@ -8,13 +8,14 @@ marker, a word that occurs once, and the project's builds are searched for it be
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import numbers
 import re
 import secrets
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,8 +44,11 @@ __all__ = [
     "in_doubt",
     "new_marker",
     "settle",
+    "tell",
     "unconfirmed",
 ]
+
+log = logging.getLogger("mkframe")
 
 _MARKER = re.compile(r"mkframe-[0-9a-f]{12}")
 _LONGEST_PAUSE = 2.0
@@ -122,9 +126,17 @@ def confirm(
         ) from blind
     if found is None:
         raise _not_started("", None, marker, given, seconds)
-    for sentence in found.warnings:
-        warnings.warn(f"Build {found.id}: {sentence}", UserWarning, stacklevel=3)
+    tell(found.id, found.warnings, stacklevel=3)
     return found
+
+
+def tell(number: int, sentences: Iterable[str], stacklevel: int) -> None:
+    """Show what is to be said of a build that runs; its id is never lost for a warning's sake."""
+    for sentence in sentences:
+        try:
+            warnings.warn(f"Build {number}: {sentence}", UserWarning, stacklevel=stacklevel + 1)
+        except UserWarning:  # where warnings are errors, the log says it
+            log.warning("Build %d: %s", number, sentence)
 
 
 def settle(
@@ -142,8 +154,7 @@ def settle(
         raise _not_started(error.message, error, marker, scope, look_for) from error
     lost = "The server's answer was lost; the build was found by its marker, its warnings are not known."
     sentences = (lost, *found.warnings)
-    for sentence in sentences:
-        warnings.warn(f"Build {found.id}: {sentence}", UserWarning, stacklevel=5)
+    tell(found.id, sentences, stacklevel=5)
     return BuildStart(found.id, found.status, sentences, marker)
 
 

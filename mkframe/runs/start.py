@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ import pandas as pd
 
 from mkframe import frames, inputs
 from mkframe.errors import InputError, MkframeError, UnexpectedBody
-from mkframe.runs.outcome import BuildStart, check_look_for, in_doubt, new_marker, settle
+from mkframe.runs.outcome import BuildStart, check_look_for, in_doubt, new_marker, settle, tell
 from mkframe.schema import RESOURCES
 from mkframe.transport import Transport
 
@@ -52,8 +51,7 @@ def _send(
         if not in_doubt(error, transport, _KNOWN.path):
             raise
         return settle(transport, scope, word, look_for, error)
-    for sentence in started.warnings:
-        warnings.warn(f"Build {started.id}: {sentence}", UserWarning, stacklevel=4)
+    tell(started.id, started.warnings, stacklevel=4)
     return BuildStart(started.id, started.status, started.warnings, word)
 
 

@@ -590,3 +590,12 @@ def test_starts_lost_now_before_now_after_are_never_doubled(fresh):
         for number, i in enumerate(said)
         if i is not None
     )
+
+
+def test_warnings_that_are_errors_do_not_lose_the_build(caplog):
+    answer = faults.reply({"build": {"id": 7, "status": "BUILDING"}, "warnings": ["No release for X."]}, 201)
+    with faults.serve(answer) as server, visiting(server.api) as client, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        started = client.builds.start(project="P", instances=[1])
+    assert (started.id, started.warnings) == (7, ("No release for X.",))
+    assert "Build 7: No release for X." in caplog.text
