@@ -34,6 +34,7 @@ class Moody:
     def __init__(self, server):
         self.server, self.mood = server, "well"
         self.starts = 0
+        self.expired = 0
         self.refused = 0
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -41,7 +42,14 @@ class Moody:
         if self.mood == "busy":
             self.refused += 1
             return faults.vendor(503, "The server is being restarted")
-        self.starts += request.method == "POST" and request.path == "/api/v1/builds"
+        answer = self._passed_on(request)
+        if answer.status == 401:
+            self.expired += 1  # such a POST started nothing, and comes again with a new token
+        elif request.method == "POST" and request.path == "/api/v1/builds":
+            self.starts += 1
+        return answer
+
+    def _passed_on(self, request):
         url = self.server.url.removesuffix("/api/v1") + request.target
         kept = {k: v for k, v in request.headers.items() if k in ("authorization", "content-type", "accept")}
         asked = urllib.request.Request(url, request.body or None, kept, method=request.method)
