@@ -108,16 +108,14 @@ def build_downloads(builds: pd.DataFrame) -> pd.DataFrame:
     >>> list(build_downloads(mk.read_json(b"[]")).columns)
     ['build_id', 'pattern', 'pattern_id', 'file_id', 'name']
     """
-    column = _column(builds, "downloads").to_numpy()
-    given = pd.notna(column)
+    cells, ids = _cells(builds)
     runs = [
-        (table, np.fromiter(map(operator.attrgetter("build"), cells), dtype=np.int64))
-        for table, cells in itertools.groupby(column[given], _table_of)
+        (table, np.fromiter(map(operator.attrgetter("build"), run), dtype=np.int64))
+        for table, run in itertools.groupby(cells, operator.attrgetter("table"))
     ]
     parts = [_rows(*run) for run in runs] or [_no_downloads().frame]
     child = pd.concat(parts) if len(parts) > 1 else parts[0]
     counts = [np.diff(table.bounds)[places] for table, places in runs] or [np.empty(0, dtype=np.int64)]
-    ids = builds.index.to_numpy(dtype=np.int64)[given]
     owners = np.repeat(ids, np.concatenate(counts))
     if "build_id" in child:
         _compare(child.pop("build_id"), owners)
@@ -145,13 +143,20 @@ def _rows(table: Table, places: Array) -> pd.DataFrame:
     return table.frame.take(np.repeat(shifts, counts) + np.arange(counts.sum()))
 
 
-def _table_of(cell: Any) -> Table:
-    if not isinstance(cell, Downloads):
-        raise InputError(
-            f"The column 'downloads' holds {cell!r:.80}, which find() did not put there.",
-            hint="Give a frame of builds, as kraft.builds.find() or mk.read_json() returns it.",
-        )
-    return cell.table
+def _cells(builds: pd.DataFrame) -> tuple[Array, Array]:
+    """Cells that hold downloads, and the ids of their builds."""
+    cells = _column(builds, "downloads").to_numpy()
+    ids = builds.index.to_numpy(dtype=np.int64)
+    if set(map(type, cells)) == {Downloads}:
+        return cells, ids
+    given = pd.notna(cells)
+    for cell in cells[given]:
+        if not isinstance(cell, Downloads):
+            raise InputError(
+                f"The column 'downloads' holds {cell!r:.80}, which find() did not put there.",
+                hint="Give a frame of builds, as kraft.builds.find() or mk.read_json() returns it.",
+            )
+    return cells[given], ids[given]
 
 
 def _no_downloads() -> Table:

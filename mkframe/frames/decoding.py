@@ -22,7 +22,7 @@ import pandas as pd
 
 from mkframe.errors import SchemaError, UnexpectedBody
 from mkframe.frames.checking import check
-from mkframe.frames.columns import Piece
+from mkframe.frames.columns import Piece, assemble
 from mkframe.frames.gathering import Columns
 from mkframe.frames.packing import Surprise, in_columns, pack
 from mkframe.frames.structs import Shape, download_fields
@@ -295,9 +295,7 @@ class _Reader:
         self.columns.add(self.shape.fields(), pieces)
 
     def frame(self) -> pd.DataFrame:
-        arrays = {column.field.name: column.array() for column in self.columns.columns}
-        index = pd.Index(arrays.pop(self.key), name=self.key, copy=False)
-        return pd.DataFrame(arrays, index=index, copy=False)
+        return assemble(self.columns.columns, self.key)
 
 
 _HINT = "The server sends something that its reference does not promise; nothing was loaded."

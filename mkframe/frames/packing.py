@@ -6,12 +6,12 @@ Where something is not as the schema promises, `Surprise` is raised, and the car
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
-import pandas as pd
 
 from mkframe.frames.columns import Array, Piece, arrow
 from mkframe.frames.structs import download_fields
@@ -45,16 +45,20 @@ def pack(field: Field, values: Sequence[Any]) -> Piece:
 
 
 def text(values: Sequence[str | None]) -> Any:
-    """Texts as pandas is set to keep them: an Arrow array, or the Python objects as they are."""
-    pa = arrow()
-    return pa.array(values, pa.large_string()) if pa else values
+    """Texts as pandas is set to keep them: an Arrow array, or Python objects, each word once."""
+    if pa := arrow():
+        return pa.array(values, pa.large_string())
+    words = {word: word for word in values}
+    return values if 2 * len(words) > len(values) else [words[word] for word in values]
 
 
-def _without_nulls(values: Sequence[Any], stand_in: Any) -> tuple[list[Any], Array]:
-    objects = np.fromiter(values, dtype=object, count=len(values))
-    missing = pd.isna(objects)
-    objects[missing] = stand_in
-    return objects.tolist(), missing
+def _without_nulls(values: Sequence[Any], stand_in: Any) -> tuple[Sequence[Any], Array]:
+    if values.count(None) == len(values):
+        return [stand_in] * len(values), np.ones(len(values), dtype=np.bool_)
+    missing = np.fromiter(
+        map(operator.is_, values, itertools.repeat(None)), dtype=np.bool_, count=len(values)
+    )
+    return [stand_in if value is None else value for value in values], missing
 
 
 def _numbers(values: Sequence[Any]) -> Piece:
@@ -117,11 +121,14 @@ def _instants(values: Sequence[Any]) -> Piece:
 
 def _nested(values: Sequence[Any]) -> Piece:
     """Lists of records, as their lengths and the columns of all records."""
-    missing = pd.isna(np.fromiter(values, dtype=object, count=len(values)))
-    lists = [records or () for records in values]
-    counts = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
-    records = list(itertools.chain.from_iterable(lists))
+    missing = None
+    try:
+        counts = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
+    except TypeError:
+        values, missing = _without_nulls(values, ())
+        counts = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
+    records = list(itertools.chain.from_iterable(values))
     fields = download_fields(records[0].learned if records else ())
     columns = in_columns(records, len(fields))
     inside = tuple(pack(field, column) for field, column in zip(fields, columns, strict=True))
-    return Piece(counts, missing if missing.any() else None, fields, inside)
+    return Piece(counts, missing, fields, inside)

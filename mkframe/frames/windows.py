@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from mkframe.frames.columns import Array, Column
+from mkframe.frames.columns import Array, Column, assemble
 from mkframe.frames.structs import DOWNLOAD_WIDTH, download_type
 
 __all__ = ["Downloads", "Table", "windows"]
@@ -37,10 +37,9 @@ class Table:
     @functools.cached_property
     def frame(self) -> pd.DataFrame:
         """All of them, indexed by ``id``."""
-        arrays = {column.field.name: column.array() for column in self.columns}
+        frame = assemble(self.columns, "id")
         self.columns = ()
-        index = pd.Index(arrays.pop("id"), name="id", copy=False)
-        return pd.DataFrame(arrays, index=index, copy=False)
+        return frame
 
     def record(self, number: int) -> msgspec.Struct:
         """One download, with None for what is missing."""
