@@ -1,12 +1,13 @@
 """Fetching against curl, and memory against the size of the file.
 
-    python tests/benchmarks/bench_fetch.py
+    python tests/benchmarks/bench_fetch.py [--write]
 
 Prints ratios only: both sides ask the same server, in turns, in the same run. Needs curl.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import shutil
 import statistics
@@ -22,6 +23,7 @@ sys.path.insert(0, str(HOME))
 
 from mkframe.artifacts import File, fetch  # noqa: E402
 from tests.artifacts.factory import transport  # noqa: E402
+from tests.benchmarks.publishing import add_write, circumstances, publish  # noqa: E402
 
 FILES, LATENCY, PARALLEL, ROUNDS = 200, 0.05, 8, 5
 
@@ -100,17 +102,21 @@ def peak(url: str, number: int, folder: Path) -> int:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_write(parser)
+    given = parser.parse_args()
     with server() as url, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pairs = [(seconds(by_us, url, folder), seconds(by_curl, url, folder)) for _ in range(ROUNDS)]
-        ratios = sorted(ours / theirs for ours, theirs in pairs)
-        print(
-            f"{FILES} files of 1 MiB, {LATENCY * 1000:g} ms latency; curl -Z --parallel-max {PARALLEL} = 1:"
-        )
-        print(f"  mkframe {statistics.median(ratios):.2f}  ({ratios[0]:.2f} to {ratios[-1]:.2f})")
         small, large = (peak(url, number, folder) for number in (1001, 1200))
-        print("peak memory of a process that fetches one file, 1 MiB = 1:")
-        print(f"  200 MiB {large / small:.2f}")
+    low, *_, high = ratios = sorted(ours / theirs for ours, theirs in pairs)
+    lines = [
+        f"Fetching {FILES} files of 1 MiB at {LATENCY * 1000:g} ms latency, "
+        f"`curl -Z --parallel-max {PARALLEL}` = 1: {statistics.median(ratios):.2f} ({low:.2f} to {high:.2f}).",
+        f"Peak memory of a process that fetches one file of 200 MiB, one of 1 MiB = 1: {large / small:.2f}.",
+        f"Measured {circumstances('requests', 'urllib3')}",
+    ]
+    publish("fetch", lines, given.write)
 
 
 if __name__ == "__main__":

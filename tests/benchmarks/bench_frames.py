@@ -1,10 +1,11 @@
 """Body bytes to typed frames of builds and downloads: mkframe beside others.
 
-    python tests/benchmarks/bench_frames.py [--sizes 1000 10000 100000] [--peers mkframe polars ...]
+    python tests/benchmarks/bench_frames.py [--sizes 1000 10000 100000] [--peers mkframe polars ...] [--write]
 
-Prints ratios only. One is `orjson.loads` on the same bytes with the garbage collector paused, in the same
-run, in turns. Every peer is asked in its best form, and its frames are compared with ours before anything
-is measured. Peers that are not installed are left out, and said so.
+Prints ratios only, and writes them into the README where asked. One is `orjson.loads` on the same bytes
+with the garbage collector paused, in the same run, in turns. Every peer is asked in its best form, and its
+frames are compared with ours before anything is measured. Peers that are not installed are left out, and
+said so.
 """
 
 from __future__ import annotations
@@ -13,11 +14,9 @@ import argparse
 import datetime as dt
 import functools
 import gc
-import importlib.metadata
 import importlib.util
 import io
 import json
-import platform
 import random
 import re
 import statistics
@@ -38,6 +37,7 @@ sys.path.insert(0, str(HOME))
 
 from mkframe import frames  # noqa: E402
 from mkframe.schema import EMBEDDED_DOWNLOAD, RESOURCES, Field  # noqa: E402
+from tests.benchmarks.publishing import add_write, circumstances, publish  # noqa: E402
 from tests.rows import download, row  # noqa: E402
 
 BUILDS = RESOURCES["builds"].fields
@@ -95,6 +95,11 @@ Pair = tuple[Any, Any]
 def mkframe(content: bytes) -> Pair:
     builds = frames.decode("builds", content)
     return builds, frames.build_downloads(builds)
+
+
+def mkframe_without_pyarrow(content: bytes) -> Pair:
+    with pd.option_context("mode.string_storage", "python"):
+        return mkframe(content)
 
 
 def json_and_pandas(content: bytes) -> Pair:
@@ -183,6 +188,7 @@ def duckdb(content: bytes) -> Pair:
 
 PEERS: dict[str, tuple[Callable[[bytes], Pair], tuple[str, ...]]] = {
     "mkframe": (mkframe, ()),
+    "mkframe, text without pyarrow": (mkframe_without_pyarrow, ()),
     "json + pandas": (json_and_pandas, ()),
     "pd.json_normalize": (json_normalize, ()),
     "pd.read_json": (read_json, ()),
@@ -294,7 +300,7 @@ def table(names: list[str], sizes: list[int]) -> Iterator[str]:
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         for size in sizes:
             content = body(size)
-            found.append(ratios(names, content, 3 if size > 50_000 else 7))
+            found.append(ratios(names, content, max(1, min(7, 500_000 // size))))
         Path(file.name).write_bytes(content)
         weight = {name: peak(name, file.name) for name in names}
     yield f"| `orjson.loads`, collector paused = 1 | {' | '.join(columns)} | peak memory / body |"
@@ -304,11 +310,21 @@ def table(names: list[str], sizes: list[int]) -> Iterator[str]:
         yield f"| {name} | {' | '.join(cells)} | {weight[name]} |"
 
 
-def versions() -> str:
-    packages = ["pandas", "numpy", "msgspec", "orjson", "pyarrow", "polars", "duckdb"]
-    there = [p for p in packages if importlib.util.find_spec(p)]
-    named = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in there)
-    return f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, Python {platform.python_version()}, {named}"
+def notes(left_out: list[str]) -> Iterator[str]:
+    """What the table does not show: weird rows, small answers, and what took part."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        careful = [ratios(["mkframe"], body(size, WEIRD), 5)["mkframe"] for size in (10_000, 100_000)]
+    yield ""
+    yield (
+        f"One row in {WEIRD} in another form than the reference shows: {careful[0]:.1f} at 10,000 builds, "
+        f"{careful[1]:.1f} at 100,000."
+    )
+    overheads = ", ".join(f"{small_overhead(size):.2f} ms for {size}" for size in SMALL)
+    yield f"What the typed frame of a small answer takes beyond its parse, by rows: {overheads}."
+    absent = f" Not installed: {', '.join(left_out)}." if left_out else ""
+    packages = ("pandas", "numpy", "msgspec", "orjson", "pyarrow", "polars", "duckdb")
+    yield f"Measured {circumstances(*packages)}{absent}"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -316,6 +332,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of builds")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
+    add_write(parser)
     given = parser.parse_args(arguments)
     if given.peak:
         print(f"{own_peak(*given.peak):.2f}")
@@ -324,14 +341,7 @@ def main(arguments: list[str] | None = None) -> None:
     left_out = [name for name in given.peers if name not in names]
     for name in names:
         check_equal(name, body(1000))
-    print("\n".join(table(names, given.sizes)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        careful = ratios(["mkframe"], body(10_000, WEIRD), 5)["mkframe"]
-    print(f"\nOne row in {WEIRD} not as the reference promises, 10,000 builds: {careful:.2f}.")
-    overheads = ", ".join(f"{size}: {small_overhead(size):.2f} ms" for size in SMALL)
-    print(f"Small answers, time beyond their parse by rows: {overheads}.")
-    print(f"{versions()}.{' Not installed: ' + ', '.join(left_out) + '.' if left_out else ''}")
+    publish("frames", [*table(names, given.sizes), *notes(left_out)], given.write)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 A server on this machine sends one gzip body of 100,000 builds at 100 Mbit/s. Printed is the time until the
 typed frame is there, as a ratio to the time until curl has written the bytes, interleaved in one run.
 
-Run by: python tests/benchmarks/bench_wire.py
+Run by: python tests/benchmarks/bench_wire.py [--write]
 """
 
 import argparse
@@ -12,13 +12,17 @@ import http.server
 import multiprocessing
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
-import requests
+HOME = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(HOME))
 
-import mkframe as mk
+import mkframe as mk  # noqa: E402
+from tests.benchmarks.bench_frames import body  # noqa: E402
+from tests.benchmarks.publishing import add_write, circumstances, publish  # noqa: E402
 
 RATE = 100e6 / 8
 PIECE = 1 << 15
@@ -54,17 +58,6 @@ def serve(path, port):
     server.serve_forever()
 
 
-def body(builds):
-    """A history of so many builds, as the embedded server sends it."""
-    with mk.demo(builds=builds) as kraft:
-        kraft.projects.find()
-        token = kraft._transport._token.reveal()
-        answer = requests.get(
-            f"{kraft.url}/builds", headers={"Authorization": f"Bearer {token}"}, timeout=600
-        )
-    return answer.content
-
-
 def timed(work):
     began = time.perf_counter()
     work()
@@ -75,6 +68,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--builds", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=7)
+    add_write(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         plain = body(options.builds)
@@ -91,10 +85,14 @@ def main():
             rounds = [[timed(side) for side in sides] for _ in range(options.rounds)]
         server.terminate()
         size = packed.stat().st_size
-    ratios = sorted(ours / theirs for ours, theirs in rounds)
-    print(f"{options.builds:,} builds, {len(plain) / 1e6:.0f} MB, on the wire {size / 1e6:.1f} MB")
-    low, middle, high = ratios[0], statistics.median(ratios), ratios[-1]
-    print(f"find / curl --compressed: {middle:.2f} (from {low:.2f} to {high:.2f})")
+    low, *_, high = ratios = sorted(ours / theirs for ours, theirs in rounds)
+    lines = [
+        f"`find` of {options.builds:,} builds over a link of {RATE * 8 / 1e6:.0f} Mbit/s "
+        f"({len(plain) / 1e6:.0f} MB, {size / 1e6:.1f} MB packed), `curl --compressed` = 1: {statistics.median(ratios):.2f} "
+        f"({low:.2f} to {high:.2f}).",
+        f"Measured {circumstances('pandas', 'msgspec', 'requests', 'urllib3')}",
+    ]
+    publish("wire", lines, options.write)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,83 @@
+"""Charts of 100,000 builds to PNG, beside an empty chart of the same size.
+
+    python tests/benchmarks/bench_charts.py [--builds 100000] [--write]
+
+Prints ratios only, medians of turns in one run. One is an empty figure of the chart's own size with one
+Axes and the same layout engine, saved as PNG.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import io
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+HOME = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(HOME))
+
+import mkframe as mk  # noqa: E402
+from tests.benchmarks.bench_frames import body  # noqa: E402
+from tests.benchmarks.publishing import add_write, circumstances, publish  # noqa: E402
+
+
+def charts(builds: Any) -> dict[str, Callable[[], Axes]]:
+    """Every chart of builds, with what it is called by."""
+    drawn = ("durations", "failure_rate", "outcomes", "throughput", "calendar", "longest")
+    found = {name: functools.partial(getattr(mk.charts, name), builds) for name in drawn}
+    return found | {"duration_by_instances": functools.partial(mk.charts.duration_by_instances, builds)}
+
+
+def seconds(draw: Callable[[], Axes]) -> float:
+    began = time.perf_counter()
+    figure = draw().figure
+    figure.savefig(io.BytesIO(), format="png")
+    took = time.perf_counter() - began
+    plt.close(figure)
+    return took
+
+
+def empty(size: tuple[float, float]) -> Axes:
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def ratio(draw: Callable[[], Axes], rounds: int) -> float:
+    size = tuple(draw().figure.get_size_inches())
+    plt.close("all")
+    nothing = functools.partial(empty, size)
+    pairs = [(seconds(draw), seconds(nothing)) for _ in range(rounds)]
+    return statistics.median(ours / theirs for ours, theirs in pairs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--builds", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=9)
+    add_write(parser)
+    given = parser.parse_args()
+    builds = mk.frames.decode("builds", body(given.builds))
+    found = {name: ratio(draw, given.rounds) for name, draw in charts(builds).items()}
+    lines = [
+        f"| an empty chart = 1 | {given.builds:,} builds, to PNG |",
+        "| --- | ---: |",
+        *(f"| `{name}` | {value:.1f} |" for name, value in found.items()),
+        "",
+        f"Measured {circumstances('matplotlib', 'pandas', 'numpy')}",
+    ]
+    publish("charts", lines, given.write)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Results of benchmarks into the README, between marks of their own."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+
+__all__ = ["add_write", "circumstances", "publish"]
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+def add_write(parser: argparse.ArgumentParser) -> None:
+    """Let a benchmark be told to write its results."""
+    parser.add_argument("--write", action="store_true", help="write the results into the README")
+
+
+def circumstances(*packages: str) -> str:
+    """The day, the machine and the versions of what took part."""
+    there = [p for p in packages if importlib.util.find_spec(p)]
+    named = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in there)
+    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    return f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {system}, Python {platform.python_version()}, {named}."
+
+
+def publish(name: str, lines: Iterable[str], write: bool, readme: Path = README) -> None:
+    """Print the results, and put them between the marks ``<!-- name -->`` of the README where asked."""
+    text = "\n".join(lines)
+    print(text)
+    if write:
+        before, _, rest = readme.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
+        _, mark, after = rest.partition(f"<!-- /{name} -->")
+        if not mark:
+            raise SystemExit(f"{readme} has no marks for {name!r}.")
+        readme.write_text(f"{before}<!-- {name} -->\n{text}\n{mark}{after}", encoding="utf-8")
