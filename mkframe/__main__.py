@@ -1,8 +1,10 @@
-"""The command line: ``mkframe demo`` and ``mkframe report``."""
+"""The command line: ``mkframe report``, ``mkframe demo`` and ``mkframe openapi``."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ from pathlib import Path
 
 from mkframe import __version__
 from mkframe.errors import InputError, MkframeError
+from mkframe.schema import BASE_URL
 
 __all__ = ["main"]
 
@@ -48,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_report(commands)
     _add_demo(commands)
+    _add_openapi(commands)
     return parser
 
 
@@ -77,6 +81,17 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     demo.add_argument("--port", type=int, default=0, help="port; a free one by default")
     demo.add_argument("--seed", type=int, default=7, help="seed of the made-up history (%(default)s)")
     demo.set_defaults(run=_demo)
+
+
+def _add_openapi(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    page = commands.add_parser(
+        "openapi",
+        help="describe the API as an OpenAPI 3.1 document",
+        description="Describe the API, as mkframe knows it, as an OpenAPI 3.1 document in JSON.",
+    )
+    page.add_argument("--output", metavar="FILE", help="file to write; printed by default")
+    page.add_argument("--url", default=BASE_URL, help="base URL of the server (%(default)s)")
+    page.set_defaults(run=_openapi)
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -137,6 +152,32 @@ def _demo(options: argparse.Namespace) -> None:
             flush=True,
         )
         threading.Event().wait()
+
+
+def _openapi(options: argparse.Namespace) -> None:
+    from mkframe import openapi
+
+    text = json.dumps(openapi.document(options.url), indent=2) + "\n"
+    if options.output is None:
+        _print(text)
+        return
+    path = Path(options.output).expanduser()
+    try:
+        path.write_text(text, encoding="ascii")
+    except OSError as err:
+        raise InputError(
+            f"{str(path)!r} could not be written: {err.strerror}.", hint="Does its folder exist?"
+        ) from err
+    print(f"{path} is written ({len(text) // 1024} kB).")  # noqa: T201
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # whoever reads has enough; Python would complain once more when it closes its output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -20,13 +20,18 @@ __all__ = [
     "AUTHENTICATION",
     "BASE_URL",
     "Body",
+    "ERROR_FIELDS",
+    "ERROR_MEANINGS",
     "ERROR_NAMES",
     "Exclusive",
     "Field",
     "Filter",
+    "INSTANCE_FORMS",
+    "LOGIN",
     "Message",
     "RESOURCES",
     "Resource",
+    "STARTED",
     "STATUSES",
     "TERMINAL",
     "VIEWS",
@@ -51,6 +56,16 @@ ERROR_NAMES = {
 }
 """Names in error bodies. Only ``BadRequest`` is printed in the reference; the others are the words that
 a FeathersJS server, whose error shape this is, uses for these codes."""
+
+ERROR_MEANINGS = {
+    400: "Missing or invalid parameters.",
+    401: "Missing or expired token.",
+    403: "Insufficient permissions.",
+    404: "Resource does not exist.",
+    405: "HTTP method not supported for this endpoint.",
+    500: "Unexpected server error.",
+}
+"""What the reference says of each status, for all endpoints alike."""
 
 FieldType = Literal[
     "int",  # a whole number
@@ -105,10 +120,14 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A documented error: ``{}`` stands for the name or id that was asked for."""
+    """A documented error: ``{}`` stands for the name or id that was asked for.
+
+    `verbs` are those that answer so, where the reference says it of some only.
+    """
 
     status: int
     text: str
+    verbs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,9 +363,9 @@ _BUILDS = Resource(
         NO_PATTERN,
         NO_RECORD,
         PROJECT_REQUIRED,
-        Message(400, "No instances specified!"),
-        Message(403, "You don't have permissions to start builds in this project!"),
-        Message(404, "Instance not found"),
+        Message(400, "No instances specified!", ("start",)),
+        Message(403, "You don't have permissions to start builds in this project!", ("start",)),
+        Message(404, "Instance not found", ("start",)),
     ),
     gaps=(
         "No filter by time or status, no paging and no sorting: a find returns every build.",
@@ -383,7 +402,7 @@ _DOWNLOADS = Resource(
     verbs=("find", "fetch"),
     messages=(
         NOT_AUTHENTICATED,
-        Message(403, "You don't have permissions to download build results!"),
+        Message(403, "You don't have permissions to download build results!", ("fetch",)),
         NO_RECORD,
     ),
     gaps=(
@@ -678,6 +697,49 @@ EMBEDDED_DOWNLOAD = (
 )
 """The downloads inside a build, as the vendor's example shows them. The builds page sends the reader to
 the downloads page for their fields, so a server may as well send all of those."""
+
+INSTANCE_FORMS = (
+    (Body("id", "int", "Instance ID.", required=True),),
+    (
+        Body("pattern", "str", "Pattern name.", required=True),
+        Body("folder", "str", "Folder path, such as /BUSINESS_VAULT.", required=True),
+        Body("name", "str", "Instance name.", required=True),
+    ),
+)
+"""The two ways in which the POST body of a build names an instance."""
+
+STARTED = (
+    _sure("build", "any", "The build: its id and status, or the whole of it where wait is true."),
+    _sure("warnings", "strs", "Warning messages, such as missing releases."),
+)
+"""What the POST of a build answers."""
+
+ERROR_FIELDS = (
+    _sure("name", "str", "Name of the error, such as BadRequest."),
+    _sure("message", "str", "Descriptive error message."),
+    _sure("code", "int", "The HTTP status."),
+)
+"""The body of every error; a server may add more keys."""
+
+LOGIN = Resource(
+    "authentication",
+    "Authentication: a token for an e-mail address and a password. Not below the base URL.",
+    fields=(
+        _sure("accessToken", "str", "The token (JWT), of a limited lifetime."),
+        _sure("authentication", "any", "Strategy and token once more."),
+        _sure("user", "any", "The user: id and email."),
+    ),
+    verbs=("login",),
+    key="accessToken",
+    body=(
+        Body("strategy", "str", "The word local.", required=True),
+        Body("email", "str", "E-mail address.", required=True),
+        Body("password", "str", "Password.", required=True),
+    ),
+    messages=(Message(400, "'email' is required"), Message(401, "Invalid login")),
+    gaps=("There is no refresh: after its end a token is answered with 401.",),
+)
+"""The login, which has no rows and is in no table of resources."""
 
 VIEWS: dict[str, View] = {
     view.name: view

@@ -16,6 +16,7 @@ FLOORS = {
     "schema": 1,
     "settings": 2,
     "inputs": 2,
+    "openapi": 2,
     "transport": 3,
     "frames": 3,
     "artifacts": 4,
@@ -35,7 +36,7 @@ NOT_FOR = {
     "client": {"metrics"},
     "charts": {"transport", "frames", "settings", "artifacts", "runs", "inputs"},
     "metrics": {"transport", "settings", "frames", "inputs"},
-    "embedded": set(FLOORS) - {"schema"},
+    "embedded": set(FLOORS) - {"schema", "errors"},
     "frames": {"settings", "inputs"},
     "forms": {"settings", "transport", "embedded"},
 }

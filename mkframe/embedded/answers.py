@@ -16,7 +16,7 @@ from mkframe import schema
 
 _WORTH_PACKING = 1000
 _BATCH = 2000
-_NAMES = {**schema.ERROR_NAMES, 413: "PayloadTooLarge", 501: "NotImplemented"}
+_NAMES = {**schema.ERROR_NAMES, 408: "Timeout", 413: "PayloadTooLarge", 501: "NotImplemented"}
 
 
 class Refusal(Exception):

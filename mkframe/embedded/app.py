@@ -1,8 +1,14 @@
 """The routes: every resource of the schema, and the login beside them.
 
-Open in the reference; here: GET of a single row where none is documented answers 405 like every other
-undocumented method, POST /instances answers 501 because its body is not described, every POST answers 201,
-and a fetch raises the counter ``downloaded``.
+Open in the reference; here:
+
+* GET of a single row where none is documented answers 405 like every other undocumented method;
+* POST /instances answers 501, because its body is not described; every other POST answers 201;
+* an id that is no number answers 404 like an unknown one, and an unknown path 404;
+* a body of more than 20 MB answers 413, one that takes longer than a minute 408; a body's content type is
+  not looked at, what is JSON is taken;
+* what is no HTTP answers 400;
+* a fetch raises the counter ``downloaded``.
 """
 
 from __future__ import annotations
@@ -16,7 +22,7 @@ from urllib.parse import quote
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -31,7 +37,7 @@ from .world import Row, World
 
 _ROOT = "/api/v1"
 _BIGGEST_BODY = 20_000_000
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_BODY_SECONDS = 60
 _POST = {"start", "query"}
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -46,7 +52,9 @@ def make_app(world: World, logins: Logins, latency: float) -> Starlette:
                 await asyncio.sleep(latency)
             return await handler(request)
 
-        return Route(path, late, methods=_METHODS)
+        made = Route(path, late)
+        made.methods = None  # any: the handlers know which are allowed, also among those nobody has heard of
+        return made
 
     routes = [route(schema.AUTHENTICATION, api.authenticate)]
     for resource in schema.RESOURCES.values():
@@ -187,19 +195,42 @@ def _allow(request: Request, methods: set[str]) -> None:
 
 
 async def _body(request: Request) -> Any:
-    if int(request.headers.get("content-length") or 0) > _BIGGEST_BODY:
-        raise Refusal(413, "The body is too large")
     try:
-        return json.loads(await request.body() or b"{}")
+        async with asyncio.timeout(_BODY_SECONDS):
+            content = await _content(request)
+    except TimeoutError:
+        raise Refusal(408, "The body did not come in time") from None
+    try:
+        return json.loads(content or b"{}")
     except (ValueError, RecursionError):
         raise Refusal(400, "The body is not valid JSON") from None
+
+
+async def _content(request: Request) -> bytes:
+    """Read the body up to a size; a chunked one does not say beforehand how long it is."""
+    said = int(request.headers.get("content-length") or 0)
+    content = bytearray()
+    if said <= _BIGGEST_BODY:
+        async for part in request.stream():
+            content += part
+            if len(content) > _BIGGEST_BODY:
+                break
+        else:
+            return bytes(content)
+    raise Refusal(413, "The body is too large")
 
 
 # --- errors ---------------------------------------------------------------------------------------------
 
 
 async def _refused(request: Request, error: Refusal) -> Response:
-    return answers.refusal(error.status, error.message)
+    headers = {"Connection": "close"} if error.status == 408 else None
+    return answers.refusal(error.status, error.message, headers)
+
+
+async def _gone(request: Request, error: ClientDisconnect) -> Response:
+    """Answer nobody: the client has hung up in the middle of its body."""
+    return answers.refusal(400, "The body is not complete")
 
 
 async def _no_such_thing(request: Request, error: HTTPException) -> Response:
@@ -212,4 +243,9 @@ async def _broken(request: Request, error: Exception) -> Response:
     return answers.refusal(500, f"{type(error).__name__} in the embedded server")
 
 
-_HANDLERS: Any = {Refusal: _refused, HTTPException: _no_such_thing, Exception: _broken}
+_HANDLERS: Any = {
+    Refusal: _refused,
+    HTTPException: _no_such_thing,
+    ClientDisconnect: _gone,
+    Exception: _broken,
+}

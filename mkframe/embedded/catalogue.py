@@ -68,7 +68,8 @@ SIZES = {
     418: {834: 46, 839: 24, 841: 18},
     395: {799: 12},
 }
-"""Instances per project and pattern at the end of the story."""
+"""Instances per project and pattern at the end of the story, unless more are asked for."""
+FEWEST = sum(size for sizes in SIZES.values() for size in sizes.values())
 PLAYING = (402, 405, 411, 418)
 """Projects in which something is built."""
 
@@ -102,17 +103,18 @@ class Instance:
 
 
 class Catalogue:
-    """Everything but the builds, as it is at `now` (Unix ms)."""
+    """Everything but the builds, as it is at `now` (Unix ms); `instances` scales `SIZES`."""
 
-    def __init__(self, seed: int, now: int) -> None:
+    def __init__(self, seed: int, now: int, instances: int | None = None) -> None:
         self.seed, self.now = seed, now
         self.start = now - STORY_DAYS * DAY
         self.releases = tell_releases(now)
         self.folders = _folders()
-        self.instances = _instances(seed, self.start, now, self.folders)
+        self.instances = _instances(seed, self.start, now, self.folders, _sizes(instances or FEWEST))
         self.members: dict[tuple[int, int], list[Instance]] = {}
         for instance in self.instances.values():
             self.members.setdefault((instance.project_id, instance.pattern_id), []).append(instance)
+        self.named = {(i.project_id, i.pattern_id, i.folder, i.name): i for i in self.instances.values()}
         self.pattern_changes = {p.id: _pattern_changes(seed, p, self.start, now) for p in PATTERNS.values()}
 
     def pattern_version(self, pattern: int, at: int) -> int:
@@ -176,14 +178,22 @@ def _folders() -> list[Row]:
     return rows
 
 
-def _instances(seed: int, start: int, now: int, folders: list[Row]) -> dict[int, Instance]:
+def _sizes(instances: int) -> list[tuple[int, int, int]]:
+    """Share a number of instances among projects and patterns as `SIZES` does; the sum is exact."""
+    places = [(project, pattern) for project, sizes in SIZES.items() for pattern in sizes]
+    ends = np.cumsum([0] + [SIZES[project][pattern] for project, pattern in places]) * instances // FEWEST
+    return [(*place, size) for place, size in zip(places, np.diff(ends).tolist(), strict=True)]
+
+
+def _instances(
+    seed: int, start: int, now: int, folders: list[Row], sizes: list[tuple[int, int, int]]
+) -> dict[int, Instance]:
     where = {(f["project_id"], f["pattern_id"], f["path"]): f["id"] for f in folders}
     made: dict[int, Instance] = {}
-    for project, sizes in SIZES.items():
-        for pattern, size in sizes.items():
-            for instance in _family(seed, project, pattern, size, start, now, 20001 + len(made)):
-                instance.folder_id = where[project, pattern, instance.folder]
-                made[instance.id] = instance
+    for project, pattern, size in sizes:
+        for instance in _family(seed, project, pattern, size, start, now, 20001 + len(made)):
+            instance.folder_id = where[project, pattern, instance.folder]
+            made[instance.id] = instance
     return made
 
 
@@ -214,7 +224,9 @@ def _edits(rng: np.random.Generator, start: int, now: int) -> Ints:
 
 def _instance(project: int, pattern: int, place: int, id: int, created: int, edits: Ints) -> Instance:
     nouns, folders = words.NOUNS[project], PATTERNS[pattern].folders
-    name = nouns[place % len(nouns)] + words.SUFFIXES[place // len(nouns)]
+    round_ = place // len(nouns)
+    suffix = words.SUFFIXES[round_] if round_ < len(words.SUFFIXES) else f"_{round_}"
+    name = nouns[place % len(nouns)] + suffix
     folder = folders[place % len(folders)]
     if (pattern, place) == (808, 0):
         folder = "/BUSINESS_VAULT"  # AIRPLANE, as in the vendor's example

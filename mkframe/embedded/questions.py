@@ -2,7 +2,8 @@
 
 Open in the reference; here:
 
-* an unknown filter or body key, a repeated filter, and a value of another type answer 400;
+* an unknown filter or body key, a repeated filter, and a value of another type answer 400, as does a number
+  of more than 4,000 digits;
 * a name and an ID for the same thing answer 400;
 * an unknown user, deployment, instance, folder or agent group by name matches nothing, an unknown ID
   answers 404, and an unknown ``build_id`` matches nothing;
@@ -29,6 +30,8 @@ from .releases import Release
 from .world import Row, Where, World
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_TOO_BIG = 2**63
+"""No id is: columns of ids have 64 bits."""
 _PYTHON = {"int": int, "str": str, "bool": bool, "releases": dict, "instances": list}
 _NAMED = {
     "project": ("projects", schema.NO_PROJECT),
@@ -89,7 +92,7 @@ def _values(resource: schema.Resource, query: list[tuple[str, str]]) -> dict[str
 
 def _value(key: str, kind: str, text: str) -> Any:
     if kind == "int":
-        if not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
+        if not re.fullmatch(r"[+-]?\d{1,4000}", text, re.ASCII):
             raise Refusal(400, f"'{key}' must be an integer")
         return int(text)
     if kind == "bool":
@@ -127,6 +130,8 @@ def _condition(world: World, resource: str, key: str, value: Any) -> tuple[str, 
         words.USERS if place[0] == "users" else {r["id"] for r in _rows(world, place[0])}
     ):
         raise Refusal(404, schema.NO_RECORD.text.format(value))
+    if isinstance(value, int) and abs(value) >= _TOO_BIG:
+        return key, set()
     return key, {value}
 
 

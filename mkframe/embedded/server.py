@@ -11,8 +11,19 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
+from mkframe.errors import InputError
+
 _START_TIMEOUT = 10.0
 _STOP_TIMEOUT = 5.0
+_HINT = "Leave an option out to have its default."
+
+
+
+def _check_instances(instances: int) -> None:
+    from .catalogue import FEWEST  # with numpy, which an import of this module should not cost
+
+    if instances < FEWEST:
+        raise InputError(f"instances is {instances}, but the story needs {FEWEST}.", hint=_HINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,8 @@ class Server:
         About how many seconds a started build runs.
     latency : float, default 0.0
         Seconds that every answer is held back.
+    instances : int, optional
+        Instances in all projects, 373 or more; 373 by default.
 
     Attributes
     ----------
@@ -79,14 +92,19 @@ class Server:
         token_lifetime: float = 3600.0,
         build_seconds: float = 6.0,
         latency: float = 0.0,
+        instances: int | None = None,
     ) -> None:
         if builds < 0 or seed < 0 or token_lifetime < 0 or build_seconds < 0 or latency < 0:
-            raise ValueError("builds, seed, token_lifetime, build_seconds and latency must not be negative.")
+            raise InputError(
+                "builds, seed, token_lifetime, build_seconds and latency must not be negative.", hint=_HINT
+            )
         if now is not None and now.tzinfo is None:
-            raise ValueError("now needs a time zone, such as datetime(2026, 4, 2, 8, tzinfo=UTC).")
+            raise InputError("now has no time zone.", hint="Give datetime(2026, 4, 2, 8, tzinfo=UTC).")
+        if instances is not None:
+            _check_instances(instances)
         self.email, self.password = "demo@example.com", secrets.token_urlsafe(16)
         self.viewer = Login("viewer@example.com", secrets.token_urlsafe(16))
-        self._builds, self._seed, self._now = builds, seed, now
+        self._builds, self._seed, self._now, self._instances = builds, seed, now, instances
         self._host, self._port = host, port
         self._token_lifetime, self._build_seconds, self._latency = token_lifetime, build_seconds, latency
         self._app: Any = None
@@ -161,7 +179,9 @@ class Server:
 
         seconds = self._now.timestamp() if self._now else time.time() // 60 * 60
         still = self._now is not None
-        world = World(self._builds, self._seed, round(seconds * 1000), still, self._build_seconds)
+        world = World(
+            self._builds, self._seed, round(seconds * 1000), still, self._build_seconds, self._instances
+        )
         logins = Logins(self.password, self.viewer.password, self._token_lifetime)
         return make_app(world, logins, self._latency)
 

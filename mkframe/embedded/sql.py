@@ -5,7 +5,9 @@ Open in the reference; here:
 * the text of an error is in ``error``, an unknown field, and ``rows`` and ``metadata`` are empty then;
 * the dialect is SQLite's with NVL and DECODE added; CONNECT BY is not understood;
 * the views can be read only; tables of one's own can be made, filled and dropped, up to a size;
-* a statement that runs longer than five seconds or yields more than 200,000 rows is an ERROR;
+* a statement that runs longer than five seconds or yields more than 200,000 rows or 50 MB is an ERROR, as is
+  one of more than a million characters, with more than 200 columns, or with a value of more than 1 MB;
+* halves of surrogate pairs, which SQLite cannot hold, come as U+FFFD;
 * column names come in upper case, a repeated one gets a number; numbers with a fraction have the type
   ``float``, bytes come as hexadecimal text, and an infinite number, which JSON does not have, as null;
 * TABLES and COLUMNS list the views; INSTANCE_LABELS and PATTERN_VARIABLES hold columns of our own choice.
@@ -34,11 +36,22 @@ from .world import World
 _SECONDS = 5.0
 _ROWS = 200_000
 _PAGES = 16_000
-_LONGEST = 10_000_000
+_BYTES = 50_000_000
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: 1_000_000,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 1_000_000,
+    sqlite3.SQLITE_LIMIT_COLUMN: 200,
+}
+"""What a statement may ask for; together they bound the memory that a row takes."""
 _SQLITE_TYPES = {"int": "INTEGER", "flag": "INTEGER", "str": "TEXT", "timestamp": "TEXT"}
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-_WORDS = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/|@(?=INFORMATION_SCHEMA\b)", re.I | re.S)
-_NOTE = re.compile(r"\s*(--[^\n]*\n|/\*.*?\*/)", re.S)
+# what is never closed ends with the text: else each of many openings would be searched to the end
+_WORDS = re.compile(
+    r"'[^']*(?:'|\Z)|\"[^\"]*(?:\"|\Z)|--[^\n]*|/\*.*?(?:\*/|\Z)|@(?=INFORMATION_SCHEMA\b)", re.I | re.S
+)
+_NOTE = re.compile(r"\s*(--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))", re.S)
+_FIRST = re.compile(r"\W*([A-Za-z]+)")
+_HALVES = re.compile("[\ud800-\udfff]")
 _KINDS = {"with": "select", "values": "select"}
 _HOME = "INFORMATION_SCHEMA"
 _EXTRA = {
@@ -86,9 +99,10 @@ class MetaDatabase:
 
 def kind(sql: str) -> str:
     """Return the kind of a statement, such as select or insert."""
-    while note := _NOTE.match(sql):
-        sql = sql[note.end() :]
-    word = re.match(r"\W*([A-Za-z]+)", sql)
+    at = 0
+    while note := _NOTE.match(sql, at):
+        at = note.end()
+    word = _FIRST.match(sql, at)
     first = word.group(1).lower() if word else "unknown"
     return _KINDS.get(first, first)
 
@@ -103,11 +117,11 @@ class _Database:
         self._db.execute(f"ATTACH ':memory:' AS {_HOME}")
         self._db.execute(f"PRAGMA main.max_page_count = {_PAGES}")
         self._db.execute(f"PRAGMA temp.max_page_count = {_PAGES}")
-        self._db.execute("PRAGMA temp_store = MEMORY")
-        self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+        for what, most in _LIMITS.items():
+            self._db.setlimit(what, most)
         self._db.create_function("NVL", 2, lambda value, other: other if value is None else value)
         self._db.create_function("DECODE", -1, _decode)
-        self._db.set_progress_handler(lambda: time.monotonic() > self._until, 20_000)
+        self._db.set_progress_handler(lambda: time.monotonic() > self._until, 1000)
         self._create()
 
     def run(self, sql: str) -> dict[str, Any]:
@@ -117,10 +131,10 @@ class _Database:
             self._db.set_authorizer(_authorize)
             try:
                 cursor = self._db.execute(_WORDS.sub(lambda m: m[0] if m[0] != "@" else "", sql))
-                rows = cursor.fetchmany(_ROWS + 1)
+                rows = _fetch(cursor)
                 names = _names([c[0] for c in cursor.description or ()])
-                if len(rows) > _ROWS:
-                    return _error(f"The statement yields more than {_ROWS} rows")
+            except _TooMuch as err:
+                return _error(str(err))
             except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as err:
                 timed_out = str(err) == "interrupted"
                 return _error(f"The statement ran longer than {_SECONDS:g} s" if timed_out else str(err))
@@ -166,6 +180,7 @@ class _Database:
             self._insert(name, values)
 
     def _insert(self, table: str, rows: list[Values]) -> None:
+        rows = [tuple(_whole(v) if isinstance(v, str) else v for v in row) for row in rows]
         if rows:
             marks = ", ".join("?" * len(rows[0]))
             self._db.execute("BEGIN")
@@ -196,7 +211,29 @@ def _decode(value: Any = None, *pairs: Any) -> Any:
     return pairs[-1] if len(pairs) % 2 else None
 
 
+def _whole(text: str) -> str:
+    return _HALVES.sub("\ufffd", text)
+
+
 # --- results --------------------------------------------------------------------------------------------
+
+
+class _TooMuch(Exception):
+    """An answer that would not fit."""
+
+
+def _fetch(cursor: sqlite3.Cursor) -> list[tuple[Any, ...]]:
+    """Fetch row by row: a few rows of much text fill the memory before their number is known."""
+    rows: list[tuple[Any, ...]] = []
+    size = 0
+    for row in cursor:
+        rows.append(row)
+        size += sum(len(v) for v in row if isinstance(v, (str, bytes)))
+        if len(rows) > _ROWS:
+            raise _TooMuch(f"The statement yields more than {_ROWS} rows")
+        if size > _BYTES:
+            raise _TooMuch(f"The statement yields more than {_BYTES // 1_000_000} MB")
+    return rows
 
 
 def _error(text: str) -> dict[str, Any]:

@@ -6,7 +6,8 @@ Open in the reference; here:
 * a closed release, a release of a group that no pattern of the build has, and a group without a release
   are warnings;
 * a deleted instance is "not found" unless ``restore`` is true;
-* ``message`` of a FAILED build says why.
+* ``message`` of a FAILED build says why;
+* a description of more than 200,000 characters answers 400.
 
 Ours alone: a build whose description holds the words "please cancel" is canceled half-way, because the
 API has no way to cancel one and somebody may want to see it.
@@ -30,6 +31,7 @@ from .speech import phase
 from .world import Row, World
 
 CANCEL_WORDS = "please cancel"
+_LONGEST_DESCRIPTION = 200_000
 _BUILDS = schema.RESOURCES["builds"]
 _DEPLOYED = schema.RESOURCES["build_deployments"]
 
@@ -42,6 +44,8 @@ def start_build(world: World, user: User, body: Any) -> tuple[int, list[str]]:
         raise Refusal(403, "You don't have permissions to start builds in this project!")
     if not given.get("instances"):
         raise Refusal(400, "No instances specified!")
+    if len(given.get("description") or "") > _LONGEST_DESCRIPTION:
+        raise Refusal(400, "'description' is too long")
     with world.lock:
         instances = [_instance(world, project, entry) for entry in given["instances"]]
         instances = list({i.id: i for i in instances}.values())
@@ -67,16 +71,14 @@ def _instance(world: World, project: int, entry: Any) -> cat.Instance:
     by_id = isinstance(entry, dict) and type(entry.get("id")) is int
     if by_id == by_name:
         raise Refusal(400, "An instance is given by its id, or by pattern, folder and name")
-    found: list[cat.Instance | None]
     if by_id:
-        found = [world.catalogue.instances.get(entry["id"])]
+        found = world.catalogue.instances.get(entry["id"])
     else:
         (pattern,) = ids_of(world, "patterns", schema.NO_PATTERN, entry["pattern"])
-        family = world.catalogue.members.get((project, pattern), [])
-        found = [i for i in family if (i.folder, i.name) == (entry["folder"], entry["name"])]
-    if not found or found[0] is None or found[0].project_id != project:
+        found = world.catalogue.named.get((project, pattern, entry["folder"], entry["name"]))
+    if found is None or found.project_id != project:
         raise Refusal(404, "Instance not found")
-    return found[0]
+    return found
 
 
 def _restore(instances: list[cat.Instance], restore: bool) -> None:

@@ -147,14 +147,16 @@ def _counts(
     rng: np.random.Generator, catalogue: Catalogue, project: Ints, patterns: Ints, start: Ints,
     nightly: NDArray[np.bool_],
 ) -> Ints:  # fmt: skip
-    """Nights build all instances there are, people build a few of them."""
+    """Nights build all instances there are (at most those of a small house), people build a few of them."""
     wanted = 1 + rng.lognormal(0.7, 1.0, patterns.shape).astype(np.int64)
     counts = np.zeros_like(patterns)
     for (each, pattern), members in catalogue.members.items():
         created = np.array([m.created for m in members])
         rows, slot = np.nonzero((patterns == pattern) & (project == each)[:, None])
         there = np.searchsorted(created, start[rows], "right")
-        counts[rows, slot] = np.where(nightly[rows], there, np.minimum(wanted[rows, slot], there))
+        counts[rows, slot] = np.minimum(
+            np.where(nightly[rows], SIZES[each][pattern], wanted[rows, slot]), there
+        )
     return counts
 
 

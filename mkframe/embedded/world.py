@@ -44,13 +44,23 @@ class World:
         Whether the story's builds stay as they are at `now`; builds that are started run on in any case.
     build_seconds : float
         About how long a started build runs.
+    instances : int, optional
+        Instances in all projects.
     """
 
-    def __init__(self, builds: int, seed: int, now: int, still: bool, build_seconds: float) -> None:
+    def __init__(
+        self,
+        builds: int,
+        seed: int,
+        now: int,
+        still: bool,
+        build_seconds: float,
+        instances: int | None = None,
+    ) -> None:
         self.lock = threading.RLock()
         self.seed, self.still, self.build_seconds = seed, still, build_seconds
         self._ahead = now - time.time() * SECOND if still else 0.0
-        self.catalogue = cat.Catalogue(seed, now)
+        self.catalogue = cat.Catalogue(seed, now, instances)
         self.contents = Contents(seed)
         self.builds = story.tell(self.catalogue, builds, seed)
         self.told = builds

@@ -15,6 +15,8 @@ import requests
 
 from mkframe.embedded import Server
 from mkframe.embedded import server as module
+from mkframe.embedded.catalogue import FEWEST
+from mkframe.errors import InputError
 
 
 def test_a_restart_keeps_port_token_and_builds(quick, starter, airplane):
@@ -96,11 +98,17 @@ def test_a_port_in_use_is_an_error_and_leaves_nothing_behind(still):
 
 @pytest.mark.parametrize(
     "bad",
-    [{"builds": -1}, {"latency": -1.0}, {"build_seconds": -1.0}, {"now": datetime(2026, 1, 1)}],
+    [
+        {"builds": -1},
+        {"latency": -1.0},
+        {"build_seconds": -1.0},
+        {"now": datetime(2026, 1, 1)},
+        {"instances": FEWEST - 1},
+    ],
     ids=str,
 )
 def test_impossible_arguments_are_refused(bad):
-    with pytest.raises(ValueError, match=r"negative|time zone"):
+    with pytest.raises(InputError, match=r"negative|time zone|needs 373"):
         Server(**bad)
 
 
@@ -125,6 +133,29 @@ def test_a_story_without_builds_can_be_added_to(visit, airplane):
         assert visitor.get("/builds") == []
         build = visitor.post("/builds", airplane | {"wait": True}).json()["build"]
         assert visitor.get("/builds") == [build]
+
+
+def instances_of(visitor):
+    projects = [p["id"] for p in visitor.get("/projects")]
+    return [row for project in projects for row in visitor.get("/instances", project_id=project)]
+
+
+@pytest.mark.parametrize(("asked", "there"), [(None, FEWEST), (FEWEST, FEWEST), (1500, 1500)])
+def test_there_are_as_many_instances_as_asked_for_each_with_a_name_of_its_own(visit, asked, there):
+    with Server(builds=20, instances=asked) as server:
+        found = instances_of(visit(server))
+    places = {(i["project_id"], i["pattern_id"], i["instance_folder_id"], i["name"]) for i in found}
+    assert len(found) == len(places) == there
+
+
+def test_the_last_of_many_instances_can_be_built_by_its_name(visit):
+    with Server(builds=20, instances=1500, build_seconds=0.1) as server:
+        visitor = visit(server)
+        rows = visitor.get("/instances", project_id=402, pattern_id=808, folder="/BUSINESS_VAULT")
+        last = [i for i in rows if not i["errors"]][-1]
+        wanted = {"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": last["name"]}
+        body = {"project_id": 402, "instances": [wanted], "restore": True}
+        assert visitor.post("/builds", body).status_code == 201
 
 
 def test_latency_holds_answers_back(visit):

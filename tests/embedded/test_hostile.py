@@ -1,0 +1,399 @@
+"""A client that means harm or is broken: it gets the vendor's error body, and the next one is served."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import re
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from mkframe import schema
+from mkframe.embedded import Server, app, sql, thread
+
+KEYS = {"name", "message", "code"}
+LINE = b"%s HTTP/1.1\r\nHost: x\r\n"
+CLOSE = b"Connection: close\r\n\r\n"
+
+
+def port_of(server):
+    return int(server.url.split(":")[2].split("/")[0])
+
+
+def connect(server):
+    return socket.create_connection(("127.0.0.1", port_of(server)), timeout=20)
+
+
+def answers(connection):
+    """Read all answers up to the end of the connection: status, headers, body."""
+    found = []
+    with connection.makefile("rb") as stream:
+        while line := stream.readline():
+            headers = {}
+            while (header := stream.readline()) not in (b"\r\n", b""):
+                name, _, value = header.decode().partition(":")
+                headers[name.lower()] = value.strip()
+            body = stream.read(int(headers["content-length"]))
+            found.append((int(line.split()[1]), headers, json.loads(body)))
+    return found
+
+
+def say(server, *parts):
+    with connect(server) as connection:
+        for n, part in enumerate(parts):
+            if n:
+                time.sleep(0.1)
+            connection.sendall(part)
+        return answers(connection)
+
+
+def assert_refused(found, status, words=""):
+    ((got, headers, body),) = found
+    assert (got, body["code"], set(body)) == (status, status, KEYS)
+    assert headers["content-type"] == "application/json; charset=utf-8"
+    assert words in body["message"]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_told(caplog, capfd):
+    """A client's nonsense leaves no line in the log and none on the screen of a notebook."""
+    yield
+    assert [r.getMessage() for r in caplog.get_records("call") if r.levelno >= logging.WARNING] == []
+    assert capfd.readouterr().err == ""
+
+
+# --- no HTTP, and odd HTTP ------------------------------------------------------------------------------
+
+NONSENSE = [
+    b"\x16\x03\x01\x02\x00\x01\x00\n\r\n\r\n",
+    b"hello\r\n\r\n",
+    b"GET /\r\n\r\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    LINE % b"GET /api/v1/builds/\xff" + CLOSE,
+    LINE % b"GET /api/v1/builds/5139 5140" + CLOSE,
+    LINE % b"POST /api/v1/builds" + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n123456",
+    LINE % b"POST /api/v1/builds" + b"Content-Length: -5\r\n\r\n",
+    LINE % b"POST /api/v1/builds" + b"Content-Length: 1e3\r\n\r\n",
+    LINE % b"POST /api/v1/builds" + b"Transfer-Encoding: gzip\r\n\r\n",
+    LINE % b"GET /" + b"no colon\r\n\r\n",
+    LINE % b"GET /" + b"X: \x00\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("words", NONSENSE, ids=lambda w: repr(w[:60]))
+def test_what_is_no_http_is_a_bad_request(still, words):
+    assert_refused(say(still, words), 400, "not valid HTTP")
+
+
+def test_a_broken_chunk_is_a_bad_request(still):
+    head = LINE % b"POST /authentication" + b"Transfer-Encoding: chunked\r\n\r\n"
+    assert_refused(say(still, head, b"zz\r\nhello\r\n"), 400, "not valid HTTP")
+
+
+def test_nonsense_behind_a_request_that_has_its_answer_is_cut_off(still):
+    head = LINE % b"POST /api/v1/builds" + b"Transfer-Encoding: chunked\r\n\r\n"
+    assert_refused(say(still, head, b"zz\r\nhello\r\n"), 401, "Not authenticated")
+
+
+@pytest.mark.parametrize("method", ["FOO", "get", "TRACE", "PROPFIND", "OPTIONS", "M-SEARCH"])
+def test_an_odd_method_is_not_allowed_and_hears_which_are(still, method):
+    ((status, headers, body),) = say(still, LINE % f"{method} /api/v1/builds".encode() + CLOSE)
+    assert (status, headers["allow"], body["name"]) == (405, "GET, HEAD, POST", "MethodNotAllowed")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "*", "/", "//", "/api/v1", "/api/v1/", "/api/v1/builds/", "/api/v1//builds", "/API/v1/builds",
+        "/api/v1/../v1/builds", "/api/v1/builds/1/2", "/api/v1/builds/a%2Fb",
+        "/api/v1/downloads/..%2f..%2fetc", "example.com:443", "http://127.0.0.1/api/v1/builds",
+        "/authentication/", "/api/v1/authentication", "/api/v1/users", "/" + "a" * 9000,
+    ],
+)  # fmt: skip
+def test_a_path_that_is_none_is_not_found(still, target):
+    assert_refused(say(still, LINE % f"GET {target}".encode() + CLOSE), 404, "Page not found")
+
+
+@pytest.mark.parametrize("id", ["%00", "%ff", "1%0a", ";1", "%D9%A3", "1e3", "0x10", "9" * 9000])
+def test_an_id_that_is_none_has_no_row(reader, id):
+    status, message = reader.refusal(f"/builds/{id}")
+    assert (status, message.startswith("No record found for id '")) == (404, True)
+
+
+def test_a_request_to_upgrade_is_answered_as_any(still):
+    asked = b"Connection: upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+    assert_refused(say(still, LINE % b"GET /api/v1/builds" + asked), 401)
+
+
+def test_http_1_0_is_answered(still):
+    assert_refused(say(still, b"GET /api/v1/builds HTTP/1.0\r\n\r\n"), 401)
+
+
+def test_pipelined_requests_are_answered_in_their_order(still):
+    paths = [f"GET /api/v1/{n}".encode() for n in range(3)] + [b"GET /api/v1/builds"]
+    found = say(
+        still, b"".join(LINE % path + b"\r\n" for path in paths) + LINE % b"DELETE /api/v1/builds" + CLOSE
+    )
+    assert [status for status, *_ in found] == [404, 404, 404, 401, 405]
+
+
+def test_nonsense_in_a_pipeline_ends_it_after_the_answers_before(still):
+    found = say(still, LINE % b"GET /api/v1/builds" + b"\r\n" + b"nonsense\r\n\r\n")
+    assert [status for status, *_ in found] == [401, 400]
+
+
+# --- tokens ---------------------------------------------------------------------------------------------
+
+
+def part(content):
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+CLAIMS = part(b'{"sub":"1","exp":9999999999}')
+HEADERS = [
+    b'{"alg":"none"}', b'{"alg":"RS256"}', b'{"alg":5}', b'{"alg":{}}', b'{"alg":["HS256"]}',
+    b'{"alg":1e999}', b'{"alg":"HS256","kid":5}', b'{"alg":"HS256","crit":5}', b'{"alg":"HS256","b64":false}',
+    b"[]", b"null", b"5", b"\xff", b"", b"[" * 5000, b'{"alg":' * 1200,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=lambda h: repr(h[:40]))
+@pytest.mark.parametrize("signature", ["", "x", part(b"x" * 32)])
+def test_a_token_that_nobody_signed_is_refused(still, header, signature):
+    token = f"{part(header)}.{CLAIMS}.{signature}"
+    answer = requests.get(still.url + "/projects", headers={"Authorization": f"Bearer {token}"}, timeout=20)
+    assert (answer.status_code, answer.json()["message"]) == (401, "Not authenticated")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Bearer \xe9",
+        b"Bearer \xff.\xff.\xff",
+        b"Bearer ..",
+        b"Bearer",
+        b"bearer  ",
+        b"Bearer " + b"a" * 9000,
+    ],
+)
+def test_a_header_that_is_no_token_is_refused(still, header):
+    assert_refused(
+        say(still, LINE % b"GET /api/v1/builds" + b"Authorization: " + header + b"\r\n" + CLOSE), 401
+    )
+
+
+# --- bodies ---------------------------------------------------------------------------------------------
+
+POSTS = [r.path for r in schema.RESOURCES.values() if {"start", "query"} & set(r.verbs)]
+BODIES = [
+    b"null", b"5", b"true", b'"x"', b"[]", b"{", b"\xff", b"\xef\xbb\xbf", b'{"a":1}}', b"NaN",
+    b"[" * 100_000, b'{"a":' * 100_000, b'{"project_id":' + b"9" * 5000 + b"}", b'{"project_id":NaN}',
+    b'{"project_id":1e999}', b'{"project_id":{}}', b'{"build_id":[]}', b'{"statement":{}}',
+    b'{"project":"DEMO_PROJECT","instances":[[]]}', b'{"project":"DEMO_PROJECT","instances":[{"id":1e999}]}',
+    b'{"project":{"$ne":null}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("body", BODIES, ids=lambda b: repr(b[:50]))
+def test_a_body_of_another_shape_is_a_bad_request(reader, path, body):
+    assert reader.refusal(path, "POST", data=body)[0] == 400
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda b: repr(b[:50]))
+def test_a_login_of_another_shape_is_a_bad_request(still, body):
+    answer = requests.post(still.url.removesuffix("/api/v1") + "/authentication", data=body, timeout=20)
+    assert (answer.status_code, set(answer.json())) == (400, KEYS)
+
+
+@pytest.mark.parametrize("depth", [900, 960, 980, 990, 1000])
+def test_a_deeply_nested_password_is_a_wrong_one_or_no_json(still, depth):
+    body = '{"email":"demo@example.com","password":' + "[" * depth + "]" * depth + "}"
+    answer = requests.post(still.url.removesuffix("/api/v1") + "/authentication", data=body, timeout=20)
+    assert answer.status_code in (400, 401)
+
+
+HUGE = ["9" * 18, str(2**63 - 1), str(2**63), f"-{2**63}", str(2**64), "9" * 4000]
+
+
+@pytest.mark.parametrize("number", HUGE, ids=lambda n: f"{n[:20]} {len(n)}")
+@pytest.mark.parametrize(
+    ("path", "key", "expected"),
+    [
+        ("/builds", "project_id", 404),
+        ("/builds", "user_id", 404),
+        ("/downloads", "pattern_id", 404),
+        ("/downloads", "build_id", 200),
+        ("/build_deployments", "build_id", 200),
+        ("/releases", "group_id", 404),
+    ],
+)
+def test_a_huge_number_is_nothing_that_there_is(reader, path, key, expected, number):
+    answer = reader.ask(path, params={key: number})
+    assert answer.status_code == expected
+    assert answer.json() == [] if expected == 200 else number in answer.json()["message"]
+
+
+def test_a_number_that_no_one_can_read_is_a_bad_request(reader):
+    assert reader.refusal(f"/builds?project_id={'9' * 9000}") == (400, "'project_id' must be an integer")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/builds", {"project_id": int("9" * 4000), "instances": [{"id": 1}]}, 404),
+        ("/builds", {"project_id": 402, "instances": [{"id": int("9" * 4000)}]}, 404),
+        ("/build_deployments", {"build_id": int("9" * 4000), "deployment": "GIT_MAIN"}, 404),
+        ("/metadata", {"project_id": -int("9" * 4000), "statement": "SELECT 1"}, 404),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
+def test_a_huge_number_in_a_body_is_not_found(reader, path, body, status):
+    assert reader.refusal(path, "POST", json=body)[0] == status
+
+
+def test_ten_megabytes_are_read(reader):
+    assert reader.refusal("/builds", "POST", data=b'{"project":"' + b"x" * 10_000_000 + b'"}')[0] == 404
+
+
+def chunks(many):
+    for _ in range(many):
+        yield b" " * 1_000_000
+
+
+@pytest.mark.parametrize("data", [b" " * 25_000_000, chunks], ids=["of a known length", "in chunks"])
+def test_more_than_the_limit_is_too_large(reader, data):
+    body = data(25) if callable(data) else data
+    assert reader.refusal("/builds", "POST", data=body) == (413, "The body is too large")
+
+
+def test_a_large_body_without_a_token_is_refused_before_it_is_read(still):
+    answer = requests.post(still.url + "/builds", data=b" " * 25_000_000, timeout=20)
+    assert answer.status_code == 401
+
+
+def test_a_client_that_hangs_up_in_its_body_leaves_no_trace(still, reader):
+    with connect(still) as connection:
+        connection.sendall(LINE % b"POST /authentication" + b'Content-Length: 500\r\n\r\n{"a')
+        time.sleep(0.1)
+    assert reader.get("/projects")
+
+
+# --- slow clients ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    monkeypatch.setattr(app, "_BODY_SECONDS", 0.3)
+    monkeypatch.setattr(thread, "_PATIENCE", 0.3)
+    with Server(builds=5) as server:
+        yield server
+
+
+def test_a_body_that_does_not_come_is_a_timeout(hasty):
+    head = LINE % b"POST /authentication" + b'Content-Length: 500\r\n\r\n{"a'
+    assert_refused(say(hasty, head), 408, "did not come in time")
+
+
+@pytest.mark.parametrize("words", [b"", b"GET /api/v1/bui", LINE % b"GET /api/v1/builds"])
+def test_a_head_that_does_not_come_is_hung_up_on(hasty, words):
+    assert say(hasty, words) == []
+
+
+def test_hundreds_of_silent_connections_keep_nobody_from_being_served(still, reader):
+    silent = [connect(still) for _ in range(200)]
+    try:
+        for n, connection in enumerate(silent):
+            connection.sendall(
+                (b"", b"GET /api", LINE % b"POST /authentication" + b"Content-Length: 9\r\n\r\n{")[n % 3]
+            )
+        assert len(reader.get("/builds")) == 1500
+    finally:
+        for connection in silent:
+            connection.close()
+
+
+def test_a_client_that_does_not_read_keeps_nobody_from_being_served(still, reader):
+    token = reader.session.headers["Authorization"].encode()
+    with connect(still) as deaf:
+        deaf.sendall((LINE % b"GET /api/v1/builds" + b"Authorization: " + token + b"\r\n\r\n") * 20)
+        assert len(reader.get("/builds")) == 1500
+
+
+# --- statements and descriptions ------------------------------------------------------------------------
+
+
+def query(visitor, statement):
+    answer = visitor.post("/metadata", {"project": "DEMO_PROJECT", "statement": statement})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def test_half_a_surrogate_pair_in_a_description_does_not_break_the_views(starter, airplane):
+    answer = starter.ask(
+        "/builds", "POST", data=json.dumps(airplane | {"description": "a\ud800", "wait": True})
+    )
+    build = answer.json()["build"]["id"]
+    found = query(starter, "SELECT DESCRIPTION D FROM @INFORMATION_SCHEMA.COMMITS WHERE TYPE = 'Build'")
+    assert starter.get(f"/builds/{build}")["description"] == "a\ud800"
+    assert {"D": "a\ufffd"} in found["rows"]
+
+
+def test_a_description_has_a_longest_length(starter, airplane):
+    most = starter.post("/builds", airplane | {"description": "\U0001f6eb" * 200_000, "wait": True})
+    assert most.status_code == 201
+    refused = starter.refusal("/builds", "POST", json=airplane | {"description": "x" * 200_001})
+    assert refused == (400, "'description' is too long")
+    longest = query(starter, "SELECT MAX(LENGTH(DESCRIPTION)) L FROM @INFORMATION_SCHEMA.COMMITS")
+    assert longest["rows"] == [{"L": 200_000}]
+
+
+MANY = "WITH RECURSIVE C(X) AS (SELECT 1 UNION ALL SELECT X + 1 FROM C LIMIT 1000) "
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        (MANY + "SELECT zeroblob(100000) FROM C", "more than 2 MB"),
+        (f"SELECT {', '.join(['zeroblob(1000000)'] * 9)}", "more than 2 MB"),
+        (f"SELECT {', '.join('1' * 300)}", "too many columns"),
+        ("SELECT zeroblob(2000000)", "too big"),
+        (f"SELECT '{'x' * 2_000_000}'", "too large"),
+        (f"SELECT {'(' * 5000}1{')' * 5000}", "overflow|depth|recursion"),
+        ("SELECT '\0'", "null character"),
+        ("PRAGMA hard_heap_limit = 1", "not authorized"),
+        ("DETACH INFORMATION_SCHEMA", "not authorized"),
+    ],
+    ids=lambda x: x[:30],
+)
+def test_a_statement_that_asks_for_too_much_is_an_error(reader, monkeypatch, statement, error):
+    monkeypatch.setattr(sql, "_BYTES", 2_000_000)
+    answer = query(reader, statement)
+    assert answer["status"] == "ERROR"
+    assert re.search(error, answer["error"])
+
+
+@pytest.mark.parametrize("words", ["/* ", "' ", '" ', "/**/", "--\n", "\n"])
+def test_the_time_to_read_a_statement_grows_with_its_length_only(words):
+    def seconds(times):
+        began = time.thread_time()
+        sql.kind(words * times)
+        sql._WORDS.sub("", words * times + "x")
+        return time.thread_time() - began
+
+    # forty times the text: a time that grows with its square would be 1,600 times as long
+    assert min(map(seconds, [40_000] * 3)) < 400 * max(min(map(seconds, [1_000] * 3)), 1e-4)
+
+
+def test_many_at_once_are_all_answered(still):
+    def ask(n):
+        body = BODIES[n % len(BODIES)]
+        return requests.post(still.url + POSTS[n % len(POSTS)], data=body, timeout=30).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(120))) == {401}

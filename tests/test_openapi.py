@@ -1,0 +1,255 @@
+"""The document of the API: valid for others, and the schema in other words."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from mkframe import openapi, schema
+from mkframe.__main__ import main
+from mkframe.errors import InputError
+from tests import rows
+
+PAGE = openapi.document()
+RESOURCES = [*schema.RESOURCES.values(), schema.LOGIN]
+POSTS = [(r, v) for r in RESOURCES for v in r.verbs if v in ("start", "query", "login")]
+NAMES = {"ids": lambda x: getattr(x, "name", x)}
+
+
+def operation(resource, verb):
+    tail, method = {"find": ("", "get"), "get": ("/{id}", "get"), "fetch": ("/{id}", "get")}.get(
+        verb, ("", "post")
+    )
+    return PAGE["paths"][resource.path + tail][method]
+
+
+def errors_of(shape, value):
+    """What an independent validator has against a value."""
+    whole = {"components": PAGE["components"], **shape}
+    return [e.message for e in Draft202012Validator(whole).iter_errors(value)]
+
+
+def body_of(resource, verb):
+    return operation(resource, verb)["requestBody"]["content"]["application/json"]["schema"]
+
+
+# --- the whole ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", [schema.BASE_URL, "http://127.0.0.1:8080/api/v1"])
+def test_an_independent_validator_finds_nothing(url):
+    assert list(OpenAPIV31SpecValidator(openapi.document(url)).iter_errors()) == []
+
+
+def test_every_verb_of_every_resource_is_an_operation_and_nothing_else_is():
+    found = {
+        each["operationId"]
+        for item in PAGE["paths"].values()
+        for each in item.values()
+        if "operationId" in each
+    }
+    assert found == {f"{r.name}_{verb}" for r in RESOURCES for verb in r.verbs}
+
+
+def test_the_login_is_at_the_root_of_the_host_and_open_to_all():
+    item = openapi.document("https://example.com:8443/api/v1")["paths"][schema.AUTHENTICATION]
+    assert item["servers"] == [{"url": "https://example.com:8443"}]
+    assert item["post"]["security"] == []
+
+
+def test_all_others_want_a_token():
+    assert PAGE["security"] == [{"bearer": []}]
+    assert [o for i in PAGE["paths"].values() for o in i.values() if "security" in o] == [
+        PAGE["paths"][schema.AUTHENTICATION]["post"]
+    ]
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda r: r.name)
+def test_gaps_are_told(resource):
+    (tag,) = [t for t in PAGE["tags"] if t["name"] == resource.name]
+    assert tag["description"].startswith(resource.doc)
+    assert all(gap in tag["description"] for gap in resource.gaps)
+
+
+# --- requests -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("resource", [r for r in RESOURCES if "find" in r.verbs], ids=lambda r: r.name)
+def test_a_find_has_the_filters_of_the_schema(resource):
+    given = operation(resource, "find")["parameters"]
+    assert [p["name"] for p in given] == [f.name for f in resource.filters]
+    assert all(p["description"].startswith(f.doc) for p, f in zip(given, resource.filters, strict=True))
+
+
+EXCLUSIVE = [(r, rule) for r in RESOURCES for rule in r.exclusive]
+
+
+@pytest.mark.parametrize(("resource", "rule"), EXCLUSIVE, **NAMES)
+def test_filters_that_exclude_each_other_say_so(resource, rule):
+    find = operation(resource, "find")
+    told = {p["name"]: p["description"] for p in find["parameters"]}
+    assert ("Exactly one is needed: " if rule.required else "At most one may be given: ") + ", ".join(
+        rule.names
+    ) in find["description"]
+    assert all(other in told[name] for name in rule.names for other in rule.names if other != name)
+
+
+PLAIN = {"int": 5, "str": "x", "bool": True, "releases": {"DWH_GROUP": "R1"}, "instances": [{"id": 1}]}
+ALIEN = {"int": "5", "str": 5, "bool": 1, "releases": {"DWH_GROUP": 1}, "instances": {}}
+
+
+def full(resource, without=()):
+    """A body with all keys, of an exclusive group the first."""
+    dropped = {name for rule in resource.body_exclusive for name in rule.names[1:]} | set(without)
+    return {b.name: PLAIN[b.type] for b in resource.body if b.name not in dropped}
+
+
+@pytest.mark.parametrize(("resource", "verb"), POSTS, **NAMES)
+class TestEachBody:
+    def test_is_taken_as_the_schema_has_it(self, resource, verb):
+        assert errors_of(body_of(resource, verb), full(resource)) == []
+
+    def test_is_refused_without_what_is_required(self, resource, verb):
+        required = [b.name for b in resource.body if b.required]
+        required += [rule.names[0] for rule in resource.body_exclusive if rule.required]
+        assert all(errors_of(body_of(resource, verb), full(resource, [name])) for name in required)
+
+    def test_is_refused_with_a_value_of_another_type(self, resource, verb):
+        kinds = {b.name: b.type for b in resource.body}
+        bodies = [full(resource) | {name: ALIEN[kinds[name]]} for name in full(resource)]
+        assert all(errors_of(body_of(resource, verb), each) for each in bodies)
+
+    def test_is_refused_with_two_of_an_exclusive_group(self, resource, verb):
+        every = {b.name: PLAIN[b.type] for b in resource.body}
+        for rule in resource.body_exclusive:
+            both = full(resource) | {name: every[name] for name in rule.names}
+            assert errors_of(body_of(resource, verb), both)
+
+
+@pytest.mark.parametrize(
+    ("instance", "good"),
+    [
+        ({"id": 20001}, True),
+        ({"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": "AIRPLANE"}, True),
+        ({"pattern": "CORE_DV_HLS", "name": "AIRPLANE"}, False),
+        ({"id": 20001, "pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": "AIRPLANE"}, False),
+        ({}, False),
+        (20001, False),
+    ],
+    ids=str,
+)
+def test_an_instance_is_named_in_one_of_two_ways(instance, good):
+    shape = {"$ref": "#/components/schemas/build_instance"}
+    assert (errors_of(shape, instance) == []) is good
+
+
+# --- answers --------------------------------------------------------------------------------------------
+
+
+def row_of(resource, **changes):
+    key = resource.field(resource.key)
+    return rows.row(resource.name, **({key.name: rows.value(key, 1)} | changes))
+
+
+@pytest.mark.parametrize("resource", schema.RESOURCES.values(), ids=lambda r: r.name)
+class TestEachRow:
+    def test_is_what_the_schema_says(self, resource):
+        shape = {"$ref": f"#/components/schemas/{resource.name}"}
+        assert errors_of(shape, row_of(resource)) == []
+        assert list(PAGE["components"]["schemas"][resource.name]["properties"]) == [
+            f.name for f in resource.fields
+        ]
+
+    def test_may_hold_null_exactly_where_the_schema_allows_it(self, resource):
+        shape = {"$ref": f"#/components/schemas/{resource.name}"}
+        allowed = [
+            f.name for f in resource.fields if not errors_of(shape, row_of(resource, **{f.name: None}))
+        ]
+        assert allowed == [f.name for f in resource.fields if f.null]
+
+
+def test_the_answer_to_a_start_is_the_short_form_or_the_whole_build():
+    shape = {"$ref": "#/components/schemas/build_started"}
+    assert errors_of(shape, {"build": {"id": 5139, "status": "BUILDING"}, "warnings": []}) == []
+    assert errors_of(shape, {"build": rows.row("builds"), "warnings": ["x"]}) == []
+    assert errors_of(shape, {"build": {"id": 5139}, "warnings": []})
+
+
+def told(resource, verb):
+    """Status and sentence of every documented error of an operation."""
+    return {
+        (int(status), example["value"]["message"])
+        for status, answer in operation(resource, verb)["responses"].items()
+        for example in answer.get("content", {}).get("application/json", {}).get("examples", {}).values()
+    }
+
+
+def test_errors_are_told_where_the_reference_tells_them():
+    builds, downloads = schema.RESOURCES["builds"], schema.RESOURCES["downloads"]
+    start = (403, "You don't have permissions to start builds in this project!")
+    assert start in told(builds, "start") - told(builds, "find") - told(builds, "get")
+    assert told(builds, "get") == {
+        (401, "Not authenticated"),
+        (403, "You don't have permissions to access this project!"),
+        (404, "No record found for id 'X'"),
+    }
+    assert (403, "You don't have permissions to download build results!") in told(downloads, "fetch")
+    assert told(schema.LOGIN, "login") == {(400, "'email' is required"), (401, "Invalid login")}
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda r: r.name)
+def test_no_documented_sentence_is_lost(resource):
+    everywhere = {text for verb in resource.verbs for _, text in told(resource, verb)}
+    assert everywhere == {m.text.format("X") for m in resource.messages}
+
+
+def test_an_error_has_the_documented_body():
+    shape = {"$ref": "#/components/schemas/error"}
+    assert errors_of(shape, {"name": "BadRequest", "message": "x", "code": 400, "className": "x"}) == []
+    assert errors_of(shape, {"name": "BadRequest", "message": "x"})
+
+
+# --- the command ----------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_the_document(capsys):
+    assert main(["openapi"]) == 0
+    assert json.loads(capsys.readouterr().out) == PAGE
+
+
+def test_two_runs_print_the_same_bytes():
+    command = [sys.executable, "-m", "mkframe", "openapi"]
+    one, two = (subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2))
+    assert one == two
+    assert one.isascii()
+
+
+def test_the_command_writes_a_file_for_another_server(tmp_path, capsys):
+    path = tmp_path / "api.json"
+    assert main(["openapi", "--output", str(path), "--url", "http://127.0.0.1:8080/api/v1"]) == 0
+    assert json.loads(path.read_text()) == openapi.document("http://127.0.0.1:8080/api/v1")
+    assert str(path) in capsys.readouterr().out
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path, capsys):
+    assert main(["openapi", "--output", str(tmp_path / "missing" / "api.json")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("mkframe: ")
+    assert "missing" in said
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    command = f"{sys.executable} -m mkframe openapi | head -c 1"
+    ended = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert (ended.stdout, ended.stderr) == ("{", "")
+
+
+@pytest.mark.parametrize("url", ["", "ftp://host/api/v1", "host/api/v1", "https://"])
+def test_what_is_no_base_url_is_refused(url):
+    with pytest.raises(InputError, match="http"):
+        openapi.document(url)
