@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 from urllib.parse import SplitResult, urlsplit
 
@@ -15,6 +15,9 @@ from mkframe.schema import AUTHENTICATION, BASE_URL
 __all__ = ["KEYRING_SERVICE", "Secret", "Settings", "fits_a_header", "load"]
 
 KEYRING_SERVICE = "mkframe"
+
+_SHORTEST = 0.01
+"""Seconds; a time-out of none at all is no time-out to the libraries below."""
 
 
 class Secret:
@@ -57,11 +60,12 @@ class Settings:
     connect_timeout : float, default 10
         Seconds until a connection must stand.
     read_timeout : float, default 120
-        Seconds of silence after which an answer is given up.
+        Seconds of silence after which an answer is given up; and where three times as long brings less
+        than one KiB, a trickle is given up as well.
     total_timeout : float, default 900
-        Seconds after which a JSON answer that still trickles in is given up.
+        Seconds after which an answer that is not complete is given up; files have no such limit.
     tries : int, default 4
-        How often a read is tried at most.
+        How often a read is tried at most; a write is sent once.
     patience : float, default 30
         Longest pause in seconds before a further try; a server that asks for more gets an error instead.
     """
@@ -100,6 +104,25 @@ class Settings:
         """
         target, home = urlsplit(url), urlsplit(self.url)
         return _is_private(target) and _origin(target) == _origin(home)
+
+    def within(self, seconds: float) -> Settings:
+        """The same settings for a caller who has only so many seconds.
+
+        Examples
+        --------
+        >>> hurried = Settings("https://app.metakraftwerk.com/api/v1").within(30)
+        >>> hurried.connect_timeout, hurried.read_timeout, hurried.total_timeout
+        (10.0, 30, 30)
+        """
+        if seconds >= max(self.connect_timeout, self.read_timeout, self.total_timeout):
+            return self
+        left = max(seconds, _SHORTEST)
+        return replace(
+            self,
+            connect_timeout=min(self.connect_timeout, left),
+            read_timeout=min(self.read_timeout, left),
+            total_timeout=min(self.total_timeout, left),
+        )
 
     @property
     def is_on_this_machine(self) -> bool:
@@ -142,7 +165,10 @@ def load(
 ) -> Settings:
     """Put settings together: arguments first, then the environment, then the keyring.
 
-    A pair of e-mail and password given as arguments is not mixed with a token from elsewhere.
+    A pair of e-mail and password given as arguments is not mixed with a token from elsewhere. Token,
+    e-mail and password of the environment are meant for the host that the environment names, which is
+    that of ``MKFRAME_URL`` or else the vendor's: where `url` is on another host they are not used. The
+    keyring's token is kept for one base URL and goes only there.
 
     Raises
     ------
@@ -151,22 +177,33 @@ def load(
     """
     asked_to_log_in = email is not None or password is not None
     base = _checked(url or os.environ.get("MKFRAME_URL") or BASE_URL)
-    email = os.environ.get("MKFRAME_EMAIL") if email is None else email
-    password = os.environ.get("MKFRAME_PASSWORD") if password is None else password
+    environment = os.environ if _is_meant_for(base) else {}
+    email = environment.get("MKFRAME_EMAIL") if email is None else email
+    password = environment.get("MKFRAME_PASSWORD") if password is None else password
     if asked_to_log_in and not (email and password):
         lacking = "password" if email else "e-mail"
         raise InputError(
             f"The {lacking} is missing.",
-            hint="Give email= and password=, or set MKFRAME_EMAIL and MKFRAME_PASSWORD.",
+            hint="Give email= and password=, or set MKFRAME_EMAIL and MKFRAME_PASSWORD, and MKFRAME_URL "
+            "for another host than the vendor's.",
         )
     if token is None and not asked_to_log_in:
-        token = os.environ.get("MKFRAME_TOKEN") or (None if email and password else _from_keyring(base))
+        token = environment.get("MKFRAME_TOKEN") or (None if email and password else _from_keyring(base))
     return Settings(
         base,
         token=None if token is None else _checked_token(token),
         email=email or None,
         password=Secret(password) if password else None,
     )
+
+
+def _is_meant_for(url: str) -> bool:
+    """Whether the environment's credentials are for the host of a URL."""
+    try:
+        home = urlsplit((os.environ.get("MKFRAME_URL") or BASE_URL).strip())
+        return _origin(home) == _origin(urlsplit(url))
+    except ValueError:
+        return False
 
 
 def _checked(url: str) -> str:

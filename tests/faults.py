@@ -9,6 +9,7 @@ to an `Answer`; or a mapping from ``"GET /path"``, ``"/path"`` or ``"*"`` to eit
 
 Every connection has its thread, every thread ends before `serve` is left, and what a script raises is
 raised there. `reset`, `closed` and `silence` come after the request was read; `on_accept` is for before.
+A server can also begin by refusing connections, or by letting them hang, until `Server.open`.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ class Answer:
     piece: int = 1 << 16
     pause: float = 0.0
     """Seconds between two pieces of the body."""
+    slow_head: bool = False
+    """Whether the head comes in pieces, too."""
     end: Literal["keep", "close", "reset", "hang"] = "keep"
 
     def head(self) -> bytes:
@@ -183,9 +186,9 @@ def chunked(answer: Answer, piece: int = 1 << 16) -> Answer:
     return replace(answer, framing="chunked", piece=piece)
 
 
-def drip(answer: Answer, pause: float, piece: int = 1) -> Answer:
-    """The body, `piece` bytes at a time with a pause between."""
-    return replace(answer, pause=pause, piece=piece)
+def drip(answer: Answer, pause: float, piece: int = 1, *, head: bool = False) -> Answer:
+    """The body, and where asked for the head, `piece` bytes at a time with a pause between."""
+    return replace(answer, pause=pause, piece=piece, slow_head=head)
 
 
 def broken_gzip(answer: Answer) -> Answer:
@@ -195,13 +198,21 @@ def broken_gzip(answer: Answer) -> Answer:
     return replace(whole, body=whole.body[:middle] + b"\xff" * 8 + whole.body[middle + 8 :])
 
 
+def unfinished_gzip(answer: Answer) -> Answer:
+    """Compressed, whole by its length, and without its end."""
+    whole = zipped(answer)
+    return replace(whole, body=whole.body[: len(whole.body) // 2])
+
+
 # --- the server -------------------------------------------------------------------------------------
 
 
 class Server:
     """See `serve`."""
 
-    def __init__(self, script: Script, on_accept: Callable[[int], Answer | None]) -> None:
+    def __init__(
+        self, script: Script, on_accept: Callable[[int], Answer | None], door: Door = "open"
+    ) -> None:
         self.requests: list[Request] = []
         self.connections = 0
         """How many connections were accepted so far."""
@@ -212,12 +223,27 @@ class Server:
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._waiting: list[socket.socket] = []
+        self._listener = _bound(door, self._waiting)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.api = self.url + API
         """Base URL, for settings."""
-        self._acceptor = threading.Thread(target=self._accept, name="faults")
-        self._acceptor.start()
+        self._acceptor: threading.Thread | None = None
+        if door == "open":
+            self.open()
+
+    def open(self) -> None:
+        """Accept connections from now on."""
+        if self._acceptor is None:
+            self._listener.listen(128)
+            _close_all(self._waiting)
+            self._acceptor = threading.Thread(target=self._accept, name="faults")
+            self._acceptor.start()
+
+    def forget(self) -> None:
+        """Let go of the requests so far, where there are many."""
+        with self._lock:
+            self.requests.clear()
 
     def to(self, path: str, method: str | None = None) -> list[Request]:
         """The requests to one path so far; `path` as it stands below the host."""
@@ -229,11 +255,12 @@ class Server:
 
     def stop(self) -> None:
         self._stopping.set()
-        # A connection of our own wakes the acceptor on every platform.
-        with contextlib.suppress(OSError), socket.create_connection(self._listener.getsockname(), 1):
-            pass
-        self._acceptor.join()
-        self._listener.close()
+        if self._acceptor is not None:
+            # A connection of our own wakes the acceptor on every platform.
+            with contextlib.suppress(OSError), socket.create_connection(self._listener.getsockname(), 1):
+                pass
+            self._acceptor.join()
+        _close_all([self._listener, *self._waiting])
         with self._lock:
             for connection in self._open:
                 with contextlib.suppress(OSError):
@@ -252,13 +279,16 @@ class Server:
             with self._lock:
                 self._open.add(connection)
             thread = threading.Thread(target=self._serve, args=(connection, self.connections), name="faults")
-            self._threads.append(thread)
+            self._threads = [t for t in self._threads if t.is_alive()] + [thread]
             thread.start()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         stream = connection.makefile("rb")
         try:
             greeting = self._on_accept(number)
+            if greeting is not None and greeting.end == "reset":
+                # Not before something was sent: else the client may not even see a connection.
+                connection.recv(1, socket.MSG_PEEK)
             goes_on = greeting is None or self._send(greeting, connection)
             while goes_on and (request := _read(stream, number)):
                 with self._lock:
@@ -288,10 +318,12 @@ class Server:
         return answer.end == "keep" and answer.framing != "close" and not self._stopping.is_set()
 
     def _send_body(self, answer: Answer, connection: socket.socket, body: bytes) -> None:
+        if answer.slow_head:
+            body = answer.head() + body
+        else:
+            connection.sendall(answer.head() + (b"" if answer.pause else body))
         if not answer.pause:
-            connection.sendall(answer.head() + body)
             return
-        connection.sendall(answer.head())
         for start in range(0, len(body), answer.piece):
             connection.sendall(body[start : start + answer.piece])
             if self._stopping.wait(answer.pause):
@@ -326,8 +358,32 @@ def _chooser(script: Script) -> Callable[[Request], Answer]:
     return lambda request: answers.pop(0) if len(answers) > 1 else answers[0]
 
 
+Door = Literal["open", "refusing", "deaf"]
+
+
+def _bound(door: Door, waiting: list[socket.socket]) -> socket.socket:
+    """A socket that has its port; a deaf one has a full queue, so a connection neither stands nor fails."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", 0))
+    if door == "deaf":
+        listener.listen(0)
+        for _ in range(4):
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(listener.getsockname())
+    return listener
+
+
+def _close_all(sockets: Sequence[socket.socket]) -> None:
+    for each in sockets:
+        each.close()
+
+
 @contextlib.contextmanager
-def serve(script: Script, *, on_accept: Callable[[int], Answer | None] | None = None) -> Iterator[Server]:
+def serve(
+    script: Script, *, on_accept: Callable[[int], Answer | None] | None = None, door: Door = "open"
+) -> Iterator[Server]:
     """Serve a script until the block is left.
 
     Parameters
@@ -337,13 +393,15 @@ def serve(script: Script, *, on_accept: Callable[[int], Answer | None] | None = 
     on_accept : callable, optional
         Number of the connection, from 1, to an answer that is carried out before anything is read, or
         None; ``Answer(None, latency=0.2)`` is a server that is slow to begin.
+    door : str
+        What a connection meets until `Server.open` is called: ``"open"``, ``"refusing"`` or ``"deaf"``.
 
     Yields
     ------
     Server
         With `url`, `api`, `requests`, `to(path)`, `connections` and `open_connections`.
     """
-    server = Server(script, on_accept or (lambda number: None))
+    server = Server(script, on_accept or (lambda number: None), door)
     try:
         yield server
     finally:
@@ -355,19 +413,12 @@ def serve(script: Script, *, on_accept: Callable[[int], Answer | None] | None = 
 @contextlib.contextmanager
 def nobody_listens() -> Iterator[str]:
     """Base URL of a port that is held and refuses every connection."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{held.getsockname()[1]}{API}"
+    with serve([], door="refusing") as server:
+        yield server.api
 
 
 @contextlib.contextmanager
 def nobody_accepts() -> Iterator[str]:
     """Base URL of a port whose queue is full: a connection neither stands nor fails."""
-    with socket.socket() as listener, contextlib.ExitStack() as waiting:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):
-            client = waiting.enter_context(socket.socket())
-            client.setblocking(False)
-            client.connect_ex(listener.getsockname())
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}{API}"
+    with serve([], door="deaf") as server:
+        yield server.api

@@ -117,6 +117,33 @@ class TestWhereFrom:
         assert told(load(email="ada@example.org"))[2:] == ("ada@example.org", "pass")
 
     @pytest.mark.parametrize(
+        "home", [None, "https://other.example/api/v1", "https://kraft.example:8443", "https://["]
+    )
+    def test_environment_is_for_the_host_that_it_names(self, environment, home):
+        environment(token=CANARY, email="ada@example.org", password=CANARY, **({"url": home} if home else {}))
+        assert told(load(HOME)) == (HOME, None, None, None)
+
+    @pytest.mark.parametrize("url", [f"{HOME}/", "https://KRAFT.example:443/behind/api/v1"])
+    def test_environment_is_for_all_of_its_host(self, environment, url):
+        environment(url=f" {HOME}", token="word")
+        assert load(url).token.reveal() == "word"
+
+    def test_environment_without_a_url_is_for_the_vendors_host(self, environment):
+        environment(token="word")
+        assert load(BASE_URL).token.reveal() == "word"
+
+    def test_keyring_is_asked_where_the_environment_is_for_another_host(self, environment, ring):
+        ring.words[KEYRING_SERVICE, HOME] = "from-keyring"
+        environment(token="word", email="ada@example.org", password="pass")
+        assert told(load(HOME)) == (HOME, "from-keyring", None, None)
+
+    def test_email_given_for_another_host_takes_no_password_from_the_environment(self, environment):
+        environment(password=CANARY)
+        with pytest.raises(InputError, match=r"The password is missing\.") as caught:
+            load(HOME, email="ada@example.org")
+        assert "MKFRAME_URL" in caught.value.hint
+
+    @pytest.mark.parametrize(
         ("given", "lacking"),
         [({"email": "ada@example.org"}, "password"), ({"password": CANARY}, "e-mail")],
     )

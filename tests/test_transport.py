@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import datetime as dt
+import gzip
 import json
 import logging
 import os
@@ -114,6 +115,50 @@ def test_whole_answer_is_read(answer):
         assert transport.get("/builds", into=read) == ROWS
 
 
+PACKED = {
+    "one": gzip.compress(WHOLE.body),
+    "two members": gzip.compress(WHOLE.body[:100]) + gzip.compress(WHOLE.body[100:]),
+    "padded": gzip.compress(WHOLE.body) + b"\0" * 512,
+}
+
+
+@pytest.mark.parametrize("name", ["gzip", "X-GZip"])
+@pytest.mark.parametrize("packed", PACKED.values(), ids=PACKED)
+@pytest.mark.parametrize("piece", [1, 1 << 16])
+def test_packed_answer_is_read_to_its_end(packed, name, piece):
+    answer = faults.content(packed, "application/json", headers={"Content-Encoding": name})
+    dripping = faults.drip(faults.chunked(answer, piece=7), pause=1e-9, piece=piece)
+    with faults.serve(dripping) as server, connected(server.api) as transport:
+        assert transport.get("/builds", into=read) == ROWS
+        with transport.stream("/downloads/1") as response:
+            assert b"".join(response.iter_content(50)) == WHOLE.body
+
+
+def test_packed_answer_comes_in_pieces_whatever_its_size():
+    large = faults.zipped(faults.content(b" " * 3_000_000, "application/json"))
+    with faults.serve(large) as server, connected(server.api) as transport:
+        pieces = transport.get("/builds", into=lambda chunks: [len(chunk) for chunk in chunks])
+    assert sum(pieces) == 3_000_000
+    assert max(pieces) <= 1 << 18
+
+
+def test_packed_answer_of_no_bytes_is_empty():
+    nothing = faults.content(b"", "application/json", headers={"Content-Encoding": "gzip"})
+    with faults.serve(nothing) as server, connected(server.api) as transport:
+        assert transport.get("/builds", into=b"".join) == b""
+
+
+def test_packed_file_without_its_end_is_not_whole():
+    with (
+        faults.serve(faults.unfinished_gzip(faults.file(os.urandom(1000)))) as server,
+        connected(server.api) as transport,
+        transport.stream("/downloads/1") as response,
+        pytest.raises(errors.ConnectionLost, match="damaged"),
+        transport.reading("GET /downloads/1"),
+    ):
+        list(response.iter_content(100))
+
+
 def test_answer_is_handed_on_while_it_arrives():
     with faults.serve(faults.cut(WHOLE, "hang")) as server, connected(server.api) as transport:
         first = transport.get("/builds", into=lambda chunks: next(iter(chunks)))
@@ -187,6 +232,8 @@ PASSING = {
     "Content-Length too large": faults.overclaimed(WHOLE),
     "chunks cut": faults.cut(faults.chunked(WHOLE, piece=50)),
     "gzip broken": faults.broken_gzip(WHOLE),
+    "gzip without its end": faults.unfinished_gzip(WHOLE),
+    "gzip broken and soon at its end": faults.broken_gzip(faults.reply([])),
     "429": faults.vendor(429),
     "429 now": faults.later(429, 0),
     "502 page": faults.html(502),
@@ -476,6 +523,88 @@ def test_answer_that_trickles_without_end_is_given_up(framing):
     assert error.hint
 
 
+def test_answer_that_trickles_behind_a_proxy_is_given_up(monkeypatch):
+    with faults.serve(faults.drip(WHOLE, pause=0.02, head=True)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        with connected("http://kraft.example/api/v1", total_timeout=0.1) as transport:
+            kinds = [type(failure(transport)) for _ in range(2)]
+        assert len(proxy.requests) == 2
+    assert kinds == [errors.TimedOut] * 2
+
+
+def test_file_that_comes_to_a_trickle_is_given_up():
+    trickle = faults.drip(faults.file(b"x" * 10_000), pause=0.01)
+    with (
+        faults.serve(trickle) as server,
+        connected(server.api, read_timeout=0.1) as transport,
+        transport.stream("/downloads/1") as response,
+        pytest.raises(errors.TimedOut, match="next to nothing") as caught,
+        transport.reading("GET /downloads/1"),
+    ):
+        list(response.iter_content(1 << 16))
+    assert caught.value.hint
+
+
+def test_file_that_comes_slowly_is_waited_for():
+    slow = faults.drip(faults.file(b"x" * 45_000), pause=0.02, piece=1500)
+    with (
+        faults.serve(slow) as server,
+        connected(server.api, read_timeout=0.15, total_timeout=0.05) as transport,
+        transport.stream("/downloads/1") as response,
+    ):
+        assert len(response.content) == 45_000
+
+
+def test_reader_that_takes_its_time_is_not_taken_for_a_trickle():
+    def slowly(chunks):
+        time.sleep(0.4)
+        return read(chunks)
+
+    with faults.serve(WHOLE) as server, connected(server.api, read_timeout=0.1) as transport:
+        assert transport.get("/builds", into=slowly) == ROWS
+
+
+class TestCallerWithoutMuchTime:
+    def test_silence_is_given_up_earlier(self):
+        with faults.serve(faults.silence()) as server, connected(server.api, read_timeout=60) as transport:
+            error = failure(transport, lambda: transport.get("/builds", into=read, timeout=0.1))
+        assert type(error) is errors.TimedOut
+        assert "0.1 s" in error.message
+
+    def test_trickle_is_given_up_earlier(self):
+        trickle = faults.drip(WHOLE, pause=0.02, head=True)
+        with faults.serve(trickle) as server, connected(server.api) as transport:
+            error = failure(transport, lambda: transport.get("/builds", into=read, timeout=0.1))
+        assert type(error) is errors.TimedOut
+        assert "0.1 s" in error.message
+
+    def test_no_try_begins_after_the_time(self):
+        with faults.serve(faults.later(503, 0.06)) as server:
+            with connected(server.api, tries=1000, patience=1.0) as transport:
+                error = failure(transport, lambda: transport.get("/builds", into=read, timeout=0.2))
+            assert 1 <= len(server.requests) <= 4
+        assert type(error) is errors.ServerError
+
+    def test_login_counts(self):
+        with (
+            faults.serve({AUTHENTICATION: faults.silence()}) as server,
+            connected(server.api, **login(read_timeout=60)) as transport,
+        ):
+            error = failure(transport, lambda: transport.get("/builds", into=read, timeout=0.1))
+        assert type(error) is errors.TimedOut
+        assert error.request == f"POST {server.url}{AUTHENTICATION}"
+
+    def test_next_read_has_all_the_time(self):
+        late = faults.replace(WHOLE, latency=0.2)
+        with faults.serve(late) as server, connected(server.api) as transport:
+            failure(transport, lambda: transport.get("/builds", into=read, timeout=0.02))
+            assert transport.get("/builds", into=read) == ROWS
+
+    def test_answer_in_time_is_read(self):
+        with faults.serve(WHOLE) as server, connected(server.api) as transport:
+            assert transport.get("/builds", into=read, timeout=30) == ROWS
+
+
 def test_refusal_that_trickles_without_end_is_still_told():
     trickle = faults.drip(faults.vendor(500), pause=0.02)
     with faults.serve(trickle) as server, connected(server.api, read_timeout=0.15) as transport:
@@ -583,12 +712,6 @@ def test_given_token_needs_no_login():
         with connected(server.api, **login(token=Secret(TOKEN))) as transport:
             transport.get("/builds", into=read)
         assert server.to(AUTHENTICATION) == []
-
-
-def test_log_in_asks_at_once():
-    with faults.serve(guarded(faults.token(FRESH))) as server, connected(server.api, **login()) as transport:
-        transport.log_in()
-        assert len(server.to(AUTHENTICATION)) == 1
 
 
 def test_without_credentials_nothing_is_sent():
@@ -714,6 +837,8 @@ def test_login_that_answers_something_else_is_an_error(answer):
         assert len(server.requests) == 1
     assert isinstance(error, errors.UnexpectedBody)
     assert error.hint
+    assert (error.request, error.status) == (f"POST {server.url}{AUTHENTICATION}", answer.status)
+    assert error.request in error.message
     assert FRESH not in str(error)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mkframe import frames, inputs
-from mkframe.errors import InputError, MkframeError
+from mkframe.errors import InputError, MkframeError, UnexpectedBody
 from mkframe.runs.outcome import in_doubt, unconfirmed
 from mkframe.schema import RESOURCES
 from mkframe.transport import Transport
@@ -47,4 +47,9 @@ def _body(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _answer(chunks: Iterable[bytes]) -> pd.Series[Any]:
     answer = frames.record(chunks, "the new build deployment")
+    if type(answer.get("id")) is not int:
+        raise UnexpectedBody(
+            f"The answer is no build deployment, since it has no id: {str(answer)[:80]!r}.",
+            hint="Is the URL that of the API, and does a proxy stand before it?",
+        )
     return pd.Series(answer, name=answer.get("id"), dtype=object)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import time
 from collections.abc import Iterable
@@ -30,6 +31,8 @@ RUNNING = tuple(status for status in STATUSES if status not in TERMINAL)
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.3, 15.0, 1.5
 _LONGEST_SILENCE = 1800.0
 _LONGEST_MESSAGE = 60
+_SHORTEST_LOOK = 2.0
+"""Seconds that an answer may take although the caller's time is over, so that timeout=0 looks once."""
 
 
 class _Watch:
@@ -49,11 +52,14 @@ class _Watch:
         """Builds that have not ended, as far as is known."""
         return [i for i, row in self.rows.items() if row is None or not _has_ended(row)]
 
-    def look(self) -> None:
+    def look(self, until: float = math.inf) -> None:
         """Ask once for every build that has not ended; a server that is away is asked again later."""
         try:
             for number in self.open:
-                self.bodies[number], self.rows[number] = self.transport.get(f"/builds/{number}", into=_read)
+                left = None if math.isinf(until) else max(_SHORTEST_LOOK, until - time.monotonic())
+                self.bodies[number], self.rows[number] = self.transport.get(
+                    f"/builds/{number}", into=_read, timeout=left
+                )
             self.trouble, self.silence = None, 0.0
         except SchemaError:
             raise
@@ -109,10 +115,10 @@ def wait(
         raise InputError("There is no build to wait for.", hint="Give a build id, or several.")
     _check_timeout(timeout)
     watch = _Watch(transport, ids)
-    until = float("inf") if timeout is None else time.monotonic() + timeout
+    until = math.inf if timeout is None else time.monotonic() + timeout
     with _bar(ids, progress) as bar:
         while True:
-            watch.look()
+            watch.look(until)
             bar.n = watch.progress()
             bar.set_postfix_str(watch.words() if watch.open else "ended")
             if not watch.open:

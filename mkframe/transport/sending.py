@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,12 +19,13 @@ from urllib.parse import urlsplit
 import requests
 import tenacity
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from mkframe import __version__, errors
 from mkframe.settings import Secret, Settings, fits_a_header
 from mkframe.transport.trouble import as_it_arrives, broken, named, plain, refusal, start_of
+from mkframe.transport.unpacking import unpacked
+from mkframe.transport.watching import Adapter, answered_by
 
 __all__ = ["Transport"]
 
@@ -60,9 +62,9 @@ class Transport:
         self.settings = settings
         self._token = settings.token
         self._lock = threading.Lock()
-        self._repeating = threading.local()
+        self._here = _Here()
         self._session = requests.Session()
-        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=connections, max_retries=0)
+        adapter = Adapter(pool_connections=2, pool_maxsize=connections, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._session.headers.update(
@@ -87,13 +89,19 @@ class Transport:
     # --- what rooms above may ask ------------------------------------------------------------------
 
     def get(
-        self, path: str, params: Mapping[str, str] | None = None, *, into: Callable[[Iterable[bytes]], T]
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        into: Callable[[Iterable[bytes]], T],
+        timeout: float | None = None,
     ) -> T:
         """Read an answer; `into` is handed its chunks as they arrive.
 
-        The whole read, `into` included, is repeated where that may help.
+        The whole read, `into` included, is repeated where that may help. It ends after `timeout` seconds,
+        further tries and a login included, where the caller has no more; else the settings alone count.
         """
-        return self.again(lambda: self._read("GET", path, params, None, into))
+        return self.again(lambda: self._read("GET", path, params, None, into), timeout=timeout)
 
     def post(self, path: str, body: Mapping[str, Any], *, into: Callable[[Iterable[bytes]], T]) -> T:
         """Send a write, once."""
@@ -102,7 +110,7 @@ class Transport:
     @contextlib.contextmanager
     def stream(self, path: str) -> Iterator[requests.Response]:
         """Open the bytes of a file, once; the caller reads `iter_content` inside `reading`."""
-        with self._open("GET", path, None, None, accept="*/*") as response:
+        with self._open("GET", path, None, None, a_file=True) as response:
             yield response
 
     @contextlib.contextmanager
@@ -111,18 +119,7 @@ class Transport:
         try:
             yield
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise broken(error, request, self.settings) from plain(error)
-
-    def log_in(self) -> None:
-        """Log in with e-mail and password; tried again like a read, since it changes nothing.
-
-        Raises
-        ------
-        NotAuthenticated
-            If the server refuses them, or there are none.
-        """
-        with self._lock:
-            self._log_in()
+            raise broken(error, request, self._told_limits) from plain(error)
 
     # --- one request -------------------------------------------------------------------------------
 
@@ -136,13 +133,28 @@ class Transport:
     ) -> T:
         with self._open(method, path, params, body) as response:
             request = named(method, response.url)
-            try:
-                with self.reading(request):
-                    return into(self._chunks(response, request))
-            except errors.UnexpectedBody as error:
-                error.request, error.status = request, response.status_code
-                error.message = f"{request} answered, but: {error.message}"
-                raise
+            with self._naming(request, response), self.reading(request):
+                return into(self._chunks(response))
+
+    @contextlib.contextmanager
+    def _naming(self, request: str, response: requests.Response) -> Iterator[None]:
+        """Say of an answer that cannot be understood what was asked."""
+        try:
+            yield
+        except errors.UnexpectedBody as error:
+            self._check_unpacking(request, response)
+            error.request, error.status = request, response.status_code
+            error.message = f"{request} answered, but: {error.message}"
+            raise
+
+    def _check_unpacking(self, request: str, response: requests.Response) -> None:
+        """Where a compressed answer is damaged, that is the trouble and not what was read of it."""
+        deadline = time.monotonic() + self._limits.read_timeout
+        if "Content-Encoding" in response.headers:
+            with self.reading(request):
+                for _ in as_it_arrives(response):
+                    if time.monotonic() > deadline:
+                        break
 
     @contextlib.contextmanager
     def _open(
@@ -151,14 +163,15 @@ class Transport:
         path: str,
         params: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
-        accept: str = "application/json",
+        *,
+        a_file: bool = False,
     ) -> Iterator[requests.Response]:
         """Send, log in again once where the token is refused, and hand out an answer with status 200."""
         token = self._current_token()
-        response = self._send(method, path, params, body, token, accept)
+        response = self._send(method, path, params, body, token, a_file)
         if response.status_code == 401 and self.settings.can_log_in:
             response.close()
-            response = self._send(method, path, params, body, self._renewed(token), accept)
+            response = self._send(method, path, params, body, self._renewed(token), a_file)
         with response:
             if not 200 <= response.status_code < 300:
                 raise refusal(method, response, self.settings)
@@ -171,50 +184,65 @@ class Transport:
         params: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
         token: Secret | None,
-        accept: str,
+        a_file: bool,
     ) -> requests.Response:
-        url = self.settings.url + path
+        given: dict[str, Any] = {"params": params, "json": body, "auth": _Bearer(self.settings, token)}
+        if a_file:
+            given["headers"] = {"Accept": "*/*"}
+        return self._request(method, self.settings.url + path, given, endless=a_file)
+
+    def _request(
+        self, method: str, url: str, given: Mapping[str, Any], *, endless: bool = False
+    ) -> requests.Response:
+        """Send as we always do; the body of an answer is still to be read.
+
+        A whole answer has a deadline. A file has none, since nobody knows how large it is: it is given up
+        when it comes to a trickle.
+        """
+        limits = self._limits
+        deadline = math.inf if endless else time.monotonic() + limits.total_timeout
         try:
-            return self._session.request(
-                method,
-                url,
-                params=params,
-                json=body,
-                auth=_Bearer(self.settings, token),
-                headers={"Accept": accept},
-                timeout=(self.settings.connect_timeout, self.settings.read_timeout),
-                allow_redirects=False,
-                stream=True,
-                proxies=dict(self._proxies),
-            )
+            with answered_by(deadline):
+                response = self._session.request(
+                    method,
+                    url,
+                    timeout=(limits.connect_timeout, limits.read_timeout),
+                    allow_redirects=False,
+                    stream=True,
+                    proxies=dict(self._proxies),
+                    **given,
+                )
+            return unpacked(response)
         except BaseException as error:
             self._failed(error, named(method, url))
+
+    @property
+    def _limits(self) -> Settings:
+        """The settings, with shorter time-outs where the caller of `get` has not that long."""
+        return self.settings.within(self._here.until - time.monotonic())
+
+    @property
+    def _told_limits(self) -> Settings:
+        """The settings as the caller knows them: with the time that was given, not what is left of it."""
+        return self.settings.within(self._here.timeout)
 
     def _failed(self, error: BaseException, request: str) -> NoReturn:
         """Leave the sending without its frames, by Ctrl-C too."""
         cause = plain(error)
         if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError)):
-            raise broken(error, request, self.settings) from cause
+            raise broken(error, request, self._told_limits) from cause
         raise cause
 
-    def _chunks(self, response: requests.Response, request: str) -> Iterator[bytes]:
+    def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         kind = response.headers.get("Content-Type", "")
         if "html" in kind.lower():
-            start = start_of(response, self.settings.read_timeout)
+            start = start_of(response, self._limits.read_timeout)
             raise errors.UnexpectedBody(
                 f"A web page came instead of JSON. It starts with {start!r}.",
                 hint="Is the URL that of the API, and does a proxy or a login page stand before it?",
                 body_start=start,
             )
-        deadline = time.monotonic() + self.settings.total_timeout
-        for chunk in as_it_arrives(response):
-            yield chunk
-            if time.monotonic() > deadline:
-                raise errors.TimedOut(
-                    f"{request} was still sending after {self.settings.total_timeout:g} s.",
-                    hint="The connection is very slow; ask for less, by project or pattern.",
-                    request=request,
-                )
+        yield from as_it_arrives(response)
 
     # --- tokens ------------------------------------------------------------------------------------
 
@@ -237,59 +265,53 @@ class Transport:
         if self.settings.email is None or self.settings.password is None:
             raise errors.NotAuthenticated(
                 f"There is no token for {self.settings.url}.",
-                hint="Give token=, or email= and password=, or set MKFRAME_TOKEN; mk.demo() needs neither.",
+                hint="Give token=, or email= and password=, or set MKFRAME_TOKEN and MKFRAME_URL: what the "
+                "environment holds goes to the host that it names. mk.demo() needs neither.",
                 request=named("POST", url),
             )
         self._token = self.again(self._ask_for_token)
 
     def _ask_for_token(self) -> Secret:
         url, request = self.settings.login_url, named("POST", self.settings.login_url)
-        credentials = _Credentials(self.settings)
-        try:
-            response = self._session.post(
-                url,
-                auth=credentials,
-                timeout=(self.settings.connect_timeout, self.settings.read_timeout),
-                allow_redirects=False,
-                stream=True,
-                proxies=dict(self._proxies),
-            )
-        except BaseException as error:
-            self._failed(error, request)
-        with response:
+        with self._request("POST", url, {"auth": _Credentials(self.settings)}) as response:
             if response.status_code not in (200, 201):
                 raise refusal("POST", response, self.settings, login=True)
-            with self.reading(request):
-                token = _token_of(b"".join(self._chunks(response, request)))
-        if token is None:
-            raise errors.UnexpectedBody(
-                f"{request} answered, but without a token under the key 'accessToken'.",
-                hint="Is the URL that of the API?",
-                request=request,
-                status=response.status_code,
-            )
-        return token
+            with self._naming(request, response), self.reading(request):
+                return _token_of(b"".join(self._chunks(response)))
 
     # --- trying again ------------------------------------------------------------------------------
 
-    def again(self, once: Callable[[], T], stopped: threading.Event | None = None) -> T:
-        """Repeat a read while that may help, a few times, and say so in the log.
+    def again(
+        self,
+        once: Callable[[], T],
+        stopped: threading.Event | None = None,
+        timeout: float | None = None,
+    ) -> T:
+        """Repeat a read while that may help, a few times.
 
         What is repeated within something repeated has no tries of its own: a login that fails in a read
-        counts as a try of the read. An event `stopped` that is set ends a pause at once.
-        """
-        if getattr(self._repeating, "now", False):
-            return once()
-        self._repeating.now = True
-        try:
-            return self._retrying(stopped)(once)
-        finally:
-            self._repeating.now = False
+        counts as a try of the read. An event `stopped` that is set ends a pause at once; no try begins
+        when `timeout` seconds are over.
 
-    def _retrying(self, stopped: threading.Event | None) -> tenacity.Retrying:
+        Each further try is a warning in the log ``mkframe``, whether there is a progress bar or not: a
+        pause of half a minute, several times over, needs its reason.
+        ``logging.getLogger("mkframe").setLevel("ERROR")`` silences it.
+        """
+        if self._here.repeating:
+            return once()
+        seconds = math.inf if timeout is None else timeout
+        self._here.repeating, self._here.timeout = True, seconds
+        self._here.until = time.monotonic() + seconds
+        try:
+            return self._retrying(stopped, timeout)(once)
+        finally:
+            self._here.repeating, self._here.timeout, self._here.until = False, math.inf, math.inf
+
+    def _retrying(self, stopped: threading.Event | None, timeout: float | None) -> tenacity.Retrying:
+        last = tenacity.stop_after_attempt(self.settings.tries)
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._may_help),
-            stop=tenacity.stop_after_attempt(self.settings.tries),
+            stop=last if timeout is None else last | tenacity.stop_before_delay(timeout),
             wait=self._pause,
             before_sleep=self._tell,
             sleep=tenacity.sleep_using_event(stopped) if stopped else time.sleep,
@@ -319,6 +341,16 @@ class Transport:
         )
 
 
+class _Here(threading.local):
+    """What one thread is at."""
+
+    repeating = False
+    timeout = math.inf
+    """Seconds that the caller has given."""
+    until = math.inf
+    """When they are over, by `time.monotonic`."""
+
+
 class _Credentials(AuthBase):
     """Writes the login's body at the last moment, so that no frame of ours holds the password."""
 
@@ -334,10 +366,14 @@ class _Credentials(AuthBase):
         return request
 
 
-def _token_of(body: bytes) -> Secret | None:
+def _token_of(body: bytes) -> Secret:
     """The token in the answer of a login, where there is one that can be sent."""
     try:
         word = json.loads(body)["accessToken"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return Secret(word) if isinstance(word, str) and fits_a_header(word) else None
+        word = None
+    if not isinstance(word, str) or not fits_a_header(word):
+        raise errors.UnexpectedBody(
+            "It holds no token under the key 'accessToken'.", hint="Is the URL that of the API?"
+        )
+    return Secret(word)

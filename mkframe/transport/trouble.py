@@ -8,6 +8,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ import urllib3
 from mkframe import errors
 from mkframe.schema import BASE_URL
 from mkframe.settings import Settings
+from mkframe.transport.watching import Overdue, Trickle
 
 __all__ = ["as_it_arrives", "broken", "named", "plain", "refusal", "start_of"]
 
@@ -127,7 +129,7 @@ def _retry_after(value: str | None) -> float | None:
         return None
     with contextlib.suppress(ValueError):
         return max(0.0, float(value))
-    with contextlib.suppress(ValueError, TypeError):
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     return None
 
@@ -154,64 +156,102 @@ def plain(error: BaseException) -> BaseException:
     return error
 
 
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """What it means when one of some exceptions stands in the chain."""
+
+    kinds: tuple[type[BaseException], ...]
+    error: type[errors.ConnectionFailed]
+    sentence: str
+    """May name the settings' time-outs."""
+    hint: str
+    again: bool = False
+    """Whether the same read may work a moment later."""
+    text: str = ""
+    """What the exception must say besides."""
+
+
+_TROUBLES = (
+    # Of all TLS errors only this one proves that nothing was sent; the others also come in mid-answer.
+    _Trouble(
+        (ssl.SSLCertVerificationError,),
+        errors.Unreachable,
+        "the server's certificate was not accepted.",
+        "Is the host name right? Behind a company proxy, REQUESTS_CA_BUNDLE names its certificate.",
+    ),
+    _Trouble(
+        (urllib3.exceptions.NameResolutionError,),
+        errors.Unreachable,
+        "the host name is unknown.",
+        "Check the spelling of the URL and the network.",
+        again=True,
+    ),
+    # Before the time-out, of which urllib3 makes it a kind.
+    _Trouble(
+        (urllib3.exceptions.NewConnectionError, requests.exceptions.ProxyError),
+        errors.Unreachable,
+        "the connection was refused; nothing was sent.",
+        "Is the server running, and is the URL right?",
+        again=True,
+    ),
+    _Trouble(
+        (requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError),
+        errors.Unreachable,
+        "no connection within {0.connect_timeout:.3g} s.",
+        "Is the server reachable from here?",
+        again=True,
+    ),
+    # Both before the silence that urllib3 takes them for.
+    _Trouble(
+        (Overdue,),
+        errors.TimedOut,
+        "the answer was not complete after {0.total_timeout:.3g} s.",
+        "The server or the connection is very slow; ask for less, by project or pattern.",
+    ),
+    _Trouble(
+        (Trickle,),
+        errors.TimedOut,
+        "next to nothing of the answer came in more than {0.read_timeout:.3g} s.",
+        "The server or the connection is very slow; try again later.",
+    ),
+    _Trouble(
+        (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError),
+        errors.TimedOut,
+        "no answer within {0.read_timeout:.3g} s.",
+        "The server may be busy; try again later, or ask for less.",
+    ),
+    _Trouble(
+        (requests.exceptions.SSLError, urllib3.exceptions.SSLError),
+        errors.ConnectionLost,
+        "what came does not look like https.",
+        "Is the port right? A server on this machine may want http.",
+        text="WRONG_VERSION",
+    ),
+    _Trouble(
+        (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError),
+        errors.ConnectionLost,
+        "the compressed answer is damaged.",
+        "Try again; where it goes on, look at any proxy between here and the server.",
+        again=True,
+    ),
+    _Trouble(
+        (BaseException,),
+        errors.ConnectionLost,
+        "the connection broke before the answer was complete.",
+        "Try again; where it goes on, look at the network and any proxy.",
+        again=True,
+    ),
+)
+"""The first that fits counts."""
+
+
 def broken(error: BaseException, request: str, settings: Settings) -> errors.ConnectionFailed:
     """The error that a broken connection stands for."""
-    kinds = list(_chain(error))
-
-    def is_a(*types: type[BaseException]) -> bool:
-        return any(isinstance(step, types) for step in kinds)
-
-    # Of all TLS errors only this one proves that nothing was sent; the others also come in mid-answer.
-    if is_a(ssl.SSLCertVerificationError):
-        return errors.Unreachable(
-            f"{request}: the server's certificate was not accepted.",
-            hint="Is the host name right? Behind a company proxy, REQUESTS_CA_BUNDLE names its certificate.",
-            request=request,
-        )
-    if is_a(urllib3.exceptions.NameResolutionError):
-        return errors.Unreachable(
-            f"{request}: the host name is unknown.",
-            hint="Check the spelling of the URL and the network.",
-            request=request,
-            retryable=True,
-        )
-    # Before the time-out, of which urllib3 makes it a kind.
-    if is_a(urllib3.exceptions.NewConnectionError, requests.exceptions.ProxyError):
-        return errors.Unreachable(
-            f"{request}: the connection was refused; nothing was sent.",
-            hint="Is the server running, and is the URL right?",
-            request=request,
-            retryable=True,
-        )
-    if is_a(requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError):
-        return errors.Unreachable(
-            f"{request}: no connection within {settings.connect_timeout:g} s.",
-            hint="Is the server reachable from here?",
-            request=request,
-            retryable=True,
-        )
-    if is_a(requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
-        return errors.TimedOut(
-            f"{request}: no answer within {settings.read_timeout:g} s.",
-            hint="The server may be busy; try again later, or ask for less.",
-            request=request,
-        )
-    if is_a(requests.exceptions.SSLError, urllib3.exceptions.SSLError) and "WRONG_VERSION" in str(error):
-        return errors.ConnectionLost(
-            f"{request}: what came does not look like https.",
-            hint="Is the port right? A server on this machine may want http.",
-            request=request,
-        )
-    if is_a(requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError):
-        return errors.ConnectionLost(
-            f"{request}: the compressed answer is damaged.",
-            hint="Try again; where it goes on, look at any proxy between here and the server.",
-            request=request,
-            retryable=True,
-        )
-    return errors.ConnectionLost(
-        f"{request}: the connection broke before the answer was complete.",
-        hint="Try again; where it goes on, look at the network and any proxy.",
-        request=request,
-        retryable=True,
+    chain, said = list(_chain(error)), str(error)
+    trouble = next(
+        t for t in _TROUBLES if t.text in said and any(isinstance(step, t.kinds) for step in chain)
+    )
+    sentence = trouble.sentence.format(settings)
+    return trouble.error(
+        f"{request}: {sentence}", hint=trouble.hint, request=request, retryable=trouble.again
     )

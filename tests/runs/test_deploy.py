@@ -87,11 +87,12 @@ def test_bad_argument_is_refused_before_anything_is_sent(given, sentence):
         faults.cut(ANSWER),
         faults.html(),
         faults.reply([]),
+        faults.reply(faults.vendor_body(500, "Disk full")),
         faults.Answer(204),
         faults.vendor(500),
         faults.html(502),
     ],
-    ids=["reset", "closed", "time-out", "cut", "page", "list", "204", "500", "502"],
+    ids=["reset", "closed", "time-out", "cut", "page", "list", "error with status 200", "204", "500", "502"],
 )
 def test_lost_answer_is_unconfirmed_and_sent_once(answer):
     with (

@@ -170,6 +170,18 @@ def test_timeout_of_zero_looks_once():
     assert len(server.requests) == 1
 
 
+def test_timeout_ends_a_look_at_a_server_that_is_silent(monkeypatch):
+    monkeypatch.setattr(WAIT, "_SHORTEST_LOOK", 0.2)
+    began = time.monotonic()
+    with (
+        faults.serve(faults.silence()) as server,
+        visiting(server.api, read_timeout=20) as client,
+        pytest.raises(errors.StillBuilding),
+    ):
+        client.builds.wait(7, timeout=0.1, progress=False)
+    assert time.monotonic() - began < 10
+
+
 def test_timeout_while_the_server_is_away_says_what_is_known():
     with pytest.raises(errors.StillBuilding, match=r"as far as is known .*Too tired") as caught:
         waited(faults.vendor(500, "Too tired"), timeout=0)
