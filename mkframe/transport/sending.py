@@ -7,7 +7,6 @@ goes wrong leaves here as one of `mkframe.errors`, with what was asked, what hap
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import math
 import threading
@@ -17,12 +16,12 @@ from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-import tenacity
 import urllib3
-from requests.auth import AuthBase
 
 from mkframe import __version__, errors
-from mkframe.settings import Secret, Settings, fits_a_header
+from mkframe.settings import Secret, Settings
+from mkframe.transport.credentials import Bearer, Credentials, token_of
+from mkframe.transport.repeating import retrying
 from mkframe.transport.trouble import as_it_arrives, broken, named, plain, refusal, start_of
 from mkframe.transport.unpacking import unpacked
 from mkframe.transport.watching import Adapter, answered_by
@@ -32,19 +31,6 @@ __all__ = ["Transport"]
 log = logging.getLogger("mkframe")
 
 T = TypeVar("T")
-
-
-class _Bearer(AuthBase):
-    """Adds the token, and only where it may go. As an auth object no ~/.netrc replaces it."""
-
-    def __init__(self, settings: Settings, token: Secret | None) -> None:
-        self.settings = settings
-        self.token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self.token is not None and self.settings.may_receive_token(request.url or ""):
-            request.headers["Authorization"] = f"Bearer {self.token.reveal()}"
-        return request
 
 
 class Transport:
@@ -186,7 +172,7 @@ class Transport:
         token: Secret | None,
         a_file: bool,
     ) -> requests.Response:
-        given: dict[str, Any] = {"params": params, "json": body, "auth": _Bearer(self.settings, token)}
+        given: dict[str, Any] = {"params": params, "json": body, "auth": Bearer(self.settings, token)}
         if a_file:
             given["headers"] = {"Accept": "*/*"}
         return self._request(method, self.settings.url + path, given, endless=a_file)
@@ -273,11 +259,11 @@ class Transport:
 
     def _ask_for_token(self) -> Secret:
         url, request = self.settings.login_url, named("POST", self.settings.login_url)
-        with self._request("POST", url, {"auth": _Credentials(self.settings)}) as response:
+        with self._request("POST", url, {"auth": Credentials(self.settings)}) as response:
             if response.status_code not in (200, 201):
                 raise refusal("POST", response, self.settings, login=True)
             with self._naming(request, response), self.reading(request):
-                return _token_of(b"".join(self._chunks(response)))
+                return token_of(b"".join(self._chunks(response)))
 
     # --- trying again ------------------------------------------------------------------------------
 
@@ -303,42 +289,9 @@ class Transport:
         self._here.repeating, self._here.timeout = True, seconds
         self._here.until = time.monotonic() + seconds
         try:
-            return self._retrying(stopped, timeout)(once)
+            return retrying(self.settings, stopped, timeout)(once)
         finally:
             self._here.repeating, self._here.timeout, self._here.until = False, math.inf, math.inf
-
-    def _retrying(self, stopped: threading.Event | None, timeout: float | None) -> tenacity.Retrying:
-        last = tenacity.stop_after_attempt(self.settings.tries)
-        return tenacity.Retrying(
-            retry=tenacity.retry_if_exception(self._may_help),
-            stop=last if timeout is None else last | tenacity.stop_before_delay(timeout),
-            wait=self._pause,
-            before_sleep=self._tell,
-            sleep=tenacity.sleep_using_event(stopped) if stopped else time.sleep,
-            reraise=True,
-        )
-
-    def _may_help(self, error: BaseException) -> bool:
-        if not isinstance(error, errors.MkframeError) or not error.retryable:
-            return False
-        return (error.retry_after or 0) <= self.settings.patience
-
-    def _pause(self, state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = getattr(error, "retry_after", None)
-        backoff = tenacity.wait_random_exponential(multiplier=0.5, max=self.settings.patience)
-        return float(asked) if asked is not None else backoff(state)
-
-    def _tell(self, state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        wait = state.next_action.sleep if state.next_action else 0
-        log.warning(
-            "%s Trying again in %.1f s (%d of %d).",
-            getattr(error, "message", error),
-            wait,
-            state.attempt_number,
-            self.settings.tries - 1,
-        )
 
 
 class _Here(threading.local):
@@ -349,31 +302,3 @@ class _Here(threading.local):
     """Seconds that the caller has given."""
     until = math.inf
     """When they are over, by `time.monotonic`."""
-
-
-class _Credentials(AuthBase):
-    """Writes the login's body at the last moment, so that no frame of ours holds the password."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        settings = self.settings
-        if settings.password is not None and settings.may_receive_token(request.url or ""):
-            words = {"strategy": "local", "email": settings.email, "password": settings.password.reveal()}
-            request.headers["Content-Type"] = "application/json"
-            request.prepare_body(json.dumps(words), None)
-        return request
-
-
-def _token_of(body: bytes) -> Secret:
-    """The token in the answer of a login, where there is one that can be sent."""
-    try:
-        word = json.loads(body)["accessToken"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        word = None
-    if not isinstance(word, str) or not fits_a_header(word):
-        raise errors.UnexpectedBody(
-            "It holds no token under the key 'accessToken'.", hint="Is the URL that of the API?"
-        )
-    return Secret(word)

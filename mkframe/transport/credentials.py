@@ -1,0 +1,59 @@
+"""Words that say who asks, put into a request at the last moment.
+
+As auth objects they are not replaced by a ~/.netrc, and no frame of ours holds the words themselves.
+"""
+
+from __future__ import annotations
+
+import json
+
+import requests
+from requests.auth import AuthBase
+
+from mkframe import errors
+from mkframe.settings import Secret, Settings, fits_a_header
+
+__all__ = ["Bearer", "Credentials", "token_of"]
+
+
+class Bearer(AuthBase):
+    """Adds the token, and only where it may go. As an auth object no ~/.netrc replaces it."""
+
+    def __init__(self, settings: Settings, token: Secret | None) -> None:
+        self.settings = settings
+        self.token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Write the header."""
+        if self.token is not None and self.settings.may_receive_token(request.url or ""):
+            request.headers["Authorization"] = f"Bearer {self.token.reveal()}"
+        return request
+
+
+class Credentials(AuthBase):
+    """Writes the login's body at the last moment, so that no frame of ours holds the password."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Write the body."""
+        settings = self.settings
+        if settings.password is not None and settings.may_receive_token(request.url or ""):
+            words = {"strategy": "local", "email": settings.email, "password": settings.password.reveal()}
+            request.headers["Content-Type"] = "application/json"
+            request.prepare_body(json.dumps(words), None)
+        return request
+
+
+def token_of(body: bytes) -> Secret:
+    """The token in the answer of a login, where there is one that can be sent."""
+    try:
+        word = json.loads(body)["accessToken"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        word = None
+    if not isinstance(word, str) or not fits_a_header(word):
+        raise errors.UnexpectedBody(
+            "It holds no token under the key 'accessToken'.", hint="Is the URL that of the API?"
+        )
+    return Secret(word)

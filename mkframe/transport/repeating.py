@@ -1,0 +1,59 @@
+"""When a read is tried again, after which pause, and what the log says of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import tenacity
+
+from mkframe import errors
+from mkframe.settings import Settings
+
+__all__ = ["retrying"]
+
+log = logging.getLogger("mkframe")
+
+
+def retrying(
+    settings: Settings, stopped: threading.Event | None = None, timeout: float | None = None
+) -> tenacity.Retrying:
+    """Repeat what it is called with, as often as `settings` allow and within `timeout` seconds.
+
+    An event `stopped` that is set ends a pause at once.
+    """
+
+    def may_help(error: BaseException) -> bool:
+        if not isinstance(error, errors.MkframeError) or not error.retryable:
+            return False
+        return (error.retry_after or 0) <= settings.patience
+
+    def pause(state: tenacity.RetryCallState) -> float:
+        asked = getattr(_failure(state), "retry_after", None)
+        return float(asked) if asked is not None else backoff(state)
+
+    def tell(state: tenacity.RetryCallState) -> None:
+        error, wait = _failure(state), state.next_action.sleep if state.next_action else 0
+        log.warning(
+            "%s Trying again in %.1f s (%d of %d).",
+            getattr(error, "message", error),
+            wait,
+            state.attempt_number,
+            settings.tries - 1,
+        )
+
+    backoff = tenacity.wait_random_exponential(multiplier=0.5, max=settings.patience)
+    last = tenacity.stop_after_attempt(settings.tries)
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(may_help),
+        stop=last if timeout is None else last | tenacity.stop_before_delay(timeout),
+        wait=pause,
+        before_sleep=tell,
+        sleep=tenacity.sleep_using_event(stopped) if stopped else time.sleep,
+        reraise=True,
+    )
+
+
+def _failure(state: tenacity.RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
