@@ -11,6 +11,7 @@ import datetime as dt
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any, ClassVar, ParamSpec, Self, overload
 
@@ -21,7 +22,7 @@ from mkframe.errors import InputError
 from mkframe.schema import RESOURCES
 from mkframe.transport import Transport
 
-__all__ = ["Accessor", "Client", "connect"]
+__all__ = ["Accessor", "Client", "Identity", "connect"]
 
 P = ParamSpec("P")
 Id = int | None
@@ -51,7 +52,8 @@ def connect(
         base URL as user.
     email, password : str, optional
         Login, used when there is no token or it has expired; else ``MKFRAME_EMAIL`` and
-        ``MKFRAME_PASSWORD``.
+        ``MKFRAME_PASSWORD``. What the environment holds is used only for the host that
+        ``MKFRAME_URL`` names, or else the vendor's.
 
     Returns
     -------
@@ -270,8 +272,9 @@ class Builds(_Gettable):
         releases: ReleaseNames = None,
         description: Text = None,
         restore: bool = False,
-        marker: bool = True,
+        marker: bool | str = True,
         look_for: float = 6.0,
+        warn: bool = True,
     ) -> runs.BuildStart:
         """Start a build, exactly once.
 
@@ -292,16 +295,19 @@ class Builds(_Gettable):
             Description of the build.
         restore : bool, default False
             Restore deleted instances before building.
-        marker : bool, default True
+        marker : bool or str, default True
             Add a word such as ``[mkframe-0123456789ab]`` to the description, by which the build is found
-            when the answer is lost.
+            when the answer is lost. It is drawn anew for each build; a word of `new_marker` is sent as it
+            is, and serves one build only: two builds that carry the same one cannot be told apart.
         look_for : float, default 6
             Seconds to look for a build whose answer was lost.
+        warn : bool, default True
+            Show warnings as Python warnings too; in the result they are in any case.
 
         Returns
         -------
         BuildStart
-            ``id``, ``status``, ``warnings`` and ``marker``; warnings are shown as Python warnings too.
+            ``id``, ``status``, ``warnings`` and ``marker``.
 
         Raises
         ------
@@ -335,10 +341,26 @@ class Builds(_Gettable):
             "description": description,
             "restore": restore,
         }
-        return runs.start(self._transport, given, marker=marker, look_for=look_for)
+        return runs.start(self._transport, given, marker=marker, look_for=look_for, warn=warn)
+
+    def new_marker(self) -> str:
+        """Draw a word for `start`, so that it is known before anything is sent.
+
+        Returns
+        -------
+        str
+            Such as ``mkframe-0123456789ab``, with twelve random hexadecimal digits.
+        """
+        return runs.new_marker()
 
     def confirm(
-        self, marker: str, *, project: Name = None, project_id: Id = None, look_for: float = 6.0
+        self,
+        marker: str,
+        *,
+        project: Name = None,
+        project_id: Id = None,
+        look_for: float = 6.0,
+        warn: bool = True,
     ) -> runs.BuildStart:
         """Find out what became of a build whose start could not be confirmed.
 
@@ -350,6 +372,8 @@ class Builds(_Gettable):
             Where to look; everywhere by default.
         look_for : float, default 6
             Seconds to look.
+        warn : bool, default True
+            Show warnings as Python warnings too; in the result they are in any case.
 
         Returns
         -------
@@ -363,7 +387,7 @@ class Builds(_Gettable):
             If the builds cannot be searched now.
         """
         given = {"project": project, "project_id": project_id}
-        return runs.confirm(self._transport, marker, given, look_for=look_for)
+        return runs.confirm(self._transport, marker, given, look_for=look_for, warn=warn)
 
     @overload
     def wait(
@@ -449,7 +473,8 @@ class Downloads(Accessor):
         to: str | PathLike[str],
         parallel: int = 8,
         overwrite: bool = False,
-        progress: bool = True,
+        by_build: bool = False,
+        progress: bool | Callable[[artifacts.Progress], object] = True,
     ) -> pd.DataFrame:
         """Fetch artifacts into a folder: whole or not at all, never over a different file.
 
@@ -469,8 +494,12 @@ class Downloads(Accessor):
             How many at a time, up to 16.
         overwrite : bool, default False
             Fetch all again and replace what has their names.
-        progress : bool, default True
-            Show one bar for all.
+        by_build : bool, default False
+            Give each build a folder of its own in `to`, such as ``build-5139``.
+        progress : bool or callable, default True
+            Show one bar for all. A function is called with a `mkframe.artifacts.Progress` about ten times a
+            second and once in the end: bytes and status of each file, and a way to stop, after which
+            whole files stay and the others are ``failed``.
 
         Returns
         -------
@@ -492,7 +521,13 @@ class Downloads(Accessor):
         """
         wanted = self._files(files)
         return artifacts.fetch(
-            self._transport, wanted, to, parallel=parallel, overwrite=overwrite, progress=progress
+            self._transport,
+            wanted,
+            to,
+            parallel=parallel,
+            overwrite=overwrite,
+            by_build=by_build,
+            progress=progress,
         )
 
     def _files(self, files: Any) -> list[artifacts.File]:
@@ -714,6 +749,25 @@ class AgentGroups(_Gettable):
     def find(self, *, name: Text = None) -> pd.DataFrame: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a client is at its server; it holds no secret.
+
+    Parameters
+    ----------
+    email : str, optional
+        Whom the login belongs to; None where there is a token and no login.
+    token_expires : datetime, optional
+        When the token expires, in UTC; None before the first question, or where the token does not tell.
+    can_log_in : bool
+        Whether the client gets a new token by itself once this one has expired.
+    """
+
+    email: str | None = None
+    token_expires: dt.datetime | None = None
+    can_log_in: bool = False
+
+
 class Client:
     """A connection to one MetaKraftwerk server.
 
@@ -755,6 +809,13 @@ class Client:
     def url(self) -> str:
         """Base URL of the server."""
         return self._transport.settings.url
+
+    @property
+    def identity(self) -> Identity:
+        """Who is connected and until when, as far as this side knows it; nothing is sent."""
+        settings = self._transport.settings
+        email = settings.email if settings.can_log_in else None
+        return Identity(email, self._transport.token_expires, settings.can_log_in)
 
     def close(self) -> None:
         """Close all connections, and the embedded server where there is one."""

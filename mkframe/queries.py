@@ -116,7 +116,9 @@ def _object(chunks: Iterable[bytes]) -> dict[str, Any]:
     lists = [answer.get("rows") or [], answer.get("metadata") or []]
     shaped = all(isinstance(items, list) and all(isinstance(i, dict) for i in items) for items in lists)
     if not shaped or not isinstance(answer.get("status"), str):
-        raise UnexpectedBody(f"The answer is no result of a statement: {str(answer)[:80]!r}.", hint=_ELSEWHERE)
+        raise UnexpectedBody(
+            f"The answer is no result of a statement: {str(answer)[:80]!r}.", hint=_ELSEWHERE
+        )
     return answer
 
 

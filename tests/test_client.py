@@ -1,8 +1,10 @@
 """Every accessor against the embedded server; what Tab and Shift-Tab show; what a person is told."""
 
+import base64
 import contextlib
 import datetime as dt
 import inspect
+import json
 import pickle
 import queue
 import time
@@ -515,6 +517,52 @@ def test_server_in_trouble(answer, kind, words_of_it):
 
 
 # --- the client itself ------------------------------------------------------------------------------
+
+
+def jwt_like(claims):
+    middle = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"head.{middle}.seal"
+
+
+@pytest.mark.parametrize(
+    ("token", "expires"),
+    [
+        (jwt_like({"exp": 1775124880}), dt.datetime(2026, 4, 2, 10, 14, 40, tzinfo=dt.UTC)),
+        (jwt_like({"sub": "1"}), None),
+        (jwt_like({"exp": "soon"}), None),
+        (jwt_like({"exp": 1e30}), None),
+        (jwt_like([]), None),
+        ("opaque", None),
+        ("a.!!!.c", None),
+    ],
+    ids=["it tells", "no exp", "exp as text", "exp beyond all years", "a list", "opaque", "no base64"],
+)
+def test_identity_of_a_token_is_what_the_token_tells(token, expires):
+    identity = mk.connect("https://kraft.example/api/v1", token=token).identity
+    assert identity == room.Identity(None, expires, can_log_in=False)
+
+
+def test_identity_of_a_login_is_its_address(kraft):
+    kraft.projects.find()
+    identity = kraft.identity
+    assert (identity.email, identity.can_log_in) == ("demo@example.com", True)
+    assert identity.token_expires > dt.datetime.now(dt.UTC)
+
+
+def test_identity_sends_nothing(silent):
+    with mk.connect(silent.api, email="ada@example.org", password="word") as client:
+        assert client.identity == room.Identity("ada@example.org", None, can_log_in=True)
+    assert silent.connections == 0
+
+
+def test_identity_holds_no_secret():
+    token = jwt_like({"exp": 1775124880})
+    client = mk.connect(
+        "https://kraft.example/api/v1", token=token, email="ada@example.org", password="pass word"
+    )
+    shown = repr(client.identity) + str(pickle.dumps(client.identity))
+    assert token not in shown
+    assert "pass word" not in shown
 
 
 def test_client_shows_where_it_is(kraft):

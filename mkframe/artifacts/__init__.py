@@ -12,6 +12,18 @@ mkframe.errors.InputError: There is no file 'missing.zip'. Give the path of a ZI
 from mkframe.artifacts.comparing import diff
 from mkframe.artifacts.fetching import File, fetch
 from mkframe.artifacts.opening import extract, members, read
+from mkframe.artifacts.progress import FileProgress, Progress
 from mkframe.artifacts.rendering import Shown, show
 
-__all__ = ["File", "Shown", "diff", "extract", "fetch", "members", "read", "show"]
+__all__ = [
+    "File",
+    "FileProgress",
+    "Progress",
+    "Shown",
+    "diff",
+    "extract",
+    "fetch",
+    "members",
+    "read",
+    "show",
+]

@@ -3,71 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import operator
 import os
-import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
-import requests
 
-from mkframe.errors import ArtifactError, ConnectionFailed, InputError, MkframeError, UnexpectedBody
-from mkframe.schema import RESOURCES
+from mkframe.errors import InputError
 from mkframe.transport import Transport
 
-from .crew import Meter, in_parallel
-from .land import Partial, digest, remove_leftovers
+from .crew import in_parallel
+from .land import remove_leftovers
 from .ledger import Ledger
-from .names import from_header
+from .progress import FileProgress, Meter, Shower, check_progress, shown
+from .streaming import File, Place, Run
 from .tables import table
-from .zips import check_zip, is_zip
 
 __all__ = ["File", "fetch"]
 
-_CHUNK = 1 << 18
 _MOST_PARALLEL = 16
 _FINISHING = 2
 """Threads beyond the streams, so that no stream waits while a file is brought to the disk."""
-_PATH = RESOURCES["downloads"].path
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One artifact to fetch.
-
-    Parameters
-    ----------
-    id : int
-        Download ID.
-    build_id : int, optional
-        The build it belongs to.
-    name : str, optional
-        Its name; else the server's word while fetching counts.
-    """
-
-    id: int
-    build_id: int | None = None
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """One row of the frame that `fetch` returns."""
-
-    id: int
-    build_id: int | None
-    name: str | None
-    path: str | None = None
-    bytes: int | None = None
-    sha256: str | None = None
-    status: Literal["fetched", "present", "refused", "failed"] = "failed"
-    error: str | None = None
-
-
+_BETWEEN = 0.1
+"""Seconds between two times that progress is shown."""
 _DTYPES = {
     "id": "int64",
     "build_id": "Int64",
@@ -80,8 +41,8 @@ _DTYPES = {
 }
 
 
-class _Stopped(Exception):
-    """The caller has interrupted; nobody needs to be told."""
+class _Halted(Exception):
+    """The caller wants the fetch to end, with what it has."""
 
 
 def fetch(
@@ -91,7 +52,8 @@ def fetch(
     *,
     parallel: int = 8,
     overwrite: bool = False,
-    progress: bool = True,
+    by_build: bool = False,
+    progress: bool | Shower = True,
 ) -> pd.DataFrame:
     """Fetch artifacts into a folder.
 
@@ -116,8 +78,12 @@ def fetch(
         How many at a time, up to 16.
     overwrite : bool, default False
         Fetch all again and replace what has their names.
-    progress : bool, default True
-        Show one bar for all where it takes longer than half a second.
+    by_build : bool, default False
+        Give each build a folder of its own in `to`, such as ``build-5139``.
+    progress : bool or callable, default True
+        Show one bar for all where it takes longer than half a second. A function is called in this thread
+        with a `Progress`, about ten times a second and once in the end; `Progress.stop` ends the fetch and
+        keeps what is whole. What the function raises ends it as well, like Ctrl-C.
 
     Returns
     -------
@@ -141,125 +107,49 @@ def fetch(
     ...     list(fetch(Transport(load(token="...")), [], to=folder))
     ['build_id', 'name', 'path', 'bytes', 'sha256', 'status', 'error']
     """
-    wanted = _checked(files, parallel)
-    folder = _folder(to)
-    remove_leftovers(folder)
-    meter = Meter([file.id for file in wanted], visible=progress)
-    run = _Run(transport, wanted, folder, parallel, overwrite, meter)
-    try:
-        results = in_parallel(run.one, wanted, parallel + _FINISHING, meter.show, run.stop)
-    finally:
-        meter.close()
+    wanted = _checked(files, parallel, by_build)
+    check_progress(progress)
+    meter = Meter([FileProgress(file.id, file.build_id, file.name) for file in wanted])
+    run = Run(transport, wanted, _places(to, wanted, by_build, transport), parallel, overwrite, meter)
+    with shown(progress) as show:
+        with contextlib.suppress(_Halted):
+            in_parallel(run.one, wanted, parallel + _FINISHING, _ticking(meter, show), run.stop)
+        results = [run.result(file) for file in wanted]
+        show(meter.progress())
     return table([asdict(result) for result in results], _DTYPES).set_index("id")
 
 
-class _Run:
-    """What the threads of one `fetch` share."""
-
-    def __init__(
-        self,
-        transport: Transport,
-        files: list[File],
-        folder: Path,
-        parallel: int,
-        overwrite: bool,
-        meter: Meter,
-    ) -> None:
-        self.transport = transport
-        self.folder = folder
-        self.overwrite = overwrite
-        self.meter = meter
-        self.ledger = Ledger(folder, transport.settings.url)
-        self._streams = threading.BoundedSemaphore(parallel)
-        self._stopped = threading.Event()
-        self._open: set[requests.Response] = set()
-        for file in sorted(files, key=lambda f: f.id):  # the same counters, whichever thread is first
-            if file.name:
-                self.ledger.claim(file.id, file.name)
-
-    def one(self, file: File) -> _Result:
-        """Fetch one file; what can go wrong with it becomes a row."""
-        try:
-            return self._present(file) or self.transport.again(lambda: self._fetched(file), self._stopped)
-        except MkframeError as error:
-            return _Result(file.id, file.build_id, file.name, error=str(error))
-        except OSError as error:
-            return _Result(file.id, file.build_id, file.name, error=_sentence(error, self.folder))
-        finally:
-            self.meter.done(file.id)
-
-    def stop(self) -> None:
-        """Make every thread end soon: those that wait for bytes get no more."""
-        self._stopped.set()
-        for response in list(self._open):
-            with contextlib.suppress(Exception):  # it may have ended by itself in this moment
-                response.raw.shutdown()
-
-    def _present(self, file: File) -> _Result | None:
-        self._check()
-        entry = self.ledger.entry(file.id)
-        if self.overwrite or entry is None or not entry.is_whole(self.folder):
-            return None
-        name = file.name or entry.name
-        path = str(self.folder / entry.name)
-        return _Result(file.id, file.build_id, name, path, entry.bytes, entry.sha256, "present")
-
-    def _fetched(self, file: File) -> _Result:
-        """Read the stream once, from its beginning."""
-        with Partial(self.folder) as partial:
-            with self._stream(file) as response:
-                name = file.name or from_header(response.headers.get("Content-Disposition"))
-                _refuse_page(response, name)
-                self._pour(response, partial, file)
-            partial.flush()
-            if is_zip(partial.path, name):
-                check_zip(partial.path, name or f"download {file.id}", retryable=_length(response) is None)
-            return self._settled(file, name, partial)
-
-    @contextlib.contextmanager
-    def _stream(self, file: File) -> Iterator[requests.Response]:
-        with self._streams:
-            self._check()
-            with self.transport.stream(f"{_PATH}/{file.id}") as response:
-                self._open.add(response)
-                try:
-                    self._check()
-                    yield response
-                finally:
-                    self._open.discard(response)
-
-    def _pour(self, response: requests.Response, partial: Partial, file: File) -> None:
-        """Write the body; the library below holds it against Content-Length, also where it is packed."""
-        expected = None if "Content-Encoding" in response.headers else _length(response)
-        try:
-            with self.transport.reading(f"GET {response.url}"):
-                for chunk in response.iter_content(_CHUNK):
-                    self._check()
-                    partial.write(chunk)
-                    self.meter.set(file.id, partial.bytes, expected)
-        except ConnectionFailed:
-            self._check()  # the connection broke because we shut it
-            raise
-
-    def _settled(self, file: File, name: str | None, partial: Partial) -> _Result:
-        """Move the complete file, or leave what is there."""
-        own = self.ledger.claim(file.id, name or "")
-        target, size, sha256 = self.folder / own, partial.bytes, partial.sha256
-        self.ledger.record(file.id, file.build_id, own, size, sha256)
-        try:
-            partial.move(target, overwrite=self.overwrite)
-        except FileExistsError:
-            if not (target.is_file() and target.stat().st_size == size and digest(target) == sha256):
-                return _Result(file.id, file.build_id, name, status="refused", error=_taken(own, self.folder))
-            return _Result(file.id, file.build_id, name, str(target), size, sha256, "present")
-        return _Result(file.id, file.build_id, name, str(target), size, sha256, "fetched")
-
-    def _check(self) -> None:
-        if self._stopped.is_set():
-            raise _Stopped
+def _places(
+    to: str | os.PathLike[str], files: list[File], by_build: bool, transport: Transport
+) -> dict[int | None, Place]:
+    """Where the files of each build go; without `by_build` all go to one place."""
+    builds = dict.fromkeys(file.build_id for file in files)
+    folders = {build: Path(to) / f"build-{build}" if by_build else Path(to) for build in builds}
+    _folder(Path(to))
+    made: dict[Path, Place] = {}
+    for folder in dict.fromkeys(folders.values()):
+        _folder(folder)
+        remove_leftovers(folder)
+        made[folder] = Place(folder, Ledger(folder, transport.settings.url))
+    return {build: made[folder] for build, folder in folders.items()}
 
 
-def _checked(files: Iterable[File], parallel: int) -> list[File]:
+def _ticking(meter: Meter, show: Shower) -> Callable[[], None]:
+    """Show progress, but not more often than anybody sees; end where that was asked for."""
+    last = float("-inf")
+
+    def tick() -> None:
+        nonlocal last
+        if time.monotonic() - last >= _BETWEEN:
+            show(meter.progress())
+            last = time.monotonic()
+        if meter.stopped:
+            raise _Halted
+
+    return tick
+
+
+def _checked(files: Iterable[File], parallel: int, by_build: bool) -> list[File]:
     if type(parallel) is not int or not 1 <= parallel <= _MOST_PARALLEL:
         raise InputError(
             f"parallel must be a whole number from 1 to {_MOST_PARALLEL}, not {parallel!r}.",
@@ -273,6 +163,11 @@ def _checked(files: Iterable[File], parallel: int) -> list[File]:
                 f"Download {file.id} is given twice, with different builds or names.", hint="Give it once."
             )
         seen.add(file.id)
+        if by_build and file.build_id is None:
+            raise InputError(
+                f"The build of download {file.id} is not known.",
+                hint="Give rows of kraft.downloads.find(...), or leave by_build out.",
+            )
     return wanted
 
 
@@ -282,51 +177,10 @@ def _plain(file: File) -> File:
     return File(operator.index(file.id), build, file.name)
 
 
-def _folder(to: str | os.PathLike[str]) -> Path:
-    folder = Path(to)
+def _folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"The folder {str(folder)!r} cannot be made: {error.strerror}.", hint="Give another as to=."
         ) from error
-    return folder
-
-
-def _refuse_page(response: requests.Response, name: str | None) -> None:
-    """A proxy's page with status 200 is not an artifact."""
-    kind = response.headers.get("Content-Type", "").lower()
-    if "html" in kind and not (name or "").lower().endswith((".html", ".htm")):
-        raise UnexpectedBody(
-            f"GET {response.url} answered with a web page instead of {name or 'a file'}.",
-            hint="Is the URL that of the API, and does a proxy or a login page stand before it?",
-            request=f"GET {response.url}",
-            status=response.status_code,
-        )
-
-
-def _length(response: requests.Response) -> int | None:
-    value = response.headers.get("Content-Length", "")
-    return int(value) if value.isdecimal() else None
-
-
-def _taken(name: str, folder: Path) -> str:
-    return str(
-        ArtifactError(
-            f"A different file {name!r} is in {str(folder)!r} already; it was left as it is.",
-            hint="Give another folder, or overwrite=True to replace it.",
-        )
-    )
-
-
-def _sentence(error: OSError, folder: Path) -> str:
-    """Say what the disk refused."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"The disk of {str(folder)!r} is full; the incomplete file was removed. Make room, fetch again."
-        )
-    if error.errno == errno.EFBIG:
-        return f"A file of this size is not allowed in {str(folder)!r}; the incomplete file was removed."
-    if not folder.is_dir():
-        return f"The folder {str(folder)!r} is not there any more. Fetch again to make it anew."
-    return f"Writing to {str(folder)!r} failed: {error.strerror or error}. Is it writable?"

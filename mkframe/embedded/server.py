@@ -18,7 +18,6 @@ _STOP_TIMEOUT = 5.0
 _HINT = "Leave an option out to have its default."
 
 
-
 def _check_instances(instances: int) -> None:
     from .catalogue import FEWEST  # with numpy, which an import of this module should not cost
 

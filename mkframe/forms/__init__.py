@@ -16,7 +16,6 @@ import mkframe
 from mkframe import artifacts
 from mkframe.errors import InputError
 from mkframe.forms.models import ConnectModel, ExploreModel, FetchModel, StartModel, WatchModel
-from mkframe.forms.models.login import Identity, token_expiry
 from mkframe.forms.models.pocket import PocketModel
 from mkframe.forms.views import ConnectForm, ExploreForm, FetchForm, StartForm, WaitingForm, WatchForm
 from mkframe.forms.views.parts import Form
@@ -50,7 +49,7 @@ def connect() -> ConnectForm:
     has_login = any(os.environ.get(name) for name in ("MKFRAME_TOKEN", "MKFRAME_PASSWORD"))
     url = os.environ.get("MKFRAME_URL") or BASE_URL
     model = ConnectModel(
-        mkframe.connect, mkframe.demo, _identity, url=url, way="environment" if has_login else "password"
+        mkframe.connect, mkframe.demo, url=url, way="environment" if has_login else "password"
     )
     return ConnectForm(model)
 
@@ -59,8 +58,11 @@ def start_build(kraft: mkframe.Client | ConnectForm) -> StartForm | WaitingForm:
     """Show a form that starts a build once, follows it and fetches its artifacts.
 
     Before anything is sent the form says what speaks against the build and shows what will be sent. A
-    double click, or a second tab on the same notebook, starts nothing twice; after a restart of the kernel
-    the form lists the builds that run, and asks before it starts one that looks the same.
+    double click, a second tab or another kernel on this machine starts nothing twice; after a restart of the
+    kernel the form lists the builds that run, and asks before it starts one that looks the same. The API has
+    nothing to lock on: where Start is pressed on two machines in the same moment, both builds run, and the
+    form that sees it names both. A build tells its patterns and how many instances it has, not which; builds
+    are taken for the same by these.
 
     Parameters
     ----------
@@ -212,10 +214,3 @@ def _when_connected(
 def _plain(one: Any) -> Any:
     """A whole number, also where numpy made it."""
     return one.item() if hasattr(one, "item") else one
-
-
-def _identity(kraft: mkframe.Client) -> Identity:
-    """Who a client is; the token is read here and goes nowhere."""
-    settings, token = kraft._transport.settings, kraft._transport._token
-    until = None if token is None else token_expiry(token.reveal())
-    return Identity(settings.email if settings.can_log_in else None, until, settings.can_log_in)

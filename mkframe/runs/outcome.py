@@ -15,7 +15,7 @@ import re
 import secrets
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,7 @@ from mkframe.transport import Transport
 __all__ = [
     "BuildStart",
     "check_look_for",
+    "check_marker",
     "confirm",
     "in_doubt",
     "new_marker",
@@ -99,6 +100,16 @@ def new_marker() -> str:
     return f"mkframe-{secrets.token_hex(6)}"
 
 
+def check_marker(value: Any) -> str:
+    """Check a word that `new_marker` has made."""
+    if not isinstance(value, str) or not _MARKER.fullmatch(value):
+        raise InputError(
+            f"{value!r} is not a marker.",
+            hint="A marker is mkframe- and twelve hexadecimal digits, such as mkframe-0123456789ab.",
+        )
+    return value
+
+
 def check_look_for(value: Any) -> float:
     """Check the seconds to look for a build."""
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
@@ -110,13 +121,16 @@ def check_look_for(value: Any) -> float:
 
 
 def confirm(
-    transport: Transport, marker: str, given: Mapping[str, Any], *, look_for: float = 6.0
+    transport: Transport,
+    marker: str,
+    given: Mapping[str, Any],
+    *,
+    look_for: float = 6.0,
+    warn: bool = True,
 ) -> BuildStart:
     """Look for the build that carries a marker."""
-    if not isinstance(marker, str) or not _MARKER.fullmatch(marker):
-        raise InputError(
-            f"{marker!r} is not a marker.", hint="Give the word of the error, such as mkframe-0123456789ab."
-        )
+    check_marker(marker)
+    aloud = inputs.truth("warn", warn)
     seconds, params = check_look_for(look_for), inputs.query("builds", given)
     try:
         found = _look(transport, params, marker, seconds)
@@ -126,17 +140,18 @@ def confirm(
         ) from blind
     if found is None:
         raise _not_started("", None, marker, given, seconds)
-    tell(found.id, found.warnings, stacklevel=3)
+    if aloud:
+        tell(found, stacklevel=3)
     return found
 
 
-def tell(number: int, sentences: Iterable[str], stacklevel: int) -> None:
+def tell(started: BuildStart, stacklevel: int) -> None:
     """Show what is to be said of a build that runs; its id is never lost for a warning's sake."""
-    for sentence in sentences:
+    for sentence in started.warnings:
         try:
-            warnings.warn(f"Build {number}: {sentence}", UserWarning, stacklevel=stacklevel + 1)
+            warnings.warn(f"Build {started.id}: {sentence}", UserWarning, stacklevel=stacklevel + 1)
         except UserWarning:  # where warnings are errors, the log says it
-            log.warning("Build %d: %s", number, sentence)
+            log.warning("Build %d: %s", started.id, sentence)
 
 
 def settle(
@@ -153,9 +168,7 @@ def settle(
     if found is None:
         raise _not_started(error.message, error, marker, scope, look_for) from error
     lost = "The server's answer was lost; the build was found by its marker, its warnings are not known."
-    sentences = (lost, *found.warnings)
-    tell(found.id, sentences, stacklevel=5)
-    return BuildStart(found.id, found.status, sentences, marker)
+    return BuildStart(found.id, found.status, (lost, *found.warnings), marker)
 
 
 def _look(transport: Transport, params: Mapping[str, str], marker: str, look_for: float) -> BuildStart | None:

@@ -10,7 +10,15 @@ import pandas as pd
 
 from mkframe import frames, inputs
 from mkframe.errors import InputError, MkframeError, UnexpectedBody
-from mkframe.runs.outcome import BuildStart, check_look_for, in_doubt, new_marker, settle, tell
+from mkframe.runs.outcome import (
+    BuildStart,
+    check_look_for,
+    check_marker,
+    in_doubt,
+    new_marker,
+    settle,
+    tell,
+)
 from mkframe.schema import RESOURCES
 from mkframe.transport import Transport
 
@@ -27,19 +35,34 @@ _HOW = (
 
 
 def start(
-    transport: Transport, given: Mapping[str, Any], *, marker: bool = True, look_for: float = 6.0
+    transport: Transport,
+    given: Mapping[str, Any],
+    *,
+    marker: bool | str = True,
+    look_for: float = 6.0,
+    warn: bool = True,
 ) -> BuildStart:
     """Check the body of ``POST /builds``, send it once, and find out what became of it."""
-    seconds = check_look_for(look_for)
-    word = new_marker() if inputs.truth("marker", marker) else None
+    seconds, aloud = check_look_for(look_for), inputs.truth("warn", warn)
+    word = _marker(marker)
     body = _body(given, word)
     scope: dict[str, Any] = {name: body[name] for name in ("project", "project_id") if name in body}
     try:
-        return _send(transport, body, scope, word, seconds)
+        started = _send(transport, body, scope, word, seconds)
     except KeyboardInterrupt as stop:
         if word:
             stop.add_note(f"A build may run: kraft.builds.confirm({word!r}) tells.")
         raise
+    if aloud:
+        tell(started, stacklevel=3)
+    return started
+
+
+def _marker(given: bool | str) -> str | None:
+    """The word that the description will carry."""
+    if isinstance(given, str):
+        return check_marker(given)
+    return new_marker() if inputs.truth("marker", given) else None
 
 
 def _send(
@@ -51,7 +74,6 @@ def _send(
         if not in_doubt(error, transport, _KNOWN.path):
             raise
         return settle(transport, scope, word, look_for, error)
-    tell(started.id, started.warnings, stacklevel=4)
     return BuildStart(started.id, started.status, started.warnings, word)
 
 

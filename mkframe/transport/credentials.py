@@ -5,6 +5,9 @@ As auth objects they are not replaced by a ~/.netrc, and no frame of ours holds 
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import datetime as dt
 import json
 
 import requests
@@ -13,7 +16,7 @@ from requests.auth import AuthBase
 from mkframe import errors
 from mkframe.settings import Secret, Settings, fits_a_header
 
-__all__ = ["Bearer", "Credentials", "token_of"]
+__all__ = ["Bearer", "Credentials", "expiry_of", "token_of"]
 
 
 class Bearer(AuthBase):
@@ -57,3 +60,20 @@ def token_of(body: bytes) -> Secret:
             "It holds no token under the key 'accessToken'.", hint="Is the URL that of the API?"
         )
     return Secret(word)
+
+
+def expiry_of(token: Secret) -> dt.datetime | None:
+    """Read when a JSON Web Token expires (claim ``exp``), in UTC; its signature is not checked.
+
+    Examples
+    --------
+    >>> token = "x." + base64.urlsafe_b64encode(b'{"exp": 1775124880}').decode() + ".y"
+    >>> expiry_of(Secret(token)).isoformat()
+    '2026-04-02T10:14:40+00:00'
+    >>> expiry_of(Secret("not a token"))
+    """
+    with contextlib.suppress(ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError):
+        claims = token.reveal().split(".")[1]
+        said = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        return dt.datetime.fromtimestamp(said["exp"], dt.UTC)
+    return None

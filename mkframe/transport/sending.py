@@ -6,7 +6,9 @@ goes wrong leaves here as one of `mkframe.errors`, with what was asked, what hap
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import datetime as dt
 import logging
 import math
 import threading
@@ -20,7 +22,8 @@ import urllib3
 
 from mkframe import __version__, errors
 from mkframe.settings import Secret, Settings
-from mkframe.transport.credentials import Bearer, Credentials, token_of
+from mkframe.transport.credentials import Bearer, Credentials, expiry_of, token_of
+from mkframe.transport.redacting import withheld
 from mkframe.transport.repeating import retrying
 from mkframe.transport.trouble import as_it_arrives, broken, named, plain, refusal, start_of
 from mkframe.transport.unpacking import unpacked
@@ -47,6 +50,8 @@ class Transport:
     def __init__(self, settings: Settings, connections: int = 16) -> None:
         self.settings = settings
         self._token = settings.token
+        # More than the last one, for an answer that is late may speak of the token before.
+        self._tokens = collections.deque([settings.token], maxlen=4)
         self._lock = threading.Lock()
         self._here = _Here()
         self._session = requests.Session()
@@ -67,6 +72,11 @@ class Transport:
 
     def __repr__(self) -> str:
         return f"Transport({self.settings.url!r})"
+
+    @property
+    def token_expires(self) -> dt.datetime | None:
+        """When the token expires, in UTC; None before there is one, or where it does not tell."""
+        return None if self._token is None else expiry_of(self._token)
 
     def close(self) -> None:
         """Close all connections."""
@@ -96,7 +106,7 @@ class Transport:
     @contextlib.contextmanager
     def stream(self, path: str) -> Iterator[requests.Response]:
         """Open the bytes of a file, once; the caller reads `iter_content` inside `reading`."""
-        with self._open("GET", path, None, None, a_file=True) as response:
+        with withheld(self._known_secrets), self._open("GET", path, None, None, a_file=True) as response:
             yield response
 
     @contextlib.contextmanager
@@ -117,7 +127,7 @@ class Transport:
         body: Mapping[str, Any] | None,
         into: Callable[[Iterable[bytes]], T],
     ) -> T:
-        with self._open(method, path, params, body) as response:
+        with withheld(self._known_secrets), self._open(method, path, params, body) as response:
             request = named(method, response.url)
             with self._naming(request, response), self.reading(request):
                 return into(self._chunks(response))
@@ -232,6 +242,9 @@ class Transport:
 
     # --- tokens ------------------------------------------------------------------------------------
 
+    def _known_secrets(self) -> list[Secret]:
+        return [word for word in (self.settings.password, *self._tokens) if word is not None]
+
     def _current_token(self) -> Secret | None:
         with self._lock:
             if self._token is None:
@@ -256,10 +269,12 @@ class Transport:
                 request=named("POST", url),
             )
         self._token = self.again(self._ask_for_token)
+        self._tokens.append(self._token)
 
     def _ask_for_token(self) -> Secret:
         url, request = self.settings.login_url, named("POST", self.settings.login_url)
-        with self._request("POST", url, {"auth": Credentials(self.settings)}) as response:
+        asking = {"auth": Credentials(self.settings)}
+        with withheld(self._known_secrets), self._request("POST", url, asking) as response:
             if response.status_code not in (200, 201):
                 raise refusal("POST", response, self.settings, login=True)
             with self._naming(request, response), self.reading(request):

@@ -1,5 +1,6 @@
 """Jobs in threads: results in order, errors not hidden, no thread left."""
 
+import contextvars
 import threading
 import time
 
@@ -56,3 +57,11 @@ def test_bar_is_told_while_jobs_run():
     ticks = []
     in_parallel(lambda _: time.sleep(0.25), [1], 1, lambda: ticks.append(1), nothing)
     assert len(ticks) >= 2
+
+
+def test_jobs_run_in_the_context_of_the_caller():
+    word = contextvars.ContextVar("word", default="nobody's")
+    before = word.set("the caller's")
+    heard = in_parallel(lambda _: word.get(), range(4), 4, nothing, nothing)
+    word.reset(before)
+    assert set(heard) == {"the caller's"}

@@ -112,7 +112,8 @@ def main() -> None:
     low, *_, high = ratios = sorted(ours / theirs for ours, theirs in pairs)
     lines = [
         f"Fetching {FILES} files of 1 MiB at {LATENCY * 1000:g} ms latency, "
-        f"`curl -Z --parallel-max {PARALLEL}` = 1: {statistics.median(ratios):.2f} ({low:.2f} to {high:.2f}).",
+        f"`curl -Z --parallel-max {PARALLEL}` = 1: {statistics.median(ratios):.2f} "
+        f"({low:.2f} to {high:.2f}).",
         f"Peak memory of a process that fetches one file of 200 MiB, one of 1 MiB = 1: {large / small:.2f}.",
         f"Measured {circumstances('requests', 'urllib3')}",
     ]

@@ -88,8 +88,8 @@ def main():
     low, *_, high = ratios = sorted(ours / theirs for ours, theirs in rounds)
     lines = [
         f"`find` of {options.builds:,} builds over a link of {RATE * 8 / 1e6:.0f} Mbit/s "
-        f"({len(plain) / 1e6:.0f} MB, {size / 1e6:.1f} MB packed), `curl --compressed` = 1: {statistics.median(ratios):.2f} "
-        f"({low:.2f} to {high:.2f}).",
+        f"({len(plain) / 1e6:.0f} MB, {size / 1e6:.1f} MB packed), "
+        f"`curl --compressed` = 1: {statistics.median(ratios):.2f} ({low:.2f} to {high:.2f}).",
         f"Measured {circumstances('pandas', 'msgspec', 'requests', 'urllib3')}",
     ]
     publish("wire", lines, options.write)

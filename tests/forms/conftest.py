@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import tempfile
 import threading
 
 import pytest
@@ -17,6 +18,12 @@ PROJECT = 402
 AIRPLANE = 20001
 PLANES = (20001, 20061, 20101, 20125)
 """One instance of each pattern: no build of the story, which goes on while tests run, looks the same."""
+
+
+@pytest.fixture(autouse=True)
+def _own_locks(monkeypatch, tmp_path_factory):
+    """Lock files of these tests are nobody else's."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.getbasetemp()))
 
 
 @pytest.fixture
@@ -38,9 +45,14 @@ def client_of(server, **how):
     return Client(Transport(dataclasses.replace(loaded, tries=1, **how)))
 
 
-def impatient(url):
+def impatient(url, token="a.b.c"):
     """A client of a scripted server."""
-    return Client(Transport(dataclasses.replace(settings.load(url, token="a.b.c"), tries=1)))
+    return Client(Transport(dataclasses.replace(settings.load(url, token=token), tries=1)))
+
+
+def patient(url):
+    """A client of a scripted server that tries each read several times."""
+    return Client(Transport(settings.load(url, token="a.b.c")))
 
 
 def opened(kraft, *instances):

@@ -1,10 +1,14 @@
+import contextlib
+
 import pandas as pd
 import pytest
 
 from mkframe.artifacts import diff
 from mkframe.forms.models import FetchModel
+from mkframe.forms.models.fetching import HEADER
 from mkframe.forms.models.pocket import PocketModel
-from tests.forms.conftest import PROJECT, client_of
+from tests import faults, rows
+from tests.forms.conftest import PROJECT, client_of, impatient, patient
 
 
 @pytest.fixture
@@ -53,6 +57,13 @@ def test_a_release_narrows_the_builds_down(model, kraft):
 def test_a_period_narrows_the_builds_down(model, kraft):
     model.days = 90
     assert shown(model, kraft)["build_start"].min() > pd.Timestamp.now("UTC") - pd.Timedelta(days=91)
+
+
+def test_builds_stand_in_columns_like_a_table(model):
+    columns = [HEADER.index(word) for word in ("started", "status", "patterns")]
+    for label, build in model.options:
+        assert label[: columns[0]].strip("\u00a0") == str(build)
+        assert all(label[at] not in " \u00a0" and label[at - 1] == "\u00a0" for at in columns), label
 
 
 def test_a_choice_that_a_filter_hides_is_given_up(model):
@@ -133,12 +144,129 @@ def test_a_second_fetch_waits_for_the_first(kraft, tmp_path):
     assert len(steps) == 1
 
 
-def test_stopping_leaves_what_has_not_begun(kraft, tmp_path):
-    pocket = PocketModel(kraft)
-    pocket.folder = str(tmp_path)
-    pocket.observe(lambda change: pocket.stop() if change["new"] else None, "files")
+def test_stopping_before_anything_has_begun_fetches_nothing(kraft, tmp_path):
+    pocket, steps = PocketModel(kraft), []
+    pocket.folder, pocket.run = str(tmp_path), steps.append
     pocket.fetch([5139])
-    assert (len(pocket.result), list(tmp_path.rglob("*.zip"))) == (0, [])
+    pocket.stop()
+    steps.pop()()
+    assert (pocket.said, pocket.state) == ("Stopped before anything was fetched.", "fetched")
+    assert list(tmp_path.rglob("*.zip")) == []
+
+
+# --- while it goes on ---------------------------------------------------------------------------------
+
+SIZE = 40_000
+
+
+def files_of(request):
+    """Four artifacts of one build, each a file of its own."""
+    if request.path == "/api/v1/downloads":
+        return faults.reply([rows.row("downloads", n, build_id=7, name=f"{n}.bin") for n in range(1, 5)])
+    return faults.content(bytes(SIZE), "application/octet-stream")
+
+
+def to_the_middle(request):
+    whole = files_of(request)
+    return faults.cut(whole, "hang") if request.path.endswith(("2", "3", "4")) else whole
+
+
+@contextlib.contextmanager
+def pocket_of(script, to):
+    with faults.serve(script) as server, impatient(server.api) as client:
+        pocket = PocketModel(client)
+        pocket.folder = str(to)
+        yield pocket
+
+
+def test_the_bytes_of_several_files_are_told_at_once(tmp_path):
+    seen = []
+
+    def look(change):
+        seen.append({f.name: (f.status, f.said, f.share) for f in change["new"]})
+        if [f.status for f in change["new"]].count("fetching") == 3 and "19.5 kB" in str(seen[-1]):
+            pocket.stop()
+
+    with pocket_of(to_the_middle, tmp_path) as pocket:
+        pocket.observe(look, "files")
+        pocket.fetch([7])
+    half = ("fetching", "19.5 kB of 39.1 kB", 0.5)
+    assert any({state[name] for name in ("2.bin", "3.bin", "4.bin")} == {half} for state in seen if state)
+
+
+def stopped(tmp_path):
+    with pocket_of(to_the_middle, tmp_path) as pocket:
+        pocket.observe(
+            lambda change: pocket.stop() if change["new"].startswith("1 of") else None, "files_said"
+        )
+        pocket.fetch([7])
+    return pocket
+
+
+def test_stopping_keeps_what_is_whole(tmp_path):
+    pocket = stopped(tmp_path)
+    assert pocket.result["status"].tolist() == ["fetched", "failed", "failed", "failed"]
+    assert [p.name for p in tmp_path.rglob("*.bin")] == ["1.bin"]
+
+
+def test_stopping_says_how_many_are_there_and_what_to_do(tmp_path):
+    said = stopped(tmp_path).said
+    assert said == f"Stopped: 1 of 4 files in {tmp_path}. Fetch again to try the others once more."
+
+
+def test_the_bar_for_all_ends_full(tmp_path):
+    with pocket_of(files_of, tmp_path) as pocket:
+        pocket.fetch([7])
+    assert (pocket.share, pocket.files_said) == (1.0, "4 of 4 files, 156.2 kB")
+
+
+def test_a_file_of_unknown_size_has_bytes_and_no_share(tmp_path):
+    seen = set()
+
+    def script(request):
+        whole = files_of(request)
+        return (
+            whole
+            if request.path.endswith("downloads")
+            else faults.drip(faults.Answer(body=whole.body, framing="close"), 0.05, SIZE // 8)
+        )
+
+    with pocket_of(script, tmp_path) as pocket:
+        pocket.observe(
+            lambda c: seen.update((f.status, f.share, " of " in f.said) for f in c["new"]), "files"
+        )
+        pocket.fetch([7])
+    assert {(share, of) for status, share, of in seen if status == "fetching"} == {(None, False)}
+
+
+def test_a_try_that_fails_in_a_thread_of_the_fetch_is_told(tmp_path):
+    answers, told = {}, []
+
+    def script(request):
+        first = answers.setdefault(request.path, 0) == 0
+        answers[request.path] += 1
+        return faults.later(503, 0) if first and request.path[-1].isdigit() else files_of(request)
+
+    with faults.serve(script) as server, patient(server.api) as client:
+        pocket = PocketModel(client)
+        pocket.folder = str(tmp_path)
+        pocket.observe(lambda change: told.append(change["new"]), "busy")
+        pocket.fetch([7])
+    assert any("Trying again" in said for said in told)
+    assert pocket.busy == ""
+
+
+def test_a_file_that_cannot_be_had_is_told_beside_it(tmp_path):
+    def script(request):
+        return faults.vendor(404, "It is gone") if request.path.endswith("3") else files_of(request)
+
+    with pocket_of(script, tmp_path) as pocket:
+        pocket.fetch([7])
+    assert [f.status for f in pocket.files] == ["fetched", "fetched", "failed", "fetched"]
+    assert "It is gone" in pocket.files[2].said
+
+
+# --- comparing ----------------------------------------------------------------------------------------
 
 
 def test_a_build_is_compared_with_the_one_before_it(model, kraft):
@@ -153,9 +281,11 @@ def test_a_build_is_compared_with_the_one_before_it(model, kraft):
     assert {"name", "change", "diff"} <= set(model.comparison.columns)
 
 
-def test_the_first_build_has_nothing_to_be_compared_with(model):
+def test_the_first_build_has_nothing_to_be_compared_with(model, kraft):
     model.pattern_id = 808
-    first = next(build for label, build in reversed(model.options) if "CORE_DV_HLS · 1 file" in label)
+    earliest = kraft.builds.find(project_id=PROJECT, pattern_id=808).query("status == 'FINISHED'")
+    first = int(earliest.sort_values("build_start").index[0])
+    model.status = "any"
     model.chosen = (first,)
     model.compare()
     assert "has artifacts" in model.trouble

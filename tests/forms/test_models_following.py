@@ -2,13 +2,10 @@ import datetime as dt
 
 import pytest
 
-from mkframe import settings
-from mkframe.client import Client
 from mkframe.forms.models import WatchModel
 from mkframe.forms.models.following import LONGEST_PAUSE, Seen, failed_alike
-from mkframe.transport import Transport
 from tests import faults, rows
-from tests.forms.conftest import AIRPLANE, PROJECT, followed, impatient
+from tests.forms.conftest import AIRPLANE, PROJECT, followed, impatient, patient
 
 NOON = dt.datetime(2026, 4, 2, 12, tzinfo=dt.UTC)
 
@@ -117,6 +114,15 @@ def test_an_expired_token_stops_and_says_how_to_go_on():
     assert "connect again, then watch(kraft, 7) rejoins it" in model.lost
 
 
+def test_an_unexpected_error_stops_and_is_shown_and_logged(caplog):
+    model = WatchModel(object(), [7])
+    assert model.look() is None
+    assert model.state == "stopped"
+    assert model.trouble.startswith("Looking at the build failed unexpectedly: AttributeError:")
+    assert "Traceback" in model.trace
+    assert "AttributeError" in caplog.text
+
+
 def test_a_stopped_form_looks_again_when_asked():
     done = faults.reply(rows.row("builds", 7, status="FINISHED"))
     with faults.serve([faults.unauthenticated(), done]) as server:
@@ -145,7 +151,3 @@ def test_the_last_five_that_failed_alike(kraft):
     builds = kraft.builds.find().assign(status="FAILED", message="Instance AIRPLANE has 3 errors")
     found = failed_alike(builds, builds.index[-1], "Instance GATE has 12 errors")
     assert found.index.tolist() == sorted(builds.index[:-1], reverse=True)[:5]
-
-
-def patient(url):
-    return Client(Transport(settings.load(url, token="a.b.c")))

@@ -12,7 +12,7 @@ SECRET = "correct horse battery staple"
 
 @pytest.fixture
 def model():
-    made = ConnectModel(mk.connect, mk.demo, forms._identity)
+    made = ConnectModel(mk.connect, mk.demo)
     yield made
     made.disconnect()
 
@@ -112,7 +112,7 @@ def test_disconnecting_closes_the_client(model):
 
 def test_two_presses_connect_once(factory):
     steps = []
-    model = ConnectModel(mk.connect, mk.demo, lambda kraft: None)
+    model = ConnectModel(mk.connect, mk.demo)
     model.run = steps.append
     model.way = "embedded"
     assert [model.submit(), model.submit()] == [True, False]

@@ -1,6 +1,9 @@
+import html
 import json
+import re
 import threading
 import time
+from types import SimpleNamespace
 
 import ipywidgets as w
 import pytest
@@ -8,9 +11,11 @@ import pytest
 from mkframe import forms
 from mkframe.errors import InputError
 from mkframe.forms.models.base import Model
+from mkframe.forms.models.pocket import PocketFile, PocketModel
 from mkframe.forms.views import parts
+from mkframe.forms.views.pocket import PocketPart
 from tests import faults, rows
-from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of
+from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, impatient
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 SECRET = "correct horse battery staple"
@@ -110,7 +115,7 @@ def test_the_build_is_shown_until_its_end(filled):
 def test_artifacts_are_fetched_from_the_form(filled, tmp_path):
     filled.start.click()
     until(lambda: "FINISHED" in html_of(filled.live))
-    pocket = filled.live.children[2]
+    pocket = next(part for part in filled.live.children if isinstance(part, PocketPart))
     pocket.folder.value = str(tmp_path)
     pocket.fetch.click()
     until(lambda: filled.result is not None)
@@ -130,6 +135,40 @@ def test_choices_cannot_be_changed_while_it_starts(filled):
     filled.start.click()
     assert filled.project.disabled
     assert filled.description.disabled
+
+
+def test_nothing_can_be_added_or_removed_while_it_starts(filled):
+    filled.model.run = lambda step: None
+    filled.start.click()
+    assert all(button.disabled for button in filled.movers)
+
+
+def test_a_build_that_looks_the_same_is_rejoined_where_it_is_told(filled, own):
+    run = own.builds.start(
+        project_id=PROJECT, instances=[{"id": i} for i in PLANES], releases={"DWH_GROUP": "R11"}
+    )
+    filled.start.click()
+    until(lambda: filled.rejoining.children)
+    assert f"Build {run.id} " in filled.verdict.value
+    filled.rejoining.children[0].click()
+    until(lambda: f"Build <bdi>{run.id}</bdi>" in html_of(filled.live))
+
+
+def test_builds_that_began_in_the_same_moment_are_told_where_it_cannot_be_missed(filled):
+    filled.start.click()
+    until(lambda: filled.model.watching is not None)
+    at_rest(filled)
+    filled.model.doubles_said, filled.model.doubles = f"Not only {SCRIPT}", (5139,)
+    told, both = filled.live.children[0], filled.live.children[1].children[0]
+    assert told.value.startswith('<div class="box bad" role="alert"><b>⚠ It runs more than once.</b>')
+    assert "&lt;script&gt;" in told.value
+    both.click()
+    assert [b.id for b in filled.model.watching.builds] == [filled.model.started.id, 5139]
+
+
+def test_the_preview_shows_what_is_sent_in_lines(filled):
+    lines = re.findall(r'<span class="d\d">(.*?)</span>', filled.preview.value)
+    assert html.unescape("".join(lines)) == filled.model.body()
 
 
 def test_releases_are_chosen_in_their_fields(filled):
@@ -167,8 +206,6 @@ def hostile():
 
 
 def test_words_of_the_server_never_become_markup_in_the_start_form(hostile):
-    from tests.forms.conftest import impatient
-
     form = forms.start_build(impatient(hostile.api))
     at_rest(form)
     form.project.value = 1
@@ -186,9 +223,23 @@ def test_words_of_the_server_never_become_markup_in_the_start_form(hostile):
 
 
 def test_words_of_the_server_never_become_markup_while_watching(hostile):
-    from tests.forms.conftest import impatient
-
     form = forms.watch(impatient(hostile.api), 1)
+    at_rest(form)
+    shown = html_of(form)
+    form.close()
+    assert "&lt;script&gt;" in shown
+    assert "<script" not in shown
+
+
+def test_words_of_the_server_never_become_markup_while_fetching(hostile, tmp_path):
+    form = forms.fetch_artifacts(impatient(hostile.api))
+    at_rest(form)
+    form.model.status = "any"
+    form.project.value = 1
+    at_rest(form)
+    form.model.chosen = (1,)
+    form.pocket.folder.value = str(tmp_path)
+    form.pocket.fetch.click()
     at_rest(form)
     shown = html_of(form)
     form.close()
@@ -251,6 +302,36 @@ def test_closing_a_form_that_watches_ends_its_thread(own):
     thread = form.worker.thread
     form.close()
     assert not thread.is_alive()
+
+
+def test_closing_a_form_that_fetches_ends_all_its_threads(tmp_path):
+    def script(request):
+        if request.path == "/api/v1/downloads":
+            return faults.reply(rows.rows("downloads", 4, build_id=1))
+        if request.path == "/api/v1/builds/1":
+            return faults.reply(rows.row("builds", 1, status="FINISHED"))
+        return faults.cut(faults.file(bytes(40_000)), "hang")
+
+    with faults.serve(script) as server:
+        form = forms.watch(impatient(server.api), 1)
+        until(lambda: form.model.state == "over")
+        form.pocket.folder.value = str(tmp_path)
+        form.pocket.fetch.click()
+        until(lambda: any(f.share for f in form.pocket.model.files))
+        form.close()
+        assert [
+            t.name for t in threading.enumerate() if t.name.startswith(("mkframe-form", "mkframe-crew"))
+        ] == []
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_an_unexpected_error_while_watching_is_shown(login):
+    form = forms.watch(SimpleNamespace(builds=None), 1)
+    at_rest(form)
+    shown = html_of(form)
+    form.close()
+    assert "Looking at the build failed unexpectedly: AttributeError" in shown.replace("<bdi>", "")
+    assert "Traceback" in shown
 
 
 def test_a_form_waits_for_a_connection(login):
@@ -316,6 +397,35 @@ def test_charts_follow_the_filters(kraft):
     form.close()
     assert all(png.startswith(b"\x89PNG") for png in after)
     assert all(a != b for a, b in zip(before, after, strict=True))
+
+
+def part_of(*files):
+    model = PocketModel(None)
+    part = PocketPart(model, list)
+    model.files = files
+    part.close()
+    return part.files.value
+
+
+@pytest.mark.parametrize(
+    ("share", "bar"),
+    [
+        (0.25, '<progress max="1" value="0.25" aria-label="Progress of a.zip"></progress>'),
+        (None, '<progress max="1" aria-label="Progress of a.zip"></progress>'),
+    ],
+)
+def test_each_file_has_its_bar(share, bar):
+    assert bar in part_of(PocketFile("a.zip", "fetching", share, "1 kB"))
+
+
+def test_of_very_many_files_those_that_need_attention_come_first():
+    many = [PocketFile(f"{n}.zip", "fetched", 1.0) for n in range(200)]
+    shown = part_of(
+        *many, PocketFile("bad.zip", "failed", 1.0, "It is gone"), PocketFile("now.zip", "fetching")
+    )
+    assert shown.count("<tr>") == 50
+    assert shown.index("now.zip") < shown.index("bad.zip") < shown.index("0.zip")
+    assert "... and 152 more" in shown
 
 
 def test_every_control_has_words(filled):

@@ -109,6 +109,26 @@ def test_each_start_has_its_own_marker():
     assert len(markers) == 5
 
 
+def test_a_marker_that_is_given_is_sent():
+    with faults.serve(Recorder()) as server, visiting(server.api) as client:
+        word = client.builds.new_marker()
+        run = start(client, description="nightly", marker=word)
+    assert MARKER.fullmatch(word)
+    assert (run.marker, sent(server)["description"]) == (word, f"nightly [{word}]")
+
+
+def test_a_marker_that_is_given_finds_the_build_of_a_lost_answer():
+    with faults.serve(Recorder(faults.reset())) as server, visiting(server.api) as client:
+        run = start(client, marker="mkframe-0123456789ab", warn=False)
+    assert (run.id, run.marker) == (5139, "mkframe-0123456789ab")
+
+
+def test_drawing_a_marker_sends_nothing(silent):
+    with visiting(silent.api) as client:
+        client.builds.new_marker()
+    assert silent.connections == 0
+
+
 # --- what comes back --------------------------------------------------------------------------------
 
 
@@ -132,6 +152,13 @@ def test_warnings_are_shown_where_start_was_called_and_kept():
     assert [str(w.message) for w in shown] == ["Build 7: No release!", "Build 7: Closed!"]
     assert {w.filename for w in shown} == {__file__}
     assert run.warnings == ("No release!", "Closed!")
+
+
+def test_warnings_are_only_kept_where_that_is_wanted(caplog):
+    answer = {"build": {"id": 7, "status": "BUILDING"}, "warnings": ["No release!"]}
+    with faults.serve(faults.reply(answer)) as server, visiting(server.api) as client:
+        run = client.builds.start(**SCOPE, instances=[7], warn=False)  # a Python warning would be an error
+    assert (run.warnings, caplog.text) == (("No release!",), "")
 
 
 @pytest.mark.parametrize(("said", "kept"), [(None, ()), ("One text.", ("One text.",)), ([1], ("1",))])
@@ -216,7 +243,11 @@ BAD = {
     "release as id": ({"releases": {"DWH_GROUP": 21}}, "names to names"),
     "description": ({"description": 5}, "description must be text"),
     "restore": ({"restore": 1}, "restore must be True or False"),
-    "marker": ({"marker": "yes"}, "marker must be True or False"),
+    "marker as number": ({"marker": 1}, "marker must be True or False"),
+    "marker of another form": ({"marker": "yes"}, "'yes' is not a marker"),
+    "marker with more around it": ({"marker": "mkframe-0123456789ab]"}, "is not a marker"),
+    "empty marker": ({"marker": ""}, "'' is not a marker"),
+    "warn": ({"warn": "no"}, "warn must be True or False"),
     "look_for as text": ({"look_for": "6"}, "look_for must be seconds"),
     "look_for below zero": ({"look_for": -1}, "look_for must be seconds"),
     "look_for without end": ({"look_for": float("inf")}, "look_for must be seconds"),
@@ -464,6 +495,14 @@ def test_confirm_finds_the_build():
     assert [r.query for r in server.requests] == [{"project_id": "402"}]
 
 
+def test_confirm_keeps_its_warnings_to_the_result_where_that_is_wanted():
+    recorder = Recorder()
+    recorder.rows = rows("builds", 2, description=f"[{WORD}]")
+    with faults.serve(recorder) as server, visiting(server.api) as client:
+        run = client.builds.confirm(WORD, warn=False)
+    assert "carry the same marker" in run.warnings[0]
+
+
 def test_confirm_says_that_none_was_started():
     with (
         faults.serve(Recorder()) as server,
@@ -494,6 +533,7 @@ def test_confirm_that_cannot_look_stays_unconfirmed():
         (WORD, {"look_for": -1}),
         (WORD, {"project": "A", "project_id": 1}),
         (WORD, {"project_id": "402"}),
+        (WORD, {"warn": None}),
     ],
 )
 def test_confirm_refuses_a_bad_argument(silent, marker, given):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
 import threading
 import traceback
@@ -18,6 +19,8 @@ __all__ = ["Model", "listed", "overhearing", "rows_of"]
 
 log = logging.getLogger("mkframe")
 Step = Callable[[], object]
+_EARS: contextvars.ContextVar[tuple[logging.Handler, ...]] = contextvars.ContextVar("_EARS", default=())
+"""Who listens to what is going on here; other forms' work has other listeners."""
 
 
 class Model(t.HasTraits):
@@ -75,20 +78,21 @@ class Model(t.HasTraits):
 
 @contextlib.contextmanager
 def overhearing(hear: Callable[[str], None]) -> Iterator[None]:
-    """Pass on what mkframe logs in this thread, such as that a read is tried again."""
-    here = threading.get_ident()
+    """Pass on what mkframe logs here and in threads of what is called, such as that a read is tried again."""
 
     class Ear(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == here and record.levelno >= logging.WARNING:
+            if self in _EARS.get() and record.levelno >= logging.WARNING:
                 hear(record.getMessage())
 
     ear = Ear()
+    before = _EARS.set((*_EARS.get(), ear))
     log.addHandler(ear)
     try:
         yield
     finally:
         log.removeHandler(ear)
+        _EARS.reset(before)
 
 
 def rows_of(frame: pd.DataFrame) -> Iterator[Any]:

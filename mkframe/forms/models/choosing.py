@@ -42,9 +42,9 @@ class ChoosingModel(Model):
         What there is to choose from.
     blockers, notices : tuple of str
         What must be done first, and what should be known.
-    json, python : str
-        What would be sent, and the call for a script.
-    twins, beside : tuple of str, bool
+    json, python : tuple of (depth, text), str
+        What would be sent, byte for byte where the lines are put together, and the call for a script.
+    twins, twin_ids, beside : tuple of str, tuple of int, bool
         Builds that look the same, and whether another one is wanted beside them.
     """
 
@@ -66,10 +66,11 @@ class ChoosingModel(Model):
     restore = t.Bool(False)
     running = t.Tuple()
     twins = t.Tuple()
+    twin_ids = t.Tuple()
     beside = t.Bool(False)
     blockers = t.Tuple()
     notices = t.Tuple()
-    json = t.Unicode("")
+    json = t.Tuple()
     python = t.Unicode("")
 
     def __init__(self, kraft: Any) -> None:
@@ -77,6 +78,7 @@ class ChoosingModel(Model):
         self._kraft = kraft
         self._rows = _nothing()
         self._known: set[int] = set()
+        self._marker = ""
         self._project_names: dict[int, str] = {}
         self._labels: dict[int, str] = {}
         self._check()
@@ -101,7 +103,8 @@ class ChoosingModel(Model):
 
     def _on_project(self, _: Any) -> None:
         self.chosen, self.pattern_id, self.folder, self.search = (), None, "", ""
-        self.groups, self.patterns, self.folders, self.running, self.twins = (), (), (), (), ()
+        self.groups, self.patterns, self.folders, self.running = (), (), (), ()
+        self.twins, self.twin_ids = (), ()
         self.set_trait("releases", {})
         self._rows = _nothing()
         self._on_filter(None)
@@ -190,7 +193,7 @@ class ChoosingModel(Model):
     def _on_choice(self, _: Any) -> None:
         kept = self._chosen_rows()
         lost = self._lost()
-        gone = [(f"{self._labels.get(i, i)}  ⚠ not in these releases", i) for i in lost]
+        gone = [(f"{self._labels.get(i, i)}  ⚠ not in these releases", i) for i in lost[:MOST_SHOWN]]
         self.chosen_options = (*gone, *_options(kept.head(MOST_SHOWN)))
         more = f"; the first {MOST_SHOWN} are shown" if len(kept) > MOST_SHOWN else ""
         self.chosen_said = f"{len(self.chosen):,} chosen{more}."
@@ -216,7 +219,12 @@ class ChoosingModel(Model):
             "releases": dict(self.releases) or None,
             "description": self.description.strip() or None,
             "restore": self.restore,
+            "marker": self._marker,
         }
+
+    def body(self) -> str:
+        """The body that will be sent, with all instances and exactly as it goes over the wire."""
+        return "".join(text for _, text in requests.as_json(self.request()))
 
     def _check(self) -> None:
         """Bring blockers, notices and preview up to date."""
@@ -225,10 +233,16 @@ class ChoosingModel(Model):
         twins = () if self.beside else self.twins
         self.blockers = preflight.blockers(project, chosen, lost, self.restore, twins)
         self.notices = preflight.notices(chosen, self.groups, self.releases, self.restore)
+        if project is None or chosen.empty:
+            self.json, self.python = (), ""
+            return
+        # Drawn before it is sent, so that what is shown is what is sent; each serves one build.
+        self._marker = self._marker or self._kraft.builds.new_marker()
         request = self.request()
-        ready = project is not None and len(chosen)
-        self.json = requests.as_json(request) if ready else ""
-        self.python = requests.as_python(request) if ready else ""
+        self.json, self.python = (
+            requests.as_json(request, MOST_SHOWN),
+            requests.as_python(request, MOST_SHOWN),
+        )
 
 
 def _options(rows: pd.DataFrame) -> tuple[choices.Option, ...]:
@@ -241,7 +255,7 @@ def _found_said(found: int, total: int) -> str:
     if found > MOST_SHOWN:
         return (
             f"{found:,} of {total:,} instances match; the first {MOST_SHOWN} are shown. "
-            "Type more words to narrow them down; “Add all” adds every match, shown or not."
+            "Type more words to narrow them down; “Add all matches” adds every match, shown or not."
         )
     return f"{found:,} of {total:,} instances match."
 

@@ -15,7 +15,7 @@ from mkframe.forms.models.base import Model, rows_of
 from mkframe.forms.models.pocket import PocketModel
 from mkframe.schema import STATUSES
 
-__all__ = ["MOST_BUILDS", "PERIODS", "FetchModel"]
+__all__ = ["HEADER", "MOST_BUILDS", "PERIODS", "STATUS_OPTIONS", "FetchModel"]
 
 MOST_BUILDS = 200
 PERIODS = (
@@ -26,6 +26,8 @@ PERIODS = (
     ("last 90 days", 90),
 )
 ANY = "any"
+HEADER = f"{'build':>6}  {'started (UTC)':<16}  {'status':<8}  {'files':>5}  patterns"
+"""Above the lines of `FetchModel.options`, which stand in columns."""
 
 
 class FetchModel(Model):
@@ -144,7 +146,8 @@ class FetchModel(Model):
     def _on_choice(self, _: Any) -> None:
         files = sum(self._count(build) for build in self.chosen)
         words = "build" if len(self.chosen) == 1 else "builds"
-        self.chosen_said = f"{len(self.chosen)} {words} chosen, with {files} artifact{'s' * (files != 1)}."
+        told = f"{len(self.chosen)} {words} chosen, with {files} artifact{'s' * (files != 1)}."
+        self.chosen_said = told if self._builds is not None else ""
         said = []
         if not self.chosen:
             said.append("Choose at least one build.")
@@ -206,13 +209,11 @@ class FetchModel(Model):
         return (pd.concat(parts) if parts else None), sorted({int(b) for p in parts for b in p["build_id"]})
 
     def _paths(self, rows: pd.DataFrame, folder: str) -> list[str]:
-        paths: list[str] = []
-        for build, files in rows.groupby("build_id"):
-            to = Path(folder).expanduser() / f"build-{build}"
-            fetched = self._kraft.downloads.fetch(files, to=to, progress=False)
-            if fetched["path"].isna().any():
-                raise InputError(str(fetched["error"].dropna().iloc[0]))
-            paths += fetched["path"].tolist()
+        to = Path(folder).expanduser()
+        fetched = self._kraft.downloads.fetch(rows, to=to, by_build=True, progress=False)
+        if fetched["path"].isna().any():
+            raise InputError(str(fetched["error"].dropna().iloc[0]))
+        paths: list[str] = fetched["path"].tolist()
         return paths
 
 
@@ -225,9 +226,10 @@ def _named_ids(lists: pd.Series[Any], names: dict[int, str]) -> tuple[choices.Op
 def _label(row: Any, names: dict[int, str]) -> str:
     start = "no start" if pd.isna(row.build_start) else f"{row.build_start:%Y-%m-%d %H:%M}"
     patterns = ", ".join(names.get(i, str(i)) for i in row.patterns or ())
-    files = len(row.downloads or ())
     words = "" if pd.isna(row.description) or not row.description else f" · {row.description}"
-    return f"{row.Index} · {start} · {row.status} · {patterns} · {files} file{'s' * (files != 1)}{words}"
+    facts = f"{row.Index:>6}  {start:<16}  {row.status:<8}  {len(row.downloads or ()):>5}  "
+    # A list would run several plain spaces together.
+    return facts.replace(" ", "\u00a0") + patterns + words
 
 
 STATUS_OPTIONS = (ANY, *STATUSES)

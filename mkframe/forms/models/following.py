@@ -112,6 +112,10 @@ class WatchModel(Model):
         except MkframeError as error:
             self._give_up(error)
             return None
+        except Exception as error:  # one of ours: shown and logged, and not asked for in a circle
+            self.state = "stopped"
+            self.fail("Looking at the build", error)
+            return None
         return self._answered()
 
     def resume(self) -> None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import datetime as dt
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import traitlets as t
@@ -15,7 +10,7 @@ import traitlets as t
 from mkframe.forms.models.base import Model
 from mkframe.schema import BASE_URL
 
-__all__ = ["ConnectModel", "Identity", "token_expiry"]
+__all__ = ["WAYS", "ConnectModel"]
 
 WAYS = {
     "environment": "settings of this machine",
@@ -23,15 +18,6 @@ WAYS = {
     "token": "access token",
     "embedded": "embedded server, no account needed",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who is connected, until when, and whether the client can log in again by itself."""
-
-    email: str | None = None
-    expires: dt.datetime | None = None
-    renews: bool = False
 
 
 class ConnectModel(Model):
@@ -43,8 +29,6 @@ class ConnectModel(Model):
         Takes ``url``, ``token``, ``email`` and ``password``; returns a client.
     demo : callable
         Starts an embedded server; returns a client of it.
-    identity : callable
-        Takes a client; returns its `Identity`.
     url : str
         Base URL to begin with.
     way : str
@@ -70,13 +54,12 @@ class ConnectModel(Model):
         self,
         connect: Callable[..., Any],
         demo: Callable[[], Any],
-        identity: Callable[[Any], Identity],
         *,
         url: str = BASE_URL,
         way: str = "password",
     ) -> None:
         super().__init__()
-        self._connect, self._demo, self._identity = connect, demo, identity
+        self._connect, self._demo = connect, demo
         self._secret = ""
         self.url, self.way = url, way
         self.observe(self._on_way, "way")
@@ -135,10 +118,10 @@ class ConnectModel(Model):
         return self._connect(url=self.url.strip(), **given)
 
     def _who(self, kraft: Any, projects: int) -> str:
-        identity = self._identity(kraft)
+        identity = kraft.identity
         who = identity.email or "the owner of the token"
-        again = "; mkframe then logs in again by itself" if identity.renews else ""
-        until = identity.expires
+        again = "; mkframe then logs in again by itself" if identity.can_log_in else ""
+        until = identity.token_expires
         expires = f" The token expires at {until:%Y-%m-%d %H:%M} UTC{again}." if until else ""
         seen = f"{projects} project{'s' * (projects != 1)} can be seen"
         return f"Connected as {who} to {kraft.url}; {seen}.{expires}"
@@ -152,19 +135,3 @@ class ConnectModel(Model):
         """Close the connection."""
         self._leave()
         self.said = ""
-
-
-def token_expiry(token: str) -> dt.datetime | None:
-    """Read when a JSON Web Token expires (claim ``exp``); its signature is not checked.
-
-    Examples
-    --------
-    >>> token_expiry("x." + base64.urlsafe_b64encode(b'{"exp": 1775124880}').decode() + ".y").isoformat()
-    '2026-04-02T10:14:40+00:00'
-    >>> token_expiry("not a token")
-    """
-    with contextlib.suppress(ValueError, KeyError, TypeError, IndexError, OverflowError):
-        claims = token.split(".")[1]
-        said = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
-        return dt.datetime.fromtimestamp(said["exp"], dt.UTC)
-    return None

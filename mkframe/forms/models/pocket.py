@@ -1,11 +1,11 @@
-"""Fetch artifacts of builds into a folder, file by file."""
+"""Fetch artifacts of builds into a folder, several at a time."""
 
 from __future__ import annotations
 
 import shutil
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 import traitlets as t
 
 from mkframe.errors import InputError
-from mkframe.forms.models.base import Model, rows_of
+from mkframe.forms.models.base import Model
 
 __all__ = ["PocketFile", "PocketModel", "free_space", "size_text"]
 
@@ -22,12 +22,23 @@ _GOOD = ("fetched", "present")
 
 @dataclass(frozen=True, slots=True)
 class PocketFile:
-    """One artifact on its way: `status` is waiting, fetching or a word of ``downloads.fetch``."""
+    """One artifact on its way.
 
-    id: int
-    build_id: int
+    Parameters
+    ----------
+    name : str
+        Its name, or its number.
+    status : str
+        ``waiting``, ``fetching`` or a word of ``downloads.fetch``.
+    share : float, optional
+        From 0 to 1; None where its size is not known.
+    said : str
+        Bytes, or why there is no file.
+    """
+
     name: str
     status: str = "waiting"
+    share: float | None = 0.0
     said: str = ""
 
     @property
@@ -46,7 +57,7 @@ class PocketModel(Model):
     space : str
         How much room is there.
     files : tuple of PocketFile
-        The artifacts of the last fetch.
+        The artifacts of the last fetch; `share` and `files_said` tell how far they are together.
     state : str
         ``ready``, ``fetching`` or ``fetched``.
     result : DataFrame
@@ -56,6 +67,8 @@ class PocketModel(Model):
     folder = t.Unicode("artifacts")
     space = t.Unicode("")
     files = t.Tuple()
+    share = t.Float(0.0)
+    files_said = t.Unicode("")
     state = t.Enum(["ready", "fetching", "fetched"], "ready")
     said = t.Unicode("")
     result = t.Any(None)
@@ -75,56 +88,60 @@ class PocketModel(Model):
                 return False
             self.state = "fetching"
         self._stop.clear()
-        self.files, self.said = (), ""
+        self.files, self.share, self.files_said, self.said = (), 0.0, "", ""
         self.later("Fetching the artifacts", lambda: self._fetch(ids, self.folder))
         return True
 
     def stop(self) -> None:
-        """Stop after the file that is under way."""
+        """Stop soon; files that are whole stay."""
         self._stop.set()
 
     def _fetch(self, ids: list[int], folder: str) -> None:
         try:
             if not folder.strip():
                 raise InputError("There is no target folder.", hint="Write one, such as artifacts.")
-            rows = pd.concat([self._kraft.downloads.find(build_id=build) for build in ids])
-            self.files = tuple(
-                PocketFile(int(row.Index), int(row.build_id), _name(row)) for row in rows_of(rows)
-            )
-            parts = [self._one(rows.loc[[file.id]], folder) for file in self.files if not self._stop.is_set()]
-            nothing = self._kraft.downloads.fetch(rows.iloc[:0], to=Path(folder).expanduser(), progress=False)
-            self.result = pd.concat(parts) if parts else nothing
-            self.said = _outcome(self.files, folder)
+            lists = [self._kraft.downloads.find(build_id=i) for i in ids if not self._stop.is_set()]
+            if self._stop.is_set():
+                self.said = "Stopped before anything was fetched."
+                return
+            rows, to = pd.concat(lists), Path(folder).expanduser()
+            self.result = self._kraft.downloads.fetch(rows, to=to, by_build=True, progress=self._show)
+            self.said = _outcome(self.result["status"], folder, stopped=self._stop.is_set())
         finally:
             self.space = free_space(folder)
             self.state = "fetched"
 
-    def _one(self, row: pd.DataFrame, folder: str) -> pd.DataFrame:
-        download, build = int(row.index[0]), int(row["build_id"].iloc[0])
-        self._say(download, status="fetching")
-        done: pd.DataFrame = self._kraft.downloads.fetch(
-            row, to=Path(folder).expanduser() / f"build-{build}", progress=False
-        )
-        first = done.iloc[0]
-        said = size_text(int(first["bytes"])) if first["status"] in _GOOD else str(first["error"])
-        self._say(download, status=str(first["status"]), said=said)
-        return done
-
-    def _say(self, id: int, **news: str) -> None:
-        self.files = tuple(replace(f, **news) if f.id == id else f for f in self.files)
+    def _show(self, now: Any) -> None:
+        """Take what a fetch tells of its progress; the only place where it can be stopped."""
+        self.share = now.share
+        self.files_said = f"{now.done} of {_files(len(now.files))}, {size_text(now.bytes)}"
+        self.files = tuple(_seen(file) for file in now.files)
+        if self._stop.is_set():
+            now.stop()
 
 
-def _name(row: Any) -> str:
-    return f"download {row.Index}" if pd.isna(row.name) else str(row.name)
+def _seen(file: Any) -> PocketFile:
+    """A file's progress, said in words."""
+    said, share = size_text(file.bytes), file.share
+    if file.status == "waiting":
+        said = ""
+    elif file.status == "fetching":
+        said, share = (f"{said} of {size_text(file.total)}", share) if file.total else (said, None)
+    return PocketFile(file.name or f"download {file.id}", file.status, share, file.error or said)
 
 
-def _outcome(files: tuple[PocketFile, ...], folder: str) -> str:
-    if not files:
+def _files(count: int) -> str:
+    return f"{count:,} file{'s' * (count != 1)}"
+
+
+def _outcome(status: pd.Series[str], folder: str, *, stopped: bool) -> str:
+    if not len(status):
         return "There are no artifacts to fetch."
-    good = sum(f.status in _GOOD for f in files)
-    where = Path(folder).expanduser().absolute()
-    said = f"{good} of {len(files)} {'file' if len(files) == 1 else 'files'} in {where}."
-    return said if good == len(files) else f"{said} Fetch again to try the others once more."
+    good = int(status.isin(_GOOD).sum())
+    said = f"{good} of {_files(len(status))} in {Path(folder).expanduser().absolute()}."
+    if good == len(status):
+        return said
+    return f"{'Stopped: ' * stopped}{said} Fetch again to try the others once more."
 
 
 def free_space(folder: str) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
-__all__ = ["MARKER", "as_json", "as_python", "definitions"]
+__all__ = ["Line", "as_json", "as_python", "body", "definitions"]
 
-MARKER = "[mkframe-............]"
-"""Stands for the word that is drawn when the build is started."""
+Line = tuple[int, str]
+"""Depth and text."""
 
 
 def definitions(rows: pd.DataFrame, everything: pd.DataFrame) -> list[dict[str, Any]]:
@@ -25,30 +25,41 @@ def definitions(rows: pd.DataFrame, everything: pd.DataFrame) -> list[dict[str, 
     ]
 
 
-def as_json(request: Mapping[str, Any], most: int = 200) -> str:
-    """The body of ``POST /builds``.
+def body(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of ``POST /builds``, as ``kraft.builds.start`` makes it of its arguments.
 
     Examples
     --------
-    >>> print(as_json({"project_id": 402, "instances": [{"id": 7}], "description": None, "restore": False}))
-    {
-      "project_id": 402,
-      "instances": [
-        {"id": 7}
-      ],
-      "description": "[mkframe-............]"
-    }
+    >>> body({"project_id": 402, "instances": [{"id": 7}], "marker": "mkframe-0123456789ab"})
+    {'project_id': 402, 'instances': [{'id': 7}], 'description': '[mkframe-0123456789ab]'}
     """
-    body = {key: value for key, value in request.items() if value not in (None, False, {})}
-    body["description"] = " ".join(word for word in (request.get("description"), MARKER) if word)
-    written = {key: _json_line(value) for key, value in body.items() if key != "instances"}
-    written["instances"] = _instances(body["instances"], most, _json_line)
-    lines = [f"  {json.dumps(key)}: {written[key]}" for key in body]
-    return "{\n" + ",\n".join(lines) + "\n}"
+    marker = request.get("marker")
+    words = (request.get("description"), f"[{marker}]" if marker else None)
+    made = {**request, "description": " ".join(word for word in words if word)}
+    order = ("project", "project_id", "instances", "releases", "description", "restore")
+    return {key: made[key] for key in order if made.get(key)}
+
+
+def as_json(request: Mapping[str, Any], most: int | None = None) -> tuple[Line, ...]:
+    """The body in lines that are, put together, what is sent; instances beyond `most` are only counted.
+
+    Examples
+    --------
+    >>> lines = as_json({"project_id": 402, "instances": [{"id": 7}, {"id": 8}], "description": "nightly"})
+    >>> "".join(text for _, text in lines)
+    '{"project_id": 402, "instances": [{"id": 7}, {"id": 8}], "description": "nightly"}'
+    """
+    parts: list[list[Line]] = []
+    for key, value in body(request).items():
+        if key == "instances":
+            parts.append([(1, f"{json.dumps(key)}: ["), *_instances(value, most), (1, "]")])
+        else:
+            parts.append([(1, f"{json.dumps(key)}: {json.dumps(value)}")])
+    return ((0, "{"), *_with_commas(parts), (0, "}"))
 
 
 def as_python(request: Mapping[str, Any], most: int = 200) -> str:
-    """The same build as a call.
+    """The same build as a call, which draws a marker of its own.
 
     Examples
     --------
@@ -56,26 +67,40 @@ def as_python(request: Mapping[str, Any], most: int = 200) -> str:
     run = kraft.builds.start(
       project_id=402,
       instances=[
-        {'id': 7}
+        {'id': 7},
       ],
       restore=True,
     )
     kraft.builds.wait(run.id)
     """
-    given = {key: value for key, value in request.items() if value not in (None, False, {}, "")}
-    lines = [
-        f"  {key}={_instances(value, most, repr) if key == 'instances' else repr(value)},"
-        for key, value in given.items()
-    ]
+    given = {key: value for key, value in request.items() if value and key != "marker"}
+    lines = []
+    for key, value in given.items():
+        if key == "instances":
+            lines += [f"  {key}=[", *(f"    {one!r}," for one in value[:most])]
+            lines += [f"    # ... {_more(value, most)}"] * (len(value) > most) + ["  ],"]
+        else:
+            lines.append(f"  {key}={value!r},")
     return "\n".join(["run = kraft.builds.start(", *lines, ")", "kraft.builds.wait(run.id)"])
 
 
-def _json_line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _instances(instances: list[dict[str, Any]], most: int | None) -> Iterable[Line]:
+    shown = [[(2, json.dumps(one))] for one in instances[:most]]
+    if most is None or len(instances) <= most:
+        return _with_commas(shown)
+    return (*_with_commas([*shown, []]), (2, f"... {_more(instances, most)}"))
 
 
-def _instances(instances: list[dict[str, Any]], most: int, write: Any) -> str:
-    lines = [f"    {write(one)}" for one in instances[:most]]
-    if len(instances) > most:
-        lines.append(f"    ... {len(instances) - most:,} more; form.model.request() has them all")
-    return "[\n" + ",\n".join(lines) + "\n  ]"
+def _more(instances: list[dict[str, Any]], most: int) -> str:
+    return f"{len(instances) - most:,} more; form.model.request() has them all"
+
+
+def _with_commas(parts: list[list[Line]]) -> tuple[Line, ...]:
+    """All lines, with a comma behind each part but the last."""
+    lines: list[Line] = []
+    for place, part in enumerate(parts, 1):
+        lines += part
+        if place < len(parts) and lines:
+            depth, text = lines[-1]
+            lines[-1] = (depth, f"{text}, ")
+    return tuple(lines)

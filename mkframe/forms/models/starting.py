@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
+import re
 from typing import Any
 
 import traitlets as t
 
 from mkframe.errors import MkframeError, NotStarted, Unconfirmed
-from mkframe.forms.models import preflight
+from mkframe.forms.models import preflight, turns
 from mkframe.forms.models.base import rows_of
 from mkframe.forms.models.choosing import ChoosingModel
 from mkframe.forms.models.following import RUNNING, WatchModel
@@ -36,6 +36,8 @@ class StartModel(ChoosingModel):
         The build, None before.
     marker : str
         The word by which a lost build is looked for.
+    doubles, doubles_said : tuple of int, str
+        Builds that look the same and were begun elsewhere in the same moment.
     watching, pocket
         The models of the build that is followed, and of fetching its artifacts.
     """
@@ -44,12 +46,16 @@ class StartModel(ChoosingModel):
     started = t.Any(None)
     marker = t.Unicode(None, allow_none=True)
     warnings = t.Tuple()
+    doubles = t.Tuple()
+    doubles_said = t.Unicode("")
     watching = t.Instance(WatchModel, allow_none=True)
     pocket = t.Instance(PocketModel, allow_none=True)
 
     def __init__(self, kraft: Any, look_for: float = 6.0) -> None:
         super().__init__(kraft)
         self._look_for = look_for
+        self._before: set[int] = set()
+        self._alike: tuple[set[int], int] = (set(), 0)
 
     @property
     def can_submit(self) -> bool:
@@ -70,47 +76,61 @@ class StartModel(ChoosingModel):
         return True
 
     def _start(self) -> None:
-        sent, request = False, self.request()
+        sent = False
         try:
-            # What was still being loaded when the button was pressed may speak against it now.
-            if self.blockers or self._has_twin(request):
-                self.state = "choosing"
-                return
-            sent = True
-            self._begun(self._send(request))
+            with turns.turn(f"builds of {self.project_id} at {self._kraft.url}"):
+                # What was still being loaded when the button was pressed may speak against it now.
+                if self.blockers or self._has_twin():
+                    self.state = "choosing"
+                    return
+                request = self.request()
+                self.marker, sent = request["marker"], True
+                started = self._kraft.builds.start(**request, look_for=self._look_for, warn=False)
+            self._begun(started)
         except Exception as error:
             self._not_begun(error, sent)
             raise
 
-    def _has_twin(self, request: dict[str, Any]) -> bool:
+    def _has_twin(self) -> bool:
         """Whether such a build runs, or was begun elsewhere since the project was opened."""
+        builds = self._kraft.builds.find(project_id=self.project_id)
+        rows = self._chosen_rows()
+        self._alike = set(rows["pattern_id"]), len(rows)
+        self._before = set(builds.index)
+        self._show_running(builds)
         if self.beside:
             return False
-        builds = self._kraft.builds.find(project_id=self.project_id)
-        patterns = set(self._chosen_rows()["pattern_id"])
-        found = preflight.alike(builds, patterns, len(request["instances"]), self._known)
+        found = preflight.alike(builds, *self._alike, self._known)
+        self.twin_ids = tuple(int(i) for i in found.index)
         self.twins = tuple(_twin_said(row) for row in rows_of(found))
-        self._show_running(builds)
         return bool(self.twins)
-
-    def _send(self, request: dict[str, Any]) -> Any:
-        with warnings.catch_warnings():
-            # They are in the result as well, and the form shows them.
-            warnings.simplefilter("ignore", UserWarning)
-            return self._kraft.builds.start(**request, look_for=self._look_for)
 
     def _begun(self, started: Any) -> None:
         self.started, self.warnings = started, tuple(started.warnings)
+        self._marker = ""
         self._known.add(started.id)
-        self.twins, self.beside = (), False
+        self.twins, self.twin_ids, self.beside = (), (), False
+        self._check()
         self.follow(started.id)
         self.state = "started"
+        self.later("Looking whether it was started twice", lambda: self._look_beside(started))
+
+    def _look_beside(self, started: Any) -> None:
+        """Look for a build that another machine began between our look and our start."""
+        builds = self._kraft.builds.find(project_id=self.project_id)
+        others = builds[~builds.index.isin([*self._before, started.id])]
+        found = preflight.alike(others, *self._alike, set())
+        if self.started is started and len(found):
+            self.doubles_said = _doubles_said(found, started)
+            self.doubles = tuple(int(i) for i in found.index)
 
     def _not_begun(self, error: Exception, sent: bool) -> None:
         """After an error: nothing was started, or nobody knows."""
         unknown = isinstance(error, Unconfirmed) or not isinstance(error, MkframeError)
-        self.marker = getattr(error, "marker", None)
+        if sent:
+            self._marker = ""
         self.state = "unconfirmed" if sent and unknown else "choosing"
+        self._check()
 
     def confirm(self) -> None:
         """Find out what became of a start whose answer was lost."""
@@ -120,23 +140,25 @@ class StartModel(ChoosingModel):
     def _confirm(self) -> None:
         marker = self.marker
         try:
-            self._begun(
-                self._kraft.builds.confirm(marker, project_id=self.project_id, look_for=self._look_for)
+            found = self._kraft.builds.confirm(
+                marker, project_id=self.project_id, look_for=self._look_for, warn=False
             )
         except NotStarted:
             self.state = "choosing"
             raise
+        self._begun(found)
 
     def dismiss(self) -> None:
         """Go back to choosing after a person has looked in the web application."""
         if self.state == "unconfirmed":
             self.trouble, self.state = "", "choosing"
 
-    def follow(self, id: int) -> None:
-        """Follow a build: the one that was started, or one that runs already."""
-        self.pocket = PocketModel(self._kraft)
-        self.pocket.run = self.run
-        watching = WatchModel(self._kraft, [id])
+    def follow(self, *ids: int) -> None:
+        """Follow a build: the one that was started, one that runs already, or all that began at once."""
+        if self.pocket is None:
+            self.pocket = PocketModel(self._kraft)
+            self.pocket.run = self.run
+        watching = WatchModel(self._kraft, ids)
         watching.run = self.run
         self.watching = watching
 
@@ -150,6 +172,12 @@ class StartModel(ChoosingModel):
         self.follow(id)
         self.run(lambda: None)
 
+    def follow_doubles(self) -> None:
+        """Follow all builds that were begun in the same moment."""
+        if self.started is not None and self.doubles:
+            self.follow(self.started.id, *self.doubles)
+            self.run(lambda: None)
+
     def look(self) -> float | None:
         """Look at the build that is followed; seconds until the next look."""
         return self.watching.look() if self.watching is not None else None
@@ -161,7 +189,7 @@ class StartModel(ChoosingModel):
                 return
             self.state = "choosing"
         self.watching = self.pocket = self.started = None
-        self.warnings = ()
+        self.warnings, self.doubles, self.doubles_said = (), (), ""
         if (project := self.project_id) is not None:
             self.later("Looking at the builds of the project", lambda: self._recall(project))
 
@@ -169,7 +197,30 @@ class StartModel(ChoosingModel):
         builds = self._kraft.builds.find(project_id=id)
         self._known |= set(builds.index)
         self._show_running(builds)
-        self.twins = ()
+        self.twins, self.twin_ids = (), ()
+
+
+_MARKER = re.compile(r"mkframe-[0-9a-f]{12}")
+
+
+def _doubles_said(found: Any, started: Any) -> str:
+    others = " and ".join(
+        f"{row.Index} ({row.status}, {_marker_said(row.description, started.marker)})"
+        for row in rows_of(found)
+    )
+    return (
+        f"Not only your build {started.id} (marker {started.marker}) but also {others} began in this moment, "
+        "with the same patterns and as many instances: Start was pressed in two places, or the request was "
+        "repeated on its way. The API has nothing that could prevent it, and no way to cancel a build. If "
+        "one is enough, find out whose the other is, and whether the web application lets you interrupt it."
+    )
+
+
+def _marker_said(description: Any, own: str | None) -> str:
+    found = _MARKER.search(description) if isinstance(description, str) else None
+    if found is None:
+        return "without a marker"
+    return "with the same marker" if found.group() == own else f"marker {found.group()}"
 
 
 def _twin_said(row: Any) -> str:
@@ -180,5 +231,5 @@ def _twin_said(row: Any) -> str:
     )
     return (
         f"Build {row.Index} {verb}, with the same patterns and as many instances. "
-        f"Press “Watch {row.Index}” above to rejoin it, or tick “Start another one beside it”."
+        f"Press “Watch {row.Index}” to rejoin it, or tick “Start another one beside it”."
     )

@@ -7,7 +7,7 @@ from typing import Any
 import ipywidgets as w
 
 from mkframe.artifacts import show
-from mkframe.forms.models.fetching import PERIODS, STATUS_OPTIONS, FetchModel
+from mkframe.forms.models.fetching import HEADER, PERIODS, STATUS_OPTIONS, FetchModel
 from mkframe.forms.views import parts
 from mkframe.forms.views.pocket import PocketPart
 from mkframe.forms.worker import Worker
@@ -59,6 +59,7 @@ class FetchForm(parts.Form):
         self.builds = parts.field(w.SelectMultiple, "Builds", "fetch-builds", rows=8)
         self.refresh = parts.button("Load the builds again", "refresh", "Ask the server for the builds")
         self.said = parts.text(name="fetch-said")
+        head = parts.text(f'<div class="under"><div class="columns">{HEADER}</div></div>')
         self.link(self.project, "project_id", "projects", "choose a project")
         self.link(self.pattern, "pattern_id", "patterns", "all patterns")
         self.link(self.release, "release_id", "releases", "all releases")
@@ -68,7 +69,7 @@ class FetchForm(parts.Form):
         self.on(model, ["options_said", "chosen_said"], self._show_said)
         self.press(self.refresh, model.refresh)
         return (parts.section("Builds"), self.project, self.pattern, self.release, self.period, self.status,
-                self.builds, self.said, parts.row(self.refresh, under=True))  # fmt: skip
+                head, self.builds, self.said, parts.row(self.refresh, under=True))  # fmt: skip
 
     def _show_said(self) -> None:
         model = self.model

@@ -69,6 +69,8 @@ class WatchForm(parts.Form):
     def close(self) -> None:
         """End the form and its thread; builds go on."""
         self.pocket.model.stop()
+        for part in (self.part, self.pocket):
+            part.close()
         super().close()
 
     def _show(self) -> None:
@@ -113,7 +115,7 @@ def _table(builds: tuple[Seen, ...]) -> str:
     for b in builds:
         sign, _, words = _state(b)
         rows.append(
-            parts.markup(f"<tr><td>{{}}</td><td>{sign} {{}}</td><td>", b.id, words)
+            parts.markup(f'<tr><td>{{}}</td><td class="k">{sign} {{}}</td><td class="k">', b.id, words)
             + f"{parts.bar(b.progress, 100, f'Progress of build {b.id}')} {b.progress} %</td>"
             + parts.markup(
                 '<td class="n">{}</td><td>{}</td><td>{}</td></tr>', _elapsed(b), b.message, b.description

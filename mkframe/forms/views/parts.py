@@ -34,7 +34,12 @@ border-bottom:1px solid var(--jp-border-color2,#d0d7de)}
 .mkf td{padding:3px 10px 3px 0;vertical-align:top;overflow-wrap:anywhere}
 .mkf td.n,.mkf th.n{text-align:right;white-space:nowrap}
 .mkf .under,.mkf-under{margin-left:9.3em}
+.mkf td.k{white-space:nowrap}.mkf td.k progress{width:6em}.mkf table.files{width:auto}
 .mkf progress{width:9em;height:.9em;accent-color:#0072b2;vertical-align:middle}
+.mkf pre span{display:block}.mkf pre .d1{padding-left:2ch}.mkf pre .d2{padding-left:4ch}
+.mkf .columns,.mkf-fetch-builds select{font-family:var(--jp-code-font-family,monospace);font-size:12px}
+.mkf .columns{white-space:pre;overflow:hidden;padding-left:3px}
+.mkf .widget-html-content{line-height:1.5}
 .mkf .grid{overflow:auto;max-height:32em}
 .mkf .grid td,.mkf .grid th{white-space:nowrap}
 .mkf pre,.mkf code{font-family:var(--jp-code-font-family,monospace)}
@@ -73,9 +78,10 @@ def items(words: Iterable[Any]) -> str:
     return f"<ul>{lines}</ul>" if lines else ""
 
 
-def bar(done: float, total: float, name: str) -> str:
+def bar(done: float | None, total: float, name: str) -> str:
     """A native progress bar; without a value while nothing is known."""
-    return f'<progress max="{total:g}" value="{done:g}" aria-label="{html.escape(name)}"></progress>'
+    value = "" if done is None else f' value="{done:g}"'
+    return f'<progress max="{total:g}"{value} aria-label="{html.escape(name)}"></progress>'
 
 
 def column(*children: Any, **layout: Any) -> Any:
@@ -238,7 +244,7 @@ class Form(w.VBox):  # type: ignore[misc]
         self._trouble.value = f"{said}{trace if self.model.trace else ''}</div>" if self.model.trouble else ""
 
     def _show_busy(self) -> None:
-        said = markup('<p class="soft" role="status">⏳ {}</p>', self.model.busy)
+        said = markup('<p class="soft" role="status">↻ {}</p>', self.model.busy)
         self._busy.value = said if self.model.busy else ""
 
 

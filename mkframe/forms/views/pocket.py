@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import ipywidgets as w
 
@@ -13,6 +13,8 @@ __all__ = ["PocketPart"]
 
 _SIGNS = {"fetched": "✔ fetched", "present": "✔ there already", "refused": "✖ refused", "failed": "✖ failed",
           "waiting": "… waiting", "fetching": "▶ fetching"}  # fmt: skip
+_FIRST = ("fetching", "failed", "refused", "waiting")
+_MOST_ROWS = 50
 
 
 class PocketPart(parts.Form):
@@ -26,7 +28,7 @@ class PocketPart(parts.Form):
         self.fetch = parts.button(
             "Fetch artifacts", "fetch", "Fetch all artifacts into the folder", "primary"
         )
-        self.halt = parts.button("Stop", "stop", "Stop after the file that is under way")
+        self.halt = parts.button("Stop", "stop", "Stop the fetch; files that are whole stay")
         self.files = parts.text(name="files")
         self.link(self.folder, "folder")
         self.press(self.fetch, lambda: model.fetch(self._builds()), lambda: model.state != "fetching")
@@ -43,19 +45,26 @@ class PocketPart(parts.Form):
         self.fetch.disabled = self.folder.disabled = model.state == "fetching"
         self.halt.disabled = model.state != "fetching"
         self.halt.layout.display = "none" if self.halt.disabled else None
-        done = sum(f.done for f in model.files)
-        count = len(model.files)
-        total = f"<p><b>{parts.bar(done, count, 'All files')} {done} of {count} files</b></p>"
-        rows = "".join(_row(f) for f in model.files)
-        table = f'<div class="wide"><table>{rows}</table></div>' if rows else ""
+        total = parts.bar(model.share, 1, "All files") + parts.markup(" {}", model.files_said)
+        table = f"<p><b>{total}</b></p>{_table(model.files)}" if model.files else ""
         said = parts.markup('<div class="box calm" role="status">{}</div>', model.said) if model.said else ""
-        self.files.value = (total + table if rows else "") + said
+        self.files.value = table + said
+
+
+def _table(files: Sequence[PocketFile]) -> str:
+    """A row for each file; of very many, those that are under way or have gone wrong come first."""
+    rows = sorted(files, key=_place)[:_MOST_ROWS] if len(files) > _MOST_ROWS else files
+    more = f'<p class="soft">... and {len(files) - len(rows):,} more</p>' if len(files) > len(rows) else ""
+    return f'<div class="wide"><table class="files">{"".join(_row(f) for f in rows)}</table></div>{more}'
+
+
+def _place(file: PocketFile) -> int:
+    return _FIRST.index(file.status) if file.status in _FIRST else len(_FIRST)
 
 
 def _row(file: PocketFile) -> str:
-    value = {"waiting": 0.0, "fetching": 0.5}.get(file.status, 1.0)
     return (
         parts.markup("<tr><td>{}</td><td>", file.name)
-        + parts.bar(value, 1, f"Progress of {file.name}")
+        + parts.bar(file.share, 1, f"Progress of {file.name}")
         + parts.markup("</td><td>{}</td><td>{}</td></tr>", _SIGNS.get(file.status, file.status), file.said)
     )

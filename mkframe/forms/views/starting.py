@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets as w
 
+from mkframe.forms.models.requests import Line
 from mkframe.forms.models.starting import StartModel
 from mkframe.forms.views import parts
 from mkframe.forms.views.following import WatchPart
@@ -15,6 +16,11 @@ from mkframe.forms.views.pocket import PocketPart
 from mkframe.forms.worker import Worker
 
 __all__ = ["StartForm"]
+
+_MARKS = (
+    '<p class="soft under">⚠ stands beside what a build may stumble over: deleted (it needs “Restore”), '
+    "invalid, with validation errors, disabled for builds or in such a folder, checked out by someone.</p>"
+)
 
 
 class StartForm(parts.Form):
@@ -28,7 +34,8 @@ class StartForm(parts.Form):
         self.live = parts.column()
         self.live.add_class("mkf-live")
         self.on(model, ["state", "blockers", "notices", "json", "python", "busy", "twins"], self._show_check)
-        self.on(model, ["state", "watching", "warnings", "started"], self._show_live)
+        self.on(model, ["twins"], self._show_twins)
+        self.on(model, ["state", "watching", "warnings", "started", "doubles"], self._show_live)
         self.children = (
             parts.heading("Start a build", where),
             self.choices,
@@ -86,13 +93,15 @@ class StartForm(parts.Form):
         add_all = parts.button("Add all matches", "add-all", "Add every instance that matches, shown or not")
         remove = parts.button("Remove selected", "remove", "Take the selected instances out of the build")
         clear = parts.button("Remove all", "clear", "Take all instances out of the build")
-        self.press(add, lambda: model.add(self.matches.value))
-        self.press(add_all, model.add_matches)
-        self.press(remove, lambda: model.remove(self.chosen.value))
-        self.press(clear, model.clear)
+        self.movers = (add, add_all, remove, clear)
+        may = self._may_choose
+        self.press(add, lambda: model.add(self.matches.value), may)
+        self.press(add_all, model.add_matches, may)
+        self.press(remove, lambda: model.remove(self.chosen.value), may)
+        self.press(clear, model.clear, may)
         return (
             parts.section("2  Instances"), self.pattern, self.folder, self.search, self.matches, self.said,
-            parts.row(add, add_all, under=True), self.chosen, self.chosen_said,
+            parts.text(_MARKS), parts.row(add, add_all, under=True), self.chosen, self.chosen_said,
             parts.row(remove, clear, under=True),
         )  # fmt: skip
 
@@ -111,6 +120,7 @@ class StartForm(parts.Form):
         model = self.model
         self.verdict = parts.text(name="verdict")
         self.preview = parts.text(name="preview")
+        self.rejoining = parts.row()
         self.beside = w.Checkbox(description="Start another one beside it", indent=False)
         self.beside.add_class("mkf-beside")
         self.start = parts.button("Start build", "start", "Send the request, once", "primary")
@@ -123,7 +133,14 @@ class StartForm(parts.Form):
         self.press(self.confirm, model.confirm)
         self.press(self.dismiss, model.dismiss)
         buttons = parts.row(self.start, self.confirm, self.dismiss)
-        return parts.section("4  Check and start"), self.verdict, self.preview, self.beside, buttons
+        return (
+            parts.section("4  Check and start"),
+            self.verdict,
+            self.rejoining,
+            self.beside,
+            self.preview,
+            buttons,
+        )
 
     # --- what they show -------------------------------------------------------------------------------
 
@@ -136,13 +153,23 @@ class StartForm(parts.Form):
     def _show_running(self) -> None:
         rows = []
         for label, build in self.model.running:
-            join = parts.button(f"Watch {build}", "rejoin", f"Follow build {build} here")
-            self.press(join, functools.partial(self.model.rejoin, build))
+            join = self._rejoiner(build, "join")
             said = parts.text(parts.markup("▶ {}", label))
             said.layout = w.Layout(width="auto", max_width="80%")
             rows.append(parts.row(said, join))
         head = [parts.text('<p class="soft">These builds of the project are running:</p>')] if rows else []
         _replace(self.running, [*head, *rows])
+
+    def _show_twins(self) -> None:
+        _replace(self.rejoining, [self._rejoiner(build, "rejoin") for build in self.model.twin_ids])
+
+    def _rejoiner(self, build: int, name: str) -> Any:
+        join = parts.button(f"Watch {build}", name, f"Follow build {build} here")
+        self.press(join, functools.partial(self.model.rejoin, build), self._may_choose)
+        return join
+
+    def _may_choose(self) -> bool:
+        return bool(self.model.state == "choosing")
 
     def _show_groups(self) -> None:
         self._group_fields = {}
@@ -185,14 +212,15 @@ class StartForm(parts.Form):
         for part in (self.choices, self.check):
             part.layout.display = None if choosing else "none"
         for control in self._controls():
-            control.disabled = model.state != "choosing"
+            control.disabled = not self._may_choose()
         for part in self.live.children:
             part.close()
         self.live.children = () if choosing or model.watching is None else self._live_parts()
 
     def _controls(self) -> tuple[Any, ...]:
         return (self.project, self.pattern, self.folder, self.search, self.matches, self.chosen,
-                self.description, self.restore, self.beside, *self._group_fields.values())  # fmt: skip
+                self.description, self.restore, self.beside, *self.movers,
+                *self._group_fields.values())  # fmt: skip
 
     def _live_parts(self) -> tuple[Any, ...]:
         model = self.model
@@ -207,17 +235,29 @@ class StartForm(parts.Form):
 
         watch = WatchPart(watching)
         watch.on(watching, ["builds"], show)
-        return parts.text(warned if model.warnings else "", "warnings"), watch, pocket, parts.row(again)
+        warnings = parts.text(warned if model.warnings else "", "warnings")
+        return *self._doubled(), warnings, watch, pocket, parts.row(again)
+
+    def _doubled(self) -> tuple[Any, ...]:
+        """Said where it cannot be missed: another machine has begun the same build."""
+        model = self.model
+        if not model.doubles:
+            return ()
+        said = '<div class="box bad" role="alert"><b>⚠ It runs more than once.</b> {}</div>'
+        both = parts.button("Watch them together", "doubles", "Follow all builds that began in this moment")
+        self.press(both, model.follow_doubles, lambda: len(model.watching.builds) == 1)
+        return parts.text(parts.markup(said, model.doubles_said), "doubled"), parts.row(both)
 
 
-def _preview(json: str, python: str) -> str:
+def _preview(json: tuple[Line, ...], python: str) -> str:
     if not json:
         return ""
+    body = "".join(f'<span class="d{depth}">{html.escape(line)}</span>' for depth, line in json)
     return (
         "<details><summary>What exactly will be sent</summary>"
-        '<p class="soft">POST /builds, with the marker drawn when it is sent:</p>'
-        f"<pre>{html.escape(json)}</pre>"
-        '<p class="soft">The same as a call for a script:</p>'
+        '<p class="soft">The body of POST /builds; by the marker in its description the build is found '
+        f"should the answer be lost:</p><pre>{body}</pre>"
+        '<p class="soft">The same as a call for a script, which draws a marker of its own:</p>'
         f"<pre>{html.escape(python)}</pre></details>"
     )
 

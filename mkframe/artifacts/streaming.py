@@ -1,0 +1,235 @@
+"""What the threads of one fetch do: each file streamed, checked and moved into place."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import requests
+
+from mkframe.errors import ArtifactError, ConnectionFailed, MkframeError, UnexpectedBody
+from mkframe.schema import RESOURCES
+from mkframe.transport import Transport
+from mkframe.transport.trouble import as_it_arrives
+
+from .land import Partial, digest
+from .ledger import Ledger
+from .names import from_header
+from .progress import Meter
+from .zips import check_zip, is_zip
+
+__all__ = ["File", "Place", "Run"]
+
+_PATH = RESOURCES["downloads"].path
+_STOPPED = "The fetch was stopped before this file was whole. Fetch again to get it."
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One artifact to fetch.
+
+    Parameters
+    ----------
+    id : int
+        Download ID.
+    build_id : int, optional
+        The build it belongs to.
+    name : str, optional
+        Its name; else the server's word while fetching counts.
+    """
+
+    id: int
+    build_id: int | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """One row of the frame that `fetch` returns."""
+
+    id: int
+    build_id: int | None
+    name: str | None
+    path: str | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    status: Literal["fetched", "present", "refused", "failed"] = "failed"
+    error: str | None = None
+
+
+class _Stopped(Exception):
+    """The caller has interrupted; nobody needs to be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder and the names in it."""
+
+    folder: Path
+    ledger: Ledger
+
+
+class Run:
+    """What the threads of one `fetch` share."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        files: list[File],
+        places: dict[int | None, Place],
+        parallel: int,
+        overwrite: bool,
+        meter: Meter,
+    ) -> None:
+        self.transport = transport
+        self.places = places
+        self.overwrite = overwrite
+        self.meter = meter
+        self._results: dict[int, _Result] = {}
+        self._streams = threading.BoundedSemaphore(parallel)
+        self._stopped = threading.Event()
+        self._open: set[requests.Response] = set()
+        for file in sorted(files, key=lambda f: f.id):  # the same counters, whichever thread is first
+            if file.name:
+                places[file.build_id].ledger.claim(file.id, file.name)
+
+    def result(self, file: File) -> _Result:
+        """What became of a file; one that was not reached before the end was stopped."""
+        if file.id not in self._results:
+            self._note(_Result(file.id, file.build_id, file.name, error=_STOPPED))
+        return self._results[file.id]
+
+    def _note(self, result: _Result) -> None:
+        self._results[result.id] = result
+        size = {} if result.bytes is None else {"bytes": result.bytes, "total": result.bytes}
+        self.meter.note(result.id, name=result.name, status=result.status, error=result.error, **size)
+
+    def one(self, file: File) -> None:
+        """Fetch one file; what can go wrong with it becomes a row."""
+        folder = self.places[file.build_id].folder
+        try:
+            result = self._present(file) or self.transport.again(lambda: self._fetched(file), self._stopped)
+        except MkframeError as error:
+            result = _Result(file.id, file.build_id, file.name, error=str(error))
+        except OSError as error:
+            result = _Result(file.id, file.build_id, file.name, error=_sentence(error, folder))
+        self._note(result)
+
+    def stop(self) -> None:
+        """Make every thread end soon: those that wait for bytes get no more."""
+        self._stopped.set()
+        for response in list(self._open):
+            with contextlib.suppress(Exception):  # it may have ended by itself in this moment
+                response.raw.shutdown()
+
+    def _present(self, file: File) -> _Result | None:
+        self._check()
+        place = self.places[file.build_id]
+        entry = place.ledger.entry(file.id)
+        if self.overwrite or entry is None or not entry.is_whole(place.folder):
+            return None
+        name = file.name or entry.name
+        path = str(place.folder / entry.name)
+        return _Result(file.id, file.build_id, name, path, entry.bytes, entry.sha256, "present")
+
+    def _fetched(self, file: File) -> _Result:
+        """Read the stream once, from its beginning."""
+        with Partial(self.places[file.build_id].folder) as partial:
+            with self._stream(file) as response:
+                name = file.name or from_header(response.headers.get("Content-Disposition"))
+                _refuse_page(response, name)
+                self._pour(response, partial, file)
+            partial.flush()
+            if is_zip(partial.path, name):
+                check_zip(partial.path, name or f"download {file.id}", retryable=_length(response) is None)
+            return self._settled(file, name, partial)
+
+    @contextlib.contextmanager
+    def _stream(self, file: File) -> Iterator[requests.Response]:
+        with self._streams:
+            self._check()
+            with self.transport.stream(f"{_PATH}/{file.id}") as response:
+                self._open.add(response)
+                try:
+                    self._check()
+                    self.meter.note(file.id, bytes=0, status="fetching")
+                    yield response
+                finally:
+                    self._open.discard(response)
+
+    def _pour(self, response: requests.Response, partial: Partial, file: File) -> None:
+        """Write the body; the library below holds it against Content-Length, also where it is packed."""
+        expected = None if "Content-Encoding" in response.headers else _length(response)
+        try:
+            with self.transport.reading(f"GET {response.url}"):
+                for chunk in as_it_arrives(response):
+                    self._check()
+                    partial.write(chunk)
+                    self.meter.note(file.id, bytes=partial.bytes, total=expected)
+        except ConnectionFailed:
+            self._check()  # the connection broke because we shut it
+            raise
+
+    def _settled(self, file: File, name: str | None, partial: Partial) -> _Result:
+        """Move the complete file, or leave what is there."""
+        place = self.places[file.build_id]
+        own = place.ledger.claim(file.id, name or "")
+        target, size, sha256 = place.folder / own, partial.bytes, partial.sha256
+        place.ledger.record(file.id, file.build_id, own, size, sha256)
+        try:
+            partial.move(target, overwrite=self.overwrite)
+        except FileExistsError:
+            if not (target.is_file() and target.stat().st_size == size and digest(target) == sha256):
+                return _Result(
+                    file.id, file.build_id, name, status="refused", error=_taken(own, place.folder)
+                )
+            return _Result(file.id, file.build_id, name, str(target), size, sha256, "present")
+        return _Result(file.id, file.build_id, name, str(target), size, sha256, "fetched")
+
+    def _check(self) -> None:
+        if self._stopped.is_set():
+            raise _Stopped
+
+
+def _refuse_page(response: requests.Response, name: str | None) -> None:
+    """A proxy's page with status 200 is not an artifact."""
+    kind = response.headers.get("Content-Type", "").lower()
+    if "html" in kind and not (name or "").lower().endswith((".html", ".htm")):
+        raise UnexpectedBody(
+            f"GET {response.url} answered with a web page instead of {name or 'a file'}.",
+            hint="Is the URL that of the API, and does a proxy or a login page stand before it?",
+            request=f"GET {response.url}",
+            status=response.status_code,
+        )
+
+
+def _length(response: requests.Response) -> int | None:
+    value = response.headers.get("Content-Length", "")
+    return int(value) if value.isdecimal() else None
+
+
+def _taken(name: str, folder: Path) -> str:
+    return str(
+        ArtifactError(
+            f"A different file {name!r} is in {str(folder)!r} already; it was left as it is.",
+            hint="Give another folder, or overwrite=True to replace it.",
+        )
+    )
+
+
+def _sentence(error: OSError, folder: Path) -> str:
+    """Say what the disk refused."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"The disk of {str(folder)!r} is full; the incomplete file was removed. Make room, fetch again."
+        )
+    if error.errno == errno.EFBIG:
+        return f"A file of this size is not allowed in {str(folder)!r}; the incomplete file was removed."
+    if not folder.is_dir():
+        return f"The folder {str(folder)!r} is not there any more. Fetch again to make it anew."
+    return f"Writing to {str(folder)!r} failed: {error.strerror or error}. Is it writable?"
