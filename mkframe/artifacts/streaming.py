@@ -16,6 +16,7 @@ from mkframe.errors import ArtifactError, ConnectionFailed, MkframeError, Unexpe
 from mkframe.schema import RESOURCES
 from mkframe.transport import Transport
 from mkframe.transport.trouble import as_it_arrives
+from mkframe.transport.watching import Line
 
 from .land import Partial, digest
 from .ledger import Ledger
@@ -93,7 +94,7 @@ class Run:
         self._results: dict[int, _Result] = {}
         self._streams = threading.BoundedSemaphore(parallel)
         self._stopped = threading.Event()
-        self._open: set[requests.Response] = set()
+        self._line = Line()
         for file in sorted(files, key=lambda f: f.id):  # the same counters, whichever thread is first
             if file.name:
                 places[file.build_id].ledger.claim(file.id, file.name)
@@ -121,11 +122,9 @@ class Run:
         self._note(result)
 
     def stop(self) -> None:
-        """Make every thread end soon: those that wait for bytes get no more."""
+        """Make every thread end soon: those that wait for an answer, or for more of it, get none."""
         self._stopped.set()
-        for response in list(self._open):
-            with contextlib.suppress(Exception):  # it may have ended by itself in this moment
-                response.raw.shutdown()
+        self._line.cut()
 
     def _present(self, file: File) -> _Result | None:
         self._check()
@@ -153,14 +152,10 @@ class Run:
     def _stream(self, file: File) -> Iterator[requests.Response]:
         with self._streams:
             self._check()
-            with self.transport.stream(f"{_PATH}/{file.id}") as response:
-                self._open.add(response)
-                try:
-                    self._check()
-                    self.meter.note(file.id, bytes=0, status="fetching")
-                    yield response
-                finally:
-                    self._open.discard(response)
+            with self._line.held(), self.transport.stream(f"{_PATH}/{file.id}") as response:
+                self._check()
+                self.meter.note(file.id, bytes=0, status="fetching")
+                yield response
 
     def _pour(self, response: requests.Response, partial: Partial, file: File) -> None:
         """Write the body; the library below holds it against Content-Length, also where it is packed."""

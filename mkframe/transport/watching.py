@@ -12,6 +12,7 @@ import functools
 import http.client
 import io
 import math
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from typing import Any
 
 from requests.adapters import HTTPAdapter
 
-__all__ = ["PATIENCE", "Adapter", "Overdue", "Trickle", "answered_by"]
+__all__ = ["PATIENCE", "Adapter", "Line", "Overdue", "Trickle", "answered_by"]
 
 PATIENCE = 3
 """How many read time-outs may be spent in waiting for one KiB."""
@@ -45,6 +46,53 @@ def answered_by(deadline: float) -> Iterator[None]:
         yield
     finally:
         _here.deadline = before
+
+
+class Line:
+    """Answers that somebody waits for, in threads that hold it open, and may cut off.
+
+    Examples
+    --------
+    >>> line = Line()
+    >>> with line.held():
+    ...     pass  # whatever is asked here
+    >>> line.cut()
+    """
+
+    def __init__(self) -> None:
+        self._sockets: set[Any] = set()
+        self._is_cut = False
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Count the answers that begin in this block, in this thread, until they end."""
+        before = getattr(_here, "line", None)
+        _here.line = self
+        try:
+            yield
+        finally:
+            _here.line = before
+
+    def cut(self) -> None:
+        """Let nobody wait any longer: every answer under way breaks off, and so does one that begins."""
+        self._is_cut = True
+        for sock in list(self._sockets):
+            _shut(sock)
+
+    def add(self, sock: Any) -> None:
+        """Take in the socket of an answer that begins."""
+        self._sockets.add(sock)
+        if self._is_cut:
+            _shut(sock)
+
+    def drop(self, sock: Any) -> None:
+        """Let go of it, as the answer has ended and the connection may serve others."""
+        self._sockets.discard(sock)
+
+
+def _shut(sock: Any) -> None:
+    with contextlib.suppress(OSError):  # it may have ended by itself in this moment
+        sock.shutdown(socket.SHUT_RD)
 
 
 class Adapter(HTTPAdapter):
@@ -82,14 +130,17 @@ class _Answer(http.client.HTTPResponse):
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         raw = self.fp.detach()
-        self.fp = io.BufferedReader(_Watched(raw, sock, getattr(_here, "deadline", math.inf)))
+        watched = _Watched(raw, sock, getattr(_here, "deadline", math.inf), getattr(_here, "line", None))
+        self.fp = io.BufferedReader(watched)
 
 
 class _Watched(io.RawIOBase):
     """The bytes of a socket, as long as they come in time."""
 
-    def __init__(self, raw: io.RawIOBase, sock: Any, deadline: float) -> None:
+    def __init__(self, raw: io.RawIOBase, sock: Any, deadline: float, line: Line | None) -> None:
         self._raw = raw
+        self._line = line or Line()
+        self._line.add(sock)
         self._sock = sock
         self._silence: float = math.inf if sock.gettimeout() is None else sock.gettimeout()
         self._deadline = deadline
@@ -126,5 +177,6 @@ class _Watched(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
+            self._line.drop(self._sock)
             self._raw.close()
         super().close()

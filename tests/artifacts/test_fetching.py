@@ -34,6 +34,7 @@ from tests.faults import (
     overclaimed,
     reset,
     serve,
+    silence,
     token,
     unauthenticated,
     vendor,
@@ -440,8 +441,12 @@ def _interruptible():
 
 @pytest.mark.usefixtures("_interruptible")
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("pause", [0.05, 30.0], ids=["bytes come slowly", "no bytes come"])
-def test_interrupt_leaves_no_thread_and_no_partial_file(pause, tmp_path):
+@pytest.mark.parametrize(
+    "hold",
+    [lambda answer: drip(answer, 0.05, 1000), lambda answer: drip(answer, 30.0, 1000), lambda _: silence()],
+    ids=["bytes come slowly", "no bytes come", "no answer comes"],
+)
+def test_interrupt_leaves_no_thread_and_no_partial_file(hold, tmp_path):
     interrupted = []
 
     def interrupt():
@@ -454,7 +459,7 @@ def test_interrupt_leaves_no_thread_and_no_partial_file(pause, tmp_path):
     def script(request):
         if number(request) == 8:
             threading.Thread(target=interrupt, daemon=True).start()
-        return every(request) if number(request) < 3 else drip(every(request), pause, 1000)
+        return every(request) if number(request) < 3 else hold(every(request))
 
     with serve(script) as server:
         client = transport(server.api, read_timeout=60)
