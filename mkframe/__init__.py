@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mkframe.client import Client as Client
     from mkframe.client import connect as connect
     from mkframe.demonstration import demo as demo
+    from mkframe.exports import export as export
     from mkframe.frames import build_downloads as build_downloads
     from mkframe.frames import build_patterns as build_patterns
     from mkframe.frames import build_releases as build_releases
@@ -38,6 +39,7 @@ _HOMES = {
     "connect": "mkframe.client",
     "demo": "mkframe.demonstration",
     "errors": "",
+    "export": "mkframe.exports",
     "forms": "",
     "metrics": "",
     "read_json": "mkframe.frames",

@@ -98,6 +98,8 @@ def document(base_url: str = schema.BASE_URL) -> Json:
 
 def _root(base_url: str) -> str:
     parts = urlsplit(base_url)
+    if "@" in base_url:
+        raise InputError("The URL holds a user name or password.", hint="Leave it out of the document.")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(
             f"{base_url!r} is no base URL.", hint=f"Give one with http or https, such as {schema.BASE_URL}"

@@ -21,6 +21,7 @@ from mkframe.errors import (
     UnexpectedBody,
 )
 from mkframe.schema import RESOURCES, VIEWS, Field, FieldType
+from mkframe.spelling import one_line
 from mkframe.transport import Transport
 
 __all__ = ["query", "view"]
@@ -137,7 +138,7 @@ def _failed(answer: Mapping[str, Any], sql: str) -> QueryFailed:
     quoted = f": {said!r}" if said else ", without a text"
     shown = sql if len(sql) <= _LONGEST_SHOWN else f"{sql[:_LONGEST_SHOWN]}..."
     return QueryFailed(
-        f"The statement ended with status {answer['status']}{quoted}. It was: {shown!r}.",
+        f"The statement ended with status {one_line(answer['status'])}{quoted}. It was: {shown!r}.",
         hint="Check the statement; the dialect is like Oracle's and Snowflake's.",
         vendor_message=said or None,
     )

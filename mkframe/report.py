@@ -11,8 +11,8 @@ import html
 import importlib.util
 import os
 import re
+import secrets
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -225,12 +225,13 @@ def _writable(target: Path) -> Path:
 
 def _land(target: Path, page: str) -> Path:
     """Write beside the target and move into place, so that nobody reads half a report."""
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        Path(name).chmod(0o644)
-        Path(name).replace(target)
+        try:
+            partial.write_text(page, encoding="utf-8")
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
             f"{str(target)!r} cannot be written: {error.strerror}.", hint="Choose another place with --out."

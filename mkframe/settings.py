@@ -103,7 +103,8 @@ class Settings:
         False
         """
         target, home = urlsplit(url), urlsplit(self.url)
-        return _is_private(target) and _origin(target) == _origin(home)
+        # Others than Python take a backslash for a slash, and so another word for the host.
+        return "\\" not in url and _is_private(target) and _origin(target) == _origin(home)
 
     def within(self, seconds: float) -> Settings:
         """The same settings for a caller who has only so many seconds.

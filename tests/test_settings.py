@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import pickle
+import sys
 
 import pytest
 
@@ -103,6 +104,10 @@ class TestWhereFrom:
         environment(**given)
         load()
         assert ring.asked == []
+
+    def test_without_the_extra_there_is_no_keyring(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "keyring", None)
+        assert load().token is None
 
     def test_keyring_that_fails_is_no_token(self, ring):
         ring.error = keyring.errors.NoKeyringError("none here")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import html
-import unicodedata
 from collections.abc import Iterator
 
 import pandas as pd
 
 from mkframe.errors import InputError
+from mkframe.spelling import visible
 
 __all__ = ["Shown", "show"]
 
@@ -30,8 +30,8 @@ class Shown:
     def __repr__(self) -> str:
         parts = [_headline(self._frame)]
         for name, change, kind, diff, note in self._rows():
-            parts.append(f"{_SIGNS.get(change, '?')} {visible(name)} ({kind}, {change}{_counts(diff)})")
-            parts.extend(visible(text) for text in (*self._shortened(diff), note) if text)
+            parts.append(f"{_SIGNS.get(change, '?')} {name} ({kind}, {change}{_counts(diff)})")
+            parts.extend(text for text in (*self._shortened(diff), note) if text)
         return "\n".join([*parts, *self._rest()])
 
     def _repr_html_(self) -> str:
@@ -43,7 +43,7 @@ class Shown:
     def _rows(self) -> Iterator[tuple[str, str, str, str, str]]:
         shown = self._frame[list(_NEEDED)].head(len(self._frame) if self._limit is None else self._limit)
         for row in shown.itertuples(index=False):
-            name, change, kind, diff, note = ("" if pd.isna(value) else str(value) for value in row)
+            name, change, kind, diff, note = ("" if pd.isna(value) else visible(str(value)) for value in row)
             yield name, change, kind, diff, note
 
     def _shortened(self, diff: str) -> tuple[str, str]:
@@ -103,21 +103,6 @@ def show(frame: pd.DataFrame, limit: int | None = 100, lines: int | None = 500) 
     return Shown(frame, limit, lines)
 
 
-def visible(text: str) -> str:
-    """Spell out characters that cannot be seen or that steer a terminal.
-
-    Examples
-    --------
-    >>> visible("a" + chr(0x202E) + "b")
-    'a‹U+202E›b'
-    """
-    return "".join(f"‹U+{ord(c):04X}›" if _steers(c) else c for c in text)
-
-
-def _steers(character: str) -> bool:
-    return character not in "\n\t" and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-
-
 def _headline(frame: pd.DataFrame) -> str:
     counts = frame["change"].value_counts()
     said = [f"{counts[change]:,} {change}" for change in _SIGNS if change in counts]
@@ -134,7 +119,7 @@ def _counts(diff: str) -> str:
 def _block(name: str, change: str, kind: str, diff: str, note: str, shown: str, more: str) -> str:
     """One member; its diff can be folded away."""
     title = (
-        f"{_SIGNS.get(change, '?')} <code>{html.escape(visible(name))}</code> "
+        f"{_SIGNS.get(change, '?')} <code>{html.escape(name)}</code> "
         f"{html.escape(f'({kind}, {change}{_counts(diff)})')}"
     )
     if note:
@@ -148,5 +133,5 @@ def _block(name: str, change: str, kind: str, diff: str, note: str, shown: str, 
 
 
 def _shaded(line: str, sign: str) -> str:
-    text = html.escape(visible(line))
+    text = html.escape(line)
     return f'<span style="background:{_SHADES[sign]}">{text}</span>' if sign in _SHADES else text

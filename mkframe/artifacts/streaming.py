@@ -14,6 +14,7 @@ import requests
 
 from mkframe.errors import ArtifactError, ConnectionFailed, MkframeError, UnexpectedBody
 from mkframe.schema import RESOURCES
+from mkframe.spelling import one_line
 from mkframe.transport import Transport
 from mkframe.transport.trouble import as_it_arrives
 from mkframe.transport.watching import Line
@@ -195,8 +196,9 @@ def _refuse_page(response: requests.Response, name: str | None) -> None:
     """A proxy's page with status 200 is not an artifact."""
     kind = response.headers.get("Content-Type", "").lower()
     if "html" in kind and not (name or "").lower().endswith((".html", ".htm")):
+        wanted = repr(one_line(name, 100)) if name else "a file"
         raise UnexpectedBody(
-            f"GET {response.url} answered with a web page instead of {name or 'a file'}.",
+            f"GET {response.url} answered with a web page instead of {wanted}.",
             hint="Is the URL that of the API, and does a proxy or a login page stand before it?",
             request=f"GET {response.url}",
             status=response.status_code,

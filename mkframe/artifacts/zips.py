@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from mkframe.errors import ArtifactError, InputError
+from mkframe.spelling import one_line
 
 from .names import flaw, folded
 
@@ -88,7 +89,7 @@ def check_zip(path: Path, name: str, *, retryable: bool = False) -> None:
                 _check_beginning(file, archive)
         except zipfile.BadZipFile as error:
             raise ArtifactError(
-                f"{name!r} did not come as a whole ZIP archive: {error}.",
+                f"{one_line(name, 100)!r} did not come as a whole ZIP archive: {error}.",
                 hint="Try again; where it goes on, the file on the server is broken.",
                 retryable=retryable,
             ) from error

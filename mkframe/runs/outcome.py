@@ -35,6 +35,7 @@ from mkframe.errors import (
     Unconfirmed,
     UnexpectedBody,
 )
+from mkframe.spelling import one_line
 from mkframe.transport import Transport
 
 __all__ = [
@@ -147,7 +148,7 @@ def confirm(
 
 def tell(started: BuildStart, stacklevel: int) -> None:
     """Show what is to be said of a build that runs; its id is never lost for a warning's sake."""
-    for sentence in started.warnings:
+    for sentence in map(one_line, started.warnings):
         try:
             warnings.warn(f"Build {started.id}: {sentence}", UserWarning, stacklevel=stacklevel + 1)
         except UserWarning:  # where warnings are errors, the log says it

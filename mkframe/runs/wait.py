@@ -23,6 +23,7 @@ from mkframe.errors import (
     UnexpectedBody,
 )
 from mkframe.schema import STATUSES, TERMINAL
+from mkframe.spelling import one_line
 from mkframe.transport import Transport
 
 __all__ = ["wait"]
@@ -186,9 +187,9 @@ def _raise_on_failure(builds: pd.DataFrame) -> None:
     if len(bad):
         facts = zip(bad.index, bad["status"], bad["message"], strict=True)
         told = "; ".join(
-            f"build {i} is {status}, with {message!r}"
+            f"build {i} is {one_line(status)}, with {one_line(message)!r}"
             if isinstance(message, str)
-            else f"build {i} is {status}"
+            else f"build {i} is {one_line(status)}"
             for i, status, message in facts
         )
         raise BuildFailed(f"{told[:1].upper()}{told[1:]}.", hint="The text is the last progress message.")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import html
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
-from urllib.parse import quote, quote_plus
+from collections.abc import Callable, Iterable
+from urllib.parse import quote
 
 from mkframe.errors import MkframeError
 from mkframe.settings import Secret
@@ -18,29 +18,35 @@ _SHORTEST = 4
 """Characters; a shorter word stands in every other sentence by chance."""
 _BEGINNING = 8
 """Characters by which a secret is known where its end was cut off."""
-_CUT = re.compile(r"\.\.\.|…|['\"]|$")
-"""What follows where a text was cut off."""
-_INSTEAD = "***"
+_CUT = re.compile(r"[\\\w%&#;]{0,7}(?:\.\.\.|…|['\"]|$)")
+"""What follows where a text was cut off, perhaps within an escaped character."""
 _OURS = {"request"}
 """Fields that no server writes; what became of a build is found out by them."""
 
 
-@contextlib.contextmanager
-def withheld(secrets: Callable[[], list[Secret]]) -> Iterator[None]:
-    """Take secrets out of the errors that leave this block, and out of what stands behind them.
+class withheld:  # noqa: N801
+    """Takes secrets out of the errors of ours that leave a block, and out of what stands behind them.
+
+    The frames within the block are left behind: their variables hold what the server has said.
 
     Parameters
     ----------
     secrets : callable
         Gives the secrets that are known when an error comes.
     """
-    try:
-        yield
-    except MkframeError as error:
-        known = secrets()
-        for step in _family(error):
-            _redact(step, known)
-        raise
+
+    def __init__(self, secrets: Callable[[], list[Secret]]) -> None:
+        self._secrets = secrets
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        # No generator: contextlib would put the frames back.
+        if isinstance(error, MkframeError):
+            for step in _family(error):
+                step.__traceback__ = None
+                _redact(step, self._secrets())
 
 
 def redacted(text: str, secrets: Iterable[Secret]) -> str:
@@ -53,9 +59,39 @@ def redacted(text: str, secrets: Iterable[Secret]) -> str:
     >>> redacted("invalid token: 'open ses'", [Secret("open sesame")])
     "invalid token: '***'"
     """
-    for form in (form for secret in secrets for form in _forms(secret.reveal())):
-        text = _without_beginnings(text.replace(form, _INSTEAD), form)
+    for word in sorted((secret.reveal() for secret in secrets), key=len, reverse=True):
+        if len(word) >= _SHORTEST:
+            text = _without(text, [_letter(character) for character in word])
     return text
+
+
+def _without(text: str, letters: list[re.Pattern[str]]) -> str:
+    beginning = re.compile("".join(letter.pattern for letter in letters[:_BEGINNING]))
+    for found in reversed(list(beginning.finditer(text))):
+        end, whole = _end(text, found.end(), letters[_BEGINNING:])
+        if whole or _CUT.match(text, end):
+            text = text[: found.start()] + "***" + text[end:]
+    return text
+
+
+def _end(text: str, place: int, letters: list[re.Pattern[str]]) -> tuple[int, bool]:
+    """Where the letters of a secret end, and whether all of them are there."""
+    for letter in letters:
+        if not (found := letter.match(text, place)):
+            return place, False
+        place = found.end()
+    return place, True
+
+
+@functools.lru_cache(maxsize=256)
+def _letter(character: str) -> re.Pattern[str]:
+    """Matches a character as itself and as JSON, HTML, a URL or Python write it, one within the other."""
+    if character == "\\":
+        return re.compile(r"(?:\\+|%5C)", re.I)
+    escaped = json.dumps(character)[1:-1].lstrip("\\").split("\\")
+    written = {re.escape(word) for word in (character, html.escape(character), quote(character, safe=""))}
+    written |= {r"\\+".join(map(re.escape, escaped)), r"\+" if character == " " else re.escape(character)}
+    return re.compile(rf"\\*(?:{'|'.join(sorted(written, key=len, reverse=True))})")
 
 
 def _redact(step: BaseException, secrets: list[Secret]) -> None:
@@ -75,23 +111,3 @@ def _family(error: BaseException) -> list[BaseException]:
             near = (*step.args, *vars(step).values(), step.__cause__, step.__context__)
             todo += [one for one in near if isinstance(one, BaseException)]
     return found
-
-
-def _forms(word: str) -> list[str]:
-    """How a word may be written; the longest first, since one may begin another."""
-    if len(word) < _SHORTEST:
-        return []
-    inside = json.dumps(word)[1:-1], json.dumps(word, ensure_ascii=False)[1:-1], repr(word)[1:-1]
-    forms = {word, *inside, *(repr(form)[1:-1] for form in inside), html.escape(word), quote(word, safe="")}
-    return sorted({*forms, quote(word), quote_plus(word)}, key=len, reverse=True)
-
-
-def _without_beginnings(text: str, form: str) -> str:
-    """Replace the beginning of a word where the text was cut off within it."""
-    place = len(text)
-    while (place := text.rfind(form[:_BEGINNING], 0, place)) >= 0:
-        alike = (end for end in range(len(form), 0, -1) if text.startswith(form[:end], place))
-        end = place + next(alike)
-        if _CUT.match(text, end):
-            text = text[:place] + _INSTEAD + text[end:]
-    return text

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import datetime as dt
+import http.cookiejar
 import logging
 import math
 import threading
@@ -34,6 +35,8 @@ __all__ = ["Transport"]
 log = logging.getLogger("mkframe")
 
 T = TypeVar("T")
+_LONGEST_SHOWN = 200
+"""Characters of a web page that an error quotes."""
 
 
 class Transport:
@@ -55,6 +58,8 @@ class Transport:
         self._lock = threading.Lock()
         self._here = _Here()
         self._session = requests.Session()
+        # The token is all that the API asks for; what a server keeps here otherwise could be shown.
+        self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
         adapter = Adapter(pool_connections=2, pool_maxsize=connections, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -232,7 +237,7 @@ class Transport:
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         kind = response.headers.get("Content-Type", "")
         if "html" in kind.lower():
-            start = start_of(response, self._limits.read_timeout)
+            start = start_of(response, self._limits.read_timeout)[:_LONGEST_SHOWN]
             raise errors.UnexpectedBody(
                 f"A web page came instead of JSON. It starts with {start!r}.",
                 hint="Is the URL that of the API, and does a proxy or a login page stand before it?",

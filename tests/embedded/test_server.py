@@ -182,8 +182,8 @@ def test_a_request_prints_nothing(capfd, visit):
 
 def test_importing_loads_no_server_library():
     code = (
-        "import sys, mkframe.embedded; "
-        "print([m for m in ('uvicorn', 'starlette', 'jwt', 'numpy', 'sqlite3') if m in sys.modules])"
+        "import sys; before = set(sys.modules); import mkframe.embedded; "
+        "print({'uvicorn', 'starlette', 'jwt', 'numpy', 'sqlite3'} & (set(sys.modules) - before) or '[]')"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

@@ -60,7 +60,7 @@ class ConnectModel(Model):
     ) -> None:
         super().__init__()
         self._connect, self._demo = connect, demo
-        self._secret = ""
+        self._reveal: Callable[[], str] | None = None
         self.url, self.way = url, way
         self.observe(self._on_way, "way")
         self.observe(self._check, ["way", "url", "email", "has_secret"])
@@ -68,7 +68,7 @@ class ConnectModel(Model):
 
     def take_secret(self, secret: str) -> None:
         """Keep a password or token until it is used; it is in no trait, so no notebook stores it."""
-        self._secret = secret
+        self._reveal = (lambda: secret) if secret else None
         self.has_secret = bool(secret)
 
     def _on_way(self, _: Any) -> None:
@@ -92,12 +92,12 @@ class ConnectModel(Model):
                 self.trouble = f"Write the {self.way} first."
                 return False
             self.busy = "Connecting ..."
-        secret, self._secret, self.has_secret = self._secret, "", False
-        self.later("Connecting", lambda: self._enter(secret))
+        reveal, self._reveal, self.has_secret = self._reveal, None, False
+        self.later("Connecting", lambda: self._enter(reveal))
         return True
 
-    def _enter(self, secret: str) -> None:
-        kraft = self._client(secret)
+    def _enter(self, reveal: Callable[[], str] | None) -> None:
+        kraft = self._client(reveal)
         try:
             projects = kraft.projects.find()
         except Exception:
@@ -107,15 +107,15 @@ class ConnectModel(Model):
         self.said = self._who(kraft, len(projects))
         self.kraft = kraft
 
-    def _client(self, secret: str) -> Any:
+    def _client(self, reveal: Callable[[], str] | None) -> Any:
         if self.way == "embedded":
             return self._demo()
-        if self.way == "environment":
+        if self.way == "environment" or reveal is None:
             return self._connect()
-        given = (
-            {"token": secret} if self.way == "token" else {"email": self.email.strip(), "password": secret}
-        )
-        return self._connect(url=self.url.strip(), **given)
+        # The word is in no variable here: a traceback may show those.
+        if self.way == "token":
+            return self._connect(url=self.url.strip(), token=reveal())
+        return self._connect(url=self.url.strip(), email=self.email.strip(), password=reveal())
 
     def _who(self, kraft: Any, projects: int) -> str:
         identity = kraft.identity

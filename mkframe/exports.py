@@ -1,0 +1,251 @@
+"""Frames as files for spreadsheets, in which no cell is taken for a formula."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import importlib.util
+import io
+import json
+import math
+import os
+import re
+import secrets
+import warnings
+import zoneinfo
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import pandas as pd
+
+from mkframe.errors import InputError
+from mkframe.spelling import visible
+
+__all__ = ["export"]
+
+_FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
+"""How cells begin that a spreadsheet computes, as OWASP lists them."""
+_ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
+"""What a workbook would read as the number of a character."""
+_MOST_ROWS, _LONGEST, _EXACT = 1_048_575, 32_767, 10**15
+"""What a sheet holds: rows below its header, characters in a cell, and whole numbers up to this exactly."""
+_FIRST_DAY, _LAST_DAY = dt.datetime(1900, 3, 1), dt.datetime(9999, 12, 31)
+_SAID = {
+    "marked": "began like a formula and were given an apostrophe",
+    "spelled": "held invisible or control characters, which are spelled out, such as ‹U+001B›",
+    "cut": f"were longer than the {_LONGEST:,} characters that a cell holds and were cut; CSV has them whole",
+}
+Rows = Iterator[tuple[Any, ...]]
+
+
+def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC") -> Path:
+    """Write a frame as CSV or as an Excel workbook, such that a spreadsheet shows it and runs nothing.
+
+    A name or message may begin like a formula (``=``, ``+``, ``-``, ``@``), which a spreadsheet would
+    compute. In a workbook such a text is a text. CSV knows no texts, so there an apostrophe goes before
+    it. Whatever is changed in this or another way is counted in a warning.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Any frame; the index goes before the columns, unless it only counts the rows.
+    path : path
+        File to write, ``.csv`` or ``.xlsx`` (extra ``excel``). It is replaced only when all is there.
+    tz : str, default "UTC"
+        Time zone in which times are written. A workbook has no zones: its headers name it.
+
+    Returns
+    -------
+    Path
+        The file. CSV is UTF-8 with a byte order mark, which Excel asks for, and times have their
+        offset. Durations are seconds, lists are JSON, and what is missing is empty; in a workbook, whole
+        numbers of more than 15 digits and times that it cannot hold are texts.
+
+    Raises
+    ------
+    InputError
+        If the ending is another, the zone is not known, the extra is not installed, the frame has more
+        rows than a sheet, or the file cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        If texts were marked, spelled out or cut: how many, and how.
+
+    Examples
+    --------
+    >>> builds = pd.DataFrame({"name": ["NIGHTLY"], "patterns": [[808, 809]]})
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     print(export(builds, Path(folder) / "builds.csv").read_text("utf-8-sig"))
+    name,patterns
+    NIGHTLY,"[808, 809]"
+    """
+    target, is_csv = Path(path).expanduser(), str(path).lower().endswith(".csv")
+    _check(frame, target, tz)
+    cells = _Cells(is_csv)
+    columns = [
+        [cells.written(_header(name, values, "" if is_csv else tz)), *map(cells.written, _local(values, tz))]
+        for name, values in _columns(frame)
+    ]
+    _land(target, _csv if is_csv else _xlsx, zip(*columns, strict=True))
+    cells.tell(target)
+    return target
+
+
+def _check(frame: pd.DataFrame, target: Path, tz: str) -> None:
+    """Refuse what cannot be written, before anything is."""
+    is_xlsx = target.suffix.lower() == ".xlsx"
+    if not is_xlsx and target.suffix.lower() != ".csv":
+        raise InputError(f"{target.name!r} ends neither in .csv nor in .xlsx.", hint="Name the file so.")
+    if not isinstance(frame, pd.DataFrame) or frame.columns.nlevels > 1:
+        raise InputError("Only a frame with one header is exported.", hint="For a Series: row.to_frame().")
+    if is_xlsx and importlib.util.find_spec("openpyxl") is None:
+        raise InputError(
+            "A workbook needs openpyxl.",
+            hint="Install it with: pip install 'mkframe[excel]', or write a .csv.",
+        )
+    if is_xlsx and len(frame) > _MOST_ROWS:
+        raise InputError(
+            f"A sheet holds {_MOST_ROWS:,} rows, not {len(frame):,}.", hint="Write a .csv, or a part of it."
+        )
+    try:
+        zoneinfo.ZoneInfo(tz)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError) as error:
+        raise InputError(f"{tz!r} is no time zone.", hint="Give a name such as 'Europe/Berlin'.") from error
+
+
+# --- from a frame to cells ----------------------------------------------------------------------------
+
+
+def _columns(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[Any]]]:
+    """All columns by their place, since names may repeat; the index first, unless it only counts."""
+    counts = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
+    whole = frame if counts else frame.reset_index(allow_duplicates=True)
+    return ((str(name), whole.iloc[:, place]) for place, name in enumerate(whole.columns))
+
+
+def _header(name: str, values: pd.Series[Any], tz: str) -> str:
+    if isinstance(values.dtype, pd.DatetimeTZDtype) and tz:
+        return f"{name} ({tz})"
+    return f"{name} (s)" if pd.api.types.is_timedelta64_dtype(values.dtype) else name
+
+
+def _local(values: pd.Series[Any], tz: str) -> pd.Series[Any]:
+    return values.dt.tz_convert(tz) if isinstance(values.dtype, pd.DatetimeTZDtype) else values
+
+
+class _Cells:
+    """Makes cells harmless, and counts what that has changed."""
+
+    def __init__(self, is_csv: bool) -> None:
+        self._is_csv = is_csv
+        self._counts: Counter[str] = Counter()
+
+    def written(self, value: Any) -> Any:
+        """A value as a cell: text, number, truth, time, or None for nothing."""
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, int) and self._is_exact(value):
+            return value
+        if not pd.api.types.is_scalar(value):
+            listed = json.dumps(value, ensure_ascii=False, default=_as_json)
+            return self._text(listed)
+        if pd.isna(value):
+            return None
+        if isinstance(value, pd.Timedelta):
+            return value.total_seconds()
+        if isinstance(value, dt.datetime):
+            return self._time(value)
+        plain = value.item() if hasattr(value, "item") else value
+        return plain if self._is_exact(plain) else self._text(str(plain))
+
+    def _is_exact(self, value: Any) -> bool:
+        if type(value) is int:
+            return self._is_csv or abs(value) < _EXACT
+        return isinstance(value, bool) or (isinstance(value, float) and math.isfinite(value))
+
+    def _time(self, value: dt.datetime) -> Any:
+        wall = value.replace(tzinfo=None)
+        if self._is_csv or not _FIRST_DAY <= wall <= _LAST_DAY:
+            return value.isoformat(sep=" ")
+        return wall
+
+    def _text(self, text: str) -> str:
+        shown = visible(text)
+        self._counts["spelled"] += shown != text
+        if self._is_csv and _FORMULA.match(shown):
+            self._counts["marked"] += 1
+            return f"'{shown}"
+        if not self._is_csv and len(shown) > _LONGEST:
+            self._counts["cut"] += 1
+            return shown[:_LONGEST]
+        return shown
+
+    def tell(self, target: Path) -> None:
+        """Warn of what was changed."""
+        for what, count in self._counts.items():
+            if count:
+                noun = "cells" if count > 1 else "cell"
+                warnings.warn(f"{target.name}: {count:,} {noun} that {_SAID[what]}.", stacklevel=3)
+
+
+def _as_json(value: Any) -> Any:
+    """What JSON does not know: the downloads inside a build, and whatever else a frame may hold."""
+    if isinstance(value, Iterable):
+        return list(value)
+    return msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else str(value)
+
+
+# --- from cells to a file -----------------------------------------------------------------------------
+
+
+def _csv(file: IO[bytes], rows: Rows) -> None:
+    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        csv.writer(text, lineterminator="\n").writerows(rows)
+
+
+def _xlsx(file: IO[bytes], rows: Rows) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("mkframe")
+    sheet.freeze_panes = "A2"
+    for row in rows:
+        sheet.append([_cell(sheet, value) for value in row])
+    book.save(file)
+
+
+def _cell(sheet: Any, value: Any) -> Any:
+    """A cell of a workbook, in which a text is a text whatever it looks like."""
+    from openpyxl.cell import WriteOnlyCell
+
+    if not isinstance(value, str | dt.datetime):
+        return value
+    cell = WriteOnlyCell(sheet, value=value)
+    if isinstance(value, dt.datetime):
+        cell.number_format = "yyyy-mm-dd hh:mm:ss.000"
+        return cell
+    cell.value = _ESCAPE.sub("_x005F_", value)
+    cell.data_type = "s"
+    cell.quotePrefix = bool(_FORMULA.match(value))  # also after somebody has edited it
+    return cell
+
+
+def _land(target: Path, write: Callable[[IO[bytes], Rows], None], rows: Rows) -> None:
+    """Write beside the target and move into place, so that nobody reads half a file."""
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        try:
+            with partial.open("xb") as file:
+                write(file, rows)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{str(target)!r} cannot be written: {error.strerror or error}.", hint="Name another file."
+        ) from error

@@ -1,0 +1,41 @@
+"""Words from outside, made fit to be seen: what is invisible or commands a terminal is spelled out."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["one_line", "visible"]
+
+_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Control characters, bidirectional and other invisible marks, lone surrogates, line separators."""
+_PLAIN = re.compile(r"[\n\t -~]*")
+
+
+def visible(text: str) -> str:
+    """Spell out characters that cannot be seen or that steer a terminal.
+
+    Examples
+    --------
+    >>> visible("a" + chr(0x202E) + "b")
+    'a‹U+202E›b'
+    """
+    if _PLAIN.fullmatch(text):
+        return text
+    return "".join(f"‹U+{ord(c):04X}›" if _steers(c) else c for c in text)
+
+
+def one_line(text: object, most: int = 300) -> str:
+    r"""Write a word from a server into a sentence: one line, nothing hidden, not without end.
+
+    Examples
+    --------
+    >>> one_line("No release\nfor\x1b[31m A"), one_line("abcdef", 4)
+    ('No release for‹U+001B›[31m A', 'abcd...')
+    """
+    line = " ".join(str(text).split())
+    return visible(line[:most]) + "..." * (len(line) > most)
+
+
+def _steers(character: str) -> bool:
+    return character not in "\n\t" and unicodedata.category(character) in _HIDDEN

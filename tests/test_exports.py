@@ -1,0 +1,245 @@
+"""Frames as files: every value as it was, no cell a formula, and every change counted."""
+
+import csv
+import json
+import math
+import sys
+import warnings
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+
+import mkframe as mk
+from mkframe.errors import InputError
+from tests.rows import body, row, rows
+
+FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(A1)", "\t=1+1", "＝1+1"]
+HARMLESS = [
+    "CORE_DV_HLS",
+    "a=b",
+    "'quoted",
+    "#N/A",
+    "TRUE",
+    "007",
+    "_x0041_",
+    "1e5",
+    "ö 日本",
+    'a"b,c;d\ne',
+    "",
+]
+
+
+def written(frame, path, **how):
+    """Export without a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return mk.export(frame, path, **how)
+
+
+def read_csv(path):
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.reader(file))
+
+
+def read_xlsx(path):
+    book = openpyxl.load_workbook(path)
+    return list(book.active.iter_rows())
+
+
+def values(path):
+    if path.suffix == ".csv":
+        return read_csv(path)
+    return [[cell.value for cell in cells] for cells in read_xlsx(path)]
+
+
+@pytest.fixture(params=[".csv", ".xlsx"])
+def path(request, tmp_path):
+    return tmp_path / f"builds{request.param}"
+
+
+@pytest.fixture
+def builds():
+    return mk.read_json(body(rows("builds", 3)))
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+class TestFormulas:
+    def test_csv_gives_them_an_apostrophe_and_says_so(self, text, tmp_path):
+        with pytest.warns(UserWarning, match="1 cell that began like a formula"):
+            path = mk.export(pd.DataFrame({"name": ["a", text]}), tmp_path / "a.csv")
+        assert [line[0] for line in read_csv(path)] == ["name", "a", f"'{text}"]
+
+    def test_workbook_keeps_them_as_texts(self, text, tmp_path):
+        path = written(pd.DataFrame({"name": [text]}), tmp_path / "a.xlsx")
+        cell = read_xlsx(path)[1][0]
+        assert (cell.value, cell.data_type, cell.quotePrefix) == (text, "s", True)
+
+    def test_header_of_a_server_is_marked_too(self, text, tmp_path):
+        with pytest.warns(UserWarning, match="1 cell "):
+            path = mk.export(pd.DataFrame({text: [1]}), tmp_path / "a.csv")
+        assert read_csv(path)[0] == [f"'{text}"]
+
+    def test_inside_a_list_it_is_none(self, text, path):
+        assert json.loads(values(written(pd.DataFrame({"labels": [[text]]}), path))[1][0]) == [text]
+
+
+@pytest.mark.parametrize("text", [text for text in HARMLESS if text != "_x0041_"])
+def test_any_other_text_comes_out_as_it_is(text, path):
+    frame = pd.DataFrame({"name": [text, "z"]})
+    assert values(written(frame, path))[1][0] == (text or (None if path.suffix == ".xlsx" else ""))
+
+
+def test_workbook_does_not_read_a_text_as_the_number_of_a_character(tmp_path):
+    path = written(pd.DataFrame({"name": ["_x0041_"]}), tmp_path / "a.xlsx")
+    assert read_xlsx(path)[1][0].value == "_x005F_x0041_"
+
+
+@pytest.mark.parametrize(
+    "text", ["a\x1b[31mb", "a\x00b", "a\u202eb", "a\u200bb", "a\rb", "a\ud800b", "a\u2028b"]
+)
+def test_what_cannot_be_seen_is_spelled_out_and_counted(text, path):
+    with pytest.warns(UserWarning, match="2 cells that held invisible or control characters"):
+        mk.export(pd.DataFrame({"name": [text, text]}, dtype=object), path)
+    assert values(path)[2][0].startswith(f"a‹U+{ord(text[1]):04X}›")
+
+
+def test_text_longer_than_a_cell_is_cut_aloud_in_a_workbook_and_whole_in_csv(tmp_path):
+    frame = pd.DataFrame({"message": ["m" * 40_000]})
+    with pytest.warns(UserWarning, match=r"1 cell that were longer than the 32,767 .* CSV has them whole"):
+        path = mk.export(frame, tmp_path / "a.xlsx")
+    assert values(path)[1][0] == "m" * 32_767
+    assert values(written(frame, tmp_path / "a.csv"))[1][0] == "m" * 40_000
+
+
+def test_warning_points_at_the_caller(tmp_path):
+    with pytest.warns(UserWarning, match="formula") as caught:
+        mk.export(pd.DataFrame({"name": ["=1"]}), tmp_path / "a.csv")
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_every_value_of_builds(builds, path):
+    header, first, *_ = values(written(builds, path))
+    is_csv = path.suffix == ".csv"
+    asked = ["id", *builds.columns]
+    times = [c for c in builds if isinstance(builds[c].dtype, pd.DatetimeTZDtype)]
+    assert header == (asked if is_csv else [f"{c} (UTC)" if c in times else c for c in asked])
+    shown = dict(zip(asked, first, strict=True))
+    assert shown["id"] == ("1" if is_csv else 1)
+    assert shown["name"] == builds["name"].iloc[0]
+    assert str(shown["history_commited"]).upper() == str(builds["history_commited"].iloc[0]).upper()
+    assert json.loads(shown["patterns"]) == builds["patterns"].iloc[0]
+    (download,) = json.loads(shown["downloads"])
+    assert download["name"] == builds["downloads"].iloc[0][0].name
+    moment = builds["build_start"].iloc[0]
+    assert str(shown["build_start"]) == (f"{moment}" if is_csv else f"{moment:%Y-%m-%d %H:%M:%S.%f}")
+
+
+def test_zone_is_named(builds, path):
+    header, first, *_ = values(written(builds[["build_start"]], path, tz="Europe/Berlin"))
+    wall = "2026-04-02 10:01:40.320000"
+    if path.suffix == ".csv":
+        assert (header[1], first[1]) == ("build_start", f"{wall}+02:00")
+    else:
+        assert (header[1], str(first[1])) == ("build_start (Europe/Berlin)", wall)
+
+
+def test_missing_values_are_empty(path):
+    frame = mk.read_json(body([row("builds", 1, message=None, build_end=None, version=None)]))
+    shown = values(written(frame[["message", "build_end", "version"]], path))[1][1:]
+    assert shown == (["", "", ""] if path.suffix == ".csv" else [None, None, None])
+
+
+def test_durations_are_seconds(builds, path):
+    frame = pd.DataFrame({"duration": [pd.Timedelta(minutes=1.5)]})
+    header, (seconds,) = values(written(frame, path))
+    assert header == ["duration (s)"]
+    assert float(seconds) == 90.0
+
+
+@pytest.mark.parametrize(
+    ("value", "in_csv", "in_workbook"),
+    [
+        (2**60 + 1, str(2**60 + 1), str(2**60 + 1)),
+        (10**15 - 1, str(10**15 - 1), 10**15 - 1),
+        (-5, "-5", -5),
+        (0.25, "0.25", 0.25),
+        (math.inf, "inf", "inf"),
+        (np.bool_(True), "True", True),
+        (pd.Timestamp("1815-12-10T01:02:03Z"), "1815-12-10 01:02:03+00:00", "1815-12-10 01:02:03+00:00"),
+        (pd.Period("2026-04", "M"), "2026-04", "2026-04"),
+    ],
+    ids=str,
+)
+def test_no_number_or_time_changes(value, in_csv, in_workbook, path):
+    shown = values(written(pd.DataFrame({"value": [value]}), path))[1][0]
+    assert shown == (in_csv if path.suffix == ".csv" else in_workbook)
+    assert type(shown) is (str if path.suffix == ".csv" else type(in_workbook))
+
+
+def test_infinity_below_is_no_formula(tmp_path):
+    with pytest.warns(UserWarning, match="formula"):
+        path = mk.export(pd.DataFrame({"value": [-math.inf]}), tmp_path / "a.csv")
+    assert values(path)[1] == ["'-inf"]
+
+
+def test_index_that_only_counts_is_left_out(path):
+    assert values(written(pd.DataFrame({"a": [1]}), path))[0] == ["a"]
+    assert values(written(pd.DataFrame({"a": [1]}, index=["x"]), path))[0] == ["index", "a"]
+
+
+def test_two_columns_of_one_name_stay_two(path):
+    frame = pd.DataFrame([[1, 2]], columns=["a", "a"], index=pd.Index([3], name="a"))
+    assert [[str(v) for v in line] for line in values(written(frame, path))] == [["a"] * 3, ["3", "1", "2"]]
+
+
+def test_nothing_gives_a_header(path):
+    assert values(written(mk.read_json(b"[]")[["name"]], path)) == [["id", "name"]]
+
+
+def test_file_is_replaced_as_a_whole(builds, path):
+    path.write_text("old")
+    assert written(builds, path) == path
+    assert len(values(path)) == 4
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_what_cannot_be_written_leaves_the_old_file(builds, path, monkeypatch):
+    path.write_text("old")
+    monkeypatch.setattr("mkframe.exports.csv.writer", lambda *_, **__: full_disk())
+    monkeypatch.setattr("openpyxl.Workbook", lambda **_: full_disk())
+    with pytest.raises(InputError, match="cannot be written"):
+        mk.export(builds, path)
+    assert path.read_text() == "old"
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def full_disk():
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("frame", "name", "how", "sentence"),
+    [
+        (pd.DataFrame(), "a.ods", {}, "ends neither in .csv nor in .xlsx"),
+        (pd.Series([1]), "a.csv", {}, "Only a frame"),
+        (pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])), "a.csv", {}, "Only a frame"),
+        (pd.DataFrame(), "a.csv", {"tz": "Mars/Base"}, "'Mars/Base' is no time zone"),
+        (pd.DataFrame(), "a.csv", {"tz": None}, "None is no time zone"),
+        (pd.DataFrame(), "no/such/folder/a.csv", {}, "cannot be written: No such file"),
+        (pd.DataFrame({"a": np.zeros(1_048_576, bool)}), "a.xlsx", {}, "A sheet holds 1,048,575 rows"),
+    ],
+    ids=["ending", "series", "two headers", "zone", "no zone", "folder", "rows"],
+)
+def test_what_cannot_be_exported_is_told(frame, name, how, sentence, tmp_path):
+    with pytest.raises(InputError, match=sentence):
+        mk.export(frame, tmp_path / name, **how)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_openpyxl_it_says_what_to_install(builds, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'mkframe\[excel\]'"):
+        mk.export(builds, tmp_path / "a.xlsx")

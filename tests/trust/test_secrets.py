@@ -1,0 +1,599 @@
+"""A token and a password go through every path and are found nowhere but where they were put.
+
+Each path is walked with canaries, words that occur once. All that somebody may then see is searched:
+results and errors with what hangs on them, tracebacks with the variables of their frames, pickles, the
+logs of all libraries at DEBUG, warnings, output, files, widgets and notebooks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import ipywidgets
+import pytest
+
+import mkframe as mk
+from mkframe import forms, openapi, settings
+from mkframe.__main__ import _parser
+from mkframe.client import Client
+from mkframe.errors import InputError, MkframeError
+from mkframe.schema import AUTHENTICATION
+from mkframe.settings import Secret, Settings
+from mkframe.transport import Transport, redacting, sending
+from tests import faults
+from tests.faults import Answer, Request
+from tests.rows import row, rows
+from tests.trust.canaries import (
+    EMAIL,
+    FRESH,
+    PASSWORD,
+    SECRETS,
+    TOKEN,
+    disguises,
+    files,
+    traces,
+    verbose,
+    views,
+)
+from tests.trust.verbs import archive
+
+ACCOUNTS: dict[str, dict[str, Any]] = {
+    "token": {"token": Secret(TOKEN)},
+    "login": {"email": EMAIL, "password": Secret(PASSWORD)},
+    "both": {"token": Secret(TOKEN), "email": EMAIL, "password": Secret(PASSWORD)},
+}
+"""Made here, so that no variable of a test holds a word itself."""
+QUICK = {"tries": 2, "patience": 0.01, "connect_timeout": 5.0, "read_timeout": 10.0}
+
+
+# --- the server ---------------------------------------------------------------------------------------
+
+
+def kraftwerk(request: Request) -> Answer:
+    """A healthy server that knows the canaries."""
+    if request.path == AUTHENTICATION:
+        known = request.json().get("password") == PASSWORD
+        return faults.token(FRESH, EMAIL) if known else faults.vendor(401, "Invalid login")
+    if request.headers.get("authorization") not in (f"Bearer {TOKEN}", f"Bearer {FRESH}"):
+        return faults.unauthenticated()
+    name = request.path.removeprefix(f"{faults.API}/")
+    if request.method == "POST":
+        return faults.reply({"build": {"id": 5139, "status": "BUILDING"}, "warnings": ["Mind the gap"]}, 201)
+    if name.startswith("downloads/"):
+        return faults.file(archive(7))
+    if "/" in name:
+        return faults.reply(row(name.split("/")[0], 7, status="FINISHED"))
+    return faults.reply(rows(name, 3))
+
+
+def carried(request: Request) -> str:
+    """All that is secret in a request."""
+    return f"{request.headers.get('authorization', '')} {request.body.decode()}".strip()
+
+
+ECHOES: dict[str, Callable[[str], Answer]] = {
+    **{
+        f"{status}": lambda said, status=status: faults.vendor(status, f"refused: {said}")
+        for status in (400, 401, 403, 404, 405, 408, 418, 429, 500, 503)
+    },
+    "long message": lambda said: faults.vendor(500, "x" * 250 + said),
+    "message in JSON": lambda said: faults.vendor(500, json.dumps({"headers": said})),
+    "web page": lambda said: faults.html(502, f"<html>{said}"),
+    "web page, cut": lambda said: faults.html(502, f"<html>{'x' * 50}{said}"),
+    "web page with 200": lambda said: faults.html(200, f"<html>{said}"),
+    "plain text": lambda said: faults.content(said.encode(), "text/plain", status=500),
+    "another shape": lambda said: faults.reply({"name": said, "id": said, "build": said}),
+    "another type": lambda said: faults.reply([{"id": said}]),
+    "broken JSON": lambda said: faults.content(f'[{{"id": "{said}'.encode(), "application/json"),
+    "redirect": lambda said: faults.redirect(f"https://elsewhere.example/?from={quote(said)}"),
+    "status line": lambda said: Answer(f"{said}".replace("\n", " ")),  # type: ignore[arg-type]
+    "strange header": lambda said: faults.reply([], headers={"X-Said": said}),
+    "Retry-After": lambda said: faults.later(503, said),
+    "Content-Type": lambda said: faults.content(b"[", said),
+    "Content-Encoding": lambda said: faults.reply([], headers={"Content-Encoding": said}),
+    "packed": lambda said: faults.zipped(faults.vendor(500, said)),
+    "packed and broken": lambda said: faults.broken_gzip(faults.reply([{"id": 1, "name": said}])),
+    "cut": lambda said: faults.cut(faults.vendor(500, said * 3)),
+    "cookie": lambda said: faults.vendor(500, "no", headers={"Set-Cookie": f"s={quote(said)}"}),
+}  # fmt: skip
+"""How a server may give back what it was sent."""
+
+DELIVERED = ("another shape", "another type", "broken JSON", "strange header", "Content-Encoding")
+"""To a fetch any bytes with status 200 are the file, which is kept as it is."""
+
+ASKED: dict[str, tuple[str, str, Callable[[Client, Path], Any]]] = {
+    "find": ("token", f"{faults.API}/builds", lambda kraft, _: kraft.builds.find()),
+    "get": ("token", f"{faults.API}/releases/7", lambda kraft, _: kraft.releases.get(7)),
+    "login": ("login", AUTHENTICATION, lambda kraft, _: kraft.builds.find()),
+    "find after a login": ("login", f"{faults.API}/projects", lambda kraft, _: kraft.projects.find()),
+    "start": ("token", f"{faults.API}/builds", lambda kraft, _: started(kraft)),
+    "wait": (
+        "token",
+        f"{faults.API}/builds/7",
+        lambda kraft, _: kraft.builds.wait(7, timeout=0, progress=False),
+    ),
+    "query": ("token", f"{faults.API}/metadata", lambda kraft, _: kraft.deliveries(project="A")),
+    "fetch": (
+        "token",
+        f"{faults.API}/downloads/7",
+        lambda kraft, folder: kraft.downloads.fetch([7], to=folder, progress=False),
+    ),
+}
+"""By which account, where the echo is, and how it is asked."""
+
+
+def started(kraft: Client) -> Any:
+    return kraft.builds.start(project_id=402, instances=[7], look_for=0)
+
+
+# --- the search ---------------------------------------------------------------------------------------
+
+
+class Watch:
+    """Remembers what can be seen of a path, and tells how much that was."""
+
+    def __init__(self, caplog: Any, capfd: Any, folder: Path) -> None:
+        self._caplog, self._capfd, self.folder = caplog, capfd, folder
+        self._shown: list[str | bytes] = []
+        self.warnings: list[warnings.WarningMessage] = []
+
+    def see(self, *things: Any) -> None:
+        for thing in things:
+            self._shown += views(thing)
+
+    def everything(self) -> list[str | bytes]:
+        for record in self._caplog.records:
+            self._shown += [repr(vars(record)), record.getMessage()]
+            if record.exc_info:
+                self._shown += views(record.exc_info[1])
+        out = self._capfd.readouterr()
+        said = [str(warning.message) for warning in self.warnings]
+        return [*self._shown, *said, self._caplog.text, out.out, out.err, *files(self.folder)]
+
+    def traces(self, words: dict[str, str] = SECRETS) -> list[str]:
+        shown = self.everything()
+        assert sum(map(len, shown)) > 1000, "next to nothing was looked at"
+        return [trace for text in shown for trace in traces(text, words)]
+
+
+@pytest.fixture
+def watch(caplog, capfd, tmp_path) -> Iterator[Watch]:
+    caplog.set_level(logging.DEBUG)
+    for name in ("urllib3", "requests", "mkframe"):
+        caplog.set_level(logging.DEBUG, name)
+    folder = tmp_path / "seen"
+    folder.mkdir()
+    made = Watch(caplog, capfd, folder)
+    with warnings.catch_warnings(record=True) as made.warnings:
+        warnings.simplefilter("always")
+        yield made
+
+
+@contextlib.contextmanager
+def visiting(url: str, account: str) -> Iterator[Client]:
+    with Client(Transport(Settings(url, **ACCOUNTS[account], **QUICK))) as client:
+        yield client
+
+
+def walk(watch: Watch, url: str, asked: str) -> None:
+    """Ask once, and look at what comes of it and at the client."""
+    account, _, ask = ASKED[asked]
+    with visiting(url, account) as kraft:
+        try:
+            watch.see(ask(kraft, watch.folder))
+        except MkframeError as error:
+            watch.see(error, error.args)
+        watch.see(kraft)
+
+
+# --- the search proves itself -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("disguise", disguises(TOKEN))
+def test_search_finds_each_disguise(name, disguise):
+    hidden = b"before " + disguises(SECRETS[name])[disguise] + b" after"
+    assert [t for t in traces(hidden) if t.startswith(f"{name} (")]
+
+
+LEAKS = {
+    "a secret that shows itself": lambda patch: patch.setattr(Secret, "__repr__", Secret.reveal),
+    "an echo that is let through": lambda patch: patch.setattr(redacting, "_redact", lambda *_: None),
+    "frames that are kept": lambda patch: patch.setattr(sending, "withheld", RedactsOnly),
+    "headers that are printed": lambda patch: patch.setattr(HTTPConnection, "debuglevel", 1),
+}
+
+
+class RedactsOnly(redacting.withheld):
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            redacting._redact(error, self._secrets())
+
+
+@pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)
+def test_search_finds_a_leak_that_is_made(leak, watch, monkeypatch):
+    leak(monkeypatch)
+    with faults.serve(lambda request: ECHOES["web page with 200"](carried(request))) as server:
+        walk(watch, server.api, "find")
+    assert watch.traces()
+
+
+@pytest.mark.parametrize("place", ["log", "print", "warning", "file", "pickle", "attrs", "widget"])
+def test_search_finds_what_is_left_in_each_place(place, watch):
+    frame = mk.read_json(b"[]")
+    frame.attrs = {"by": TOKEN} if place == "attrs" else {}
+    match place:
+        case "log":
+            logging.getLogger("urllib3").debug("%s", TOKEN)
+        case "print":
+            print(TOKEN)  # noqa: T201
+        case "warning":
+            warnings.warn(TOKEN, stacklevel=1)
+        case "file":
+            (watch.folder / ".hidden").write_text(TOKEN)
+        case "pickle":
+            watch.see(frozenset({TOKEN}))
+        case "widget":
+            watch.see(ipywidgets.VBox([ipywidgets.Text(TOKEN)]))
+    watch.see(frame, mk.read_json(b"[]"))
+    assert watch.traces()
+
+
+# --- paths --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_nothing_is_seen_where_all_goes_well(asked, watch):
+    with faults.serve(kraftwerk) as server:
+        walk(watch, server.api, asked)
+        assert any(TOKEN in carried(r) or PASSWORD in r.json()["password"] for r in server.requests)
+    assert watch.traces() == []
+
+
+CELLS = [(echo, asked) for echo in ECHOES for asked in ASKED if asked != "fetch" or echo not in DELIVERED]
+
+
+@pytest.mark.parametrize(("echo", "asked"), CELLS)
+def test_nothing_is_seen_where_the_server_gives_it_back(echo, asked, watch):
+    where = ASKED[asked][1]
+
+    def script(request: Request) -> Answer:
+        echoed = request.path == where and (asked != "start" or request.method == "POST")
+        return ECHOES[echo](carried(request)) if echoed else kraftwerk(request)
+
+    with faults.serve(script) as server:
+        walk(watch, server.api, asked)
+        assert server.to(where)
+    assert watch.traces() == []
+
+
+@pytest.mark.parametrize("echo", ["401", "web page with 200", "status line"])
+def test_nothing_is_seen_in_a_verbose_traceback(echo, watch):
+    """What IPython shows after ``%xmode Verbose``, which looks into the variables of each line."""
+    with faults.serve(lambda request: ECHOES[echo](carried(request))) as server:
+        with visiting(server.api, "login") as kraft, pytest.raises(MkframeError) as caught:
+            kraft.builds.find()
+        shown = verbose(caught.value)
+    assert "sending.py" in shown
+    assert "password" in shown
+    assert traces(shown) == []
+
+
+def test_nothing_is_seen_of_tokens_that_are_renewed(watch):
+    def expired(request: Request) -> Answer:
+        if request.path == AUTHENTICATION or request.headers["authorization"] == f"Bearer {FRESH}":
+            return kraftwerk(request)
+        return faults.vendor(401, carried(request))
+
+    with faults.serve(expired) as server, visiting(server.api, "both") as kraft:
+        watch.see(kraft.builds.find(), kraft.identity, kraft)
+        assert [r.path for r in server.requests].count(AUTHENTICATION) == 1
+    assert watch.traces() == []
+
+
+def test_an_old_token_is_known_as_well(watch):
+    """An answer that is late speaks of the token before."""
+
+    def script(request: Request) -> Answer:
+        if request.path == AUTHENTICATION:
+            return kraftwerk(request)
+        old = request.headers["authorization"] == f"Bearer {TOKEN}"
+        return faults.unauthenticated() if old else faults.vendor(500, f"was {TOKEN}")
+
+    with faults.serve(script) as server, visiting(server.api, "both") as kraft:
+        with pytest.raises(MkframeError) as caught:
+            kraft.builds.find()
+        watch.see(caught.value)
+    assert watch.traces() == []
+
+
+def test_no_address_is_in_results_and_files(watch):
+    with faults.serve(kraftwerk) as server, visiting(server.api, "login") as kraft:
+        watch.see(kraft.builds.find(), kraft.downloads.fetch([7], to=watch.folder, progress=False))
+    assert watch.traces({"e-mail": EMAIL}) == []
+    assert {p.name for p in watch.folder.iterdir()} == {"artifact.zip", ".mkframe.jsonl"}
+
+
+# --- forms and notebooks ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def form() -> Iterator[Any]:
+    made = forms.connect()
+    yield made
+    made.close()
+
+
+def entered(form: Any, url: str, way: str, word: str) -> None:
+    """Fill the form as a person does, and wait for its thread after the button."""
+    form.way.value, form.url.value = way, url
+    if way == "password":
+        form.email.value = "ada@example.org"
+    form.secret.value = word
+
+
+@pytest.mark.parametrize("word", [TOKEN, PASSWORD])
+@pytest.mark.parametrize("pressed", [False, True], ids=["entered", "pressed"])
+@pytest.mark.parametrize("server_is", ["healthy", "refusing", "broken"])
+def test_nothing_is_seen_of_the_form_that_connects(form, word, pressed, server_is, watch):
+    scripts = {
+        "healthy": kraftwerk,
+        "refusing": lambda request: faults.vendor(401, f"Wrong: {carried(request)}"),
+        "broken": lambda request: faults.html(200, carried(request)),
+    }
+    with faults.serve(scripts[server_is]) as server:
+        entered(form, server.api, "token" if word == TOKEN else "password", word)
+        assert form.model.has_secret
+        if pressed:
+            form.enter.click()
+            form.worker.close(timeout=30)
+            assert server.requests
+            assert bool(form.kraft) == (server_is == "healthy")
+        watch.see(form, form.model, vars(form.model), form.model.trait_values(), form.kraft)
+        form.close()
+    assert watch.traces() == []
+
+
+def test_nothing_is_seen_where_connecting_fails_unexpectedly(watch):
+    """A defect of ours is logged with its traceback, whose frames must not hold the word."""
+
+    def connect(**given: str) -> Client:
+        given.clear()
+        raise RuntimeError("a defect")
+
+    model = forms.ConnectModel(connect, mk.demo)
+    model.way = "token"
+    model.take_secret(TOKEN)
+    model.submit()
+    watch.see(model, model.trace)
+    assert "a defect" in model.trouble
+    assert watch.traces() == []
+
+
+CELLS_OF_A_NOTEBOOK = """
+%xmode Verbose
+import logging, os, warnings
+logging.basicConfig(level=logging.DEBUG)
+import mkframe as mk
+---
+kraft = mk.connect()
+kraft.builds.find()
+---
+kraft
+---
+kraft.downloads.fetch([7], to="artifacts")
+---
+form = mk.forms.connect()
+form.way.value, form.email.value = "password", "ada@example.org"
+form.secret.value = os.environ["MKFRAME_PASSWORD"]
+form
+---
+form.enter.click()
+form.worker.close(30)
+form.model
+---
+mk.forms.fetch_artifacts(kraft)
+---
+kraft.releases.find()
+---
+mk.connect("nonsense", token=os.environ["MKFRAME_PASSWORD"])
+---
+vars(kraft._transport)
+"""
+
+
+def test_nothing_is_seen_in_a_notebook_that_was_run_and_saved(tmp_path, monkeypatch):
+    """Errors with ``%xmode Verbose``, logs at DEBUG, forms and their state, all in one file."""
+    import nbclient
+    import nbformat
+
+    def script(request: Request) -> Answer:
+        refused = request.path == f"{faults.API}/releases"
+        return faults.vendor(500, f"Failed: {carried(request)}") if refused else kraftwerk(request)
+
+    cells = [nbformat.v4.new_code_cell(source.strip()) for source in CELLS_OF_A_NOTEBOOK.split("---")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    with faults.serve(script) as server:
+        environment = account_of(server.api) | {"PYTHONPATH": str(Path(mk.__file__).parents[1])}
+        client = nbclient.NotebookClient(
+            notebook,
+            allow_errors=True,
+            timeout=120,
+            store_widget_state=True,
+            resources={"metadata": {"path": str(tmp_path)}},
+        )
+        client.execute(env={**os.environ, **environment, "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
+    text = nbformat.writes(notebook)
+    assert all(word in text for word in ("application/vnd.jupyter.widget-state+json", "ServerError", "DEBUG"))
+    assert traces(text) == []
+    assert [trace for content in files(tmp_path) for trace in traces(content)] == []
+
+
+def account_of(url: str) -> dict[str, str]:
+    return {"MKFRAME_URL": url, "MKFRAME_EMAIL": EMAIL, "MKFRAME_PASSWORD": PASSWORD}
+
+
+# --- reports and the command line ---------------------------------------------------------------------
+
+
+def test_nothing_is_seen_of_a_report_nor_of_its_processes(tmp_path):
+    """The page, what is printed, and the command lines of all processes while the account is asked."""
+    lines: list[bytes] = []
+
+    def script(request: Request) -> Answer:
+        for path in command_lines():
+            with contextlib.suppress(OSError):  # some end in between
+                lines.append(path.read_bytes())
+        return kraftwerk(request)
+
+    with faults.serve(script) as server:
+        done = subprocess.run(
+            [sys.executable, "-m", "mkframe", "report", "--out", str(tmp_path / "out.html")],
+            env={**os.environ, **account_of(server.api), "HOME": str(tmp_path)},
+            cwd=Path(mk.__file__).parents[1],
+            capture_output=True,
+            check=False,
+            timeout=110,
+        )
+    assert done.returncode == 0, done.stderr.decode()
+    assert sys.platform != "linux" or any(b"report" in line for line in lines)
+    shown = [done.stdout, done.stderr, *lines, *files(tmp_path)]
+    assert [trace for text in shown for trace in traces(text, SECRETS | {"e-mail": EMAIL})] == []
+
+
+def command_lines() -> list[Path]:
+    """Of all processes, where the system tells them so."""
+    return list(Path("/proc").glob("[0-9]*/cmdline"))
+
+
+def test_no_option_of_the_command_line_takes_a_secret():
+    """What is written there, every user of the machine can read."""
+
+    def options(parser: argparse.ArgumentParser) -> Iterator[str]:
+        for action in parser._actions:
+            yield from (*action.option_strings, action.dest)
+            for inner in (action.choices or {}).values() if isinstance(action.choices, dict) else ():
+                yield from options(inner)
+
+    words = set(options(_parser()))
+    assert "--project" in words
+    assert not [word for word in words if any(s in word for s in ("token", "password", "secret", "email"))]
+
+
+def test_nothing_is_seen_in_the_description_of_the_api(monkeypatch):
+    for name, word in account_of("https://kraft.example/api/v1").items():
+        monkeypatch.setenv(name, word)
+    assert traces(json.dumps(openapi.document()), SECRETS | {"e-mail": EMAIL}) == []
+
+
+def test_the_description_of_the_api_refuses_an_address_with_a_password():
+    with pytest.raises(InputError, match="user name or password") as caught:
+        openapi.document(f"https://ada:{quote(PASSWORD)}@kraft.example/api/v1")
+    assert traces(str(caught.value)) == []
+
+
+# --- credentials stay at home -------------------------------------------------------------------------
+
+HOME = "https://kraft.example/api/v1"
+ELSEWHERE = {
+    "another host": "https://elsewhere.example/api/v1/builds",
+    "plain http": "http://kraft.example/api/v1/builds",
+    "another port": "https://kraft.example:8443/api/v1/builds",
+    "a host below": "https://builds.kraft.example/api/v1/builds",
+    "a host above": "https://example/api/v1/builds",
+    "a longer name": "https://kraft.example.elsewhere.example/",
+    "a name before": "https://xkraft.example/",
+    "user name": "https://kraft.example@elsewhere.example/",
+    "user name and password": "https://kraft.example:443@elsewhere.example/",
+    "name in the path": "https://elsewhere.example/kraft.example",
+    "name in the fragment": "https://elsewhere.example#@kraft.example/",
+    "name in the query": "https://elsewhere.example?@kraft.example/",
+    "backslash": "https://elsewhere.example\\@kraft.example/",
+    "full-width letter": "https://\uff4braft.example/",
+    "Cyrillic letter": "https://kr\u0430ft.example/",
+    "Turkish dotless i": "https://kraft.example\u0131/",
+    "soft hyphen": "https://kra\u00adft.example/",
+    "zero-width space": "https://kraft\u200b.example/",
+    "other full stop": "https://kraft\u3002example/",
+    "percent": "https://kraft%2eexample/",
+    "dot at the end": "https://kraft.example./",
+    "punycode": "https://xn--kraft-.example/",
+    "no scheme": "//kraft.example/api/v1/builds",
+    "another scheme": "ftp://kraft.example/api/v1/builds",
+    "web socket": "wss://kraft.example/api/v1/builds",
+    "a file": "file://kraft.example/api/v1/builds",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("url", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_the_token_goes_nowhere_else(url):
+    assert not Settings(HOME).may_receive_token(url)
+
+
+@pytest.mark.parametrize(
+    "url", [f"{HOME}/builds", "https://KRAFT.Example/x", "https://kraft.example:443/", f"{HOME}?q=@b"]
+)
+def test_the_token_goes_home(url):
+    assert Settings(HOME).may_receive_token(url)
+
+
+NOT_THIS_MACHINE = [
+    "kraft.example", "127.0.0.1.kraft.example", "localhost.kraft.example", "localhost.", "127.1", "127.0.1",
+    "2130706433", "0x7f000001", "0177.0.0.1", "0.0.0.0", "[::]", "[::ffff:10.0.0.1]", "10.0.0.1",
+    "169.254.169.254", "192.168.1.1", "128.0.0.1", "xn--localhost-", "127.0.0.1@kraft.example",
+    "localhost%2e",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", NOT_THIS_MACHINE)
+def test_plain_http_is_refused_but_on_this_machine(host):
+    with pytest.raises(InputError):
+        settings.load(f"http://{host}/api/v1", token=TOKEN)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "LOCALHOST", "[::1]"])
+def test_plain_http_serves_on_this_machine(host):
+    assert settings.load(f"http://{host}:8080/api/v1", token=TOKEN).is_on_this_machine
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("asked", ASKED)
+def test_no_other_server_is_asked(status, asked, tmp_path):
+    """The same machine by another port, by another name, and by https."""
+    with faults.serve(faults.reply([])) as other:
+        port = other.url.rpartition(":")[2]
+        places = iter(
+            [f"http://127.0.0.1:{port}/", f"//localhost:{port}/", f"https://127.0.0.1:{port}/x"] * 20
+        )
+
+        def script(request: Request) -> Answer:
+            here = request.path == ASKED[asked][1] and (asked != "start" or request.method == "POST")
+            return faults.redirect(next(places), status) if here else kraftwerk(request)
+
+        with faults.serve(script) as server, visiting(server.api, ASKED[asked][0]) as kraft:
+            for _ in range(3):
+                with contextlib.suppress(MkframeError):
+                    ASKED[asked][2](kraft, tmp_path)
+        assert len(server.to(ASKED[asked][1])) >= 3
+        assert other.connections == 0
+
+
+def test_cookies_are_neither_kept_nor_sent():
+    with faults.serve(faults.reply([], headers={"Set-Cookie": "session=1; Path=/"})) as server:
+        with visiting(server.api, "token") as kraft:
+            kraft.builds.find()
+            kraft.builds.find()
+        assert [r.headers.get("cookie") for r in server.requests] == [None, None]
