@@ -8,6 +8,7 @@ import pytest
 from mkframe import report
 from mkframe.__main__ import main
 from mkframe.errors import InputError, NotFound
+from tests import pages
 from tests.rows import body, row
 
 DAY = "2026-03-{:02d}T0{}:00:00.000Z"
@@ -75,6 +76,42 @@ def test_warning_is_a_note_at_the_end_and_not_a_path(tmp_path):
     assert "Column 'user_id' is never null in the reference, but 1 of 13 rows are" in plain(page)
     assert "SchemaWarning" not in page
     assert ".py" not in page
+
+
+@pytest.fixture(scope="module")
+def odd_page(tmp_path_factory):
+    """A history of ten millennia, with words that are longer and stranger than any."""
+    hostile = "</script><script>alert(1)</script>\x1b[31m\u202e\x00$\\frac{a}$\n"
+    first = {"build_start": "0001-01-01T00:00:00.000Z", "build_end": "9999-12-31T23:59:59.999Z"}
+    last = {"build_start": "9999-12-31T23:59:59.999Z", "build_end": None}
+    builds = [
+        *history(),
+        row("builds", 21, status="x" * 10**6, **first),
+        row("builds", 22, status=hostile, message="y" * 10**6, **{hostile[:9]: hostile}, **last),
+        row("builds", 22, build_start=None, build_end=None, customer_id=None),
+    ]
+    folder = tmp_path_factory.mktemp("odd")
+    (folder / "builds.json").write_bytes(body(builds))
+    parameters = {"project": None, "source": str(folder / "builds.json"), "tz": "Europe/Vienna"}
+    return report.write(folder / "out.html", parameters).read_text()
+
+
+def test_builds_of_millennia_do_not_end_a_report(odd_page):
+    assert "15 builds started from 1 January 1 to 31 December 9999" in plain(odd_page)
+    assert odd_page.count("data:image/png;base64,") == 8
+
+
+@pytest.mark.parametrize("name", ["page", "odd_page"])
+def test_page_is_whole_and_nothing_in_it_is_unescaped(name, request):
+    made = request.getfixturevalue(name)
+    assert pages.faults(made if isinstance(made, str) else made[0]) == []
+
+
+@pytest.mark.parametrize(
+    "fault", ["<script></script>", "<p>", "</b>", "<img src='http://x'>", "<p onclick=x>", "\x1b"]
+)
+def test_a_fault_in_a_page_is_noticed(fault):
+    assert pages.faults(f"<main><h1>Builds</h1>{fault}</main>")
 
 
 def test_no_builds_give_a_page_that_says_so(tmp_path):

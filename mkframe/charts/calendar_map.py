@@ -34,6 +34,7 @@ _MOST_DAYS = 3_650
 Days: TypeAlias = NDArray[np.datetime64]
 
 
+@c.says_if_far_apart("Builds and failures, day by day")
 def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> Axes:
     """Draw each day as a square: its area is the number of builds, its colour the share that failed.
 

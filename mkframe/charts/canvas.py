@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import textwrap
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, ParamSpec, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,8 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
+from mkframe.charts.words import printable
 from mkframe.errors import InputError
-from mkframe.metrics.cells import EVERY, Every, edges
+from mkframe.metrics.cells import EVERY, Every, FarApart, edges
 from mkframe.metrics.text import count_text, duration_text
 
 __all__ = [
@@ -42,8 +45,12 @@ __all__ = [
     "label_ends",
     "label_rows",
     "say",
+    "says_if_far_apart",
     "strip",
 ]
+
+P = ParamSpec("P")
+Chart: TypeAlias = Callable[P, Axes]
 
 COLOURS = {"FINISHED": "#0072B2", "FAILED": "#D55E00", "CANCELED": "#E2B4CB", "BUILDING": "#56B4E9"}
 """One colour per status, which colour-blind readers can tell apart: Okabe and Ito's, CANCELED lightened."""
@@ -169,11 +176,36 @@ def bounds(table: pd.DataFrame, every: Every) -> NDArray[np.float64]:
     """Place the bounds of the periods of a table on a date axis, in the table's own zone."""
     days = edges(pd.DatetimeIndex(table.index), every)
     if len(days) > _MOST_PERIODS or (days < _FIRST_DAY).any() or (days > _LAST_DAY).any():
-        raise InputError(
-            f"The builds lie from {days[0]} to {days[-1]}, too far apart to draw every {EVERY[every]}.",
-            hint="Choose longer periods, or leave out builds with a wrong build_start.",
-        )
+        raise FarApart(f"Not every {EVERY[every]} from {days[0]} to {days[-1]} can be drawn.")
     return date_numbers(days)
+
+
+def says_if_far_apart(title: str) -> Callable[[Chart[P]], Chart[P]]:
+    """Make a chart say so where its builds lie too far apart to be drawn, so that a report goes on."""
+
+    def decorate(chart: Chart[P]) -> Chart[P]:
+        @functools.wraps(chart)
+        def drawn(*args: P.args, **kwargs: P.kwargs) -> Axes:
+            try:
+                return chart(*args, **kwargs)
+            except FarApart:
+                given = inspect.signature(chart).bind(*args, **kwargs).arguments
+                return say(canvas(given.get("ax")), title, _far_apart(given["builds"]["build_start"]))
+
+        return drawn
+
+    return decorate
+
+
+def _far_apart(starts: pd.Series[Any]) -> str:
+    """Name the first and the last build, one of which is likely to have a wrong start."""
+    known = starts.dropna().sort_values()
+    first, last = (f"{printable(known.index[at])} on {known.iloc[at].isoformat()[:10]}" for at in (0, -1))
+    return (
+        "The builds lie too far apart, or too far off, to draw every period: "
+        f"the first is {first}, the last {last}. Left out: {count_text(len(known), 'build')}. "
+        "Choose longer periods, or leave out builds with a wrong build_start."
+    )
 
 
 def date_axis(ax: Axes, limits: NDArray[np.float64], every: Every, tz: str) -> None:

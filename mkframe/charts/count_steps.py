@@ -22,6 +22,7 @@ _MOST_WORDS = 4
 _PLAIN, _PALE = "#7D8FA3", "#C9CFD6"
 
 
+@c.says_if_far_apart("How builds ended")
 def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes | None = None) -> Axes:
     """Draw the builds of each period, stacked by status.
 
@@ -72,6 +73,7 @@ def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes
     return ax
 
 
+@c.says_if_far_apart("Builds per day")
 def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes | None = None) -> Axes:
     """Draw the builds per day in each period.
 
@@ -156,7 +158,7 @@ def _stack(ax: Axes, table: pd.DataFrame, limits: NDArray[np.float64]) -> NDArra
     for word in table.columns:
         top = base + table[word].to_numpy("float64")
         look = c.bar_look(word, hatched=len(table) <= _MOST_HATCHED)
-        ax.stairs(top, limits, baseline=base, fill=True, **look).set_gid(word)
+        ax.stairs(top, limits, baseline=base, fill=True, **look).set_gid(printable(word))
         ax.stairs(top, limits, baseline=None, color="white", linewidth=0.7)
         number = int(table[word].sum())
         text = f"{printable(word, 24)}   {count_text(number)} ({percent_text(number / builds)})"

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.words import left_out, noun, printable
-from mkframe.metrics.cells import EVERY, By, Every
+from mkframe.metrics.cells import EVERY, By, Every, local_times
+from mkframe.metrics.inputs import status_of
 from mkframe.metrics.text import count_text, duration_text
 
 __all__ = ["FEWEST", "durations"]
@@ -30,6 +31,7 @@ _GROUPS = (
 _MOST_WORDS = 4
 
 
+@c.says_if_far_apart("How long builds take")
 def durations(
     builds: pd.DataFrame,
     every: Every = "W",
@@ -102,7 +104,7 @@ def durations(
 
 
 def _left_out(builds: pd.DataFrame, table: pd.DataFrame, statuses: Sequence[str] | None) -> str:
-    words = builds.loc[builds["build_start"].notna(), "status"].value_counts()
+    words = status_of(builds)[builds["build_start"].notna().to_numpy(bool)].value_counts()
     others = words.drop(["BUILDING", *(words.index if statuses is None else statuses)], errors="ignore")
     return left_out(
         (int(table["running"].sum()), "running"),
@@ -175,8 +177,7 @@ def _quantile_lines(
 def _singles(
     rows: pd.DataFrame, n: NDArray[np.int64], limits: NDArray[np.float64], tz: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    started = rows["build_start"].dt.tz_convert(tz).dt.tz_localize(None).to_numpy("datetime64[us]")
-    x = c.date_numbers(started)
+    x = c.date_numbers(local_times(rows["build_start"], tz))
     few = n[np.searchsorted(limits, x, side="right") - 1] < FEWEST
     return x[few], np.maximum(rows["seconds"].to_numpy("float64")[few], c.SHORTEST)
 

@@ -15,6 +15,7 @@ from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.duration_lines import FEWEST
 from mkframe.charts.words import ends_first, left_out, noun
+from mkframe.metrics.inputs import status_of
 from mkframe.metrics.text import count_text
 
 __all__ = ["duration_by_instances"]
@@ -66,7 +67,7 @@ def duration_by_instances(
     what = noun(statuses)
     title = f"Duration of {what} by number of instances"
     missing = left_out(
-        (int((builds["status"] == "BUILDING").sum()), "running"),
+        (int((status_of(builds) == "BUILDING").sum()), "running"),
         (len(rows) - len(counted), "without instances"),
         (ends_first(builds), "that end before they start"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.words import ends_first, left_out, printable
-from mkframe.metrics.cells import BY, local_days
+from mkframe.metrics.cells import BY, local_days, local_times
+from mkframe.metrics.inputs import status_of
 from mkframe.metrics.text import count_text, duration_text
 
 __all__ = ["longest"]
@@ -63,14 +65,14 @@ def longest(
     local_days(builds, tz)
     ax = c.canvas(ax, height=1.6 + 0.3 * max(len(rows), 3))
     title = f"The {count_text(len(rows))} longest builds" if len(rows) != 1 else "The longest build"
-    running = int((builds["status"] == "BUILDING").sum())
+    running = int((status_of(builds) == "BUILDING").sum())
     if not len(rows):
         return c.say(ax, "The longest builds", f"No build has ended. {left_out((running, 'running'))}")
     seconds = rows["duration"].dt.total_seconds().to_numpy("float64")
-    _bars(ax, rows["status"], seconds)
-    c.label_rows(
-        ax, np.arange(len(rows), dtype="float64"), [_row_label(row, tz) for row in rows.itertuples()]
-    )
+    _bars(ax, status_of(rows), seconds)
+    starts = local_times(rows["build_start"], tz).tolist()
+    labels = [_row_label(row, start) for row, start in zip(rows.itertuples(), starts, strict=True)]
+    c.label_rows(ax, np.arange(len(rows), dtype="float64"), labels)
     measured = int((metrics.duration(builds) >= pd.Timedelta(0)).sum())
     said = f"Of {count_text(measured, 'build')} with a duration. At the left: id, start ({tz}) and pattern."
     missing = left_out((running, "running"), (ends_first(builds), "that end before they start"))
@@ -94,8 +96,9 @@ def _bars(ax: Axes, statuses: pd.Series[str], seconds: NDArray[np.float64]) -> N
     ax.spines["bottom"].set_visible(False)
 
 
-def _row_label(row: object, tz: str) -> str:
-    start = row.build_start.tz_convert(tz)  # type: ignore[attr-defined]
-    names: list[object] = next((getattr(row, name) for name in BY["pattern"] if hasattr(row, name)), [])
-    pattern = printable(", ".join(map(str, names or [])), 28)
+def _row_label(row: object, start: datetime) -> str:
+    cell = next((getattr(row, name) for name in BY["pattern"] if hasattr(row, name)), None)
+    if not isinstance(cell, list | tuple | np.ndarray):  # of an exploded or joined frame
+        cell = [] if pd.isna(cell) else [cell]
+    pattern = printable(", ".join(map(str, cell)), 28)
     return f"{row.Index}   {start.day} {start:%b %Y %H:%M}   {pattern}"  # type: ignore[attr-defined]

@@ -27,6 +27,7 @@ _DIVISION = {
 }
 
 
+@c.says_if_far_apart("Failure rate")
 def failure_rate(
     builds: pd.DataFrame,
     every: Every = "W",

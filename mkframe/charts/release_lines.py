@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.words import left_out, printable
+from mkframe.metrics.cells import local_times
 from mkframe.metrics.inputs import check_zone
 from mkframe.metrics.text import count_text
 
@@ -65,7 +68,8 @@ def releases(
     if not len(table):
         return c.say(c.canvas(ax), title, "There are no releases.")
     shown = table.tail(_MOST) if len(table) > _MOST else table
-    ax = c.canvas(ax, height=1.9 + 0.3 * (len(shown) + shown["group_id"].nunique() - 1))
+    groups = shown["group_id"].nunique(dropna=False)
+    ax = c.canvas(ax, height=1.9 + 0.3 * (len(shown) + groups - 1))
     times = ["start_date", "end_date", "first_build", "last_build"]
     start, end, first, last = (_numbers(shown[name], tz) for name in times)
     known = np.concatenate([start, end, first, last])
@@ -86,8 +90,8 @@ def releases(
 
 def _rows(ax: Axes, table: pd.DataFrame) -> NDArray[np.float64]:
     """Place and name the rows; where there are several groups, each begins with a row that names it."""
-    groups = table["group_id"].to_numpy()
-    is_first = np.append(True, groups[1:] != groups[:-1])
+    groups = [None if pd.isna(group) else int(group) for group in table["group_id"]]
+    is_first = np.array([place == 0 or group != groups[place - 1] for place, group in enumerate(groups)])
     rows = np.arange(len(table), dtype="float64")
     names = [_name(row) for row in table.itertuples()]
     if is_first.sum() == 1:
@@ -95,7 +99,7 @@ def _rows(ax: Axes, table: pd.DataFrame) -> NDArray[np.float64]:
         return rows
     rows += np.cumsum(is_first)
     headers = dict(
-        zip(rows[is_first] - 1, (f"Release group {group}" for group in groups[is_first]), strict=True)
+        zip(rows[is_first] - 1, map(_group_name, itertools.compress(groups, is_first)), strict=True)
     )
     labels = dict(sorted((headers | dict(zip(rows, names, strict=True))).items()))
     c.label_rows(ax, np.array(list(labels)), list(labels.values()))
@@ -104,8 +108,12 @@ def _rows(ax: Axes, table: pd.DataFrame) -> NDArray[np.float64]:
     return rows
 
 
+def _group_name(group: int | None) -> str:
+    return "No release group" if group is None else f"Release group {group}"
+
+
 def _numbers(times: pd.Series, tz: str) -> NDArray[np.float64]:
-    local = times.dt.tz_convert(tz).dt.tz_localize(None).to_numpy("datetime64[us]")
+    local = local_times(times, tz)
     # dates such as 9999-12-31 stand for no date, and would squeeze all others into a corner
     is_date = (local >= np.datetime64("1900-01-01")) & (local < np.datetime64("2200-01-01"))
     return c.date_numbers(np.where(is_date, local, np.datetime64("NaT")))

@@ -19,11 +19,11 @@ import msgspec
 import numpy as np
 
 from mkframe.errors import SchemaError, SchemaWarning
-from mkframe.frames.columns import INT64, STORAGE, Piece
+from mkframe.frames.columns import INT64, STORAGE, SURROGATE, Piece
 from mkframe.frames.packing import Surprise, pack, text
 from mkframe.schema import Field
 
-__all__ = ["check"]
+__all__ = ["check", "shown"]
 
 _UNIX = dt.datetime(1970, 1, 1)
 
@@ -87,11 +87,14 @@ def _at_once(field: Field, values: Sequence[Any], download: type[msgspec.Struct]
     if field.type == "any":
         return Piece(values)
     if field.type == "downloads":
-        return pack(field, msgspec.convert(values, list[list[download] | None]))  # type: ignore[valid-type]
+        lists = msgspec.convert(values, list[list[download] | None])  # type: ignore[valid-type]
+        if not all(map(_whole, lists)):
+            raise Surprise
+        return pack(field, lists)
     items = _flat(values) if field.type in ("ints", "strs") else values
     if not set(map(type, items)) <= _PROMISED[field.type]:
         raise Surprise
-    if str in _PROMISED[field.type] and _SURROGATE.search("".join(filter(None, items))):
+    if str in _PROMISED[field.type] and SURROGATE.search("".join(filter(None, items))):
         raise Surprise
     if field.type == "ints" and items and not (min(items) in INT64 and max(items) in INT64):
         raise Surprise
@@ -108,12 +111,25 @@ _REFUSED = object()
 
 
 def _refusal(field: Field, key: Any, value: Any) -> SchemaError:
-    shown = repr(value)
-    shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
     return SchemaError(
-        f"Column {field.name!r}, row {key!r}: {shown} is not {_EXPECTED[field.type]}.",
+        f"Column {field.name!r}, row {shown(key)}: {shown(value)} is not {_EXPECTED[field.type]}.",
         hint="The server sends something that its reference does not promise; nothing was loaded.",
     )
+
+
+def shown(value: Any) -> str:
+    """Write the start of a value, however long, large or deep it is.
+
+    Examples
+    --------
+    >>> shown("x" * 200)[-6:], shown(10**5000)
+    ('xxx...', 'a value of type int')
+    """
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 _EXPECTED = {
@@ -138,22 +154,25 @@ def _truth(value: Any) -> Any:
     return bool(value) if type(value) in (bool, int) and value in (0, 1) else _REFUSED
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which UTF-8 and so Arrow cannot hold
-
-
 def _text(value: Any) -> Any:
-    return value if isinstance(value, str) and not _SURROGATE.search(value) else _REFUSED
+    return value if isinstance(value, str) and not SURROGATE.search(value) else _REFUSED
 
 
 _BELOW_MICROSECONDS = re.compile(r"[.,]\d{6}0*[1-9]")
-_ZONED = re.compile(r"[T ].*(?:Z|z|[+-]\d{2}(?::?\d{2})*)$")
+_ISO = re.compile(
+    r"(?:\d{4}-\d\d-\d\d|\d{8}|\d{4}-W\d\d(?:-\d)?|\d{4}W\d\d\d?)"
+    r"(?:[T ](?:\d\d(?::\d\d(?::\d\d(?:[.,]\d+)?)?)?|\d{4}(?:\d\d(?:[.,]\d+)?)?)"
+    r"(?P<zone>Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+"""Python reads more: any sign between day and time, so the zone of 2026-04-02-05:00 as its hour."""
 
 
 def _instant(value: Any) -> Any:
-    if not isinstance(value, str) or _BELOW_MICROSECONDS.search(value):
+    if not isinstance(value, str) or not _ISO.fullmatch(value) or _BELOW_MICROSECONDS.search(value):
         return _REFUSED
     try:
-        time = dt.datetime.fromisoformat(value)
+        time = dt.datetime.fromisoformat(value.upper())
         return time if time.tzinfo is None else time.astimezone(dt.UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         return _REFUSED
@@ -177,7 +196,7 @@ def _some_odd_times(field: Field, values: Sequence[Any], keys: Sequence[Any]) ->
 
 
 def _tell_zoneless(field: Field, values: Sequence[Any]) -> None:
-    zoneless = [v for v in values if v is not None and not _ZONED.search(v)]
+    zoneless = [v for v in values if v is not None and not _ISO.fullmatch(v)["zone"]]  # type: ignore[index]
     if zoneless:
         warnings.warn(
             f"Column {field.name!r}: {len(zoneless)} times such as {zoneless[0]!r} name no time zone; "
@@ -200,11 +219,17 @@ def _list(check_one: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _downloads(download: type[msgspec.Struct]) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         try:
-            return msgspec.convert(value, list[download])  # type: ignore[valid-type]
+            converted = msgspec.convert(value, list[download])  # type: ignore[valid-type]
+            return converted if _whole(converted) else _REFUSED
         except msgspec.ValidationError:
             return _REFUSED
 
     return convert
+
+
+def _whole(downloads: Sequence[msgspec.Struct] | None) -> bool:
+    texts = [v for one in downloads or () for v in msgspec.structs.astuple(one) if type(v) is str]
+    return not SURROGATE.search("".join(texts))
 
 
 def _as_it_is(value: Any) -> Any:

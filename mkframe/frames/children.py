@@ -6,6 +6,7 @@ build must stay one row; these functions open them.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import operator
 import warnings
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mkframe.errors import InputError, SchemaWarning
+from mkframe.frames.checking import shown
 from mkframe.frames.columns import Array
 from mkframe.frames.gathering import Columns
 from mkframe.frames.structs import download_fields
@@ -146,16 +148,13 @@ def _rows(table: Table, places: Array) -> pd.DataFrame:
 def _cells(builds: pd.DataFrame) -> tuple[Array, Array]:
     """Cells that hold downloads, and the ids of their builds."""
     cells = _column(builds, "downloads").to_numpy()
-    ids = builds.index.to_numpy(dtype=np.int64)
+    ids = _ids(builds)
     if set(map(type, cells)) == {Downloads}:
         return cells, ids
     given = pd.notna(cells)
     for cell in cells[given]:
         if not isinstance(cell, Downloads):
-            raise InputError(
-                f"The column 'downloads' holds {cell!r:.80}, which find() did not put there.",
-                hint="Give a frame of builds, as kraft.builds.find() or mk.read_json() returns it.",
-            )
+            raise _stranger("downloads", cell)
     return cells[given], ids[given]
 
 
@@ -164,19 +163,48 @@ def _no_downloads() -> Table:
 
 
 def _bridge(builds: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
-    lists = [items or () for items in _column(builds, column).to_numpy()]
-    counts = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
-    items = list(itertools.chain.from_iterable(lists))
-    ids = np.repeat(builds.index.to_numpy(dtype=np.int64), counts)
-    return pd.DataFrame({"build_id": ids, name: np.array(items, dtype=np.int64)})
+    cells: Any = _column(builds, column).to_numpy(dtype=object)
+    if not set(map(type, cells)) <= {list}:
+        cells = [_list(column, cell) for cell in cells]
+    counts = np.fromiter(map(len, cells), dtype=np.int64, count=len(cells))
+    items = np.array(list(itertools.chain.from_iterable(cells)) or np.empty(0, dtype=np.int64))
+    if items.dtype != np.int64:
+        raise _stranger(column, items)
+    return pd.DataFrame({"build_id": np.repeat(_ids(builds), counts), name: items})
+
+
+def _list(column: str, cell: Any) -> Any:
+    if isinstance(cell, list | tuple | np.ndarray):  # Parquet gives arrays back
+        return cell
+    if pd.api.types.is_scalar(cell) and pd.isna(cell):
+        return ()
+    raise _stranger(column, cell)
+
+
+def _ids(builds: pd.DataFrame) -> Array:
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        ids = np.empty(0) if builds.index.hasnans else builds.index.to_numpy(dtype=np.int64)
+        if len(ids) == len(builds) and (builds.index == ids).all():
+            return ids
+    raise InputError(
+        "The index of the frame holds what is no id of a build.",
+        hint=f"builds[builds.index.notna()]. {_HINT}",
+    )
+
+
+_HINT = "Give a frame of builds, as kraft.builds.find() or mk.read_json() returns it."
+
+
+def _stranger(column: str, value: Any) -> InputError:
+    return InputError(
+        f"The column {column!r} holds {shown(value)}, which find() did not put there.", hint=_HINT
+    )
 
 
 def _column(builds: pd.DataFrame, column: str) -> pd.Series[Any]:
-    if column not in builds.columns:
-        raise InputError(
-            f"The frame has no column {column!r}.",
-            hint="Give a frame of builds, as kraft.builds.find() or mk.read_json() returns it.",
-        )
+    held = list(builds.columns).count(column)
+    if held != 1:
+        raise InputError(f"The frame has {held or 'no'} column{'s' * (held > 1)} {column!r}.", hint=_HINT)
     if builds.index.name != "id":
         raise InputError(
             f"The frame is indexed by {builds.index.name!r}, not by the id of the builds.",

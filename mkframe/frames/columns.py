@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import itertools
+import re
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
@@ -23,7 +24,7 @@ from pandas.api.internals import create_dataframe_from_blocks  # type: ignore[im
 from mkframe.errors import SchemaWarning
 from mkframe.schema import Field
 
-__all__ = ["DTYPES", "INT64", "STORAGE", "Column", "Piece", "assemble", "dtype_of"]
+__all__ = ["DTYPES", "INT64", "STORAGE", "SURROGATE", "Column", "Piece", "assemble", "dtype_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -51,6 +52,8 @@ STORAGE = {
 """What the values of a type are kept in; all others are Python objects."""
 
 INT64 = range(-(2**63), 2**63)
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character, which UTF-8 and so Arrow cannot hold."""
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
@@ -203,5 +206,7 @@ def _inferred(values: Array) -> Array | ExtensionArray:
     kinds = {"integer": "Int64", "floating": "Float64", "boolean": "boolean", "string": "str"}
     kind = kinds.get(pd.api.types.infer_dtype(values))
     if kind is None or (kind == "Int64" and any(v is not None and v not in INT64 for v in values)):
+        return values
+    if kind == "str" and SURROGATE.search("".join(filter(None, values))):
         return values
     return _extension(values, kind)

@@ -21,7 +21,7 @@ import msgspec
 import pandas as pd
 
 from mkframe.errors import SchemaError, UnexpectedBody
-from mkframe.frames.checking import check
+from mkframe.frames.checking import check, shown
 from mkframe.frames.columns import Piece, assemble
 from mkframe.frames.gathering import Columns
 from mkframe.frames.packing import Surprise, in_columns, pack
@@ -34,7 +34,8 @@ _FIRST_CUT = 1 << 16
 _CUT = 1 << 20
 _MOST_EXTRAS = 1000
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_UNFIT = re.compile(r'["\\\x00-\x1f]')
+_UNFIT = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
+_SPACE = b" \t\n\r"
 _BOUNDARY = re.compile(rb"\}\s*,\s*\{")
 
 
@@ -102,9 +103,12 @@ def decode_row(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
     [1]
     """
     whole = body if isinstance(body, bytes) else b"".join(body)
-    if whole.lstrip()[:1] != b"{":
+    if whole.lstrip(_SPACE)[:1] != b"{":
         raise not_as_promised(whole, "one object")
-    return decode(resource, b"[" + whole + b"]")
+    frame = decode(resource, b"[" + whole + b"]")
+    if len(frame) != 1:
+        raise not_as_promised(whole, "one object", f" but {len(frame)} of them")
+    return frame
 
 
 def from_rows(resource: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -181,8 +185,9 @@ class _Cutter:
 
     def _open(self, buffer: bytearray) -> bool:
         """Drop what stands before the opening bracket, once that is there."""
-        head = buffer[:256].lstrip()
-        if not head:
+        while buffer and not (head := buffer[:256].lstrip(_SPACE)):
+            del buffer[:256]
+        if not buffer:
             return False
         if head[:1] != b"[":
             raise not_as_promised(bytes(buffer), "an array of rows")
@@ -258,8 +263,7 @@ class _Reader:
     def carefully(self, rows: list[Any]) -> list[Piece]:
         for number, row in enumerate(rows):
             if not isinstance(row, dict):
-                shown = repr(row)[:80]
-                raise SchemaError(f"Row {self.count + number} is not an object but {shown}.", hint=_HINT)
+                raise SchemaError(f"Row {self.count + number} is not an object but {shown(row)}.", hint=_HINT)
         self._learn(rows)
         keys = [row.get(self.key) for row in rows]
         for number, key in enumerate(keys):
@@ -284,8 +288,8 @@ class _Reader:
         if not extras and not nested:
             return
         for name in (*extras, *nested):
-            if _UNFIT.search(name):
-                raise SchemaError(f"The answer has a field with the name {name[:80]!r}.", hint=_HINT)
+            if not isinstance(name, str) or _UNFIT.search(name):
+                raise SchemaError(f"The answer has a field with the name {shown(name)}.", hint=_HINT)
         self.shape = self.shape.learn(extras, nested)
         if len(self.shape.extras) + len(self.shape.nested) > _MOST_EXTRAS:
             raise SchemaError(f"The answer has more than {_MOST_EXTRAS} unknown fields.", hint=_HINT)

@@ -93,6 +93,7 @@ _LOWEST = np.frombuffer(b"0000-00-00T00:00:00.000Z\n", dtype=np.uint8)
 _HIGHEST = np.frombuffer(b"9999-99-99T99:99:99.999Z\n", dtype=np.uint8)
 _WIDTH = len(_LOWEST)
 _RANGE = _HIGHEST - _LOWEST
+_FIRST = np.datetime64("0001-01-01T00:00:00")  # numpy knows years before, which pandas cannot show
 
 
 def _instants(values: Sequence[Any]) -> Piece:
@@ -114,6 +115,8 @@ def _instants(values: Sequence[Any]) -> Piece:
         times = without_zone.ravel().astype("datetime64[us]")
     except ValueError as error:
         raise Surprise from error
+    if len(times) and times.min() < _FIRST:
+        raise Surprise
     if missing is not None:
         times[missing] = np.datetime64("NaT")
     return Piece(times)

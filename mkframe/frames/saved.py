@@ -12,7 +12,7 @@ import pandas as pd
 
 from mkframe import schema
 from mkframe.errors import InputError
-from mkframe.frames.decoding import decode
+from mkframe.frames.decoding import decode, decode_row
 
 __all__ = ["read_json"]
 
@@ -53,9 +53,7 @@ def read_json(source: str | PathLike[str] | bytes | IO[bytes], resource: str = "
             f"There is no resource {resource!r} to read.", hint=f"Choose from {', '.join(readable)}."
         )
     body = _unzipped(_bytes(source)).removeprefix(_BOM)
-    if body.lstrip()[:1] == b"{":
-        body = b"[" + body + b"]"
-    return decode(resource, body)
+    return decode_row(resource, body) if body.lstrip()[:1] == b"{" else decode(resource, body)
 
 
 def _bytes(source: str | PathLike[str] | bytes | IO[bytes]) -> bytes:
@@ -64,13 +62,19 @@ def _bytes(source: str | PathLike[str] | bytes | IO[bytes]) -> bytes:
     if isinstance(source, str | PathLike):
         try:
             return Path(fspath(source)).expanduser().read_bytes()
-        except OSError as error:
+        except (OSError, ValueError, RuntimeError) as error:  # no such file, no such path, no such home
+            reason = getattr(error, "strerror", None) or error
             raise InputError(
-                f"The file {fspath(source)!r} cannot be read: {error.strerror or error}.",
+                f"The file {fspath(source)!r:.200} cannot be read: {reason}.",
                 hint="Check the path; it is taken from the folder that Python runs in.",
             ) from error
+    if not hasattr(source, "read"):
+        raise InputError(
+            f"There is nothing to read in {type(source).__name__}.",
+            hint="Give a path, the bytes of an answer, or a file that is open for reading.",
+        )
     content = source.read()
-    return content.encode() if isinstance(content, str) else content
+    return content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
 
 
 def _unzipped(content: bytes) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -75,6 +76,10 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
         return Shape(self.resource, (*self.extras, *extras), (*self.nested, *nested))
 
 
+_TAKEN = re.compile(r"__|learned$|field_")
+"""Keys that cannot be attributes too, since Python, msgspec or this module call theirs so."""
+
+
 class _Download(msgspec.Struct, frozen=True, gc=False):
     """What every download type has in common: pickle finds its type again by its learned keys."""
 
@@ -113,7 +118,8 @@ def download_type(nested: tuple[str, ...]) -> type[msgspec.Struct]:
     attributes: list[tuple[str, Any, Any]] = []
     names = {}
     for number, field in enumerate(download_fields(nested)):
-        attribute = field.name if field.name.isidentifier() else f"field_{number}"
+        is_free = field.name.isidentifier() and not _TAKEN.match(field.name)
+        attribute = field.name if is_free else f"field_{number}"
         names[attribute] = field.name
         attributes.append((attribute, _TYPES[field.type] | None, None))
     return msgspec.defstruct(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -12,7 +13,21 @@ from numpy.typing import NDArray
 from mkframe.errors import InputError
 from mkframe.metrics.inputs import check_word, check_zone, need
 
-__all__ = ["BY", "EVERY", "NONE", "By", "Cells", "Every", "cells", "edges", "local_days", "memberships"]
+__all__ = [
+    "BY",
+    "EVERY",
+    "NONE",
+    "By",
+    "Cells",
+    "Every",
+    "FarApart",
+    "cells",
+    "edges",
+    "local_days",
+    "local_times",
+    "memberships",
+    "unnamed",
+]
 
 Every: TypeAlias = Literal["D", "W", "M", "Q"]
 By: TypeAlias = Literal["pattern", "release", "project", "user"]
@@ -31,6 +46,11 @@ BY = {
 NONE = "(none)"
 """The group of builds that name no pattern, release or project."""
 _MOST_CELLS = 2_000_000
+_SECOND_DAY, _LAST_DAY = np.datetime64("0001-01-02"), np.datetime64("9999-12-31")
+
+
+class FarApart(InputError):
+    """The builds lie so far apart that there would be too many periods."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +112,7 @@ def cells(builds: pd.DataFrame, every: Every | None, by: By | None, tz: str) -> 
     if by is None:
         placed = np.flatnonzero(code >= 0)
         return Cells(index, placed, code[placed])
-    groups, row, group = memberships(builds, by)
+    groups, row, group, _ = memberships(builds, by)
     _check_size(len(groups) * len(periods))
     has_period = code[row] >= 0
     product = pd.MultiIndex.from_product([groups, index], names=[by, "period"])
@@ -110,29 +130,61 @@ def local_days(builds: pd.DataFrame, tz: str) -> Days:
     """
     check_zone(tz)
     need(builds, ["build_start"])
-    local = builds["build_start"].dt.tz_convert(tz).dt.tz_localize(None)
-    days: Days = local.to_numpy("datetime64[us]").astype("datetime64[D]")
+    days: Days = local_times(builds["build_start"], tz).astype("datetime64[D]")
     return days
 
 
-def memberships(builds: pd.DataFrame, by: By) -> tuple[pd.Index[str], NDArray[np.intp], NDArray[np.intp]]:
-    """List the groups and, for each pair of build and group, the row and the group's place.
+def local_times(times: pd.Series, tz: str) -> NDArray[np.datetime64]:
+    """Give the wall clock of a zone; that of UTC on the first and last day of the calendar.
 
     Examples
     --------
-    >>> groups, row, group = memberships(pd.DataFrame({"patterns": [[808, 9], []]}), "pattern")
-    >>> groups.tolist(), row.tolist(), group.tolist()
-    (['9', '808', '(none)'], [0, 0, 1], [0, 1, 2])
+    >>> times = pd.Series(pd.to_datetime(["2026-04-01T23:00Z", "9999-12-31T23:00Z"], utc=True))
+    >>> local_times(times, "Europe/Vienna").astype("datetime64[h]").astype(str).tolist()
+    ['2026-04-02T01', '9999-12-31T23']
+    """
+    utc = times.to_numpy("datetime64[us]")
+    is_edge = (utc < _SECOND_DAY) | (utc >= _LAST_DAY)  # beyond them there is no date in Python
+    inside = times.mask(is_edge) if is_edge.any() else times
+    local = inside.dt.tz_convert(tz).dt.tz_localize(None).to_numpy("datetime64[us]")
+    return np.where(is_edge, utc, local)
+
+
+def memberships(
+    builds: pd.DataFrame, by: By
+) -> tuple[pd.Index[str], NDArray[np.intp], NDArray[np.intp], int]:
+    """List the groups; for each pair of build and group, the row and the group's place; how many have names.
+
+    Examples
+    --------
+    >>> groups, row, group, named = memberships(pd.DataFrame({"patterns": [[808, 9], []]}), "pattern")
+    >>> groups.tolist(), row.tolist(), group.tolist(), named
+    (['9', '808', '(none)'], [0, 0, 1], [0, 1, 2], 2)
     """
     column = next((name for name in BY[by] if name in builds.columns), BY[by][-1])
     need(builds, [column])
     flat = builds[column].reset_index(drop=True).explode()
     group, found = pd.factorize(flat, sort=True)
-    names = [str(name) for name in found] + ([NONE] if (group < 0).any() else [])
+    names = [str(name) for name in found]
+    names += [unnamed(names)] if (group < 0).any() else []
     # a build that names a group twice is in it once; -1, no group, comes last
     pairs = np.unique(flat.index.to_numpy("int64") * (len(found) + 1) + group % (len(found) + 1))
     row, place = np.divmod(pairs, len(found) + 1)
-    return pd.Index(names, dtype="str"), row, place
+    return pd.Index(names, dtype="str"), row, place, len(found)
+
+
+def unnamed(names: Iterable[str]) -> str:
+    """Name the group of what has no name; in more brackets where something is called so.
+
+    Examples
+    --------
+    >>> unnamed(["CORE_DV_HLS"]), unnamed(["(none)"])
+    ('(none)', '((none))')
+    """
+    taken, name = set(names), NONE
+    while name in taken:
+        name = f"({name})"
+    return name
 
 
 def edges(index: pd.DatetimeIndex, every: Every) -> Days:
@@ -189,7 +241,7 @@ def _localized(days: Days, tz: str) -> pd.DatetimeIndex:
 
 def _check_size(number: int) -> None:
     if number > _MOST_CELLS:
-        raise InputError(
+        raise FarApart(
             f"That would be {number:,} rows, because the builds lie so far apart.",
             hint='Choose longer periods, such as every="M", or look for builds with a wrong build_start.',
         )

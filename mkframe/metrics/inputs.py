@@ -10,7 +10,7 @@ import pandas as pd
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, STATUSES
 
-__all__ = ["check_statuses", "check_word", "check_zone", "need"]
+__all__ = ["check_statuses", "check_word", "check_zone", "need", "status_of"]
 
 
 def need(frame: pd.DataFrame, columns: Iterable[str], resource: str = "builds") -> None:
@@ -41,6 +41,9 @@ def need(frame: pd.DataFrame, columns: Iterable[str], resource: str = "builds") 
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise InputError(f"This needs the column {', '.join(missing)}, which the frame lacks.", hint=hint)
+    for name in columns:
+        if isinstance(frame[name], pd.DataFrame):
+            raise InputError(f"The frame has the column {name} more than once.", hint=hint)
     times = {field.name for field in RESOURCES[resource].fields if field.type == "timestamp"}
     for name in times.intersection(columns):
         if not isinstance(frame[name].dtype, pd.DatetimeTZDtype):
@@ -48,6 +51,17 @@ def need(frame: pd.DataFrame, columns: Iterable[str], resource: str = "builds") 
                 f"The column {name} holds {frame[name].dtype}, not times with a zone.",
                 hint=f'Use pd.to_datetime(frame["{name}"], utc=True, format="ISO8601"), or: {hint}',
             )
+
+
+def status_of(builds: pd.DataFrame) -> pd.Series[str]:
+    """Give the statuses as text, also where they were made categories or objects; missing ones are NaN.
+
+    Examples
+    --------
+    >>> status_of(pd.DataFrame({"status": pd.Categorical(["FAILED", None])})).tolist()
+    ['FAILED', nan]
+    """
+    return builds["status"].astype(pd.StringDtype(na_value=float("nan")))
 
 
 def check_word(name: str, value: str | None, allowed: Sequence[str | None]) -> None:
@@ -96,7 +110,7 @@ def check_statuses(builds: pd.DataFrame, statuses: Sequence[str] | None) -> None
         raise InputError(
             "A build with status BUILDING has no duration yet.", hint="Running builds are counted apart."
         )
-    unknown = sorted(set(statuses) - set(STATUSES) - set(builds["status"].dropna().unique()))
+    unknown = sorted(set(statuses) - set(STATUSES) - set(status_of(builds).dropna().unique()))
     if unknown:
         raise InputError(
             f"No build has the status {', '.join(unknown)}.",

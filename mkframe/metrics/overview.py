@@ -8,11 +8,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from mkframe.metrics.cells import NONE, Every, local_days, memberships
-from mkframe.metrics.inputs import need
+from mkframe.metrics.cells import Every, local_days, memberships
+from mkframe.metrics.inputs import need, status_of
 from mkframe.metrics.results import failure_rate
 from mkframe.metrics.text import count_text, day_text, duration_text, percent_text
 from mkframe.metrics.timing import duration
+from mkframe.spelling import one_line
 
 __all__ = ["fitting_period", "sentences", "summary"]
 
@@ -121,8 +122,8 @@ def sentences(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
     Returns
     -------
     list of str
-        Plain text that a notebook shows as a list. Names of patterns stand in it as the server gave them:
-        escape it where you put it into HTML yourself.
+        Plain text that a notebook shows as a list. A pattern's name is cut after 80 characters, and what is
+        invisible in it spelled out; escape it where you put it into HTML yourself.
 
     Raises
     ------
@@ -145,7 +146,7 @@ def sentences(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
     said = [_opening(value, text), _failures(value, text), _times(value, text)]
     if value["busiest_pattern"] > 0:
         said.append(
-            f"The pattern built most often is {text['busiest_pattern']}: "
+            f"The pattern built most often is {one_line(text['busiest_pattern'], 80)}: "
             f"{count_text(int(value['busiest_pattern']), 'build')}."
         )
     said += [_comparison(value, text), _left_out(value)]
@@ -169,7 +170,7 @@ def _totals(builds: pd.DataFrame) -> Figures:
 
 
 def _times_of(builds: pd.DataFrame, names: tuple[str, ...]) -> Figures:
-    seconds = duration(builds)[(builds["status"] == "FINISHED").to_numpy(bool)].dt.total_seconds()
+    seconds = duration(builds)[(status_of(builds) == "FINISHED").to_numpy(bool)].dt.total_seconds()
     measured = seconds[seconds >= 0]
     rows: Figures = {}
     for name in names:
@@ -194,8 +195,8 @@ def _span(builds: pd.DataFrame, days: np.ndarray[Any, np.dtype[np.datetime64]]) 
 
 
 def _busiest(builds: pd.DataFrame) -> Figures:
-    groups, _, place = memberships(builds, "pattern")
-    counts = np.bincount(place, minlength=len(groups))[groups != NONE]
+    groups, _, place, named = memberships(builds, "pattern")
+    counts = np.bincount(place, minlength=len(groups))[:named]
     if not len(counts):
         return {"busiest_pattern": (float("nan"), "–")}
     return {"busiest_pattern": (float(counts.max()), str(groups[int(counts.argmax())]))}

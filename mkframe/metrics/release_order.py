@@ -62,7 +62,7 @@ def releases(releases: pd.DataFrame, builds: pd.DataFrame | None = None) -> pd.D
     table = table.sort_values(["group_id", "start_date"], kind="stable")
     order, depth = _reading_order(table)
     table = table.iloc[order].assign(depth=depth[order])
-    table.insert(len(_KEPT), "position", table.groupby("group_id").cumcount().astype("int64"))
+    table.insert(len(_KEPT), "position", table.groupby("group_id", dropna=False).cumcount().astype("int64"))
     return table.join(_activity(table.index, builds))
 
 
@@ -84,14 +84,20 @@ def _reading_order(table: pd.DataFrame) -> tuple[list[int], np.ndarray[tuple[int
             depth[place] = deep
             waiting += [(after, deep) for after in reversed(successors.get(place, []))]
             waiting += [(fix, deep + 1) for fix in reversed(hotfixes.get(place, []))]
-    groups = table["group_id"].to_numpy()
+    groups = _groups(table)
     return sorted(order, key=lambda place: groups[place]), depth
+
+
+def _groups(table: pd.DataFrame) -> list[int]:
+    """Number the groups in their order; releases without one are a group, too."""
+    codes: list[int] = pd.factorize(table["group_id"], use_na_sentinel=False)[0].tolist()
+    return codes
 
 
 def _links(
     table: pd.DataFrame,
 ) -> tuple[dict[int, list[int]], dict[int, list[int]], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    groups = table["group_id"].tolist()
+    groups = _groups(table)
     place_of = {id_: place for place, id_ in reversed(list(enumerate(table.index)))}
 
     def known(column: str) -> list[int | None]:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mkframe.metrics.cells import EVERY, NONE, By, Every, cells, edges, local_days
-from mkframe.metrics.inputs import check_word, need
+from mkframe.metrics.cells import EVERY, By, Every, cells, edges, local_days, unnamed
+from mkframe.metrics.inputs import check_word, need, status_of
 from mkframe.schema import STATUSES
 
 __all__ = ["Canceled", "calendar", "failure_rate", "outcomes", "throughput", "wilson"]
@@ -102,7 +102,7 @@ def failure_rate(
     need(builds, ["status", "build_start"])
     check_word("canceled", canceled, ["exclude", "count"])
     where = cells(builds, every, by, tz)
-    status = builds["status"]
+    status = status_of(builds)
     table = pd.DataFrame(
         {name: where.count((status == word).to_numpy(bool)) for name, word in _COUNTS.items()}
         | {"other": where.count(~status.isin(STATUSES).to_numpy(bool))},
@@ -146,7 +146,8 @@ def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.Da
     need(builds, ["status", "build_start"])
     check_word("every", every, list(EVERY))
     where = cells(builds, every, None, tz)
-    status = builds["status"].fillna(NONE)
+    status = status_of(builds)
+    status = status.fillna(unnamed(status.dropna().unique()))
     words = [*_ENDINGS_FIRST, *sorted(set(status.unique()) - set(STATUSES))]
     return pd.DataFrame(
         {word: where.count((status == word).to_numpy(bool)) for word in words}, index=where.index

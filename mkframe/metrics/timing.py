@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mkframe.errors import InputError
 from mkframe.metrics.cells import EVERY, By, Cells, Every, cells
-from mkframe.metrics.inputs import check_statuses, check_word, need
+from mkframe.metrics.inputs import check_statuses, check_word, need, status_of
 
 __all__ = ["duration", "duration_by_instances", "durations", "ended", "longest"]
 
@@ -102,8 +102,8 @@ def durations(
     check_word("every", every, list(EVERY))
     where = cells(builds, every, by, tz)
     seconds, measured = _ended(builds, statuses)
-    running = (builds["status"] == "BUILDING").to_numpy(bool)
-    wanted = ~running if statuses is None else builds["status"].isin(statuses).to_numpy(bool)
+    running = (status_of(builds) == "BUILDING").to_numpy(bool)
+    wanted = ~running if statuses is None else status_of(builds).isin(statuses).to_numpy(bool)
     quantiles = where.quantiles(seconds, measured, list(QUANTILES.values()))
     return pd.DataFrame(
         {
@@ -233,15 +233,17 @@ def duration_by_instances(
     """
     rows = ended(builds, statuses)
     rows = rows[(rows["instances"] >= 0).fillna(False).to_numpy(bool)]
-    number = rows["instances"].to_numpy("float64")
-    smallest = np.where(number > 0, 2.0 ** (np.frexp(number)[1] - 1), 0).astype("int64")
+    number = rows["instances"].to_numpy("int64")
+    power = np.clip(np.frexp(number.astype("float64"))[1] - 1, 0, 62).astype("int64")
+    power -= (1 << power) > np.maximum(number, 1)  # as a float, a large number may be rounded up
+    smallest = np.where(number > 0, 1 << power, 0)
     classes, place = np.unique(smallest, return_inverse=True)
     where = Cells(pd.Index(classes, name="instances"), np.arange(len(rows)), place)
     everyone = np.ones(len(rows), dtype=bool)
     quantiles = where.quantiles(rows["seconds"].to_numpy(), everyone, list(QUANTILES.values()))
     return pd.DataFrame(
         {
-            "most": np.where(classes > 0, 2 * classes - 1, 0),
+            "most": np.where(classes > 0, classes - 1 + classes, 0),
             "n": where.count(everyone),
             **dict(zip(QUANTILES, quantiles.T, strict=True)),
         },
@@ -255,7 +257,7 @@ def _ended(
     """Seconds of all builds, and which of them have ended, as they should, with one of the statuses."""
     check_statuses(builds, statuses)
     seconds = _seconds(builds)
-    status = builds["status"]
+    status = status_of(builds)
     wanted = status != "BUILDING" if statuses is None else status.isin(statuses)
     return seconds, (seconds >= 0) & wanted.to_numpy(bool)
 

@@ -169,8 +169,29 @@ def test_builds_without_a_start_are_said_to_be_missing(chart, mixed):
 
 @pytest.mark.parametrize("chart", [charts.durations, charts.failure_rate, charts.outcomes, charts.throughput])
 @pytest.mark.parametrize("years", [("0001", "2026"), ("9999", "9999"), ("1900", "2400")])
-def test_builds_too_far_apart_are_an_error_with_a_way_out(chart, years, factory):
+def test_builds_too_far_apart_are_named_in_a_sentence_with_a_way_out(chart, years, factory):
     rows = [{"build_start": f"{year}-12-30T08:00:00Z", "seconds": 5} for year in years]
-    with pytest.raises(InputError, match="too far apart to draw every day"):
-        chart(factory.builds(*rows), every="D")
+    ax = chart(factory.builds(*rows), every="D")
+    sentence = words(ax)
+    assert "too far apart" in sentence
+    assert f"the first is 1 on {years[0]}-12-30, the last 2 on {years[1]}-12-30" in sentence
+    assert "Left out: 2 builds. Choose longer periods" in sentence
+    assert not [*ax.lines, *ax.patches, *ax.collections]
+    save(ax)
+
+
+def test_chart_that_cannot_be_drawn_says_so_on_the_axes_that_were_given(factory):
+    figure = Figure()
+    ax = figure.subplots()
+    rows = [{"build_start": f"{year}-01-01T08:00:00Z"} for year in ("0001", "9999")]
+    assert charts.calendar(factory.builds(*rows), ax=ax) is ax
+    assert "too far apart" in words(ax)
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("tz", ["Europe/Vienna", "America/St_Johns"])
+@pytest.mark.parametrize("chart", BUILDS_IN)
+def test_the_ends_of_the_calendar_are_drawn_or_told_in_every_zone(chart, tz, factory):
+    rows = [{"build_start": "0001-01-01T00:00:00Z"}, {"build_start": "9999-12-31T23:59:59Z"}]
+    rows = [row | {"build_end": "9999-12-31T23:59:59Z", "instances": 3} for row in rows]
+    save(chart(factory.builds(*rows), **({} if chart is charts.duration_by_instances else {"tz": tz})))

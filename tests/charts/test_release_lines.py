@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
@@ -115,3 +116,16 @@ def test_a_date_that_means_none_is_drawn_as_none(factory):
     arrow = next(mark for mark in ax.lines if mark.get_label() == "no end date")
     assert arrow.get_ydata().tolist() == [1]
     assert np.ptp(ax.get_xlim()) < 40
+
+
+def test_end_of_the_calendar_is_no_date_in_any_zone(factory):
+    frame = factory.releases({"id": 1, **DATES, "end_date": "9999-12-31T23:00:00Z"})
+    ax = charts.releases(frame, tz="Europe/Vienna")
+    assert "no end date" in [line.get_label() for line in ax.lines if len(line.get_xdata())]
+
+
+def test_release_without_a_group_stands_below_a_header_of_its_own(factory):
+    frame = factory.releases({"id": 1, **DATES}, {"id": 2, **DATES})
+    frame["group_id"] = pd.array([7, None], dtype="Int64")
+    labels = names(charts.releases(frame))
+    assert labels == ["Release group 7", "R1", "No release group", "R2"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mkframe import charts, metrics
@@ -132,3 +133,11 @@ def test_many_unknown_words_are_left_out_in_few(factory):
     said = subtitle(charts.durations(builds))
     assert said.count("word_") == 4
     assert "26 with another status" in said
+
+
+@pytest.mark.parametrize(("cell", "said"), [(808, "808"), (None, ""), (float("nan"), ""), ((1, 2), "1, 2")])
+def test_longest_names_patterns_of_exploded_and_joined_builds(factory, cell, said):
+    builds = factory.builds({"id": 7, "seconds": 5})
+    builds["patterns"] = pd.Series([cell], index=builds.index, dtype=object)
+    label = charts.longest(builds).get_yticklabels()[0].get_text()
+    assert label.removeprefix("7   1 Apr 2026 08:00").strip() == said

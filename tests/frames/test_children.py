@@ -84,3 +84,44 @@ def test_download_that_names_another_build_is_told():
 def test_frame_that_lost_its_index_is_told(builds, open_list):
     with pytest.raises(InputError, match="not by the id of the builds"):
         open_list(builds.reset_index())
+
+
+@pytest.mark.parametrize("open_list", [mk.build_patterns, mk.build_releases, mk.build_downloads])
+def test_builds_that_a_join_left_without_lists_have_none(builds, open_list):
+    wider = builds.reindex([1, 99])
+    assert set(open_list(wider)["build_id"]) == {1}
+
+
+@pytest.mark.parametrize("open_list", [mk.build_patterns, mk.build_releases, mk.build_downloads])
+@pytest.mark.parametrize("index", [[1.5, 2, 3], [None, 2, 3], ["a", "b", "c"]])
+def test_index_that_holds_no_ids_is_told(builds, open_list, index):
+    builds.index = pd.Index(index, name="id")
+    with pytest.raises(InputError, match="what is no id of a build"):
+        open_list(builds)
+
+
+@pytest.mark.parametrize("cells", [[808, 1, 2], [[1.5], [1], [2]], [["x"], [], []], [[True], [], []]])
+def test_lists_that_find_did_not_put_there_are_told(builds, cells):
+    with pytest.raises(InputError, match="which find\\(\\) did not put there"):
+        mk.build_patterns(builds.assign(patterns=pd.Series(cells, index=builds.index, dtype=object)))
+
+
+def test_column_that_is_there_twice_is_told(builds):
+    with pytest.raises(InputError, match="has 2 columns 'patterns'"):
+        mk.build_patterns(pd.concat([builds, builds["patterns"]], axis=1))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["learned", "__dict__", "__slots__", "__init__", "__weakref__", "__post_init__", "__annotations__"],
+)
+def test_download_key_that_python_has_another_use_for(name):
+    frame = mk.read_json(body([row("builds", 1, downloads=[download(1, **{name: 5})])]))
+    assert mk.build_downloads(frame)[name].tolist() == [5]
+    assert pickle.loads(pickle.dumps(frame)).loc[1, "downloads"] == frame.loc[1, "downloads"]
+
+
+def test_download_keys_that_would_share_an_attribute():
+    inside = download(1) | {"field_6": 1, "a b": 2, "a²": 3}
+    child = mk.build_downloads(mk.read_json(body([row("builds", 1, downloads=[inside])])))
+    assert child[["field_6", "a b", "a²"]].to_numpy().tolist() == [[1, 2, 3]]

@@ -314,8 +314,30 @@ class TestBodies:
         with pytest.raises(UnexpectedBody):
             frames.decode("labels", b'[{"id":1,"name":"\xff\xfe"}]')
 
+    @pytest.mark.parametrize("depth", range(970, 1000, 3))
+    @pytest.mark.parametrize("name", ["status", "patterns", "downloads", "build_start"])
+    def test_nesting_nearly_too_deep_to_read_is_told_too(self, name, depth):
+        record = json.dumps(row("builds", **{name: None})).replace(f'"{name}": null', f'"{name}": @')
+        with pytest.raises(UnexpectedBody):
+            frames.decode("builds", f"[{record}]".replace("@", "[" * depth + "]" * depth).encode())
+
+    @pytest.mark.parametrize("size", [1, 300, 10**6])
+    def test_more_space_before_the_rows_than_anyone_writes(self, size):
+        content = b" " * 700 + body(rows("labels", 2))
+        frame = frames.decode("labels", (content[i : i + size] for i in range(0, len(content), size)))
+        assert frame.index.tolist() == [1, 2]
+
+    def test_only_the_space_of_json_may_stand_before_the_rows(self):
+        with pytest.raises(UnexpectedBody):
+            frames.decode("labels", b"\x0c[]")
+
 
 class TestOne:
+    def test_two_objects_are_an_error(self):
+        one = body(row("labels"))
+        with pytest.raises(UnexpectedBody, match=r"one object.*but 2 of them"):
+            frames.decode_one("labels", one + b"," + one)
+
     def test_series_is_named_by_its_id(self):
         series = frames.decode_one("builds", body(row("builds", 5139)))
         assert series.name == 5139

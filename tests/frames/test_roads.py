@@ -117,3 +117,56 @@ def test_careful_road_keeps_the_dtypes_of_every_resource(storage):
         records = rows(resource, 3)
         careful = frames.from_rows(resource, json.loads(body(records)))
         pd.testing.assert_frame_equal(careful, frames.decode(resource, body(records)))
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2026-04-02-05:00",  # a day with a zone, of which Python makes five o'clock
+        "2026-04-02+05:00",
+        "2026-04-02x08:14",
+        "2026-04-02🎈08:14:40Z",
+        "2026-04-02T08:14:40\x00Z",
+        "2026-04-02T08:14:40.Z",
+        "2026-04-02T08:14.5Z",  # half a minute, of which Python makes half a second
+        "2026-04-02T08:14:40+02:00:00.5",
+        "0000-01-01T00:00:00.000Z",
+        "0000-01-01T00:00:00Z",
+    ],
+)
+def test_time_that_python_reads_otherwise_than_it_is_meant_is_refused(time):
+    with pytest.raises(SchemaError, match="is not an ISO 8601 time"):
+        frames.decode("builds", body([row("builds", build_start=time)]))
+
+
+@pytest.mark.parametrize("time", ["2026-04-02t08:14:40z", "2026-04-02 08:14:40Z", "20260402T081440+0000"])
+def test_time_in_other_letters_is_read_without_a_warning(time):
+    frame = frames.decode("builds", body([row("builds", build_start=time)]))
+    assert frame["build_start"].tolist() == [pd.Timestamp("2026-04-02T08:14:40Z")]
+
+
+@pytest.mark.parametrize("name", ["name", "extra"])
+def test_half_a_character_in_a_download_is_refused_wherever_text_is_kept(storage, name):
+    with pytest.raises(SchemaError, match="Column 'downloads'"):
+        frames.from_rows("builds", [row("builds", downloads=[{"id": 1, name: "\ud800"}])])
+
+
+def test_half_a_character_in_an_unknown_column_is_kept_as_it_is(storage):
+    frame = frames.from_rows("builds", [row("builds", extra="\ud800")])
+    assert frame["extra"].dtype == object
+    assert frame["extra"].tolist() == ["\ud800"]
+
+
+@pytest.mark.parametrize(
+    "row_", [{5: 1}, {"\ud800": 1}, {"downloads": [{7: 1}]}, {"downloads": [{"\ud800": 1}]}]
+)
+def test_name_that_no_column_can_have_is_told(row_):
+    with pytest.raises(SchemaError, match="field with the name"):
+        frames.from_rows("builds", [row("builds") | row_])
+
+
+@pytest.mark.parametrize("value", [10**5000, [10**5000]], ids=["number", "list"])
+def test_number_too_long_to_write_is_named_by_its_type(value):
+    name = "instances" if isinstance(value, int) else "patterns"
+    with pytest.raises(SchemaError, match=f"Column '{name}', row 1: a value of type"):
+        frames.from_rows("builds", [row("builds", **{name: value})])

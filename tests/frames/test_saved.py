@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import mkframe as mk
-from mkframe.errors import InputError
+from mkframe.errors import InputError, UnexpectedBody
 from tests.rows import body, row, rows
 
 BODY = body(rows("builds", 3))
@@ -67,3 +67,25 @@ def test_unknown_resource_is_told():
 def test_broken_gzip_is_told():
     with pytest.raises(InputError, match="cannot be unpacked"):
         mk.read_json(gzip.compress(BODY)[:-20])
+
+
+@pytest.mark.parametrize("source", ["a\x00b", "\ud800", "~no-such-user/builds.json"])
+def test_path_that_cannot_be_is_told(source):
+    with pytest.raises(InputError, match="cannot be read"):
+        mk.read_json(source)
+
+
+def test_what_is_no_file_is_told():
+    with pytest.raises(InputError, match="nothing to read in NoneType"):
+        mk.read_json(None)
+
+
+@pytest.mark.parametrize("text", ['["\ud800"]', '[{"id": 1, "name": "\ud800"}]'])
+def test_text_file_with_half_a_character_is_no_answer(text):
+    with pytest.raises(UnexpectedBody):
+        mk.read_json(io.StringIO(text), resource="release_groups")
+
+
+def test_two_objects_without_brackets_are_no_answer():
+    with pytest.raises(UnexpectedBody, match=r"one object.*but 2 of them"):
+        mk.read_json(b'{"id": 1, "name": "a"}, {"id": 2, "name": "b"}', resource="release_groups")

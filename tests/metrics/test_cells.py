@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from mkframe import metrics
+from mkframe.metrics.cells import local_days
 
 
 def starts(table):
@@ -67,3 +70,24 @@ def test_groups_share_their_periods(factory):
     )
     table = metrics.durations(builds, by="user")
     assert table.groupby(level="user").size().tolist() == [4, 4]
+
+
+@pytest.mark.parametrize("tz", ["Europe/Vienna", "America/St_Johns"])
+def test_a_day_of_no_calendar_is_the_last_or_first_one(tz):
+    times = pd.DatetimeIndex(np.array(["0001-01-01T00:00", "2026-01-01T12:00", "9999-12-31T23:59"], "M8[us]"))
+    days = local_days(pd.DataFrame({"build_start": times.tz_localize("UTC")}), tz)
+    assert days.astype(str).tolist() == ["0001-01-01", "2026-01-01", "9999-12-31"]
+
+
+def test_pattern_called_none_is_not_taken_for_no_pattern(factory):
+    builds = factory.builds(
+        {"pattern_names": ["(none)"]}, {"pattern_names": []}, {"pattern_names": ["(none)"]}
+    )
+    table = metrics.failure_rate(builds, None, by="pattern")
+    assert table["finished"].droplevel("period").to_dict() == {"(none)": 2, "((none))": 1}
+    assert metrics.summary(builds)["text"]["busiest_pattern"] == "(none)"
+
+
+def test_status_called_none_is_not_taken_for_no_status(factory):
+    builds = factory.builds({"status": "(none)"}, {"status": None}, {"status": None})
+    assert metrics.outcomes(builds)[["(none)", "((none))"]].to_numpy().tolist() == [[1, 2]]

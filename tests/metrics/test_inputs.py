@@ -121,3 +121,17 @@ def test_centuries_of_days_are_refused_with_a_way_out(factory):
 def test_not_a_frame():
     with pytest.raises(InputError, match="list"):
         metrics.durations([])
+
+
+@pytest.mark.parametrize("dtype", ["category", "object", "string"])
+@pytest.mark.parametrize("function", [f for f in BUILDS_IN if f is not metrics.duration])
+def test_statuses_count_the_same_in_any_dtype(function, dtype, mixed):
+    mixed = mixed.assign(status=[*mixed["status"][:-1], None])
+    told = function(mixed.assign(status=mixed["status"].astype(dtype)))
+    left, right = (pd.DataFrame(t).drop(columns="status", errors="ignore") for t in (told, function(mixed)))
+    pd.testing.assert_frame_equal(left, right)
+
+
+def test_column_that_is_there_twice_is_refused(mixed):
+    with pytest.raises(InputError, match="has the column status more than once"):
+        metrics.failure_rate(pd.concat([mixed, mixed["status"]], axis=1))

@@ -76,3 +76,11 @@ def test_no_builds_are_one_sentence(factory):
 @pytest.mark.parametrize("status", ["FINISHED", "BUILDING"])
 def test_one_build_is_enough(status, factory):
     assert metrics.summary(factory.builds({"status": status})).loc["builds", "text"] == "1"
+
+
+@pytest.mark.parametrize("name", ["x" * 10**6, "a\nb\x1b[31m\u202e"])
+def test_name_in_a_sentence_is_short_and_of_one_line(name, factory):
+    said = metrics.sentences(factory.builds({"seconds": 5, "pattern_names": [name]}))
+    sentence = next(sentence for sentence in said if sentence.startswith("The pattern built most often"))
+    assert len(sentence) < 150
+    assert sentence.isprintable()

@@ -100,3 +100,12 @@ def test_dtypes_do_not_depend_on_what_is_given(factory):
 def test_missing_column_is_named(factory):
     with pytest.raises(InputError, match="hotfix_of_id"):
         metrics.releases(factory.releases({"id": 1}).drop(columns="hotfix_of_id"))
+
+
+def test_releases_without_a_group_are_a_group(factory):
+    frame = factory.releases({"id": 1}, {"id": 2, "hotfix_of_id": 1}, {"id": 3, "hotfix_of_id": 2})
+    frame["group_id"] = pd.array([7, None, None], dtype="Int64")
+    table = metrics.releases(frame)
+    assert table.index.tolist() == [1, 2, 3]
+    assert table["position"].tolist() == [0, 0, 1]
+    assert table["depth"].tolist() == [0, 0, 1]

@@ -81,3 +81,10 @@ def test_ended_lists_the_points(factory):
     )
     assert metrics.ended(builds)["seconds"].to_dict() == {7: 2.0}
     assert metrics.ended(builds, None)["seconds"].to_dict() == {7: 2.0, 8: 4.0}
+
+
+def test_largest_numbers_of_instances_have_exact_classes(factory):
+    numbers = [2**53 - 1, 2**53, 2**62 - 1, 2**62, 2**63 - 1, 0]
+    table = metrics.duration_by_instances(factory.builds(*({"seconds": 1, "instances": n} for n in numbers)))
+    assert table["n"].to_dict() == {0: 1, 2**52: 1, 2**53: 1, 2**61: 1, 2**62: 2}
+    assert table["most"].tolist() == [0, 2**53 - 1, 2**54 - 1, 2**62 - 1, 2**63 - 1]

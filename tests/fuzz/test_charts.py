@@ -1,0 +1,101 @@
+"""Charts of odd builds are drawn without a warning, or say why not; names are only text."""
+
+import inspect
+import io
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from mkframe import charts, frames, metrics
+from tests.fuzz import shaken
+from tests.fuzz.amount import amount, attempt
+from tests.fuzz.test_metrics import OPTIONS, releases
+from tests.rows import row
+
+FUNCTIONS = [
+    charts.calendar,
+    charts.duration_by_instances,
+    charts.durations,
+    charts.failure_rate,
+    charts.longest,
+    charts.outcomes,
+    charts.throughput,
+]
+FEW_CHARACTERS = 6_000
+FEW_SECONDS = 20
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    plt.close("all")
+
+
+@st.composite
+def calls(draw, functions=FUNCTIONS):
+    """A chart and options that it takes."""
+    function = draw(st.sampled_from(functions))
+    names = [name for name in inspect.signature(function).parameters if name in OPTIONS]
+    return function, {name: draw(OPTIONS[name]) for name in names if draw(st.booleans())}
+
+
+def words(ax):
+    legend = ax.get_legend()
+    found = [*ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.label, ax.yaxis.label]
+    return [*found, ax._left_title, *(legend.get_texts() if legend else [])]
+
+
+def drawn(function, *frames_, **options):
+    """Draw, and look at what every chart must keep to."""
+    ax = Figure(figsize=(9, 4.6), layout="constrained").subplots()
+    began = time.perf_counter()
+    assert function(*frames_, ax=ax, **options) is ax
+    ax.figure.savefig(io.BytesIO(), format="png", dpi=30)
+    assert time.perf_counter() - began < FEW_SECONDS
+    said = [text for text in words(ax) if text.get_text()]
+    assert ax.get_title(loc="left")
+    assert sum(len(text.get_text()) for text in said) < FEW_CHARACTERS
+    assert not any(unicodedata.category(c)[0] == "C" for text in said for c in text.get_text() if c != "\n")
+    assert not any(text.get_parse_math() for text in said if "$" in text.get_text())
+    return ax
+
+
+@given(st.one_of(shaken.histories(), shaken.shaken_histories(), shaken.builds()), calls())
+@amount(30)
+def test_any_builds_are_drawn_or_refused(frame, call):
+    function, options = call
+    before = frame.copy(deep=True)
+    attempt(drawn, function, frame, **options)
+    assert frame.equals(before)
+
+
+@given(shaken.histories(far=True), calls())
+@amount(15)
+def test_no_history_of_find_is_refused(frame, call):
+    function, options = call
+    known = options.get("statuses") or ()
+    if set(known) <= {"FINISHED", "FAILED", "CANCELED"}:
+        drawn(function, frame, **options)
+
+
+@given(releases(), st.none() | shaken.histories(), OPTIONS["tz"])
+@amount(8)
+def test_any_releases_are_drawn(frame, builds, tz):
+    drawn(charts.releases, frame, builds, tz=tz)
+
+
+@given(st.lists(shaken.NAMES, min_size=1, max_size=40, unique=True), st.data())
+@amount(4)
+def test_any_names_are_drawn(names, data):
+    rows = [row("builds", n, status=data.draw(shaken.STATUSES), releases=[]) for n in range(len(names))]
+    frame = frames.from_rows("builds", rows)
+    frame["pattern_names"] = [[name] for name in names]
+    functions = [charts.failure_rate, charts.durations]
+    drawn(data.draw(st.sampled_from(functions)), frame, by="pattern")
+    drawn(charts.longest, frame, n=12)
+    assert len(metrics.failure_rate(frame, by="pattern").index.unique("pattern")) == len(names)

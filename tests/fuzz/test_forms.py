@@ -1,0 +1,155 @@
+"""Minds of forms that are told odd things by a server: sentences, and never an error of their own."""
+
+import contextlib
+import json
+import warnings
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mkframe.errors import MkframeError, SchemaWarning
+from mkframe.forms.models import ExploreModel, FetchModel, StartModel, WatchModel
+from tests import faults, rows
+from tests.forms.conftest import impatient
+from tests.fuzz import bodies, shaken
+from tests.fuzz.amount import amount
+from tests.fuzz.test_metrics import OPTIONS
+
+ASKED = ["projects", "patterns", "instances", "instance_folders", "builds", "releases", "release_groups"]
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server that answers with whatever `server.told` holds for a resource."""
+    told = {}
+
+    def answer(request):
+        name = request.path.removeprefix("/api/v1/").split("/")
+        body = told.get(name[0], b"[]")
+        if len(name) > 1:
+            body = told.get("one", b"{}")
+        return faults.content(body, "application/json")
+
+    with faults.serve(answer) as server:
+        server.told = told
+        yield server
+
+
+@st.composite
+def answers(draw):
+    """An answer for each resource: a few rows that hang together, some of them odd."""
+    told = {}
+    for name in ASKED:
+        made = []
+        for number in range(1, draw(st.integers(1, 3)) + 1):
+            pairs = dict(draw(bodies.records(name)))
+            for key in (
+                "id",
+                "project_id",
+                "pattern_id",
+                "instance_folder_id",
+                "group_id",
+                "release_group_id",
+            ):
+                if json.dumps(key) in pairs and draw(st.integers(0, 9)) < 8:
+                    pairs[json.dumps(key)] = str(number if key == "id" else draw(st.integers(1, 2)))
+            made.append(bodies.mapped(list(pairs.items())))
+        told[name] = bodies.listed(made).encode("utf-8", "surrogateescape")
+    return told
+
+
+@contextlib.contextmanager
+def odd_server(server, told):
+    server.told.clear()
+    server.told.update(told)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SchemaWarning)
+        kraft = impatient(server.api)
+        try:
+            yield kraft
+        finally:
+            kraft.close()
+
+
+def unharmed(model):
+    """Whatever went wrong was one of mkframe's errors."""
+    assert not model.trace, model.trace
+    return model
+
+
+@given(told=answers(), typed=bodies.TEXTS)
+@amount(12)
+def test_start_form_has_only_sentences(server, told, typed):
+    with odd_server(server, told) as kraft:
+        model = StartModel(kraft, look_for=0.0)
+        model.load()
+        for _, project in unharmed(model).projects[:2]:
+            model.project_id = project
+            unharmed(model).add_matches()
+            model.search = typed
+            for group in model.groups:
+                for _, release in group.options[:2]:
+                    model.choose_release(group.name, release)
+            model.description, model.restore = typed, True
+            assert all(isinstance(said, str) and said for said in (*model.blockers, *model.notices))
+            assert not model.json or json.loads(model.body())["instances"]
+            unharmed(model)
+
+
+@given(told=answers())
+@amount(12)
+def test_fetch_form_has_only_sentences(server, told):
+    with odd_server(server, told) as kraft:
+        model = FetchModel(kraft, diff=lambda old, new: None)
+        model.load()
+        for _, project in unharmed(model).projects[:2]:
+            model.project_id, model.status = project, "any"
+            for _, pattern in unharmed(model).patterns[:2]:
+                model.pattern_id = pattern
+            model.pattern_id, model.days = None, 7
+            model.days = 0
+            model.chosen = tuple(build for _, build in model.options)
+            assert model.blockers is not None
+            unharmed(model)
+
+
+@given(one=bodies.records("builds"), told=answers())
+@amount(12)
+def test_watch_form_has_only_sentences(server, one, told):
+    told = told | {"one": bodies.mapped(one).encode("utf-8", "surrogateescape")}
+    with odd_server(server, told) as kraft:
+        model = WatchModel(kraft, [1])
+        model.look()
+        unharmed(model)
+
+
+@given(frame=st.one_of(shaken.builds(), shaken.shaken_histories(), shaken.histories()), tz=OPTIONS["tz"])
+@amount(30)
+def test_explore_form_has_only_sentences(frame, tz):
+    try:
+        model = ExploreModel(frame)
+    except MkframeError:
+        return
+    for name, words in model.options.items():
+        for word in words[1:3]:
+            setattr(model, name, word)
+            model.table()
+        setattr(model, name, "all")
+    for column in model.sortable:
+        model.sort_by, model.descending = column, column != "id"
+        rows_, said = model.table()
+        assert said.endswith(".")
+        assert len(rows_) <= 100
+    unharmed(model)
+
+
+def test_plain_answers_reach_the_sentences(server):
+    """Else the tests above would hold of forms that never got anywhere."""
+    with odd_server(server, {name: rows.body(rows.rows(name, 2, project_id=1)) for name in ASKED}) as kraft:
+        model = StartModel(kraft)
+        model.load()
+        model.project_id = model.projects[0][1]
+        model.add_matches()
+    assert len(model.chosen) == 2
+    assert model.notices

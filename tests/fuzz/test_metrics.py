@@ -1,0 +1,283 @@
+"""Metrics of odd builds: what plain Python counts, in the declared columns, or one of mkframe's errors."""
+
+import datetime as dt
+import inspect
+from collections import Counter, defaultdict
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mkframe import frames, metrics
+from mkframe.errors import InputError
+from tests.fuzz import bodies, shaken
+from tests.fuzz.amount import amount, attempt
+from tests.rows import row
+
+ZONES = st.sampled_from(
+    ["UTC", "Europe/Vienna", "America/St_Johns", "Pacific/Apia", "Africa/Cairo", "Asia/Kathmandu"]
+)
+OPTIONS = {
+    "every": st.sampled_from(["D", "W", "M", "Q"]),
+    "by": st.sampled_from([None, "pattern", "release", "project", "user"]),
+    "canceled": st.sampled_from(["exclude", "count"]),
+    "tz": ZONES,
+    "statuses": st.sampled_from([("FINISHED",), None, ("FINISHED", "FAILED"), ()]),
+    "n": st.integers(1, 12),
+}
+FUNCTIONS = [
+    metrics.duration,
+    metrics.durations,
+    metrics.duration_by_instances,
+    metrics.ended,
+    metrics.failure_rate,
+    metrics.longest,
+    metrics.outcomes,
+    metrics.summary,
+    metrics.throughput,
+    metrics.calendar,
+]
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@st.composite
+def calls(draw):
+    """A function and options that it takes."""
+    function = draw(st.sampled_from(FUNCTIONS))
+    names = [name for name in inspect.signature(function).parameters if name in OPTIONS]
+    return function, {name: draw(OPTIONS[name]) for name in names if draw(st.booleans())}
+
+
+def described(table):
+    table = table.to_frame() if isinstance(table, pd.Series) else table
+    return {name: str(dtype) for name, dtype in table.dtypes.items()}
+
+
+@given(st.one_of(shaken.builds(), shaken.shaken_histories()), calls())
+@amount(80)
+def test_table_is_as_declared_or_the_frame_is_refused(frame, call):
+    function, options = call
+    before = frame.copy(deep=True)
+    table = attempt(function, frame, **options)
+    pd.testing.assert_frame_equal(frame, before)
+    if isinstance(table, InputError):
+        return
+    if function in (metrics.longest, metrics.ended, metrics.duration):  # rows of the frame itself
+        assert set(table.index) <= set(frame.index)
+        return
+    empty = described(function(frame.iloc[:0], **options))
+    words = described(table)
+    assert list(words)[: len(empty)] == list(empty)
+    assert {words[name] for name in words.keys() - empty.keys()} <= {"int64"}
+    assert {name: words[name] for name in empty} == empty
+    assert function is metrics.summary or table.index.is_unique
+
+
+@given(st.one_of(shaken.builds(), shaken.shaken_histories()), ZONES)
+@amount(30)
+def test_sentences_can_always_be_said(frame, tz):
+    try:
+        said = metrics.sentences(frame, tz)
+        assert metrics.fitting_period(frame) in ("D", "W", "M")
+    except InputError:
+        return
+    assert said
+    assert all(sentence.endswith(".") and "nan" not in sentence.split() for sentence in said)
+    assert all(len(sentence) < 2_000 for sentence in said)
+    page = said._repr_html_()
+    assert "<script" not in page
+    assert page.count("<") == 2 * len(said) + 2
+
+
+def micros(column):
+    values = column.to_numpy("datetime64[us]").astype("int64").tolist()
+    return [None if gap else value for gap, value in zip(column.isna(), values, strict=True)]
+
+
+class Plain:
+    """The builds as a list of plain things."""
+
+    def __init__(self, frame, every, tz):
+        start, end = micros(frame["build_start"]), micros(frame["build_end"])
+        self.seconds = [
+            None if None in pair else (pair[1] - pair[0]) / 1e6 for pair in zip(start, end, strict=True)
+        ]
+        self.status = [None if pd.isna(word) else word for word in frame["status"]]
+        days = [
+            None if s is None else (EPOCH + dt.timedelta(microseconds=s)).astimezone(ZoneInfo(tz)).date()
+            for s in start
+        ]
+        self.period = [None if day is None else first_day(day, every) for day in days]
+
+
+def first_day(day, every):
+    if every == "D":
+        return day
+    if every == "W":
+        return day - dt.timedelta(days=day.weekday())
+    return day.replace(month=day.month if every == "M" else (day.month - 1) // 3 * 3 + 1, day=1)
+
+
+def groups_of(frame, by):
+    """The names of each build's groups, as text."""
+    if by is None:
+        return [[None]] * len(frame)
+    names = {"pattern": "pattern_names", "release": "release_names", "project": "project"}.get(by)
+    column = names if names in frame else {"project": "project_id", "user": "user_id"}.get(by, f"{by}s")
+    cells = [
+        cell if isinstance(cell, list) else [] if cell is None or cell != cell else [cell]
+        for cell in frame[column]
+    ]
+    none = "(none)"
+    while none in {str(name) for cell in cells for name in cell}:
+        none = f"({none})"
+    return [list(dict.fromkeys(map(str, cell))) or [none] for cell in cells]
+
+
+def quantile(values, share):
+    """The linear one: a point on the line through the sorted values."""
+    values = sorted(values)
+    place = (len(values) - 1) * share
+    low = int(place)
+    return values[low] + (values[min(low + 1, len(values) - 1)] - values[low]) * (place - low)
+
+
+@given(shaken.histories(far=False), OPTIONS["every"], OPTIONS["by"], OPTIONS["canceled"], ZONES)
+@amount(30)
+def test_rates_are_those_of_plain_counting(frame, every, by, canceled, tz):
+    plain = Plain(frame, every, tz)
+    counts = defaultdict(Counter)
+    for names, period, status in zip(groups_of(frame, by), plain.period, plain.status, strict=True):
+        for name in names if period else ():
+            counts[name, period][status] += 1
+    table = metrics.failure_rate(frame, every, canceled, by, tz)
+    seen = 0
+    for key, line in zip(table.index, table.itertuples(), strict=True):
+        name, period = key if by else (None, key)
+        held = counts[name, period.date()]
+        over = ["FINISHED", "FAILED"] + ["CANCELED"] * (canceled == "count")
+        n = sum(held[word] for word in over)
+        assert (line.finished, line.failed, line.n) == (held["FINISHED"], held["FAILED"], n)
+        assert np.isnan(line.rate) if not n else line.rate == held["FAILED"] / n
+        assert line.other == sum(
+            many for word, many in held.items() if word not in (*over, "CANCELED", "BUILDING")
+        )
+        seen += held.total()
+    assert seen == sum(held.total() for held in counts.values())
+
+
+@given(shaken.histories(far=False), OPTIONS["every"], OPTIONS["by"], OPTIONS["statuses"], ZONES)
+@amount(30)
+def test_quantiles_are_those_of_sorted_lists(frame, every, by, statuses, tz):
+    plain = Plain(frame, every, tz)
+    held = defaultdict(list)
+    for names, period, status, seconds in zip(
+        groups_of(frame, by), plain.period, plain.status, plain.seconds, strict=True
+    ):
+        wanted = status != "BUILDING" if statuses is None else status in statuses
+        if period and wanted and seconds is not None and seconds >= 0:
+            for name in names:
+                held[name, period].append(seconds)
+    table = metrics.durations(frame, every, by, tz, statuses)
+    assert table["n"].sum() == sum(map(len, held.values()))
+    for key, line in zip(table.index, table.itertuples(), strict=True):
+        name, period = key if by else (None, key)
+        values = held[name, period.date()]
+        assert line.n == len(values)
+        for share in (25, 50, 75, 90, 95):
+            mine = getattr(line, f"p{share}")
+            assert np.isclose(mine, quantile(values, share / 100)) if values else np.isnan(mine)
+
+
+@given(shaken.histories(), st.integers(1, 5))
+@amount(40)
+def test_longest_are_the_first_of_a_sorted_list(frame, n):
+    plain = Plain(frame.assign(build_start=frame["build_start"].dt.as_unit("us")), "D", "UTC")
+    held = [
+        s
+        for s, word in zip(plain.seconds, plain.status, strict=True)
+        if word != "BUILDING" and s is not None and s >= 0
+    ]
+    mine = metrics.longest(frame, n)["duration"].dt.total_seconds().tolist()
+    assert mine == sorted(held, reverse=True)[:n]
+
+
+@given(shaken.histories())
+@amount(40)
+def test_classes_of_instances_are_powers_of_two(frame):
+    plain = Plain(frame, "D", "UTC")
+    held = defaultdict(list)
+    for number, status, seconds in zip(frame["instances"], plain.status, plain.seconds, strict=True):
+        if (
+            status == "FINISHED"
+            and seconds is not None
+            and seconds >= 0
+            and number is not pd.NA
+            and number >= 0
+        ):
+            held[1 << int(number).bit_length() - 1 if number else 0].append(seconds)
+    table = metrics.duration_by_instances(frame)
+    assert table["n"].to_dict() == {key: len(held[key]) for key in sorted(held)}
+    assert table["most"].to_dict() == {key: max(2 * key - 1, 0) for key in sorted(held)}
+
+
+@given(shaken.histories(), OPTIONS["every"])
+@amount(40)
+def test_days_and_builds_of_throughput_add_up(frame, every):
+    days = [day for day in Plain(frame, "D", "UTC").period if day]
+    try:
+        table = metrics.throughput(frame, every)
+    except InputError:
+        assert (max(days) - min(days)).days > 10**6
+        return
+    assert table["builds"].sum() == len(days)
+    assert table["days"].sum() == ((max(days) - min(days)).days + 1 if days else 0)
+
+
+@st.composite
+def releases(draw):
+    """Releases whose chains may be circles, or lead nowhere."""
+    ids = st.none() | st.integers(1, 6)
+    rows = [
+        row(
+            "releases",
+            draw(st.integers(1, 6)),
+            group_id=draw(st.integers(1, 2)),
+            name=draw(shaken.NAMES),
+            closed=draw(st.none() | st.booleans()),
+            deleted=draw(st.none() | st.booleans()),
+            hotfix_of_id=draw(ids),
+            prev_release_id=draw(ids),
+            start_date=shaken.written(draw(st.none() | st.integers(shaken.YEAR_1, shaken.YEAR_9999))),
+            end_date=shaken.written(draw(st.none() | st.sampled_from([shaken.YEAR_9999, shaken.NEAR]))),
+        )
+        for _ in range(draw(st.integers(0, 8)))
+    ]
+    return frames.from_rows("releases", rows)
+
+
+@given(releases(), st.none() | shaken.shaken_histories())
+@amount(30)
+def test_every_release_has_its_place_once(frame, builds):
+    try:
+        table = metrics.releases(frame, builds)
+    except InputError:
+        assert builds is not None
+        table = metrics.releases(frame)
+        builds = None
+    assert sorted(table.index) == sorted(frame.index)
+    assert described(table) == described(metrics.releases(frame.iloc[:0]))
+    for _, group in table.groupby("group_id"):
+        assert group["position"].tolist() == list(range(len(group)))
+    if builds is not None:
+        named = Counter(r for cell in builds["releases"] if isinstance(cell, list) for r in set(cell))
+        assert table["builds"].tolist() == [named[key] for key in table.index]
+
+
+@given(bodies.bodies("releases").map(shaken.readable))
+@amount(20)
+def test_releases_of_any_answer_can_be_ordered(frame):
+    table = attempt(metrics.releases, frame)
+    assert isinstance(table, InputError) or sorted(table.index) == sorted(frame.index)
