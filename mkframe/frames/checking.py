@@ -23,7 +23,7 @@ from mkframe.frames.columns import INT64, STORAGE, SURROGATE, Piece
 from mkframe.frames.packing import Surprise, pack, text
 from mkframe.schema import Field
 
-__all__ = ["check", "shown"]
+__all__ = ["check", "check_halves", "shown"]
 
 _UNIX = dt.datetime(1970, 1, 1)
 
@@ -71,6 +71,21 @@ def check(field: Field, values: Sequence[Any], keys: Sequence[Any], download: ty
     return Piece(packed, missing if missing.any() else None)
 
 
+def check_halves(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> None:
+    """Refuse half a character in downloads that no JSON reader has looked at.
+
+    Raises
+    ------
+    SchemaError
+        Names column, row and value.
+    """
+    for key, value in zip(keys, values, strict=True):
+        records = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+        texts = [text for record in records for text in record.values() if isinstance(text, str)]
+        if SURROGATE.search("".join(texts)):
+            raise _refusal(field, key, value)
+
+
 _PROMISED: dict[str, set[type]] = {
     "int": {int, NoneType},
     "flag": {bool, int, NoneType},
@@ -87,10 +102,7 @@ def _at_once(field: Field, values: Sequence[Any], download: type[msgspec.Struct]
     if field.type == "any":
         return Piece(values)
     if field.type == "downloads":
-        lists = msgspec.convert(values, list[list[download] | None])  # type: ignore[valid-type]
-        if not all(map(_whole, lists)):
-            raise Surprise
-        return pack(field, lists)
+        return pack(field, msgspec.convert(values, list[list[download] | None]))  # type: ignore[valid-type]
     items = _flat(values) if field.type in ("ints", "strs") else values
     if not set(map(type, items)) <= _PROMISED[field.type]:
         raise Surprise
@@ -219,17 +231,11 @@ def _list(check_one: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _downloads(download: type[msgspec.Struct]) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         try:
-            converted = msgspec.convert(value, list[download])  # type: ignore[valid-type]
-            return converted if _whole(converted) else _REFUSED
+            return msgspec.convert(value, list[download])  # type: ignore[valid-type]
         except msgspec.ValidationError:
             return _REFUSED
 
     return convert
-
-
-def _whole(downloads: Sequence[msgspec.Struct] | None) -> bool:
-    texts = [v for one in downloads or () for v in msgspec.structs.astuple(one) if type(v) is str]
-    return not SURROGATE.search("".join(texts))
 
 
 def _as_it_is(value: Any) -> Any:

@@ -21,7 +21,7 @@ import msgspec
 import pandas as pd
 
 from mkframe.errors import SchemaError, UnexpectedBody
-from mkframe.frames.checking import check, shown
+from mkframe.frames.checking import check, check_halves, shown
 from mkframe.frames.columns import Piece, assemble
 from mkframe.frames.gathering import Columns
 from mkframe.frames.packing import Surprise, in_columns, pack
@@ -120,6 +120,10 @@ def from_rows(resource: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
     nan
     """
     reader = _Reader(Shape(resource))
+    if resource == "builds":
+        complete = [row for row in rows if isinstance(row, dict)]
+        lists, keys = ([row.get(name) for row in complete] for name in ("downloads", reader.key))
+        check_halves(RESOURCES[resource].field("downloads"), lists, keys)
     if rows:
         reader.take(reader.carefully(rows))
     return reader.frame()

@@ -189,8 +189,9 @@ def longest(builds: pd.DataFrame, n: int = 10, statuses: Sequence[str] | None = 
             f"n={n!r} is not a number of builds.", hint="Give a whole number from 1 up, such as n=10."
         )
     need(builds, ["status", "build_start", "build_end"])
-    seconds, held = _ended(builds, statuses)
-    order = np.lexsort((builds["build_start"].to_numpy("datetime64[us]"), -seconds))
+    _, held = _ended(builds, statuses)
+    length = duration(builds).to_numpy("timedelta64[us]").astype("int64")  # exact, as seconds may not be
+    order = np.lexsort((builds["build_start"].to_numpy("datetime64[us]"), -length))
     top = builds.iloc[order[held[order]][:n]]
     rest = top.drop(columns="duration", errors="ignore")
     rest.insert(0, "duration", duration(top))

@@ -5,7 +5,7 @@ import pytest
 
 from mkframe.errors import InputError
 from mkframe.forms.models import ExploreModel
-from mkframe.forms.models.exploring import MOST_ROWS
+from mkframe.forms.models.exploring import EVERYTHING, MOST_ROWS
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +84,20 @@ def test_it_can_be_sorted_by_id(model, builds):
 def test_what_is_not_a_frame_of_builds_is_refused(given):
     with pytest.raises(InputError, match="needs a frame of builds"):
         ExploreModel(given)
+
+
+def test_builds_without_a_list_are_of_no_pattern(builds):
+    model = ExploreModel(builds.assign(pattern_names=float("nan")))
+    assert model.options["pattern"] == (EVERYTHING,)
+
+
+def test_an_exploded_frame_can_be_explored(builds):
+    exploded = builds.drop(columns="pattern_names").explode("patterns")
+    model = ExploreModel(exploded)
+    model.pattern = "808"
+    assert len(model.shown) == (exploded["patterns"] == 808).sum() > 0
+
+
+def test_a_column_that_is_there_twice_is_refused(builds):
+    with pytest.raises(InputError, match="more than one column status"):
+        ExploreModel(pd.concat([builds, builds[["status"]]], axis=1))

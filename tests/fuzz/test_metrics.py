@@ -194,14 +194,10 @@ def test_quantiles_are_those_of_sorted_lists(frame, every, by, statuses, tz):
 @given(shaken.histories(), st.integers(1, 5))
 @amount(40)
 def test_longest_are_the_first_of_a_sorted_list(frame, n):
-    plain = Plain(frame.assign(build_start=frame["build_start"].dt.as_unit("us")), "D", "UTC")
-    held = [
-        s
-        for s, word in zip(plain.seconds, plain.status, strict=True)
-        if word != "BUILDING" and s is not None and s >= 0
-    ]
-    mine = metrics.longest(frame, n)["duration"].dt.total_seconds().tolist()
-    assert mine == sorted(held, reverse=True)[:n]
+    ends = zip(micros(frame["build_start"]), micros(frame["build_end"]), frame["status"], strict=True)
+    lengths = [end - start for start, end, word in ends if None not in (start, end) and word != "BUILDING"]
+    mine = metrics.longest(frame, n)["duration"].to_numpy("timedelta64[us]").astype("int64").tolist()
+    assert mine == sorted((length for length in lengths if length >= 0), reverse=True)[:n]
 
 
 @given(shaken.histories())

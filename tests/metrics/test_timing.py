@@ -88,3 +88,12 @@ def test_largest_numbers_of_instances_have_exact_classes(factory):
     table = metrics.duration_by_instances(factory.builds(*({"seconds": 1, "instances": n} for n in numbers)))
     assert table["n"].to_dict() == {0: 1, 2**52: 1, 2**53: 1, 2**61: 1, 2**62: 2}
     assert table["most"].tolist() == [0, 2**53 - 1, 2**54 - 1, 2**62 - 1, 2**63 - 1]
+
+
+def test_longest_tells_centuries_apart_by_a_microsecond(factory):
+    year = "2026-01-01T00:00:00"
+    builds = factory.builds(
+        {"id": 1, "build_start": f"{year}.000001Z", "build_end": "9999-01-01T00:00:00.000000Z"},
+        {"id": 2, "build_start": f"{year}.000002Z", "build_end": "9999-01-01T00:00:00.000002Z"},
+    )
+    assert metrics.longest(builds).index.tolist() == [2, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import pandas as pd
@@ -67,6 +68,12 @@ class ExploreModel(Model):
             raise InputError(
                 "explore needs a frame of builds.", hint="Give kraft.builds.find(...) or mk.read_json(...)."
             )
+        if not builds.columns.is_unique:
+            twice = ", ".join(map(str, builds.columns[builds.columns.duplicated()].unique()))
+            raise InputError(
+                f"The frame has more than one column {twice:.80}.",
+                hint="Drop or rename one: builds.loc[:, ~builds.columns.duplicated()].",
+            )
         self._builds = builds
         self._serving = {
             name: next(c for c in columns if c in builds.columns)
@@ -79,9 +86,8 @@ class ExploreModel(Model):
         self._filter(None)
 
     def _words(self, column: str) -> list[str]:
-        cells = self._builds[column]
-        values = {v for cell in cells for v in cell or ()} if column in _LISTS else set(cells.dropna())
-        return [str(v) for v in sorted(values)]
+        values = {str(value): value for cell in self._builds[column] for value in _members(cell)}
+        return sorted(values, key=lambda word: _rank(values[word]))
 
     def _filter(self, _: Any) -> None:
         builds = self._builds
@@ -89,10 +95,7 @@ class ExploreModel(Model):
             wanted = getattr(self, name)
             if wanted == EVERYTHING:
                 continue
-            if column in _LISTS:
-                builds = builds[[wanted in map(str, cell or ()) for cell in builds[column]]]
-            else:
-                builds = builds[builds[column].astype(str) == wanted]
+            builds = builds[[wanted in map(str, _members(cell)) for cell in builds[column]]]
         found = self._in_period(builds)
         self.said = f"{len(found):,} of {len(self._builds):,} builds."
         self.shown = found
@@ -126,3 +129,15 @@ class ExploreModel(Model):
 
 
 _LISTS = ("pattern_names", "patterns", "release_names", "releases")
+
+
+def _members(cell: Any) -> Any:
+    """What a cell holds: the items of a list, one value, or nothing."""
+    if pd.api.types.is_list_like(cell):
+        return cell
+    return () if pd.isna(cell) else (cell,)
+
+
+def _rank(value: Any) -> tuple[int, Any, str]:
+    """Numbers in their order, then words in theirs."""
+    return (0, value, "") if isinstance(value, numbers.Real) else (1, 0, str(value))
