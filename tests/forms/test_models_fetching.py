@@ -1,12 +1,15 @@
 import contextlib
+import warnings
 
 import pandas as pd
 import pytest
 
 from mkframe.artifacts import diff
+from mkframe.errors import SchemaWarning
 from mkframe.forms.models import FetchModel
 from mkframe.forms.models.fetching import HEADER
 from mkframe.forms.models.pocket import PocketModel
+from mkframe.schema import RESOURCES
 from tests import faults, rows
 from tests.forms.conftest import PROJECT, client_of, impatient, patient
 
@@ -289,3 +292,18 @@ def test_the_first_build_has_nothing_to_be_compared_with(model, kraft):
     model.chosen = (first,)
     model.compare()
     assert "has artifacts" in model.trouble
+
+
+def test_projects_without_a_name_and_builds_that_come_twice_are_no_error(tmp_path):
+    answers = {f"/api/v1/{name}": faults.reply(rows.rows(name, 2)) for name in RESOURCES}
+    unnamed = rows.rows("projects", 1) + rows.rows("projects", 1, name=None, deleted=None)
+    twice = rows.rows("builds", 1) * 2
+    answers |= {"/api/v1/projects": faults.reply(unnamed), "/api/v1/builds": faults.reply(twice)}
+    with faults.serve(answers) as server, warnings.catch_warnings():
+        warnings.simplefilter("ignore", SchemaWarning)
+        model = FetchModel(impatient(server.api), diff)
+        model.load()
+        assert {label for label, _ in model.projects} >= {"1"}
+        model.project_id, model.status = 1, "any"
+        model.chosen = (1,)
+    assert model.chosen_said == "1 build chosen, with 2 artifacts."

@@ -47,13 +47,22 @@ class Group:
 
 def project_options(projects: pd.DataFrame) -> tuple[Option, ...]:
     """Projects by name; deleted and disabled ones come last, marked."""
-    rows = sorted(rows_of(projects), key=lambda p: (p.deleted or p.disabled, p.name.lower()))
+    known = _named(projects)
+    last = known["deleted"].fillna(False).astype(bool) | known["disabled"].fillna(False).astype(bool)
+    order = zip(last, known["name"].str.lower(), rows_of(known), strict=True)
+    rows = [row for _, _, row in sorted(order, key=lambda each: each[:2])]
     return tuple((_marked(p.name, deleted=p.deleted, disabled=p.disabled), int(p.Index)) for p in rows)
+
+
+def _named(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows, called by their id where the server sends no name."""
+    return rows.assign(name=rows["name"].where(rows["name"].notna(), rows.index.astype("str")))
 
 
 def release_groups(groups: pd.DataFrame, releases: pd.DataFrame, patterns: pd.DataFrame) -> tuple[Group, ...]:
     """The release groups that patterns of a project belong to."""
     made = []
+    groups, releases, patterns = _named(groups), _named(releases), _named(patterns)
     for group, members in patterns.groupby("release_group_id"):
         name = str(groups["name"].get(group, f"release group {group}"))
         own = releases[releases["group_id"] == group]
@@ -89,13 +98,13 @@ def pattern_options(patterns: pd.DataFrame, instances: pd.DataFrame) -> tuple[Op
             ),
             int(p.Index),
         )
-        for p in rows_of(patterns.sort_values("name"))
+        for p in rows_of(_named(patterns).sort_values("name"))
     )
 
 
 def folder_options(folders: pd.DataFrame, instances: pd.DataFrame) -> tuple[Option, ...]:
     """The folder tree, indented; a folder counts what lies in it and below."""
-    rows = folders.sort_values("path").drop_duplicates("path").set_index("path")
+    rows = _named(folders).dropna(subset="path").sort_values("path").drop_duplicates("path").set_index("path")
     counts = collections.Counter(instances["folder"])
     options = []
     for path, row in zip(map(str, rows.index), rows.to_dict("records"), strict=True):
@@ -130,8 +139,8 @@ def catalogue(
         Indexed by ``id``: ``name``, ``pattern``, ``pattern_id``, ``folder``, ``errors``, a bool column for
         each flag, ``folder_disabled``, ``marks`` (a sentence or ""), ``label`` and ``sought`` (lower case).
     """
-    made = instances[["name", "pattern_id", "errors"]].copy()
-    patterns_by_id, paths = patterns["name"].to_dict(), folders["path"].to_dict()
+    made = _named(instances[["name", "pattern_id", "errors"]])
+    patterns_by_id, paths = _named(patterns)["name"].to_dict(), folders["path"].dropna().to_dict()
     made["pattern"] = _texts(patterns_by_id.get(i, str(i)) for i in instances["pattern_id"])
     made["folder"] = _texts(paths.get(i, "") for i in instances["instance_folder_id"])
     for flag in FLAGS:
@@ -155,7 +164,7 @@ def _marks(rows: pd.DataFrame) -> list[str]:
     columns = {**FLAGS, "folder_disabled": "in a folder disabled for builds"}
     said = []
     for row in rows[["errors", *columns]].itertuples(index=False):
-        count = int(row[0])
+        count = 0 if pd.isna(row[0]) else int(row[0])
         errors = [f"{count} validation error{'s' * (count != 1)}"] if count else []
         said.append(", ".join([*errors, *(w for w, on in zip(columns.values(), row[1:], strict=True) if on)]))
     return said

@@ -110,8 +110,8 @@ class FetchModel(Model):
         builds = self._kraft.builds.find(project_id=id)
         self._builds = builds.sort_values(["build_start"], ascending=False, kind="stable")
         self.patterns = _named_ids(builds["patterns"], self._patterns["name"].to_dict())
-        groups = self._releases["group_id"].map(self._groups).fillna("?")
-        names = (groups + " · " + self._releases["name"]).to_dict()
+        groups = self._releases["group_id"].map(self._groups).astype("str").fillna("?")
+        names = (groups + " · " + self._releases["name"].fillna("?")).to_dict()
         self.releases = _named_ids(builds["releases"], names)
         self._on_filter(None)
 
@@ -158,7 +158,8 @@ class FetchModel(Model):
         self.blockers = tuple(said)
 
     def _count(self, id: int) -> int:
-        return 0 if self._builds is None else len(self._builds["downloads"][id] or ())
+        cells = () if self._builds is None else self._builds.loc[[id], "downloads"]
+        return sum(len(files or ()) for files in cells)
 
     @property
     def can_submit(self) -> bool:
@@ -195,7 +196,7 @@ class FetchModel(Model):
     def _before(self, id: int, patterns: set[int]) -> tuple[pd.DataFrame | None, list[int]]:
         """Artifacts of the last earlier build of each pattern."""
         assert self._builds is not None  # noqa: S101 - a build could be chosen
-        earlier = self._builds[self._builds["build_start"] < self._builds["build_start"][id]]
+        earlier = self._builds[self._builds["build_start"] < self._builds["build_start"].loc[[id]].iloc[0]]
         parts = []
         for pattern in sorted(patterns):
             with_it = (
@@ -220,7 +221,7 @@ class FetchModel(Model):
 def _named_ids(lists: pd.Series[Any], names: dict[int, str]) -> tuple[choices.Option, ...]:
     """The ids that occur in list cells, by name."""
     ids = {int(i) for cell in lists for i in cell or ()}
-    return tuple(sorted((names.get(i, str(i)), i) for i in ids))
+    return tuple(sorted((str(i) if pd.isna(names.get(i)) else names[i], i) for i in ids))
 
 
 def _label(row: Any, names: dict[int, str]) -> str:
