@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mkframe import __version__
 from mkframe.errors import InputError, MkframeError
+from mkframe.landing import land
 from mkframe.schema import BASE_URL
 
 __all__ = ["main"]
@@ -162,12 +163,7 @@ def _openapi(options: argparse.Namespace) -> None:
         _print(text)
         return
     path = Path(options.output).expanduser()
-    try:
-        path.write_text(text, encoding="ascii")
-    except OSError as err:
-        raise InputError(
-            f"{str(path)!r} could not be written: {err.strerror}.", hint="Does its folder exist?"
-        ) from err
+    land(path, lambda file: file.write_text(text, encoding="ascii"), "Does its folder exist?")
     print(f"{path} is written ({len(text) // 1024} kB).")  # noqa: T201
 
 

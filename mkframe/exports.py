@@ -5,23 +5,22 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import importlib.util
-import io
 import json
 import math
 import os
 import re
-import secrets
 import warnings
 import zoneinfo
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 import pandas as pd
 
 from mkframe.errors import InputError
+from mkframe.landing import land
 from mkframe.spelling import visible
 
 __all__ = ["export"]
@@ -91,7 +90,8 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
         [cells.written(_header(name, values, "" if is_csv else tz)), *map(cells.written, _local(values, tz))]
         for name, values in _columns(frame)
     ]
-    _land(target, _csv if is_csv else _xlsx, zip(*columns, strict=True))
+    rows, write = zip(*columns, strict=True), _csv if is_csv else _xlsx
+    land(target, lambda path: write(path, rows), "Name another file.")
     cells.tell(target)
     return target
 
@@ -203,12 +203,12 @@ def _as_json(value: Any) -> Any:
 # --- from cells to a file -----------------------------------------------------------------------------
 
 
-def _csv(file: IO[bytes], rows: Rows) -> None:
-    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+def _csv(path: Path, rows: Rows) -> None:
+    with path.open("w", encoding="utf-8-sig", newline="") as text:
         csv.writer(text, lineterminator="\n").writerows(rows)
 
 
-def _xlsx(file: IO[bytes], rows: Rows) -> None:
+def _xlsx(path: Path, rows: Rows) -> None:
     from openpyxl import Workbook
 
     book = Workbook(write_only=True)
@@ -216,7 +216,7 @@ def _xlsx(file: IO[bytes], rows: Rows) -> None:
     sheet.freeze_panes = "A2"
     for row in rows:
         sheet.append([_cell(sheet, value) for value in row])
-    book.save(file)
+    book.save(path)
 
 
 def _cell(sheet: Any, value: Any) -> Any:
@@ -233,19 +233,3 @@ def _cell(sheet: Any, value: Any) -> Any:
     cell.data_type = "s"
     cell.quotePrefix = bool(_FORMULA.match(value))  # also after somebody has edited it
     return cell
-
-
-def _land(target: Path, write: Callable[[IO[bytes], Rows], None], rows: Rows) -> None:
-    """Write beside the target and move into place, so that nobody reads half a file."""
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        try:
-            with partial.open("xb") as file:
-                write(file, rows)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{str(target)!r} cannot be written: {error.strerror or error}.", hint="Name another file."
-        ) from error

@@ -11,7 +11,6 @@ import html
 import importlib.util
 import os
 import re
-import secrets
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkframe import errors
 from mkframe.errors import InputError, MkframeError, ReportError
+from mkframe.landing import land
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -224,19 +224,9 @@ def _writable(target: Path) -> Path:
 
 
 def _land(target: Path, page: str) -> Path:
-    """Write beside the target and move into place, so that nobody reads half a report."""
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        try:
-            partial.write_text(page, encoding="utf-8")
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{str(target)!r} cannot be written: {error.strerror}.", hint="Choose another place with --out."
-        ) from error
-    return target
+    return land(
+        target, lambda path: path.write_text(page, encoding="utf-8"), "Choose another place with --out."
+    )
 
 
 _STYLE = """

@@ -30,6 +30,7 @@ __all__ = [
     "LOGIN",
     "Message",
     "RESOURCES",
+    "RUNNING",
     "Resource",
     "STARTED",
     "STATUSES",
@@ -45,6 +46,7 @@ AUTHENTICATION = "/authentication"
 STATUSES = ("BUILDING", "FINISHED", "FAILED", "CANCELED")
 """The build statuses of the reference; a server may know more, and those survive."""
 TERMINAL = ("FINISHED", "FAILED", "CANCELED")
+RUNNING = tuple(status for status in STATUSES if status not in TERMINAL)
 
 ERROR_NAMES = {
     400: "BadRequest",

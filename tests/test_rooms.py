@@ -17,6 +17,7 @@ FLOORS = {
     "spelling": 1,
     "settings": 2,
     "inputs": 2,
+    "landing": 1,
     "openapi": 2,
     "transport": 3,
     "frames": 3,

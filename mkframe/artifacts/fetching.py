@@ -13,10 +13,10 @@ from pathlib import Path
 import pandas as pd
 
 from mkframe.errors import InputError
+from mkframe.landing import remove_leftovers
 from mkframe.transport import Transport
 
 from .crew import in_parallel
-from .land import remove_leftovers
 from .ledger import Ledger
 from .progress import FileProgress, Meter, Shower, check_progress, shown
 from .streaming import File, Place, Run

@@ -13,7 +13,8 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .land import digest
+from mkframe.landing import digest
+
 from .names import flaw, folded, numbered, safe_name
 
 __all__ = ["NAME", "Entry", "Ledger"]

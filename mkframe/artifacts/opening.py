@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 
 from mkframe.errors import ArtifactError, InputError
+from mkframe.landing import digest
 
-from .land import digest
 from .tables import table
 from .texts import decoded, looked_at
 from .zips import Limits, check_extractable, chunks, open_zip

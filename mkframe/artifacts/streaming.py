@@ -13,13 +13,13 @@ from typing import Literal
 import requests
 
 from mkframe.errors import ArtifactError, ConnectionFailed, MkframeError, UnexpectedBody
+from mkframe.landing import Partial, digest
 from mkframe.schema import RESOURCES
 from mkframe.spelling import one_line
 from mkframe.transport import Transport
 from mkframe.transport.trouble import as_it_arrives
 from mkframe.transport.watching import Line
 
-from .land import Partial, digest
 from .ledger import Ledger
 from .names import from_header
 from .progress import Meter

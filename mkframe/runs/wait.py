@@ -22,13 +22,12 @@ from mkframe.errors import (
     TooManyRequests,
     UnexpectedBody,
 )
-from mkframe.schema import STATUSES, TERMINAL
+from mkframe.schema import RUNNING, TERMINAL
 from mkframe.spelling import one_line
 from mkframe.transport import Transport
 
 __all__ = ["wait"]
 
-RUNNING = tuple(status for status in STATUSES if status not in TERMINAL)
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.3, 15.0, 1.5
 _LONGEST_SILENCE = 1800.0
 _LONGEST_MESSAGE = 60

@@ -110,7 +110,7 @@ class Transport:
 
     @contextlib.contextmanager
     def stream(self, path: str) -> Iterator[requests.Response]:
-        """Open the bytes of a file, once; the caller reads `iter_content` inside `reading`."""
+        """Open the bytes of a file, once; the caller reads `as_it_arrives` inside `reading`."""
         with withheld(self._known_secrets), self._open("GET", path, None, None, a_file=True) as response:
             yield response
 

@@ -9,7 +9,7 @@ import traitlets as t
 
 from mkframe.forms.models import choices, preflight, requests
 from mkframe.forms.models.base import Model, rows_of
-from mkframe.forms.models.following import RUNNING
+from mkframe.schema import RUNNING
 
 __all__ = ["MOST_SHOWN", "ChoosingModel"]
 

@@ -20,11 +20,10 @@ from mkframe.errors import (
     UnexpectedBody,
 )
 from mkframe.forms.models.base import Model, overhearing, rows_of
-from mkframe.schema import STATUSES, TERMINAL
+from mkframe.schema import RUNNING
 
 __all__ = ["Seen", "WatchModel", "failed_alike"]
 
-RUNNING = tuple(status for status in STATUSES if status not in TERMINAL)
 PAUSE, LONGEST_PAUSE, GROWTH = 0.7, 5.0, 1.15
 """Seconds between two looks: short at first, longer for a build that takes its time."""
 _AWAY = (ConnectionFailed, ServerError, TooManyRequests, UnexpectedBody)

@@ -41,11 +41,6 @@ class PocketFile:
     share: float | None = 0.0
     said: str = ""
 
-    @property
-    def done(self) -> bool:
-        """Whether nothing more happens to it."""
-        return self.status not in ("waiting", "fetching")
-
 
 class PocketModel(Model):
     """Where artifacts go, and how far they are.

@@ -11,8 +11,9 @@ from mkframe.errors import MkframeError, NotStarted, Unconfirmed
 from mkframe.forms.models import preflight, turns
 from mkframe.forms.models.base import rows_of
 from mkframe.forms.models.choosing import ChoosingModel
-from mkframe.forms.models.following import RUNNING, WatchModel
+from mkframe.forms.models.following import WatchModel
 from mkframe.forms.models.pocket import PocketModel
+from mkframe.schema import RUNNING
 
 __all__ = ["StartModel"]
 

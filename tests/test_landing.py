@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mkframe.artifacts.land import Partial, digest, remove_leftovers
+from mkframe.landing import Partial, digest, remove_leftovers
 from tests.artifacts.factory import tree
 
 
@@ -108,7 +108,7 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
 
 def test_leftover_of_a_killed_process_is_removed(tmp_path):
     code = (
-        "import os, sys, pathlib; from mkframe.artifacts.land import Partial\n"
+        "import os, sys, pathlib; from mkframe.landing import Partial\n"
         "Partial(pathlib.Path(sys.argv[1])).write(b'half'); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)

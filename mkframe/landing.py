@@ -8,11 +8,14 @@ import os
 import re
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-__all__ = ["Partial", "digest", "remove_leftovers"]
+from mkframe.errors import InputError
+
+__all__ = ["Partial", "digest", "land", "remove_leftovers"]
 
 _NAME = re.compile(r"\.mkframe-[0-9a-f]{16}\.part")
 
@@ -91,6 +94,41 @@ class Partial:
             self.path.replace(target)
         else:
             _move_to_free_name(self.path, target)
+
+
+def land(target: Path, write: Callable[[Path], object], hint: str) -> Path:
+    """Write a file such that nobody reads half of it, in place of the old one where there is one.
+
+    Parameters
+    ----------
+    target : Path
+        What is written.
+    write : callable
+        Fills the file at the path that it is given.
+    hint : str
+        What to try where that does not work.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written; the old file is as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     land(Path(folder) / "a.txt", lambda path: path.write_text("whole"), "Name another.").read_text()
+    'whole'
+    """
+    try:
+        with Partial(target.parent) as partial:
+            write(partial.path)
+            partial.move(target, overwrite=True)
+    except OSError as error:
+        raise InputError(
+            f"{str(target)!r} cannot be written: {error.strerror or error}.", hint=hint
+        ) from error
+    return target
 
 
 def digest(path: Path) -> str:
