@@ -109,23 +109,22 @@ def _tokens(sql: str) -> list[tuple[Any, str]]:
 # --- the answer -------------------------------------------------------------------------------------
 
 
-_ELSEWHERE = "Is the URL that of the API, and does a proxy stand before it?"
-
-
 def _object(chunks: Iterable[bytes]) -> dict[str, Any]:
     answer = frames.record(chunks, "the result of a statement")
     lists = [answer.get("rows") or [], answer.get("metadata") or []]
     shaped = all(isinstance(items, list) and all(isinstance(i, dict) for i in items) for items in lists)
     if not shaped or not isinstance(answer.get("status"), str):
         raise UnexpectedBody(
-            f"The answer is no result of a statement: {str(answer)[:80]!r}.", hint=_ELSEWHERE
+            f"The answer is no result of a statement: {str(answer)[:80]!r}.", hint=UnexpectedBody.ELSEWHERE
         )
     return answer
 
 
 def _field(column: Mapping[str, Any]) -> Field:
     if not isinstance(column.get("name"), str):
-        raise UnexpectedBody(f"A column of the answer has no name: {str(column)[:80]!r}.", hint=_ELSEWHERE)
+        raise UnexpectedBody(
+            f"A column of the answer has no name: {str(column)[:80]!r}.", hint=UnexpectedBody.ELSEWHERE
+        )
     kind = str(column.get("type", "")).lower()
     return Field(column["name"], _TYPES.get(kind, "any"), f"Column of type {kind}.")
 

@@ -199,7 +199,7 @@ def _refuse_page(response: requests.Response, name: str | None) -> None:
         wanted = repr(one_line(name, 100)) if name else "a file"
         raise UnexpectedBody(
             f"GET {response.url} answered with a web page instead of {wanted}.",
-            hint="Is the URL that of the API, and does a proxy or a login page stand before it?",
+            hint=UnexpectedBody.ELSEWHERE,
             request=f"GET {response.url}",
             status=response.status_code,
         )

@@ -92,31 +92,30 @@ class Column:
         self.field = field
         self.size = 0
         self.parts: list[Any] = []
-        self.values = np.empty(0, dtype=STORAGE.get(field.type, object))
-        self.missing: Array | None = None
+        self.missing: list[Array] | None = None
 
     def add(self, piece: Piece) -> None:
         """Add a piece at the end."""
-        if self.field.type in STORAGE:
-            self.values = _extended(self.values, self.size, piece.values)
-            self._mark(piece)
-        else:
-            self.parts.append(piece.values)
+        if piece.missing is not None and self.missing is None:
+            self.missing = [np.zeros(self.size, dtype=np.bool_)]
+        if self.missing is not None:
+            marks = np.zeros(len(piece.values), dtype=np.bool_) if piece.missing is None else piece.missing
+            self.missing.append(marks)
+        self.parts.append(piece.values)
         self.size += len(piece.values)
 
-    def _mark(self, piece: Piece) -> None:
-        if self.missing is None and piece.missing is None:
-            return
-        if self.missing is None:
-            self.missing = np.zeros(self.size, dtype=np.bool_)
-        marks = np.zeros(len(piece.values), dtype=np.bool_) if piece.missing is None else piece.missing
-        self.missing = _extended(self.missing, self.size, marks)
+    @property
+    def values(self) -> Array:
+        """All values, in what they are kept in."""
+        if len(self.parts) != 1 or not self.parts[0].flags.writeable:
+            self.parts = [_joined(self.field, self.parts)]
+        values: Array = self.parts[0]
+        return values
 
     def array(self) -> Array | ExtensionArray:
         """Give the column out, in the dtype that the schema declares."""
         if self.field.type in STORAGE:
-            missing = None if self.missing is None else self.missing[: self.size]
-            return self._typed(self.values[: self.size], missing)
+            return self._typed(self.values, None if self.missing is None else np.concatenate(self.missing))
         if self.field.type == "str" and (pa := arrow()):
             chunks = pa.chunked_array(self.parts, type=pa.large_string())
             return pd.arrays.ArrowStringArray(chunks, dtype=_text())  # type: ignore[call-arg]
@@ -174,22 +173,13 @@ def _instants(columns: Sequence[Column]) -> dict[Column, ExtensionArray]:
     if not columns:
         return {}
     size = columns[0].size
-    joined = np.concatenate([column.values[:size] for column in columns])
+    joined = _joined(columns[0].field, [part for column in columns for part in column.parts])
     typed = _extension(joined, dtype_of(columns[0].field))
     return {column: typed[i * size : (i + 1) * size] for i, column in enumerate(columns)}
 
 
-def _extended(held: Array, size: int, part: Array) -> Array:
-    """`held` with `part` after its first `size` values, in twice the room where there was too little."""
-    if not size and part.flags.writeable:
-        return part
-    end = size + len(part)
-    if end > len(held):
-        roomy = np.empty(max(end, 2 * size), dtype=held.dtype)  # memory that is not used is not taken
-        roomy[:size] = held[:size]
-        held = roomy
-    held[size:end] = part
-    return held
+def _joined(field: Field, parts: Sequence[Array]) -> Array:
+    return np.concatenate([np.empty(0, dtype=STORAGE[field.type]), *parts])
 
 
 def _extension(values: Any, dtype: str) -> ExtensionArray:

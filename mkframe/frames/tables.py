@@ -37,12 +37,7 @@ def record(chunks: Iterable[bytes], promised: str) -> dict[str, Any]:
         answer = None
     if isinstance(answer, dict):
         return answer
-    start = content[:80].decode("utf-8", "replace").strip()
-    raise UnexpectedBody(
-        f"The answer is not the JSON that was promised ({promised}). It starts with {start!r}.",
-        hint="Is the URL that of the API, and does a proxy or a login page stand before it?",
-        body_start=start,
-    )
+    raise UnexpectedBody.instead_of(promised, content)
 
 
 def table(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> pd.DataFrame:

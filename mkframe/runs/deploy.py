@@ -50,6 +50,6 @@ def _answer(chunks: Iterable[bytes]) -> pd.Series[Any]:
     if type(answer.get("id")) is not int:
         raise UnexpectedBody(
             f"The answer is no build deployment, since it has no id: {str(answer)[:80]!r}.",
-            hint="Is the URL that of the API, and does a proxy stand before it?",
+            hint=UnexpectedBody.ELSEWHERE,
         )
     return pd.Series(answer, name=answer.get("id"), dtype=object)

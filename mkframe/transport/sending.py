@@ -240,7 +240,7 @@ class Transport:
             start = start_of(response, self._limits.read_timeout)[:_LONGEST_SHOWN]
             raise errors.UnexpectedBody(
                 f"A web page came instead of JSON. It starts with {start!r}.",
-                hint="Is the URL that of the API, and does a proxy or a login page stand before it?",
+                hint=errors.UnexpectedBody.ELSEWHERE,
                 body_start=start,
             )
         yield from as_it_arrives(response)

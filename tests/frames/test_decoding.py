@@ -12,7 +12,8 @@ import pytest
 
 from mkframe import frames
 from mkframe.errors import SchemaError, SchemaWarning, UnexpectedBody
-from mkframe.frames import decoding as module
+from mkframe.frames import ahead, cutting
+from mkframe.frames.reading import Reader
 from mkframe.schema import RESOURCES
 from tests.rows import body, download, row, rows
 
@@ -86,10 +87,11 @@ class TestEveryResource:
 class TestCuts:
     """A body cut anywhere, arriving in any chunks, reads like the whole."""
 
-    @pytest.fixture(autouse=True)
-    def _small_cuts(self, monkeypatch):
-        monkeypatch.setattr(module, "_FIRST_CUT", 300)
-        monkeypatch.setattr(module, "_CUT", 900)
+    @pytest.fixture(autouse=True, params=["one after another", "ahead, in threads"])
+    def _small_cuts(self, request, monkeypatch):
+        monkeypatch.setattr(cutting, "_FIRST_CUT", 300)
+        monkeypatch.setattr(cutting, "_CUT", 900)
+        monkeypatch.setattr(ahead, "processors", lambda: 2 if request.param.startswith("ahead") else 1)
 
     @staticmethod
     def tricky():
@@ -107,10 +109,8 @@ class TestCuts:
 
     def test_body_is_really_cut(self, monkeypatch):
         taken = []
-        take = module._Reader.take
-        monkeypatch.setattr(
-            module._Reader, "take", lambda self, columns: (taken.append(1), take(self, columns))
-        )
+        take = Reader.take
+        monkeypatch.setattr(Reader, "take", lambda self, columns: (taken.append(1), take(self, columns)))
         frames.decode("builds", body(self.tricky()))
         assert len(taken) > 10
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 import mkframe as mk
 from mkframe import frames
 from mkframe.errors import InputError, MkframeError, SchemaWarning
-from mkframe.frames import checking, decoding
+from mkframe.frames import ahead, checking, cutting
 from mkframe.frames.packing import Surprise
+from mkframe.frames.reading import Reader
 from mkframe.frames.windows import Downloads
 from mkframe.schema import RESOURCES
 from tests.fuzz import bodies, oracle
@@ -28,8 +29,9 @@ from tests.fuzz.shaken import builds
 def _small_cuts():
     """Cut bodies of a few kilobytes as often as others are cut that are a thousand times as large."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoding, "_FIRST_CUT", 500)
-        patch.setattr(decoding, "_CUT", 1500)
+        patch.setattr(cutting, "_FIRST_CUT", 500)
+        patch.setattr(cutting, "_CUT", 1500)
+        patch.setattr(ahead, "processors", lambda: 2)
         yield
 
 
@@ -107,13 +109,19 @@ def test_frame_is_what_the_oracle_says(case):
     assert warned == (its.warned or inside_null)
 
 
+def without_threads(resource, content):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ahead, "processors", lambda: 1)
+        return frames.decode(resource, content)
+
+
 def without_fast_road(resource, content):
     def fast(self, rows):
         raise Surprise
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoding._Reader, "fast", fast)
-        return frames.decode(resource, content)
+        patch.setattr(Reader, "fast", fast)
+        return without_threads(resource, content)
 
 
 def value_by_value(resource, content):
@@ -136,7 +144,7 @@ def in_storage(storage, resource, content):
 def test_every_road_gives_the_same(case, data):
     resource, content = case
     whole = outcome(frames.decode, resource, content)
-    for read in (without_fast_road, value_by_value):
+    for read in (without_threads, without_fast_road, value_by_value):
         assert same(outcome(read, resource, content), whole), read
     for storage in ("python", "pyarrow"):
         assert same(outcome(in_storage, storage, resource, content), whole), storage

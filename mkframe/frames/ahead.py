@@ -1,0 +1,76 @@
+"""Pieces of an answer that threads read side by side, given back in their order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from mkframe.frames import arrays
+from mkframe.frames.columns import Piece, arrow
+from mkframe.frames.structs import Shape
+
+__all__ = ["Ahead"]
+
+_MOST_WORKERS = 4
+"""Packing stays with one thread, which cannot keep up with more."""
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Ahead:
+    """Threads that read pieces with Arrow, which leaves Python to others meanwhile.
+
+    Without Arrow or with one processor there is nothing to gain, and `serves` says no.
+    """
+
+    def __init__(self) -> None:
+        self.workers = min(_MOST_WORKERS, processors())
+        self.waiting: deque[tuple[Shape, bytes, Future[Any]]] = deque()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def serves(self, shape: Shape) -> bool:
+        """Whether rows of this shape may be given."""
+        return self.workers > 1 and arrow() is not None and arrays.kind_of(shape) is not None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a piece should be taken: one is ready, or every thread has one and one more waits."""
+        return len(self.waiting) > self.workers or (bool(self.waiting) and self.waiting[0][2].done())
+
+    def give(self, shape: Shape, rows: bytearray | memoryview) -> None:
+        """Have an array of rows read."""
+        if not self._pool:
+            self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="mkframe-read")
+        text = b"".join((arrays.OPENING, rows, arrays.CLOSING))
+        self.waiting.append((shape, text, self._pool.submit(arrays.read, text, arrays.kind_of(shape))))
+
+    def take(self, shape: Shape) -> list[Piece] | bytes:
+        """Columns of the oldest piece, or the piece itself where the other roads must read it."""
+        expected, text, future = self.waiting.popleft()
+        if expected == shape:
+            with contextlib.suppress(*arrays.refusals()):
+                return arrays.pieces(shape, future.result())
+        return _array(text)
+
+    def take_back(self) -> list[bytes]:
+        """All pieces that were given and not taken."""
+        texts = [text for _, text, _ in self.waiting]
+        self.waiting.clear()
+        return [*map(_array, texts)]
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+
+def _array(text: bytes) -> bytes:
+    return text[len(arrays.OPENING) : -len(arrays.CLOSING)]

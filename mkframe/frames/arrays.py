@@ -1,0 +1,134 @@
+"""The road of long answers: Arrow's JSON reader, which lets several threads read at once.
+
+It is taken where pandas keeps text in Arrow anyhow. What it refuses, the other roads look at: whatever
+the schema does not promise, and some forms of what it does promise.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mkframe.frames.columns import Array, Piece
+from mkframe.frames.packing import EARLIEST, LOWEST, RANGE, Surprise
+from mkframe.frames.structs import Shape, download_fields
+from mkframe.schema import Field
+
+__all__ = ["CLOSING", "OPENING", "kind_of", "pieces", "read", "refusals"]
+
+OPENING, CLOSING = b'{"rows":', b"}"
+"""What stands around an array of rows, since Arrow reads objects only."""
+
+
+@functools.lru_cache(maxsize=64)
+def kind_of(shape: Shape) -> Any:
+    """Arrow's schema for the rows of a shape, or None where one of their fields may hold anything."""
+    pa: Any = importlib.import_module("pyarrow")
+    text = pa.large_string()
+    kinds = {
+        "int": pa.int64(),
+        "flag": pa.int64(),
+        "bool": pa.bool_(),
+        "str": text,
+        "timestamp": text,  # Arrow would read times in more forms than the vendor writes
+        "ints": pa.list_(pa.int64()),
+        "strs": pa.list_(text),
+    }
+    try:
+        inside = pa.struct([(field.name, kinds[field.type]) for field in download_fields(shape.nested)])
+        kinds["downloads"] = pa.list_(inside)
+        rows = pa.struct([(field.name, kinds[field.type]) for field in shape.fields()])
+    except KeyError:
+        return None
+    return pa.schema([("rows", pa.list_(rows))])
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """Errors after which a piece takes the other roads."""
+    pa: Any = importlib.import_module("pyarrow")
+    return Surprise, pa.ArrowException, UnicodeDecodeError, OverflowError
+
+
+def read(text: bytes, kind: Any) -> Any:
+    """Read an array of rows, in its `OPENING` and `CLOSING`, into an Arrow table."""
+    if not text.isascii():
+        text.decode()  # Arrow takes any bytes for text
+    pa: Any = importlib.import_module("pyarrow")
+    json: Any = importlib.import_module("pyarrow.json")
+    return json.read_json(
+        pa.BufferReader(text),
+        read_options=json.ReadOptions(use_threads=False, block_size=len(text) + 1),
+        parse_options=json.ParseOptions(
+            explicit_schema=kind, newlines_in_values=True, unexpected_field_behavior="error"
+        ),
+        memory_pool=pa.system_memory_pool(),
+    )
+
+
+def pieces(shape: Shape, table: Any) -> list[Piece]:
+    """Columns of the rows that were read."""
+    if table.num_rows != 1:
+        raise Surprise
+    return _columns(table["rows"].chunk(0), shape.fields(), download_fields(shape.nested))
+
+
+def _columns(lists: Any, fields: Sequence[Field], nested: Sequence[Field] = ()) -> list[Piece]:
+    records = lists.flatten()
+    if records.null_count:
+        raise Surprise
+    return [_pack(field, array, nested) for field, array in zip(fields, records.flatten(), strict=True)]
+
+
+def _pack(field: Field, array: Any, nested: Sequence[Field]) -> Piece:
+    if array.null_count and not field.null:
+        raise Surprise
+    missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+    if field.type == "int":
+        return Piece(_filled(array, 0), missing)
+    if field.type == "flag":
+        numbers = _filled(array, 0)
+        if (numbers >> 1).any():
+            raise Surprise
+        return Piece(numbers.astype(np.bool_), missing)
+    if field.type == "bool":
+        return Piece(_filled(array, False), missing)
+    if field.type == "timestamp":
+        return Piece(_instants(array, missing), missing)
+    if field.type == "downloads":
+        counts = _filled(array.value_lengths(), 0).astype(np.int64)
+        return Piece(counts, missing, tuple(nested), tuple(_columns(array, nested)))
+    if field.type == "str":
+        return Piece(array)
+    if array.flatten().null_count:
+        raise Surprise
+    return Piece(array.to_pylist())
+
+
+def _filled(array: Any, stand_in: int) -> Array:
+    filled = array.fill_null(stand_in) if array.null_count else array
+    values: Array = filled.to_numpy(zero_copy_only=False)
+    return values
+
+
+_WIDTH = len(LOWEST) - 1
+
+
+def _instants(array: Any, missing: Array | None) -> Array:
+    """Times in the one form that the vendor writes; Arrow itself would take others too."""
+    pa: Any = importlib.import_module("pyarrow")
+    _, offsets, text = array.buffers()
+    widths = np.diff(np.frombuffer(offsets, dtype=np.int64, count=len(array) + 1))
+    if (widths[... if missing is None else ~missing] != _WIDTH).any():
+        raise Surprise
+    given = len(array) - array.null_count
+    digits = np.frombuffer(text, dtype=np.uint8, count=given * _WIDTH).reshape(given, _WIDTH)
+    if not (digits - LOWEST[:-1] <= RANGE[:-1]).all():
+        raise Surprise
+    times: Array = array.cast(pa.timestamp("us", "UTC")).to_numpy(zero_copy_only=False)
+    if given and np.nanmin(times) < EARLIEST:
+        raise Surprise
+    return times

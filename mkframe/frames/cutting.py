@@ -1,0 +1,197 @@
+"""A stream of bytes is cut into pieces of rows.
+
+A body is an array of rows. It is cut at commas between rows, and every cut proves itself: where both
+``[`` left ``]`` and ``[`` right ``]`` are JSON arrays, the comma between them was one between rows, since
+JSON can be read in one way only. So no parser of our own is needed, and a piece that turns out not to
+be JSON was cut in a wrong place (inside a nested list, or in a text).
+
+The first piece is read at once. What stood around its cut tells where the next may be cut, so that threads
+can be given pieces whose cuts have yet to prove themselves. A piece that they do not read is cut again,
+into smaller ones, so that few rows take the careful road; where it is not even JSON, all that was given
+out is put back, and read here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from mkframe.errors import UnexpectedBody
+from mkframe.frames.ahead import Ahead
+from mkframe.frames.columns import Piece
+from mkframe.frames.reading import Reader, is_json
+
+__all__ = ["SPACE", "Cutter", "windows"]
+
+SPACE = b" \t\n\r"
+_FIRST_CUT = 1 << 16
+_CUT = 1 << 20
+_PARTS = 8
+"""Into how many pieces one with a surprise is cut, at the least."""
+_PROMISED = "an array of rows"
+_BOUNDARY = re.compile(rb"\}\s*,\s*\{")
+
+
+def windows(body: bytes) -> Iterator[memoryview]:
+    """Cut a body as if it arrived, without copying."""
+    view = memoryview(body)
+    starts = [0, *range(_FIRST_CUT, len(body), _CUT), len(body)]
+    return (view[start:end] for start, end in itertools.pairwise(starts))
+
+
+class Cutter:
+    """Cuts a stream of bytes into rows as columns.
+
+    The first byte of the buffer is the array's opening bracket, or the comma that stood before the rest;
+    a bracket is written over it, and another over the comma to cut at, so that no byte is copied.
+    """
+
+    def __init__(self, reader: Reader, ahead: Ahead | None = None, size: int | None = None) -> None:
+        self.reader = reader
+        self.ahead = ahead
+        self.buffer = bytearray()
+        self.hint: bytes | None = None
+        self.usual = size or _CUT
+        self.size = size or _FIRST_CUT
+
+    def close(self) -> None:
+        """End the threads."""
+        if self.ahead:
+            self.ahead.close()
+
+    def cut(self, chunks: Iterable[bytes | memoryview]) -> Iterator[list[Piece]]:
+        """Give the columns of one piece after the other."""
+        opened = False
+        for chunk in chunks:
+            self.buffer += chunk
+            opened = opened or self._open()
+            if opened:
+                yield from self._pieces()
+        if not opened:
+            raise UnexpectedBody.instead_of(_PROMISED, bytes(self.buffer))
+        yield from self._last()
+
+    def _open(self) -> bool:
+        """Drop what stands before the opening bracket, once that is there."""
+        buffer = self.buffer
+        while buffer and not (head := buffer[:256].lstrip(SPACE)):
+            del buffer[:256]
+        if not buffer:
+            return False
+        if head[:1] != b"[":
+            raise UnexpectedBody.instead_of(_PROMISED, bytes(buffer))
+        del buffer[: buffer.index(b"[")]
+        return True
+
+    def _pieces(self) -> Iterator[list[Piece]]:
+        """Cut while there is more than one piece."""
+        while len(self.buffer) >= self.size:
+            if self._serves():
+                if len(self.buffer) < 2 * self.size:
+                    return
+                if self._give():
+                    yield from self._taken()
+                    continue
+            yield from self._taken(every=True)
+            if columns := self._here():
+                yield columns
+            elif self.size > len(self.buffer):
+                return
+
+    def _last(self) -> Iterator[list[Piece]]:
+        """Read what remains when all has arrived."""
+        rest = self.buffer.rstrip(SPACE)
+        if self.ahead and self.ahead.waiting and rest.endswith(b"]"):
+            self.ahead.give(self.reader.shape, rest)
+            self.buffer.clear()
+        yield from self._taken(every=True)
+        while len(self.buffer) >= self.size and (columns := self._here()):
+            yield columns
+        if self.buffer:
+            yield self._rest()
+
+    # --- ahead, in threads -----------------------------------------------------------------------------
+
+    def _serves(self) -> bool:
+        return self.ahead is not None and not self.reader.surprised and self.ahead.serves(self.reader.shape)
+
+    def _give(self) -> bool:
+        """Give a piece to the threads, where a likely cut is there."""
+        cut = self._likeliest()
+        if not cut or not self.ahead:
+            return False
+        comma = cut[1]
+        self.buffer[comma : comma + 1] = b"]"
+        with memoryview(self.buffer) as whole, whole[: comma + 1] as piece:
+            self.ahead.give(self.reader.shape, piece)
+        self._drop(comma)
+        return True
+
+    def _taken(self, every: bool = False) -> Iterator[list[Piece]]:
+        """Take the pieces that are due, or every one."""
+        while self.ahead and (self.ahead.is_due or (every and self.ahead.waiting)):
+            taken = self.ahead.take(self.reader.shape)
+            if isinstance(taken, list):
+                yield taken
+            elif is_json(taken):
+                yield from Cutter(self.reader, size=_CUT // _PARTS).cut([taken])
+            else:
+                self._put_back([taken, *self.ahead.take_back()])
+
+    def _put_back(self, arrays: Sequence[bytes]) -> None:
+        """Go on without threads after a wrong cut."""
+        rows = b",".join(array[1:-1] for array in arrays)
+        self.buffer[:1] = b"[" + rows + (b"," if self.buffer else b"]")
+        self.close()
+        self.ahead = None
+
+    # --- here ------------------------------------------------------------------------------------------
+
+    def _here(self) -> list[Piece] | None:
+        """Read the largest piece that proves to be rows; where none does, look further the next time."""
+        for brace, comma in self._candidates():
+            hint = bytes(self.buffer[brace - 1 : comma + 7])
+            self.buffer[comma : comma + 1] = b"]"
+            with memoryview(self.buffer) as whole, whole[: comma + 1] as piece:
+                columns = self.reader.try_rows(piece)
+            if columns is not None:
+                self.hint = hint
+                self.size = self.usual
+                self._drop(comma)
+                return columns
+            self.buffer[comma : comma + 1] = b","
+        self.size = 2 * self._end
+        return None
+
+    def _drop(self, comma: int) -> None:
+        """Let the buffer start at the comma, as an array of its own."""
+        del self.buffer[:comma]
+        self.buffer[:1] = b"["
+
+    def _candidates(self) -> Iterator[tuple[int, int]]:
+        """Places of ``}`` and the comma after it, the likeliest first."""
+        if cut := self._likeliest():
+            yield cut
+        window = max(0, self._end - _FIRST_CUT)
+        braces = [match.start() for match in _BOUNDARY.finditer(self.buffer, window, self._end)]
+        yield from ((brace, self.buffer.index(b",", brace)) for brace in reversed(braces[-64:]))
+
+    def _likeliest(self) -> tuple[int, int] | None:
+        """The last place that looks as the one before did, where one was found."""
+        if self.hint and (at := self.buffer.rfind(self.hint, 0, self._end)) > 0:
+            return at + 1, self.buffer.index(b",", at + 1)
+        return None
+
+    @property
+    def _end(self) -> int:
+        """Where a piece ends at the latest."""
+        return min(len(self.buffer), 2 * self.size)
+
+    def _rest(self) -> list[Piece]:
+        columns = self.reader.try_rows(self.buffer)
+        if columns is None:
+            read = f" after {self.reader.count} rows" if self.reader.count else ""
+            shown = bytes(self.buffer[1:] if read else self.buffer)
+            raise UnexpectedBody.instead_of(_PROMISED, shown, f"{read}{self.reader.why}")
+        return columns

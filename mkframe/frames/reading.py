@@ -1,0 +1,135 @@
+"""Pieces of an answer become columns, by the fast road or, where they surprise, by the careful one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from mkframe.errors import SchemaError
+from mkframe.frames.checking import check, shown
+from mkframe.frames.columns import Piece, assemble
+from mkframe.frames.gathering import Columns
+from mkframe.frames.packing import Surprise, in_columns, pack
+from mkframe.frames.structs import Shape, download_fields
+from mkframe.schema import RESOURCES
+
+__all__ = ["Reader", "is_json"]
+
+_MOST_EXTRAS = 1000
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_UNFIT = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
+
+
+def is_json(text: bytes) -> bool:
+    """Whether a text is JSON, without making anything of it.
+
+    Examples
+    --------
+    >>> is_json(b"[1, 2]"), is_json(b"[1, 2]]")
+    (True, False)
+    """
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except _NOT_JSON:
+        return False
+    return True
+
+
+class Reader:
+    """Collects the columns of an answer, piece by piece.
+
+    `surprised` says whether the last piece had to be read carefully, `why` in what it was no JSON.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.key = RESOURCES[shape.resource].key
+        self.columns = Columns(shape.fields())
+        self.why = ""
+        self.surprised = False
+
+    @property
+    def count(self) -> int:
+        """Number of rows so far."""
+        return self.columns.size
+
+    def try_rows(self, piece: memoryview | bytearray) -> list[Piece] | None:
+        """Rows of a piece as columns, or None where the piece is not JSON."""
+        self.surprised = False
+        try:
+            return self.fast(self.shape.decoder().decode(piece))
+        except (msgspec.ValidationError, Surprise):
+            self.surprised = True
+        except _NOT_JSON as error:
+            self.why = f" ({error})"
+            return None
+        try:
+            rows = msgspec.json.decode(piece)
+        except _NOT_JSON as error:
+            self.why = f" ({error})"
+            return None
+        return self.carefully(rows)
+
+    def fast(self, rows: list[Any]) -> list[Piece]:
+        """Pack rows that msgspec has checked."""
+        fields = self.shape.fields()
+        return list(map(pack, fields, in_columns(rows, len(fields))))
+
+    def carefully(self, rows: list[Any]) -> list[Piece]:
+        """Check rows of any kind, value by value where need be, and learn their unknown keys."""
+        for number, row in enumerate(rows):
+            if not isinstance(row, dict):
+                raise SchemaError(f"Row {self.count + number} is not an object but {shown(row)}.", hint=_HINT)
+        self._learn(rows)
+        keys = [row.get(self.key) for row in rows]
+        for number, key in enumerate(keys):
+            if key is None:
+                raise SchemaError(f"Row {self.count + number} has no {self.key!r}.", hint=_HINT)
+        download = self.shape.download()
+        return [
+            check(field, [row.get(field.name) for row in rows], keys, download)
+            for field in self.shape.fields()
+        ]
+
+    def _learn(self, rows: list[dict[str, Any]]) -> None:
+        """Add keys that were not seen before to the shape."""
+        extras = _unseen(rows, [f.name for f in self.shape.fields()])
+        nested: list[str] = []
+        if self.shape.resource == "builds":
+            lists = (row.get("downloads") for row in rows)
+            downloads = (
+                d for items in lists if isinstance(items, list) for d in items if isinstance(d, dict)
+            )
+            nested = _unseen(downloads, [f.name for f in download_fields(self.shape.nested)])
+        if not extras and not nested:
+            return
+        for name in (*extras, *nested):
+            if not isinstance(name, str) or _UNFIT.search(name):
+                raise SchemaError(f"The answer has a field with the name {shown(name)}.", hint=_HINT)
+        self.shape = self.shape.learn(extras, nested)
+        if len(self.shape.extras) + len(self.shape.nested) > _MOST_EXTRAS:
+            raise SchemaError(f"The answer has more than {_MOST_EXTRAS} unknown fields.", hint=_HINT)
+
+    def take(self, pieces: list[Piece]) -> None:
+        """Add a piece to each column."""
+        self.columns.add(self.shape.fields(), pieces)
+
+    def frame(self) -> pd.DataFrame:
+        """Give out what was read."""
+        return assemble(self.columns.columns, self.key)
+
+
+_HINT = "The server sends something that its reference does not promise; nothing was loaded."
+
+
+def _unseen(rows: Iterable[dict[str, Any]], known: list[str]) -> list[str]:
+    """Keys beyond the known ones, in order of their first appearance."""
+    seen = dict.fromkeys(known)
+    for row in rows:
+        if not row.keys() <= seen.keys():
+            seen.update(dict.fromkeys(row))
+    return list(seen)[len(known) :]

@@ -1,0 +1,235 @@
+"""Long answers are read by threads with Arrow's reader; what that refuses, the other roads read."""
+
+import itertools
+import threading
+
+import pandas as pd
+import pytest
+
+from mkframe import frames
+from mkframe.errors import SchemaWarning, UnexpectedBody
+from mkframe.frames import ahead, arrays, cutting
+from mkframe.frames.ahead import Ahead
+from mkframe.frames.structs import Shape
+from tests.rows import body, download, row, rows
+
+pytest.importorskip("pyarrow")
+
+
+@pytest.fixture(autouse=True)
+def _small_cuts(monkeypatch):
+    monkeypatch.setattr(cutting, "_FIRST_CUT", 1000)
+    monkeypatch.setattr(cutting, "_CUT", 3000)
+    monkeypatch.setattr(ahead, "processors", lambda: 3)
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """Pieces that threads were given, with the threads that read them."""
+    seen = []
+
+    def read(text, kind):
+        seen.append((text, threading.current_thread().name))
+        return arrays_read(text, kind)
+
+    arrays_read = arrays.read
+    monkeypatch.setattr(arrays, "read", read)
+    return seen
+
+
+def assert_read(records, resource="builds"):
+    pd.testing.assert_frame_equal(frames.decode(resource, body(records)), frames.from_rows(resource, records))
+
+
+def living():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("mkframe-read")]
+
+
+@pytest.mark.parametrize("resource", ["builds", "downloads", "instances", "projects"])
+def test_all_but_the_first_piece_is_read_by_threads(resource, given):
+    records = rows(resource, 300)
+    assert_read(records, resource)
+    assert sum(len(text) for text, _ in given) > 0.9 * (len(body(records)) - 1000)
+    assert {name.rpartition("_")[0] for _, name in given} == {"mkframe-read"}
+
+
+@pytest.mark.parametrize("reason", ["no Arrow", "one processor", "an unknown field"])
+def test_where_threads_gain_nothing_none_are_started(reason, given, monkeypatch):
+    if reason == "one processor":
+        monkeypatch.setattr(ahead, "processors", lambda: 1)
+    unknown = {"queue": "night"} if reason == "an unknown field" else {}
+    with pd.option_context("mode.string_storage", "python" if reason == "no Arrow" else "pyarrow"):
+        assert_read(rows("builds", 60, **unknown))
+    assert given == []
+
+
+def test_small_answer_starts_no_thread(given):
+    frames.decode("labels", body(rows("labels", 5)))
+    assert given == []
+
+
+@pytest.mark.parametrize("place", [5, 30, 58, 59])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"active": True},
+        {"build_start": "2026-04-02T10:14:40+02:00"},
+        {"instances": 7.0},
+        {"queue": "night"},
+        {"message": None, "patterns": None, "downloads": None, "build_end": None},
+        {"downloads": [download(7, colour="red")]},
+        {"downloads": [download(7, type="IICS")]},
+    ],
+    ids=lambda odd: "-".join(odd),
+)
+def test_one_odd_row_is_read_wherever_it_stands(odd, place):
+    records = rows("builds", 60)
+    records[place] |= odd
+    assert_read(records)
+
+
+def test_odd_rows_everywhere_end_the_threads_work_soon(given):
+    assert_read([row("builds", n, active=n % 2 == 0) for n in range(300)])
+    assert len(given) < 25
+
+
+def test_one_odd_row_does_not_end_the_threads_work(given):
+    records = rows("builds", 200)
+    records[20]["active"] = True
+    assert_read(records)
+    assert sum(len(text) for text, _ in given) > 0.8 * len(body(records))
+
+
+def test_cut_that_only_looked_right_is_found_out(monkeypatch):
+    """Downloads end and begin here as the rows do."""
+    put_back = []
+    take_back = Ahead.take_back
+    monkeypatch.setattr(Ahead, "take_back", lambda self: put_back.append(take_back(self)) or put_back[-1])
+    records = [row("builds", n, downloads=[download(m) for m in range(60 * (n > 8))]) for n in range(40)]
+    for record in records:
+        record["description"] = record.pop("description")
+    assert body(records).count(b'"},{"id"') > 60 * 30
+    assert_read(records)
+    assert put_back
+
+
+def test_break_after_many_rows_is_told_as_without_threads(monkeypatch):
+    content = body(rows("builds", 60))[:-40]
+    told = []
+    for processors in (1, 3):
+        monkeypatch.setattr(ahead, "processors", lambda count=processors: count)
+        with pytest.raises(UnexpectedBody, match=r"after \d+ rows") as caught:
+            frames.decode("builds", content)
+        told.append(caught.value.message)
+    assert told[0].partition("after")[0] == told[1].partition("after")[0]
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, ConnectionError])
+def test_no_thread_outlives_an_answer_that_broke_off(end):
+    content = body(rows("builds", 60))
+
+    def chunks():
+        yield from (content[i : i + 500] for i in range(0, len(content) // 2, 500))
+        assert living()
+        raise end
+
+    with pytest.raises(end):
+        frames.decode("builds", chunks())
+    assert living() == []
+
+
+def test_no_thread_outlives_an_answer(given):
+    frames.decode("builds", body(rows("builds", 60)))
+    assert given
+    assert living() == []
+
+
+def readable(text):
+    kind = arrays.kind_of(Shape("builds"))
+    try:
+        return arrays.pieces(Shape("builds"), arrays.read(arrays.OPENING + text + arrays.CLOSING, kind))
+    except arrays.refusals():
+        return None
+
+
+GOOD = body(rows("builds", 2))
+
+
+def test_rows_as_the_reference_shows_them_are_read():
+    assert readable(GOOD)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD + b',"rows":' + GOOD,
+        GOOD + b'}{"rows":' + GOOD,
+        GOOD + b" x",
+        GOOD + b"\x00",
+        GOOD + b"// so",
+        GOOD[:-1] + b",]",
+        GOOD[:-2] + b",}]",
+        GOOD[:-1],
+        GOOD[:-1] + b",null]",
+        GOOD[:-1] + b",7]",
+        GOOD.replace(b'"id":1', b'"id":1,"id":1', 1),
+        GOOD.replace(b'"id":1', b'"id":null', 1),
+        GOOD.replace(b'"id":1', b'"id":01', 1),
+        GOOD.replace(b'"id":1', b'"id":1.0', 1),
+        GOOD.replace(b'"id":1', b'"id":NaN', 1),
+        GOOD.replace(b'"id":1', b'"id":' + str(2**63).encode(), 1),
+        GOOD.replace(b"status 1", b"status \xff"),
+        GOOD.replace(b"status 1", b"status \xed\xa0\x80"),
+        GOOD.replace(b"status 1", b"status \\ud800"),
+        GOOD.replace(b"status 1", b"status \\udc00"),
+        GOOD.replace(b"status 1", b"status \n"),
+        GOOD.replace(b'"status 1"', b"1"),
+    ],
+)
+def test_what_is_no_json_or_was_not_promised_is_left_to_the_other_roads(text):
+    assert readable(text) is None
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2026-04-02",
+        "2026-04-02 08:14:40.320Z",
+        "2026-04-02T08:14:40Z",
+        "2026-04-02T08:14:40.320+02:00",
+        "2026-02-30T08:14:40.320Z",
+        "2026-04-02T24:00:00.000Z",
+        "0000-01-01T00:00:00.000Z",
+        "",
+    ],
+)
+def test_time_in_another_form_is_left_to_the_other_roads(time):
+    assert readable(body([row("builds", 1), row("builds", 2, build_start=time)])) is None
+
+
+def test_times_of_other_widths_do_not_make_up_for_each_other():
+    time = row("builds")["build_start"]
+    pair = [row("builds", 1, build_start=time[:-1]), row("builds", 2, build_start=f"Z{time}")]
+    assert readable(body(pair)) is None
+
+
+@pytest.mark.parametrize("name", ["build_start", "patterns", "downloads", "message", "instances", "active"])
+def test_nulls_are_as_the_careful_road_has_them(name):
+    for records in (rows("builds", 60, **{name: None}), rows("builds", 60)):
+        for record in itertools.islice(records, 0, None, 3):
+            record[name] = None
+        with pd.option_context("mode.string_storage", "pyarrow"):
+            assert_read(records)
+
+
+def test_null_that_was_never_promised_is_told(given):
+    records = rows("builds", 60)
+    records[40]["project_id"] = None
+    with pytest.warns(SchemaWarning, match="but 1 of 60 rows are"):
+        frames.decode("builds", body(records))
+    assert given
+
+
+def test_processors_are_counted():
+    assert ahead.processors() >= 1
+    assert Ahead().workers >= 1
