@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib import dates
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
@@ -46,6 +47,7 @@ __all__ = [
     "label_rows",
     "say",
     "says_if_far_apart",
+    "steps",
     "strip",
 ]
 
@@ -118,12 +120,12 @@ def heading(ax: Axes, title: str, *lines: str) -> None:
 
 
 def inches(ax: Axes) -> float:
-    """Estimate the width that an Axes will have."""
+    """Estimate the width that an Axes will have; names of rows take what `label_rows` has given them."""
     figure = figure_of(ax)
     if len(figure.axes) > 1:
         return float(ax.get_window_extent().width / figure.dpi) * 0.8  # names beside it will take some
-    names = ax.yaxis.get_tightbbox()
-    return float(figure.get_figwidth() - (names.width / figure.dpi if names else 0) - 0.3)
+    pad = ax.yaxis.get_tick_params().get("pad", 0)
+    return float(figure.get_figwidth() - pad / 72 - 0.7)
 
 
 def date_numbers(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
@@ -261,9 +263,16 @@ def strip(ax: Axes, limits: NDArray[np.float64], n: Iterable[int], noun: str) ->
     counts = np.asarray(n, dtype="float64")
     most = int(counts.max())
     place = ax.get_xaxis_transform()
-    ax.stairs(counts / max(most, 1) * _STRIP, limits, fill=True, color=LIGHT, transform=place, label="n")
+    steps(ax, counts / max(most, 1) * _STRIP, limits, fill=True, color=LIGHT, transform=place, label="n")
     text = f"{noun}: up to {count_text(most)}"
     ax.text(0.005, _STRIP + 0.008, text, transform=ax.transAxes, fontsize=8, color=SOFT, parse_math=False)
+
+
+def steps(ax: Axes, heights: NDArray[np.float64], limits: NDArray[np.float64], **look: Any) -> StepPatch:
+    """Draw as `Axes.stairs` does, on axes that get their limits elsewhere: working them out takes longer."""
+    patch = StepPatch(heights, limits, **look)
+    ax.add_artist(patch)
+    return patch
 
 
 def grid(ax: Axes, which: Literal["x", "y"]) -> None:

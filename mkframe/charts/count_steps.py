@@ -116,8 +116,9 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Ax
         return c.say(ax, title, f"There are no builds with a start. {missing}")
     rate = table["per_day"].to_numpy("float64")
     partial = table["partial"].to_numpy(bool)
-    ax.stairs(np.where(partial, 0, rate), limits, fill=True, color=_PLAIN, label="whole periods")
-    ax.stairs(
+    c.steps(ax, np.where(partial, 0, rate), limits, fill=True, color=_PLAIN, label="whole periods")
+    c.steps(
+        ax,
         np.where(partial, rate, 0),
         limits,
         fill=True,
@@ -158,8 +159,8 @@ def _stack(ax: Axes, table: pd.DataFrame, limits: NDArray[np.float64]) -> NDArra
     for word in table.columns:
         top = base + table[word].to_numpy("float64")
         look = c.bar_look(word, hatched=len(table) <= _MOST_HATCHED)
-        ax.stairs(top, limits, baseline=base, fill=True, **look).set_gid(printable(word))
-        ax.stairs(top, limits, baseline=None, color="white", linewidth=0.7)
+        c.steps(ax, top, limits, baseline=base, fill=True, **look).set_gid(printable(word))
+        c.steps(ax, top, limits, baseline=None, fill=False, edgecolor="white", linewidth=0.7)
         number = int(table[word].sum())
         text = f"{printable(word, 24)}   {count_text(number)} ({percent_text(number / builds)})"
         key.append((Patch(**look), text))

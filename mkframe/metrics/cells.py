@@ -70,8 +70,10 @@ class Cells:
         """Interpolate quantiles (numpy's method "linear") per cell; NaN where a cell is empty."""
         held = mask[self.row]
         grouped = pd.Series(values[self.row[held]]).groupby(self.cell[held])
-        every = range(len(self.index))
-        return np.column_stack([grouped.quantile(q).reindex(every).to_numpy("float64") for q in at])
+        found = grouped.quantile(np.asarray(at)).to_numpy("float64")
+        table = np.full((len(self.index), len(at)), np.nan)
+        table[np.unique(self.cell[held])] = found.reshape(-1, len(at))
+        return table
 
 
 def cells(builds: pd.DataFrame, every: Every | None, by: By | None, tz: str) -> Cells:

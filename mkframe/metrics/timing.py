@@ -191,8 +191,10 @@ def longest(builds: pd.DataFrame, n: int = 10, statuses: Sequence[str] | None = 
     need(builds, ["status", "build_start", "build_end"])
     _, held = _ended(builds, statuses)
     length = duration(builds).to_numpy("timedelta64[us]").astype("int64")  # exact, as seconds may not be
-    order = np.lexsort((builds["build_start"].to_numpy("datetime64[us]"), -length))
-    top = builds.iloc[order[held[order]][:n]]
+    least = np.partition(length[held], -n)[-n] if held.sum() > n else 0
+    long = np.flatnonzero(held & (length >= least))
+    start = builds["build_start"].to_numpy("datetime64[us]")[long]
+    top = builds.iloc[long[np.lexsort((start, -length[long]))][:n]]
     rest = top.drop(columns="duration", errors="ignore")
     rest.insert(0, "duration", duration(top))
     return rest
