@@ -17,7 +17,7 @@ from typing import Any, ClassVar, ParamSpec, Self, overload
 
 import pandas as pd
 
-from mkframe import artifacts, frames, inputs, queries, runs, settings
+from mkframe import artifacts, frames, inputs, markers, queries, runs, settings
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES
 from mkframe.transport import Transport
@@ -351,7 +351,7 @@ class Builds(_Gettable):
         str
             Such as ``mkframe-0123456789ab``, with twelve random hexadecimal digits.
         """
-        return runs.new_marker()
+        return markers.new_marker()
 
     def confirm(
         self,

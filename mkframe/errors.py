@@ -4,6 +4,7 @@
 
     MkframeError
     ├── InputError (also ValueError)     something in the call is wrong; nothing was sent
+    │   └── FarApart                     too many periods between the first build and the last
     ├── ConnectionFailed                 no complete answer was read
     │   ├── Unreachable                  no connection: nothing was sent
     │   ├── ConnectionLost               the connection broke after the request went out
@@ -37,11 +38,13 @@ or a password.
 from __future__ import annotations
 
 __all__ = [
+    "PASSING",
     "ArtifactError",
     "BadRequest",
     "BuildFailed",
     "ConnectionFailed",
     "ConnectionLost",
+    "FarApart",
     "Forbidden",
     "InputError",
     "MethodNotAllowed",
@@ -131,6 +134,10 @@ def _rebuild(kind: type[MkframeError], message: str, state: dict[str, object]) -
 
 class InputError(MkframeError, ValueError):
     """Something in the call is wrong; nothing was sent."""
+
+
+class FarApart(InputError):
+    """The builds lie so far apart that there would be too many periods."""
 
 
 class ConnectionFailed(MkframeError):
@@ -249,6 +256,10 @@ class QueryFailed(MkframeError):
 
 class ReportError(MkframeError):
     """The notebook of a report failed."""
+
+
+PASSING = (ConnectionFailed, ServerError, TooManyRequests)
+"""Troubles of a read that may be over a moment later."""
 
 
 class SchemaWarning(UserWarning):

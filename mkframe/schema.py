@@ -37,6 +37,7 @@ __all__ = [
     "TERMINAL",
     "VIEWS",
     "View",
+    "is_over",
 ]
 
 BASE_URL = "https://app.metakraftwerk.com/api/v1"
@@ -47,6 +48,18 @@ STATUSES = ("BUILDING", "FINISHED", "FAILED", "CANCELED")
 """The build statuses of the reference; a server may know more, and those survive."""
 TERMINAL = ("FINISHED", "FAILED", "CANCELED")
 RUNNING = tuple(status for status in STATUSES if status not in TERMINAL)
+
+
+def is_over(status: str | None, has_end: bool) -> bool:
+    """Tell whether a build goes on no more; where the reference does not know its status, by its end.
+
+    Examples
+    --------
+    >>> is_over("FAILED", False), is_over("BUILDING", True), is_over("PAUSED", False), is_over("DONE", True)
+    (True, False, False, True)
+    """
+    return status in TERMINAL or (status not in RUNNING and has_end)
+
 
 ERROR_NAMES = {
     400: "BadRequest",

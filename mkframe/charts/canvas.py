@@ -18,8 +18,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from numpy.typing import NDArray
 
 from mkframe.charts.words import printable
-from mkframe.errors import InputError
-from mkframe.metrics.cells import EVERY, Every, FarApart, edges
+from mkframe.errors import FarApart, InputError
+from mkframe.metrics.cells import EVERY, Every, edges
 from mkframe.metrics.text import count_text, duration_text
 
 __all__ = [

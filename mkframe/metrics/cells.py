@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mkframe.errors import InputError
+from mkframe.errors import FarApart
 from mkframe.metrics.inputs import check_word, check_zone, need
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "By",
     "Cells",
     "Every",
-    "FarApart",
     "cells",
     "edges",
     "local_days",
@@ -47,10 +46,6 @@ NONE = "(none)"
 """The group of builds that name no pattern, release or project."""
 _MOST_CELLS = 2_000_000
 _SECOND_DAY, _LAST_DAY = np.datetime64("0001-01-02"), np.datetime64("9999-12-31")
-
-
-class FarApart(InputError):
-    """The builds lie so far apart that there would be too many periods."""
 
 
 @dataclass(frozen=True)

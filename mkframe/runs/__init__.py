@@ -1,8 +1,8 @@
 """Starting builds exactly once, and waiting for them."""
 
 from mkframe.runs.deploy import deploy
-from mkframe.runs.outcome import BuildStart, confirm, new_marker
+from mkframe.runs.outcome import BuildStart, confirm
 from mkframe.runs.start import start
 from mkframe.runs.wait import wait
 
-__all__ = ["BuildStart", "confirm", "deploy", "new_marker", "start", "wait"]
+__all__ = ["BuildStart", "confirm", "deploy", "start", "wait"]

@@ -11,8 +11,6 @@ import functools
 import logging
 import math
 import numbers
-import re
-import secrets
 import time
 import warnings
 from collections.abc import Mapping
@@ -23,18 +21,17 @@ import tenacity
 
 from mkframe import frames, inputs
 from mkframe.errors import (
-    ConnectionFailed,
+    PASSING,
     ConnectionLost,
     InputError,
     MkframeError,
     NotStarted,
     ResponseError,
-    ServerError,
     TimedOut,
-    TooManyRequests,
     Unconfirmed,
     UnexpectedBody,
 )
+from mkframe.markers import MARKER
 from mkframe.spelling import one_line
 from mkframe.transport import Transport
 
@@ -44,7 +41,6 @@ __all__ = [
     "check_marker",
     "confirm",
     "in_doubt",
-    "new_marker",
     "settle",
     "tell",
     "unconfirmed",
@@ -52,11 +48,8 @@ __all__ = [
 
 log = logging.getLogger("mkframe")
 
-_MARKER = re.compile(r"mkframe-[0-9a-f]{12}")
 _LONGEST_PAUSE = 2.0
 _TIMED_OUT_UNDERWAY = 408
-_PASSING = (ConnectionFailed, ServerError, TooManyRequests)
-"""Troubles of a read that may be over a moment later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +89,9 @@ def in_doubt(error: MkframeError, transport: Transport, path: str) -> bool:
     return isinstance(error, (ConnectionLost, TimedOut, UnexpectedBody))
 
 
-def new_marker() -> str:
-    """Make a word that occurs once."""
-    return f"mkframe-{secrets.token_hex(6)}"
-
-
 def check_marker(value: Any) -> str:
-    """Check a word that `new_marker` has made."""
-    if not isinstance(value, str) or not _MARKER.fullmatch(value):
+    """Check a word that `markers.new_marker` has made."""
+    if not isinstance(value, str) or not MARKER.fullmatch(value):
         raise InputError(
             f"{value!r} is not a marker.",
             hint="A marker is mkframe- and twelve hexadecimal digits, such as mkframe-0123456789ab.",
@@ -188,7 +176,7 @@ def _look(transport: Transport, params: Mapping[str, str], marker: str, look_for
     growing = tenacity.wait_exponential(multiplier=0.1, max=_LONGEST_PAUSE)
     looking = tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda found: found is None)
-        | tenacity.retry_if_exception_type(_PASSING),
+        | tenacity.retry_if_exception_type(PASSING),
         stop=tenacity.stop_after_delay(look_for),
         wait=pause,
         # What the last look saw counts: none, or that nothing can be seen.

@@ -10,12 +10,12 @@ import pandas as pd
 
 from mkframe import frames, inputs
 from mkframe.errors import InputError, MkframeError, UnexpectedBody
+from mkframe.markers import described, new_marker
 from mkframe.runs.outcome import (
     BuildStart,
     check_look_for,
     check_marker,
     in_doubt,
-    new_marker,
     settle,
     tell,
 )
@@ -89,9 +89,8 @@ def _body(given: Mapping[str, Any], marker: str | None) -> dict[str, Any]:
     description = given.get("description")
     if description is not None and not isinstance(description, str):
         raise InputError(f"description must be text, not {description!r}.", hint="Write description='...'.")
-    words = [w for w in (description, f"[{marker}]" if marker else None) if w]
-    if words:
-        body["description"] = " ".join(words)
+    if words := described(description, marker):
+        body["description"] = words
     if inputs.truth("restore", given.get("restore", False)):
         body["restore"] = True
     return body

@@ -12,17 +12,15 @@ import pandas as pd
 
 from mkframe import frames
 from mkframe.errors import (
+    PASSING,
     BuildFailed,
-    ConnectionFailed,
     InputError,
     MkframeError,
     SchemaError,
-    ServerError,
     StillBuilding,
-    TooManyRequests,
     UnexpectedBody,
 )
-from mkframe.schema import RUNNING, TERMINAL
+from mkframe.schema import is_over
 from mkframe.spelling import one_line
 from mkframe.transport import Transport
 
@@ -63,7 +61,7 @@ class _Watch:
             self.trouble, self.silence = None, 0.0
         except SchemaError:
             raise
-        except (ConnectionFailed, ServerError, TooManyRequests, UnexpectedBody) as error:
+        except (*PASSING, UnexpectedBody) as error:
             self.trouble = error
             self._count_silence()
         self.last_look = time.monotonic()
@@ -97,9 +95,7 @@ class _Watch:
 
 
 def _has_ended(row: pd.DataFrame) -> bool:
-    """Whether a build has ended; with a status that the reference does not know, its end says so."""
-    status = row["status"].iloc[0]
-    return status in TERMINAL or (status not in RUNNING and bool(row["build_end"].notna().iloc[0]))
+    return is_over(row["status"].iloc[0], bool(row["build_end"].notna().iloc[0]))
 
 
 def wait(

@@ -38,6 +38,11 @@ def test_a_canceled_build_is_over(own):
     assert (model.builds[0].status, model.state) == ("CANCELED", "over")
 
 
+def test_a_build_with_an_unknown_status_is_over_when_it_has_an_end():
+    assert not Seen(7, "PAUSED", start=NOON).over
+    assert Seen(7, "PAUSED", start=NOON, end=NOON).over
+
+
 def test_a_failed_build_shows_those_that_failed_alike(own, marked):
     before, now = (WatchModel(own, [started(own, marked["errors"])]) for _ in range(2))
     followed(before)

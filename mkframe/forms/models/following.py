@@ -12,21 +12,18 @@ import pandas as pd
 import traitlets as t
 
 from mkframe.errors import (
-    ConnectionFailed,
+    PASSING,
     MkframeError,
     NotFound,
-    ServerError,
-    TooManyRequests,
     UnexpectedBody,
 )
 from mkframe.forms.models.base import Model, overhearing, rows_of
-from mkframe.schema import RUNNING
+from mkframe.schema import is_over
 
 __all__ = ["Seen", "WatchModel", "failed_alike"]
 
 PAUSE, LONGEST_PAUSE, GROWTH = 0.7, 5.0, 1.15
 """Seconds between two looks: short at first, longer for a build that takes its time."""
-_AWAY = (ConnectionFailed, ServerError, TooManyRequests, UnexpectedBody)
 _PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\b[A-Z][A-Z0-9_]{2,}\b|\d+")
 _MOST_ALIKE = 5
 
@@ -50,7 +47,7 @@ class Seen:
     @property
     def over(self) -> bool:
         """Whether there is nothing more to see of it."""
-        return bool(self.missing) or (bool(self.status) and self.status not in RUNNING)
+        return bool(self.missing) or is_over(self.status, self.end is not None)
 
     def elapsed(self, now: dt.datetime) -> float | None:
         """Seconds since its start, or from start to end."""
@@ -104,7 +101,7 @@ class WatchModel(Model):
             with overhearing(lambda said: self.set_trait("lost", said)):
                 for seen in [b for b in self.builds if not b.over]:
                     self._replace(self._ask(seen))
-        except _AWAY as error:
+        except (*PASSING, UnexpectedBody) as error:
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
             self.lost = f"{error} Nothing is lost: the build goes on at the server, and this form asks again."
             return self._pause

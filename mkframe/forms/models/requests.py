@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from mkframe.markers import described
+
 __all__ = ["Line", "as_json", "as_python", "body", "definitions"]
 
 Line = tuple[int, str]
@@ -33,9 +35,7 @@ def body(request: Mapping[str, Any]) -> dict[str, Any]:
     >>> body({"project_id": 402, "instances": [{"id": 7}], "marker": "mkframe-0123456789ab"})
     {'project_id': 402, 'instances': [{'id': 7}], 'description': '[mkframe-0123456789ab]'}
     """
-    marker = request.get("marker")
-    words = (request.get("description"), f"[{marker}]" if marker else None)
-    made = {**request, "description": " ".join(word for word in words if word)}
+    made = {**request, "description": described(request.get("description"), request.get("marker"))}
     order = ("project", "project_id", "instances", "releases", "description", "restore")
     return {key: made[key] for key in order if made.get(key)}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import traitlets as t
@@ -13,6 +12,7 @@ from mkframe.forms.models.base import rows_of
 from mkframe.forms.models.choosing import ChoosingModel
 from mkframe.forms.models.following import WatchModel
 from mkframe.forms.models.pocket import PocketModel
+from mkframe.markers import marker_in
 from mkframe.schema import RUNNING
 
 __all__ = ["StartModel"]
@@ -201,9 +201,6 @@ class StartModel(ChoosingModel):
         self.twins, self.twin_ids = (), ()
 
 
-_MARKER = re.compile(r"mkframe-[0-9a-f]{12}")
-
-
 def _doubles_said(found: Any, started: Any) -> str:
     others = " and ".join(
         f"{row.Index} ({row.status}, {_marker_said(row.description, started.marker)})"
@@ -218,10 +215,10 @@ def _doubles_said(found: Any, started: Any) -> str:
 
 
 def _marker_said(description: Any, own: str | None) -> str:
-    found = _MARKER.search(description) if isinstance(description, str) else None
+    found = marker_in(description)
     if found is None:
         return "without a marker"
-    return "with the same marker" if found.group() == own else f"marker {found.group()}"
+    return "with the same marker" if found == own else f"marker {found}"
 
 
 def _twin_said(row: Any) -> str:

@@ -1,0 +1,39 @@
+"""The word in the description of a build by which it is found again, whatever became of the answer."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+__all__ = ["MARKER", "described", "marker_in", "new_marker"]
+
+MARKER = re.compile(r"mkframe-[0-9a-f]{12}")
+"""What a marker looks like."""
+
+
+def new_marker() -> str:
+    """Make a word that occurs once."""
+    return f"mkframe-{secrets.token_hex(6)}"
+
+
+def described(description: str | None, marker: str | None) -> str:
+    """Write a description with the marker behind it.
+
+    Examples
+    --------
+    >>> described("nightly", "mkframe-0123456789ab"), described(None, None)
+    ('nightly [mkframe-0123456789ab]', '')
+    """
+    return " ".join(word for word in (description, f"[{marker}]" if marker else None) if word)
+
+
+def marker_in(description: object) -> str | None:
+    """Find the marker that a description carries.
+
+    Examples
+    --------
+    >>> marker_in("nightly [mkframe-0123456789ab]"), marker_in(None)
+    ('mkframe-0123456789ab', None)
+    """
+    found = MARKER.search(description) if isinstance(description, str) else None
+    return found.group() if found else None
