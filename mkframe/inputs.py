@@ -11,6 +11,7 @@ from typing import Any
 
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, Exclusive
+from mkframe.spelling import shown
 
 __all__ = ["check_exclusive", "identifier", "project", "query", "releases", "text", "truth"]
 
@@ -94,7 +95,7 @@ def identifier(name: str, value: Any) -> int:
     """
     if not _is_whole(value):
         raise InputError(
-            f"{name} must be a whole number, not {_shown(value)}.",
+            f"{name} must be a whole number, not {shown(value)}.",
             hint="Give the id; find(...) lists the ids beside the names.",
         )
     return operator.index(value)
@@ -110,7 +111,7 @@ def releases(name: str, value: Any) -> dict[str, str]:
     """
     if not isinstance(value, Mapping) or not value:
         raise InputError(
-            f"{name} must map release groups to releases, not {_shown(value)}.",
+            f"{name} must map release groups to releases, not {shown(value)}.",
             hint=f'Write {name}={{"DWH_GROUP": "R1"}}.',
         )
     for group, release in value.items():
@@ -126,7 +127,7 @@ def text(name: str, value: Any) -> str:
     """Check a name."""
     if not isinstance(value, str) or not value.strip():
         raise InputError(
-            f"{name} must be a name, not {_shown(value)}.",
+            f"{name} must be a name, not {shown(value)}.",
             hint=f"Write {name}='...', spelled as in the web application.",
         )
     return str(value)
@@ -136,18 +137,13 @@ def truth(name: str, value: Any) -> bool:
     """Check a yes or no."""
     if not isinstance(value, bool) and type(value).__name__ != "bool":
         raise InputError(
-            f"{name} must be True or False, not {_shown(value)}.", hint=f"Write {name}=True or {name}=False."
+            f"{name} must be True or False, not {shown(value)}.", hint=f"Write {name}=True or {name}=False."
         )
     return bool(value)
 
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
-def _shown(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def _unknown(sentence: str, name: str, known: Iterable[str]) -> InputError:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any
 
-__all__ = ["one_line", "visible"]
+__all__ = ["one_line", "shown", "visible"]
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Control characters, bidirectional and other invisible marks, lone surrogates, line separators."""
@@ -35,6 +36,21 @@ def one_line(text: object, most: int = 300) -> str:
     """
     line = " ".join(str(text).split())
     return visible(line[:most]) + "..." * (len(line) > most)
+
+
+def shown(value: Any) -> str:
+    """Write the start of a value, however long, large or deep it is.
+
+    Examples
+    --------
+    >>> shown("x" * 200)[-6:], shown(10**5000)
+    ('xxx...', 'a value of type int')
+    """
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _steers(character: str) -> bool:

@@ -33,7 +33,7 @@ class Ahead:
 
     def __init__(self) -> None:
         self.workers = min(_MOST_WORKERS, processors())
-        self.waiting: deque[tuple[Shape, bytes, Future[Any]]] = deque()
+        self.waiting: deque[tuple[Shape, bytearray, Future[Any]]] = deque()
         self._pool: ThreadPoolExecutor | None = None
 
     def serves(self, shape: Shape) -> bool:
@@ -45,14 +45,15 @@ class Ahead:
         """Whether a piece should be taken: one is ready, or every thread has one and one more waits."""
         return len(self.waiting) > self.workers or (bool(self.waiting) and self.waiting[0][2].done())
 
-    def give(self, shape: Shape, rows: bytearray | memoryview) -> None:
-        """Have an array of rows read."""
+    def give(self, shape: Shape, rows: bytearray) -> None:
+        """Have an array of rows read, and keep it."""
         if not self._pool:
             self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="mkframe-read")
-        text = b"".join((arrays.OPENING, rows, arrays.CLOSING))
-        self.waiting.append((shape, text, self._pool.submit(arrays.read, text, arrays.kind_of(shape))))
+        rows[:0] = arrays.OPENING
+        rows += arrays.CLOSING
+        self.waiting.append((shape, rows, self._pool.submit(arrays.read, rows, arrays.kind_of(shape))))
 
-    def take(self, shape: Shape) -> list[Piece] | bytes:
+    def take(self, shape: Shape) -> list[Piece] | bytearray:
         """Columns of the oldest piece, or the piece itself where the other roads must read it."""
         expected, text, future = self.waiting.popleft()
         if expected == shape:
@@ -60,7 +61,7 @@ class Ahead:
                 return arrays.pieces(shape, future.result())
         return _array(text)
 
-    def take_back(self) -> list[bytes]:
+    def take_back(self) -> list[bytearray]:
         """All pieces that were given and not taken."""
         texts = [text for _, text, _ in self.waiting]
         self.waiting.clear()
@@ -72,5 +73,5 @@ class Ahead:
             self._pool.shutdown(cancel_futures=True)
 
 
-def _array(text: bytes) -> bytes:
+def _array(text: bytearray) -> bytearray:
     return text[len(arrays.OPENING) : -len(arrays.CLOSING)]

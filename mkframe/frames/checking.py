@@ -22,8 +22,9 @@ from mkframe.errors import SchemaError, SchemaWarning
 from mkframe.frames.columns import INT64, STORAGE, SURROGATE, Piece
 from mkframe.frames.packing import Surprise, pack, text
 from mkframe.schema import Field
+from mkframe.spelling import shown
 
-__all__ = ["check", "check_halves", "shown"]
+__all__ = ["check", "check_halves"]
 
 _UNIX = dt.datetime(1970, 1, 1)
 
@@ -127,21 +128,6 @@ def _refusal(field: Field, key: Any, value: Any) -> SchemaError:
         f"Column {field.name!r}, row {shown(key)}: {shown(value)} is not {_EXPECTED[field.type]}.",
         hint="The server sends something that its reference does not promise; nothing was loaded.",
     )
-
-
-def shown(value: Any) -> str:
-    """Write the start of a value, however long, large or deep it is.
-
-    Examples
-    --------
-    >>> shown("x" * 200)[-6:], shown(10**5000)
-    ('xxx...', 'a value of type int')
-    """
-    try:
-        text = repr(value)
-    except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
-        return f"a value of type {type(value).__name__}"
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 _EXPECTED = {

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from mkframe.errors import InputError, SchemaWarning
-from mkframe.frames.checking import shown
 from mkframe.frames.columns import Array
 from mkframe.frames.gathering import Columns
 from mkframe.frames.structs import download_fields
 from mkframe.frames.windows import Downloads, Table
+from mkframe.spelling import shown
 
 __all__ = ["build_downloads", "build_patterns", "build_releases"]
 

@@ -60,7 +60,7 @@ class Cutter:
         if self.ahead:
             self.ahead.close()
 
-    def cut(self, chunks: Iterable[bytes | memoryview]) -> Iterator[list[Piece]]:
+    def cut(self, chunks: Iterable[bytes | bytearray | memoryview]) -> Iterator[list[Piece]]:
         """Give the columns of one piece after the other."""
         opened = False
         for chunk in chunks:
@@ -121,11 +121,10 @@ class Cutter:
         cut = self._likeliest()
         if not cut or not self.ahead:
             return False
-        comma = cut[1]
-        self.buffer[comma : comma + 1] = b"]"
-        with memoryview(self.buffer) as whole, whole[: comma + 1] as piece:
-            self.ahead.give(self.reader.shape, piece)
-        self._drop(comma)
+        rows, rest = self.buffer, self.buffer[cut[1] :]
+        rows[cut[1] :] = b"]"
+        self.ahead.give(self.reader.shape, rows)
+        self.buffer, self.buffer[:1] = rest, b"["
         return True
 
     def _taken(self, every: bool = False) -> Iterator[list[Piece]]:
@@ -139,7 +138,7 @@ class Cutter:
             else:
                 self._put_back([taken, *self.ahead.take_back()])
 
-    def _put_back(self, arrays: Sequence[bytes]) -> None:
+    def _put_back(self, arrays: Sequence[bytearray]) -> None:
         """Go on without threads after a wrong cut."""
         rows = b",".join(array[1:-1] for array in arrays)
         self.buffer[:1] = b"[" + rows + (b"," if self.buffer else b"]")

@@ -17,7 +17,7 @@ from mkframe.frames.columns import Array, Piece, arrow
 from mkframe.frames.structs import download_fields
 from mkframe.schema import Field
 
-__all__ = ["EARLIEST", "LOWEST", "RANGE", "Surprise", "in_columns", "pack", "text"]
+__all__ = ["EARLIEST", "Surprise", "in_columns", "pack", "text"]
 
 
 class Surprise(Exception):
@@ -89,12 +89,12 @@ def _truths(values: Sequence[Any]) -> Piece:
     return Piece(numbers.view(np.bool_), missing)
 
 
-LOWEST = np.frombuffer(b"0000-00-00T00:00:00.000Z\n", dtype=np.uint8)
-RANGE = np.frombuffer(b"9999-99-99T99:99:99.999Z\n", dtype=np.uint8) - LOWEST
+_LOWEST = np.frombuffer(b"0000-00-00T00:00:00.000Z\n", dtype=np.uint8)
+_RANGE = np.frombuffer(b"9999-99-99T99:99:99.999Z\n", dtype=np.uint8) - _LOWEST
 """The lowest bytes of a time in the vendor's form and a line break, and how much higher each may be."""
 EARLIEST = np.datetime64("0001-01-01T00:00:00")
 """Numpy knows years before, which pandas cannot show."""
-_WIDTH = len(LOWEST)
+_WIDTH = len(_LOWEST)
 
 
 def _instants(values: Sequence[Any]) -> Piece:
@@ -110,7 +110,7 @@ def _instants(values: Sequence[Any]) -> Piece:
         lines = "\n".join([*values, ""])
     try:
         digits = np.frombuffer(lines.encode("ascii"), dtype=np.uint8).reshape(len(values), _WIDTH)
-        if not (digits - LOWEST <= RANGE).all():
+        if not (digits - _LOWEST <= _RANGE).all():
             raise Surprise
         without_zone = np.ascontiguousarray(digits[:, :-2]).view(f"S{_WIDTH - 2}")
         times = without_zone.ravel().astype("datetime64[us]")

@@ -10,12 +10,13 @@ import msgspec
 import pandas as pd
 
 from mkframe.errors import SchemaError
-from mkframe.frames.checking import check, shown
+from mkframe.frames.checking import check
 from mkframe.frames.columns import Piece, assemble
 from mkframe.frames.gathering import Columns
 from mkframe.frames.packing import Surprise, in_columns, pack
 from mkframe.frames.structs import Shape, download_fields
 from mkframe.schema import RESOURCES
+from mkframe.spelling import shown
 
 __all__ = ["Reader", "is_json"]
 
@@ -24,7 +25,7 @@ _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _UNFIT = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
 
 
-def is_json(text: bytes) -> bool:
+def is_json(text: bytes | bytearray) -> bool:
     """Whether a text is JSON, without making anything of it.
 
     Examples
