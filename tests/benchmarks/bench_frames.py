@@ -1,6 +1,6 @@
 """Body bytes to typed frames of builds and downloads: mkframe beside others.
 
-    python tests/benchmarks/bench_frames.py [--sizes 1000 10000 100000] [--peers mkframe polars ...] [--write]
+    python tests/benchmarks/bench_frames.py [--sizes 1000 10000] [--peers mkframe polars ...] [--write]
 
 Prints ratios only, and writes them into the README where asked. One is `orjson.loads` on the same bytes
 with the garbage collector paused, in the same run, in turns. Every peer is asked in its best form, and its
@@ -43,7 +43,7 @@ from tests.rows import download, row  # noqa: E402
 BUILDS = RESOURCES["builds"].fields
 SCALARS = [f for f in BUILDS if f.type not in ("ints", "downloads")]
 TIMES = [f.name for f in BUILDS if f.type == "timestamp"]
-SIZES = (1_000, 10_000, 100_000)
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
 SMALL = (1, 10, 50)
 WEIRD = 100  # one row in so many, where the careful road is measured
 
@@ -300,7 +300,7 @@ def table(names: list[str], sizes: list[int]) -> Iterator[str]:
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         for size in sizes:
             content = body(size)
-            found.append(ratios(names, content, max(1, min(7, 500_000 // size))))
+            found.append(ratios(names, content, max(1, min(9, 1_000_000 // size))))
         Path(file.name).write_bytes(content)
         weight = {name: peak(name, file.name) for name in names}
     yield f"| `orjson.loads`, collector paused = 1 | {' | '.join(columns)} | peak memory / body |"

@@ -1,0 +1,67 @@
+"""A report on 100,000 builds, beside one on three, and beside a kernel that only starts and imports.
+
+    python tests/benchmarks/bench_report.py [--builds 100000] [--write]
+
+Prints ratios only, medians of turns in one run. One is `mkframe report --from` on a saved answer with three
+builds, from the command's start to its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(HOME))
+
+from tests.benchmarks.bench_frames import body  # noqa: E402
+from tests.benchmarks.publishing import add_write, circumstances, publish  # noqa: E402
+
+IMPORTS = "import mkframe, pandas; from matplotlib import pyplot; pyplot.subplots()"
+KERNEL = f"""
+import nbclient, nbformat
+cells = [nbformat.v4.new_code_cell({IMPORTS!r})]
+nbclient.NotebookClient(nbformat.v4.new_notebook(cells=cells)).execute()
+"""
+
+
+def report(folder: Path, builds: int) -> Callable[[], float]:
+    saved = folder / f"{builds}.json"
+    saved.write_bytes(body(builds))
+    out = folder / "report.html"
+    return lambda: seconds("-m", "mkframe", "report", "--from", str(saved), "--out", str(out))
+
+
+def seconds(*arguments: str) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], cwd=HOME, capture_output=True, check=True)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--builds", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    add_write(parser)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        many, three = report(Path(name), given.builds), report(Path(name), 3)
+        turns = [(three(), many(), seconds("-c", KERNEL)) for _ in range(given.rounds)]
+    slower = statistics.median(many / three for three, many, _ in turns)
+    start = statistics.median(kernel / many for _, many, kernel in turns)
+    lines = [
+        f"A report on {given.builds:,} builds takes {slower:.2f} times as long as one on three builds. "
+        f"{start:.2f} of it is what a kernel takes to start, import and draw an empty chart.",
+        f"Measured {circumstances('pandas', 'matplotlib', 'ipykernel', 'nbclient', 'nbconvert')}",
+    ]
+    publish("report", lines, given.write)
+
+
+if __name__ == "__main__":
+    main()
