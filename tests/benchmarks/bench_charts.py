@@ -8,7 +8,6 @@ Axes and the same layout engine, saved as PNG.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import io
 import statistics
@@ -30,7 +29,7 @@ sys.path.insert(0, str(HOME))
 
 import mkframe as mk  # noqa: E402
 from tests.benchmarks.bench_frames import body  # noqa: E402
-from tests.benchmarks.publishing import add_write, circumstances, publish  # noqa: E402
+from tests.benchmarks.publishing import asked, circumstances, publish  # noqa: E402
 
 
 def charts(builds: Any) -> dict[str, Callable[[], Axes]]:
@@ -62,11 +61,7 @@ def ratio(draw: Callable[[], Axes], rounds: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--builds", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=9)
-    add_write(parser)
-    given = parser.parse_args()
+    given = asked(__doc__, rounds=9)
     builds = mk.frames.decode("builds", body(given.builds))
     found = {name: ratio(draw, given.rounds) for name, draw in charts(builds).items()}
     lines = [

@@ -8,7 +8,6 @@ builds, from the command's start to its end.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import subprocess
 import sys
@@ -21,7 +20,7 @@ HOME = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(HOME))
 
 from tests.benchmarks.bench_frames import body  # noqa: E402
-from tests.benchmarks.publishing import add_write, circumstances, publish  # noqa: E402
+from tests.benchmarks.publishing import asked, circumstances, publish  # noqa: E402
 
 IMPORTS = "import mkframe, pandas; from matplotlib import pyplot; pyplot.subplots()"
 KERNEL = f"""
@@ -45,11 +44,7 @@ def seconds(*arguments: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--builds", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    add_write(parser)
-    given = parser.parse_args()
+    given = asked(__doc__, rounds=5)
     with tempfile.TemporaryDirectory() as name:
         many, three = report(Path(name), given.builds), report(Path(name), 3)
         turns = [(three(), many(), seconds("-c", KERNEL)) for _ in range(given.rounds)]

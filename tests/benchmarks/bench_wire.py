@@ -6,7 +6,6 @@ typed frame is there, as a ratio to the time until curl has written the bytes, i
 Run by: python tests/benchmarks/bench_wire.py [--write]
 """
 
-import argparse
 import gzip
 import http.server
 import multiprocessing
@@ -22,7 +21,7 @@ sys.path.insert(0, str(HOME))
 
 import mkframe as mk  # noqa: E402
 from tests.benchmarks.bench_frames import body  # noqa: E402
-from tests.benchmarks.publishing import add_write, circumstances, publish  # noqa: E402
+from tests.benchmarks.publishing import asked, circumstances, publish  # noqa: E402
 
 RATE = 100e6 / 8
 PIECE = 1 << 15
@@ -65,11 +64,7 @@ def timed(work):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--builds", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=7)
-    add_write(parser)
-    options = parser.parse_args()
+    options = asked(__doc__, rounds=7)
     with tempfile.TemporaryDirectory() as folder:
         plain = body(options.builds)
         packed = Path(folder) / "builds.json.gz"

@@ -11,7 +11,7 @@ import platform
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["add_write", "circumstances", "publish"]
+__all__ = ["add_write", "asked", "circumstances", "publish"]
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -19,6 +19,15 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 def add_write(parser: argparse.ArgumentParser) -> None:
     """Let a benchmark be told to write its results."""
     parser.add_argument("--write", action="store_true", help="write the results into the README")
+
+
+def asked(doc: str, rounds: int) -> argparse.Namespace:
+    """What the command line of a benchmark asks for: how many builds, in how many rounds, and to write."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--builds", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    add_write(parser)
+    return parser.parse_args()
 
 
 def circumstances(*packages: str) -> str:
