@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.words import ends_first, left_out, printable
-from mkframe.metrics.cells import BY, local_days, local_times
+from mkframe.metrics.cells import BY, local_days, local_times, members
 from mkframe.metrics.inputs import status_of
 from mkframe.metrics.text import count_text, duration_text
 
@@ -98,7 +98,5 @@ def _bars(ax: Axes, statuses: pd.Series[str], seconds: NDArray[np.float64]) -> N
 
 def _row_label(row: object, start: datetime) -> str:
     cell = next((getattr(row, name) for name in BY["pattern"] if hasattr(row, name)), None)
-    if not isinstance(cell, list | tuple | np.ndarray):  # of an exploded or joined frame
-        cell = [] if pd.isna(cell) else [cell]
-    pattern = printable(", ".join(map(str, cell)), 28)
+    pattern = printable(", ".join(map(str, members(cell))), 28)
     return f"{row.Index}   {start.day} {start:%b %Y %H:%M}   {pattern}"  # type: ignore[attr-defined]

@@ -24,6 +24,7 @@ __all__ = [
     "edges",
     "local_days",
     "local_times",
+    "members",
     "memberships",
     "unnamed",
 ]
@@ -168,6 +169,19 @@ def memberships(
     pairs = np.unique(flat.index.to_numpy("int64") * (len(found) + 1) + group % (len(found) + 1))
     row, place = np.divmod(pairs, len(found) + 1)
     return pd.Index(names, dtype="str"), row, place, len(found)
+
+
+def members(cell: Any) -> Any:
+    """What a cell holds: the items of a list, one value where a frame was exploded or joined, or nothing.
+
+    Examples
+    --------
+    >>> members([808, 809]), members(808), members(None)
+    ([808, 809], (808,), ())
+    """
+    if pd.api.types.is_list_like(cell):
+        return cell
+    return () if pd.isna(cell) else (cell,)
 
 
 def unnamed(names: Iterable[str]) -> str:

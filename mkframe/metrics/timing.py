@@ -101,9 +101,9 @@ def durations(
     need(builds, ["status", "build_start", "build_end"])
     check_word("every", every, list(EVERY))
     where = cells(builds, every, by, tz)
-    seconds, measured = _ended(builds, statuses)
+    seconds, wanted = _seconds(builds), _wanted(builds, statuses)
+    measured = (seconds >= 0) & wanted
     running = (status_of(builds) == "BUILDING").to_numpy(bool)
-    wanted = ~running if statuses is None else status_of(builds).isin(statuses).to_numpy(bool)
     quantiles = where.quantiles(seconds, measured, list(QUANTILES.values()))
     return pd.DataFrame(
         {
@@ -147,7 +147,8 @@ def ended(builds: pd.DataFrame, statuses: Sequence[str] | None = ("FINISHED",)) 
     [3.0, 90.0]
     """
     need(builds, ["status", "build_start", "build_end", "instances"])
-    seconds, held = _ended(builds, statuses)
+    seconds = _seconds(builds)
+    held = (seconds >= 0) & _wanted(builds, statuses)
     rows = builds.loc[held, ["status", "build_start", "instances"]]
     return rows.astype({"instances": "Int64"}).assign(seconds=seconds[held])
 
@@ -189,8 +190,8 @@ def longest(builds: pd.DataFrame, n: int = 10, statuses: Sequence[str] | None = 
             f"n={n!r} is not a number of builds.", hint="Give a whole number from 1 up, such as n=10."
         )
     need(builds, ["status", "build_start", "build_end"])
-    _, held = _ended(builds, statuses)
     length = duration(builds).to_numpy("timedelta64[us]").astype("int64")  # exact, as seconds may not be
+    held = (length >= 0) & _wanted(builds, statuses)  # NaT is below all
     least = np.partition(length[held], -n)[-n] if held.sum() > n else 0
     long = np.flatnonzero(held & (length >= least))
     start = builds["build_start"].to_numpy("datetime64[us]")[long]
@@ -254,15 +255,12 @@ def duration_by_instances(
     )
 
 
-def _ended(
-    builds: pd.DataFrame, statuses: Sequence[str] | None
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Seconds of all builds, and which of them have ended, as they should, with one of the statuses."""
+def _wanted(builds: pd.DataFrame, statuses: Sequence[str] | None) -> NDArray[np.bool_]:
+    """Which builds have one of the statuses; with None those that do not run."""
     check_statuses(builds, statuses)
-    seconds = _seconds(builds)
     status = status_of(builds)
     wanted = status != "BUILDING" if statuses is None else status.isin(statuses)
-    return seconds, (seconds >= 0) & wanted.to_numpy(bool)
+    return wanted.to_numpy(bool)
 
 
 def _seconds(builds: pd.DataFrame) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import traitlets as t
 
 from mkframe.errors import InputError
 from mkframe.forms.models.base import Model
+from mkframe.metrics.cells import members
 
 __all__ = ["EVERYTHING", "MOST_ROWS", "ExploreModel"]
 
@@ -86,7 +87,7 @@ class ExploreModel(Model):
         self._filter(None)
 
     def _words(self, column: str) -> list[str]:
-        values = {str(value): value for cell in self._builds[column] for value in _members(cell)}
+        values = {str(value): value for cell in self._builds[column] for value in members(cell)}
         return sorted(values, key=lambda word: _rank(values[word]))
 
     def _filter(self, _: Any) -> None:
@@ -95,7 +96,7 @@ class ExploreModel(Model):
             wanted = getattr(self, name)
             if wanted == EVERYTHING:
                 continue
-            builds = builds[[wanted in map(str, _members(cell)) for cell in builds[column]]]
+            builds = builds[[wanted in map(str, members(cell)) for cell in builds[column]]]
         found = self._in_period(builds)
         self.said = f"{len(found):,} of {len(self._builds):,} builds."
         self.shown = found
@@ -129,13 +130,6 @@ class ExploreModel(Model):
 
 
 _LISTS = ("pattern_names", "patterns", "release_names", "releases")
-
-
-def _members(cell: Any) -> Any:
-    """What a cell holds: the items of a list, one value, or nothing."""
-    if pd.api.types.is_list_like(cell):
-        return cell
-    return () if pd.isna(cell) else (cell,)
 
 
 def _rank(value: Any) -> tuple[int, Any, str]:
