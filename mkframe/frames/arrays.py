@@ -7,7 +7,6 @@ the schema does not promise, and some forms of what it does promise.
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,7 +26,8 @@ OPENING, CLOSING = b'{"rows":', b"}"
 @functools.lru_cache(maxsize=64)
 def kind_of(shape: Shape) -> Any:
     """Arrow's schema for the rows of a shape, or None where one of their fields may hold anything."""
-    pa: Any = importlib.import_module("pyarrow")
+    import pyarrow as pa
+
     text = pa.large_string()
     kinds = {
         "int": pa.int64(),
@@ -49,7 +49,8 @@ def kind_of(shape: Shape) -> Any:
 
 def refusals() -> tuple[type[Exception], ...]:
     """Errors after which a piece takes the other roads."""
-    pa: Any = importlib.import_module("pyarrow")
+    import pyarrow as pa
+
     return Surprise, pa.ArrowException, UnicodeDecodeError, OverflowError
 
 
@@ -57,8 +58,9 @@ def read(text: bytearray, kind: Any) -> Any:
     """Read an array of rows, in its `OPENING` and `CLOSING`, into an Arrow table."""
     if not text.isascii():
         text.decode()  # Arrow takes any bytes for text
-    pa: Any = importlib.import_module("pyarrow")
-    json: Any = importlib.import_module("pyarrow.json")
+    import pyarrow as pa
+    from pyarrow import json
+
     return json.read_json(
         pa.BufferReader(text),
         read_options=json.ReadOptions(use_threads=False, block_size=len(text) + 1),
@@ -120,7 +122,8 @@ _FIXED = [(10, ord("T")), (19, ord(".")), (23, ord("Z"))]
 
 
 def _instants(array: Any, missing: Array | None) -> Array:
-    pa: Any = importlib.import_module("pyarrow")
+    import pyarrow as pa
+
     _, offsets, text = array.buffers()
     widths = np.diff(np.frombuffer(offsets, dtype=np.int64, count=len(array) + 1))
     if (widths[... if missing is None else ~missing] != _WIDTH).any():

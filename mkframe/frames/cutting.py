@@ -157,16 +157,12 @@ class Cutter:
             if columns is not None:
                 self.hint = hint
                 self.size = self.usual
-                self._drop(comma)
+                del self.buffer[:comma]
+                self.buffer[:1] = b"["
                 return columns
             self.buffer[comma : comma + 1] = b","
         self.size = 2 * self._end
         return None
-
-    def _drop(self, comma: int) -> None:
-        """Let the buffer start at the comma, as an array of its own."""
-        del self.buffer[:comma]
-        self.buffer[:1] = b"["
 
     def _candidates(self) -> Iterator[tuple[int, int]]:
         """Places of ``}`` and the comma after it, the likeliest first."""

@@ -13,7 +13,7 @@ from mkframe.frames.ahead import Ahead
 from mkframe.frames.structs import Shape
 from tests.rows import body, download, row, rows
 
-pytest.importorskip("pyarrow")
+pytest.importorskip("pyarrow", reason="the threads read with pyarrow, an extra")
 
 
 @pytest.fixture(autouse=True)
