@@ -80,7 +80,8 @@ def main():
             rounds = [[timed(side) for side in sides] for _ in range(options.rounds)]
         server.terminate()
         size = packed.stat().st_size
-    low, *_, high = ratios = sorted(ours / theirs for ours, theirs in rounds)
+    ratios = sorted(ours / theirs for ours, theirs in rounds)
+    low, high = ratios[0], ratios[-1]
     lines = [
         f"`find` of {options.builds:,} builds over a link of {RATE * 8 / 1e6:.0f} Mbit/s "
         f"({len(plain) / 1e6:.0f} MB, {size / 1e6:.1f} MB packed), "
