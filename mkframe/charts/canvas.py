@@ -103,7 +103,8 @@ def heading(ax: Axes, title: str, *lines: str) -> None:
     """Write what the chart is about, and below it, softer, the figures that belong to it."""
     most = max(30, int(inches(ax) * 15.5))
     wrapped = [part for line in lines if line for part in textwrap.wrap(line, most)]
-    ax.set_title(title, loc="left", fontsize=12, color=INK, pad=8 + 12.5 * len(wrapped), parse_math=False)
+    room = 8 + 12.5 * len(wrapped)  # y is given, or matplotlib would look for what might be in the way
+    ax.set_title(title, loc="left", y=1, pad=room, fontsize=12, color=INK, parse_math=False)
     note = ax.annotate(
         "\n".join(wrapped),
         (0, 1),
@@ -210,6 +211,27 @@ def _far_apart(starts: pd.Series[Any]) -> str:
     )
 
 
+class _Remembering(dates.DateLocator):
+    """Works out the ticks of a view once; a drawing asks for them a dozen times."""
+
+    _view: tuple[float, float] | None = None
+    _ticks: Sequence[float] = ()
+
+    def __call__(self) -> Sequence[float]:
+        view = tuple(self.axis.get_view_interval())
+        if view != self._view:
+            self._view, self._ticks = view, super().__call__()
+        return self._ticks
+
+
+class _Weeks(_Remembering, dates.WeekdayLocator):
+    """Mondays."""
+
+
+class _Dates(_Remembering, dates.AutoDateLocator):
+    """Dates of whatever length fits."""
+
+
 def date_axis(ax: Axes, limits: NDArray[np.float64], every: Every, tz: str) -> None:
     """Make the x axis one of dates, with weeks marked on Mondays, and name the zone."""
     first, last = float(limits[0]), float(limits[-1])
@@ -218,9 +240,9 @@ def date_axis(ax: Axes, limits: NDArray[np.float64], every: Every, tz: str) -> N
     weeks = (last - first) / 7
     if every == "W" and weeks <= 26:
         step = max(1, int(np.ceil(weeks / 9)))
-        locator: dates.DateLocator = dates.WeekdayLocator(byweekday=0, interval=step)  # type: ignore[no-untyped-call]
+        locator: dates.DateLocator = _Weeks(byweekday=0, interval=step)
     else:
-        locator = dates.AutoDateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
+        locator = _Dates(minticks=3, maxticks=9)
     formatter = dates.ConciseDateFormatter(  # type: ignore[no-untyped-call]
         locator,
         formats=["%Y", "%b", "%d %b", "%d %b %H:%M", "%H:%M", "%H:%M:%S"],
