@@ -218,7 +218,7 @@ class _Remembering(dates.DateLocator):
     _ticks: Sequence[float] = ()
 
     def __call__(self) -> Sequence[float]:
-        view = tuple(self.axis.get_view_interval())
+        view = tuple(self.axis.get_view_interval())  # type: ignore[union-attr]
         if view != self._view:
             self._view, self._ticks = view, super().__call__()
         return self._ticks
@@ -240,9 +240,9 @@ def date_axis(ax: Axes, limits: NDArray[np.float64], every: Every, tz: str) -> N
     weeks = (last - first) / 7
     if every == "W" and weeks <= 26:
         step = max(1, int(np.ceil(weeks / 9)))
-        locator: dates.DateLocator = _Weeks(byweekday=0, interval=step)
+        locator: dates.DateLocator = _Weeks(byweekday=0, interval=step)  # type: ignore[no-untyped-call]
     else:
-        locator = _Dates(minticks=3, maxticks=9)
+        locator = _Dates(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
     formatter = dates.ConciseDateFormatter(  # type: ignore[no-untyped-call]
         locator,
         formats=["%Y", "%b", "%d %b", "%d %b %H:%M", "%H:%M", "%H:%M:%S"],

@@ -81,16 +81,14 @@ def longest(
 
 
 def _bars(ax: Axes, statuses: pd.Series[str], seconds: NDArray[np.float64]) -> None:
-    for place, (status, length) in enumerate(zip(statuses, seconds, strict=True)):
-        bar = ax.barh(place, length, 0.55, **c.bar_look(status))
-        ax.bar_label(
-            bar,
-            [f"{duration_text(length)}  {printable(status)}"],
-            padding=5,
-            fontsize=9,
-            color=c.INK,
-            parse_math=False,
-        )
+    bars = ax.barh(np.arange(len(seconds)), seconds, 0.55)
+    for bar, status in zip(bars, statuses, strict=True):
+        bar.set(**c.bar_look(status))
+    texts = [
+        f"{duration_text(length)}  {printable(status)}"
+        for status, length in zip(statuses, seconds, strict=True)
+    ]
+    ax.bar_label(bars, texts, padding=5, fontsize=9, color=c.INK, parse_math=False)
     ax.set_xlim(0, max(seconds.max(), 1e-3) * 1.02)
     ax.xaxis.set_major_locator(NullLocator())
     ax.spines["bottom"].set_visible(False)

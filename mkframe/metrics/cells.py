@@ -62,6 +62,12 @@ class Cells:
         chosen = self.cell[mask[self.row]]
         return np.bincount(chosen, minlength=len(self.index)).astype("int64")
 
+    def counts(self, code: NDArray[np.intp], number: int) -> NDArray[np.int64]:
+        """Count the rows of each cell by a code below `number`, given per build: one column a code."""
+        place = self.cell * number + code[self.row]
+        found = np.bincount(place, minlength=len(self.index) * number)
+        return found.astype("int64").reshape(-1, number)
+
     def quantiles(self, values: NDArray[np.float64], mask: Mask, at: list[float]) -> NDArray[np.float64]:
         """Interpolate quantiles (numpy's method "linear") per cell; NaN where a cell is empty."""
         held = mask[self.row]
@@ -218,7 +224,7 @@ def _periods(days: Days, every: Every | None) -> tuple[Days, NDArray[np.intp]]:
     if not len(known):
         return known, np.full(len(days), -1, dtype=np.intp)
     starts = _start(days, every)
-    first, last = np.nanmin(_start(known, every)), np.nanmax(_start(known, every))
+    first, last = np.nanmin(starts), np.nanmax(starts)
     _check_size(int((last - first).astype("int64")) // {"D": 1, "W": 7, "M": 28, "Q": 90}[every])
     unit, step = {"D": ("D", 1), "W": ("D", 7), "M": ("M", 1), "Q": ("M", 3)}[every]
     first, behind = (day.astype(f"datetime64[{unit}]") for day in (first, _following(last, every)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Literal, TypeAlias
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mkframe.metrics.cells import EVERY, By, Every, cells, edges, local_days, unnamed
+from mkframe.metrics.cells import EVERY, By, Cells, Every, cells, edges, local_days, unnamed
 from mkframe.metrics.inputs import check_word, need, status_of
 from mkframe.schema import STATUSES
 
@@ -102,16 +103,20 @@ def failure_rate(
     need(builds, ["status", "build_start"])
     check_word("canceled", canceled, ["exclude", "count"])
     where = cells(builds, every, by, tz)
-    status = status_of(builds)
-    table = pd.DataFrame(
-        {name: where.count((status == word).to_numpy(bool)) for name, word in _COUNTS.items()}
-        | {"other": where.count(~status.isin(STATUSES).to_numpy(bool))},
-        index=where.index,
-    )
+    counted = _tally(where, status_of(builds), [*_COUNTS.values()])
+    table = pd.DataFrame(counted, index=where.index, columns=[*_COUNTS, "other"])
     total = table["finished"] + table["failed"] + (table["canceled"] if canceled == "count" else 0)
     low, high = wilson(table["failed"], total)
     rate = (table["failed"] / total.where(total > 0)).astype("float64")
     return table.assign(n=total, rate=rate, low=low, high=high)
+
+
+def _tally(where: Cells, status: pd.Series[str], words: Sequence[str]) -> NDArray[np.int64]:
+    """Count the builds of each cell, one column a status; the last counts all others and missing ones."""
+    places = {word: place for place, word in enumerate(words)}
+    code, found = pd.factorize(status)  # -1 where missing
+    place = np.array([*(places.get(word, len(words)) for word in found), len(words)])
+    return where.counts(place[code], len(words) + 1)
 
 
 def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.DataFrame:
@@ -147,11 +152,11 @@ def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.Da
     check_word("every", every, list(EVERY))
     where = cells(builds, every, None, tz)
     status = status_of(builds)
-    status = status.fillna(unnamed(status.dropna().unique()))
-    words = [*_ENDINGS_FIRST, *sorted(set(status.unique()) - set(STATUSES))]
-    return pd.DataFrame(
-        {word: where.count((status == word).to_numpy(bool)) for word in words}, index=where.index
-    )
+    found = status.dropna().unique()
+    others, missing = sorted(set(found) - set(STATUSES)), unnamed(found)
+    counted = _tally(where, status, [*STATUSES, *others])
+    table = pd.DataFrame(counted, index=where.index, columns=[*STATUSES, *others, missing])
+    return table[[*_ENDINGS_FIRST, *sorted([*others, missing] if status.hasnans else others)]]
 
 
 def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.DataFrame:
