@@ -15,12 +15,20 @@ def test_demo_of_a_size():
         assert len(kraft.builds.find()) == 25
 
 
+def lasting(before):
+    """Threads that are new and stay: those that were told to end are given time to do so."""
+    new = set(threading.enumerate()) - before
+    for thread in new:
+        thread.join(timeout=5)
+    return [thread for thread in new if thread.is_alive()]
+
+
 def test_closing_ends_the_server():
     before = set(threading.enumerate())
     kraft = mk.demo(builds=12)
     kraft.projects.find()
     kraft.close()
-    assert not [t for t in set(threading.enumerate()) - before if t.is_alive()]
+    assert not lasting(before)
 
 
 def test_a_forgotten_client_takes_its_server_along():
@@ -28,7 +36,7 @@ def test_a_forgotten_client_takes_its_server_along():
     kraft = mk.demo(builds=12)
     del kraft
     gc.collect()
-    assert not [t for t in set(threading.enumerate()) - before if t.is_alive()]
+    assert not lasting(before)
 
 
 def test_two_demos_live_side_by_side():
