@@ -41,6 +41,11 @@ class Ahead:
         return self.workers > 1 and arrow() is not None and arrays.kind_of(shape) is not None
 
     @property
+    def started(self) -> bool:
+        """Whether there are threads, which are started for the first piece."""
+        return self._pool is not None
+
+    @property
     def is_due(self) -> bool:
         """Whether a piece should be taken: one is ready, or every thread has one and one more waits."""
         return len(self.waiting) > self.workers or (bool(self.waiting) and self.waiting[0][2].done())

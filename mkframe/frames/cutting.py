@@ -102,7 +102,7 @@ class Cutter:
     def _last(self) -> Iterator[list[Piece]]:
         """Read what remains when all has arrived."""
         rest = self.buffer.rstrip(SPACE)
-        if self.ahead and self.ahead.waiting and rest.endswith(b"]"):
+        if self.ahead and self.ahead.started and self._serves() and rest.endswith(b"]"):
             self.ahead.give(self.reader.shape, rest)
             self.buffer.clear()
         yield from self._taken(every=True)
