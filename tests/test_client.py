@@ -308,6 +308,7 @@ def kernel(silent):
     manager.cleanup_resources()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
@@ -323,6 +324,7 @@ def test_tab_offers(kernel, typed, offered):
     assert set(offered) <= {match.removeprefix("kraft.").removeprefix("builds.") for match in matches}
 
 
+@pytest.mark.slow
 def test_shift_tab_shows_the_filters_and_what_comes_back(kernel):
     text = kernel("inspect", "kraft.builds.find")["data"]["text/plain"]
     for told in (*RESOURCES["builds"].filters, *RESOURCES["builds"].fields):
@@ -330,6 +332,7 @@ def test_shift_tab_shows_the_filters_and_what_comes_back(kernel):
     assert "project_id: " in text  # in the signature, which is coloured
 
 
+@pytest.mark.slow
 def test_tab_and_shift_tab_send_nothing(kernel, silent):
     kernel("complete", "kraft.builds.find(")
     kernel("inspect", "kraft.builds")

@@ -11,6 +11,8 @@ from mkframe.errors import InputError, NotFound
 from tests import pages
 from tests.rows import body, row
 
+pytestmark = pytest.mark.slow
+
 DAY = "2026-03-{:02d}T0{}:00:00.000Z"
 
 

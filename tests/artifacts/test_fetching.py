@@ -389,6 +389,7 @@ def script_of(code):
     return [sys.executable, "-c", FETCH + code]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit for file sizes there")
 def test_file_larger_than_allowed_is_said_and_the_rerun_completes(tmp_path):
     code = """
@@ -405,6 +406,7 @@ print(fetch(transport(sys.argv[1]), files, sys.argv[2], progress=False)["error"]
     assert visible_files(tmp_path) == sources(2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal there")
 def test_killed_fetch_leaves_whole_files_and_the_rerun_completes(tmp_path):
     def script(request):

@@ -23,6 +23,8 @@ from schemathesis.specs.openapi import checks
 from mkframe import openapi, schema
 from mkframe.embedded import Server
 
+pytestmark = pytest.mark.slow
+
 MANY = int(os.environ.get("FUZZ", 0))
 CHECKS = [
     not_a_server_error,

@@ -29,7 +29,7 @@ PLANES = [
 LIFETIME = 2.0
 """Seconds that a token of the brief server lives."""
 WAY_SETTINGS = WAYS["environment"]
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 class Moody:

@@ -57,12 +57,14 @@ def other_kernel():
         process.kill()
 
 
+@pytest.mark.slow
 def test_another_kernel_is_waited_for(other_kernel):
     threading.Timer(0.2, other_kernel.stdin.close).start()
     with turn("a project", patience=20):
         assert other_kernel.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_gives_it_back(other_kernel):
     other_kernel.kill()
     other_kernel.wait()

@@ -17,6 +17,8 @@ from tests.fuzz.amount import amount, attempt
 from tests.fuzz.test_metrics import OPTIONS, releases
 from tests.rows import row
 
+pytestmark = pytest.mark.slow
+
 FUNCTIONS = [
     charts.calendar,
     charts.duration_by_instances,

@@ -16,6 +16,8 @@ from tests.fuzz import bodies, shaken
 from tests.fuzz.amount import amount
 from tests.fuzz.test_metrics import OPTIONS
 
+pytestmark = pytest.mark.slow
+
 ASKED = ["projects", "patterns", "instances", "instance_folders", "builds", "releases", "release_groups"]
 
 

@@ -24,6 +24,8 @@ from tests.fuzz import bodies, oracle
 from tests.fuzz.amount import amount, attempt
 from tests.fuzz.shaken import builds
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_cuts():

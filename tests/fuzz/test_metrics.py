@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from mkframe.errors import InputError
 from tests.fuzz import bodies, shaken
 from tests.fuzz.amount import amount, attempt
 from tests.rows import row
+
+pytestmark = pytest.mark.slow
 
 ZONES = st.sampled_from(
     ["UTC", "Europe/Vienna", "America/St_Johns", "Pacific/Apia", "Africa/Cairo", "Asia/Kathmandu"]

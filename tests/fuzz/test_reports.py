@@ -10,6 +10,8 @@ from tests.fuzz import bodies
 from tests.fuzz.amount import amount
 from tests.fuzz.test_metrics import OPTIONS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.timeout(3600)
 @given(case=bodies.bodies("builds"), tz=OPTIONS["tz"], every=OPTIONS["every"])

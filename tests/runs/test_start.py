@@ -560,6 +560,7 @@ def fresh():
         yield server, client
 
 
+@pytest.mark.slow
 def test_hundred_starts_whose_answers_are_reset_are_hundred_builds(fresh):
     embedded, truth = fresh
     before = set(truth.builds.find().index)
@@ -573,6 +574,7 @@ def test_hundred_starts_whose_answers_are_reset_are_hundred_builds(fresh):
     assert len(server.to(BUILDS, "POST")) == TIMES == len(ids)
 
 
+@pytest.mark.slow
 def test_hundred_requests_that_are_dropped_unread_start_nothing(fresh):
     """Each call comes on a connection of its own, which is reset before anything of it is read."""
     embedded, truth = fresh

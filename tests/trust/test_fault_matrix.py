@@ -33,6 +33,8 @@ from tests.faults import Answer
 from tests.trust.disturbances import FAULTS, LOGIN, SLOW, Fault
 from tests.trust.verbs import FRESH, TOKEN, VERBS, Ledger, Verb, accessors, offered
 
+pytestmark = pytest.mark.slow
+
 TRIES = 3
 
 # read: every find and get. statement: metadata.query, deliveries, commits; always a POST.

@@ -39,6 +39,8 @@ from tests import faults
 from tests.rows import row
 from tests.trust.verbs import result_of_a_statement
 
+pytestmark = pytest.mark.slow
+
 TEXTS = {
     "plain": "AIRPLANE",
     "script": "AIRPLANE<script>alert(1)</script>",

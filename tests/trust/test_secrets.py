@@ -49,6 +49,8 @@ from tests.trust.canaries import (
 )
 from tests.trust.verbs import archive
 
+pytestmark = pytest.mark.slow
+
 ACCOUNTS: dict[str, dict[str, Any]] = {
     "token": {"token": Secret(TOKEN)},
     "login": {"email": EMAIL, "password": Secret(PASSWORD)},

@@ -39,6 +39,8 @@ from tests.runs.servers import AIRPLANE
 from tests.trust.disturbances import FAULTS, LOGIN
 from tests.trust.verbs import PROJECT, VERBS, Ledger, archive
 
+pytestmark = pytest.mark.slow
+
 CALLS = int(os.environ.get("SOAK", "500"))
 SEED = int(os.environ.get("SEED", "1"))
 THREADS = 8

@@ -16,6 +16,8 @@ from mkframe import report
 from mkframe.errors import InputError, ReportError
 from mkframe.report import notebook_path
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(mk.__file__).parents[1]
 COMMAND = [sys.executable, "-m", "mkframe"]
 
