@@ -10,7 +10,6 @@ import math
 import os
 import re
 import warnings
-import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ import pandas as pd
 from mkframe.errors import InputError
 from mkframe.landing import land
 from mkframe.spelling import visible
+from mkframe.zones import check_zone
 
 __all__ = ["export"]
 
@@ -112,10 +112,7 @@ def _check(frame: pd.DataFrame, target: Path, tz: str) -> None:
         raise InputError(
             f"A sheet holds {_MOST_ROWS:,} rows, not {len(frame):,}.", hint="Write a .csv, or a part of it."
         )
-    try:
-        zoneinfo.ZoneInfo(tz)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError) as error:
-        raise InputError(f"{tz!r} is no time zone.", hint="Give a name such as 'Europe/Berlin'.") from error
+    check_zone(tz)
 
 
 # --- from a frame to cells ----------------------------------------------------------------------------

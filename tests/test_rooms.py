@@ -20,6 +20,7 @@ FLOORS = {
     "landing": 1,
     "markers": 1,
     "openapi": 2,
+    "zones": 2,
     "transport": 3,
     "frames": 3,
     "artifacts": 4,

@@ -13,8 +13,8 @@ from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.words import left_out, printable
 from mkframe.metrics.cells import local_times
-from mkframe.metrics.inputs import check_zone
 from mkframe.metrics.text import count_text
+from mkframe.zones import check_zone
 
 __all__ = ["releases"]
 

@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mkframe.errors import FarApart
-from mkframe.metrics.inputs import check_word, check_zone, need
+from mkframe.metrics.inputs import check_word, need
+from mkframe.zones import check_zone
 
 __all__ = [
     "BY",

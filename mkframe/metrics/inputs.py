@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, STATUSES
 
-__all__ = ["check_statuses", "check_word", "check_zone", "need", "status_of"]
+__all__ = ["check_statuses", "check_word", "need", "status_of"]
 
 
 def need(frame: pd.DataFrame, columns: Iterable[str], resource: str = "builds") -> None:
@@ -74,23 +73,6 @@ def check_word(name: str, value: str | None, allowed: Sequence[str | None]) -> N
     if value not in allowed:
         words = ", ".join(repr(word) for word in allowed)
         raise InputError(f"{name}={value!r} is not known.", hint=f"Choose one of {words}.")
-
-
-def check_zone(tz: str) -> None:
-    """Refuse a zone that this machine does not know.
-
-    Examples
-    --------
-    >>> check_zone("Europe/Vienna")
-    """
-    try:
-        ZoneInfo(tz)
-    except (OSError, ValueError, TypeError) as err:  # ZoneInfoNotFoundError is a KeyError in name only
-        raise InputError(f"tz={tz!r} is not a time zone.", hint='Try "UTC" or "Europe/Vienna".') from err
-    except KeyError as err:
-        raise InputError(
-            f"The time zone {tz!r} is not known here.", hint='Try "UTC" or "Europe/Vienna".'
-        ) from err
 
 
 def check_statuses(builds: pd.DataFrame, statuses: Sequence[str] | None) -> None:

@@ -224,6 +224,8 @@ def _opening(value: pd.Series[float], text: pd.Series[str]) -> str:
 def _failures(value: pd.Series[float], text: pd.Series[str]) -> str:
     if not value["failure_rate_n"]:
         return "None of them has finished or failed, so there is no failure rate."
+    if value["failure_rate_n"] == 1:
+        return f"The one build that finished or failed has {'' if value['failure_rate'] else 'not '}failed."
     many = count_text(int(value["failure_rate_n"]), "build")
     return (
         f"{text['failure_rate']} of the {many} that finished or failed have failed "
@@ -234,6 +236,8 @@ def _failures(value: pd.Series[float], text: pd.Series[str]) -> str:
 def _times(value: pd.Series[float], text: pd.Series[str]) -> str:
     if not value["duration_n"]:
         return "No build has finished, so there is no typical duration."
+    if value["duration_n"] == 1:
+        return f"The one finished build took {text['duration_p50']}."
     return (
         f"Half of the {count_text(int(value['duration_n']), 'finished build')} took at most "
         f"{text['duration_p50']}, 95 in 100 at most {text['duration_p95']}."

@@ -106,7 +106,7 @@ def test_given_axes_are_drawn_on(line):
 
 
 def test_unknown_zone(line):
-    with pytest.raises(InputError, match="not known"):
+    with pytest.raises(InputError, match="known here"):
         charts.releases(line, tz="Vienna")
 
 

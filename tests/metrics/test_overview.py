@@ -61,6 +61,24 @@ def test_sentences_of_a_full_history(factory):
     assert said[-1].startswith("Left out of these figures where they do not apply: 1 running build")
 
 
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (
+            "FINISHED",
+            [
+                "The one build that finished or failed has not failed.",
+                "The one finished build took 1 min 30 s.",
+            ],
+        ),
+        ("FAILED", ["The one build that finished or failed has failed."]),
+    ],
+)
+def test_sentences_of_one_build(factory, status, expected):
+    said = metrics.sentences(factory.builds({"status": status, "seconds": 90}))
+    assert set(expected) <= set(said)
+
+
 def test_sentences_say_what_is_missing(factory):
     said = " ".join(metrics.sentences(factory.builds({"status": "CANCELED", "build_start": None})))
     assert "no failure rate" in said

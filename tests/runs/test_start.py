@@ -169,18 +169,6 @@ def test_warnings_of_another_shape_are_kept(said, kept):
         assert start(client).warnings == kept
 
 
-@pytest.fixture(scope="module")
-def embedded():
-    with Server(builds=12, build_seconds=0.2) as server:
-        yield server
-
-
-@pytest.fixture
-def owner(embedded):
-    with visiting(embedded.url, **login(embedded)) as client:
-        yield client
-
-
 def test_a_real_server_warns_of_a_missing_release(owner):
     with pytest.warns(UserWarning, match="DWH_GROUP"):
         run = start(owner)

@@ -57,18 +57,6 @@ def waited(script, ids=7, **options):
 # --- to the end -------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def embedded():
-    with Server(builds=12, build_seconds=0.4) as server:
-        yield server
-
-
-@pytest.fixture
-def owner(embedded):
-    with visiting(embedded.url, **login(embedded)) as client:
-        yield client
-
-
 def begin(client, instance=AIRPLANE, **given):
     return client.builds.start(
         project="DEMO_PROJECT", instances=[instance], releases={"DWH_GROUP": "R1"}, **given

@@ -1,0 +1,18 @@
+"""An embedded server that builds quickly, and a client that may write."""
+
+import pytest
+
+from mkframe.embedded import Server
+from tests.runs.servers import login, visiting
+
+
+@pytest.fixture(scope="module")
+def embedded():
+    with Server(builds=12, build_seconds=0.4) as server:
+        yield server
+
+
+@pytest.fixture
+def owner(embedded):
+    with visiting(embedded.url, **login(embedded)) as client:
+        yield client
