@@ -159,7 +159,7 @@ def _cells(builds: pd.DataFrame) -> tuple[Array, Array]:
 
 
 def _no_downloads() -> Table:
-    return Table(Columns(download_fields()).columns, np.empty(0, dtype=np.int64))
+    return Table(Columns(download_fields()).columns, ())
 
 
 def _bridge(builds: pd.DataFrame, column: str, name: str) -> pd.DataFrame:

@@ -103,8 +103,14 @@ class Cutter:
         """Read what remains when all has arrived."""
         rest = self.buffer.rstrip(SPACE)
         if self.ahead and self.ahead.started and self._serves() and rest.endswith(b"]"):
-            self.ahead.give(self.reader.shape, rest)
-            self.buffer.clear()
+            self.buffer = rest
+            self.size = max(
+                _FIRST_CUT, len(rest) // (2 * self.ahead.workers)
+            )  # so that all are busy to the end
+            while len(self.buffer) > 3 * self.size and self._give():
+                pass
+            self.ahead.give(self.reader.shape, self.buffer)
+            self.buffer = bytearray()
         yield from self._taken(every=True)
         while len(self.buffer) >= self.size and (columns := self._here()):
             yield columns

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -52,8 +53,10 @@ def decode(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
     """
     reader = Reader(Shape(resource))
     cutter = Cutter(reader, Ahead())
-    with _collector_paused(), contextlib.closing(cutter):
+    with _collector_paused() as promote, contextlib.closing(cutter):
         for columns in cutter.cut(windows(body) if isinstance(body, bytes) else body):
+            if reader.count:
+                promote()
             reader.take(columns)
         return reader.frame()
 
@@ -112,12 +115,16 @@ def from_rows(resource: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 @contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Rows hold no cycles; the collector's walks over them would take longer than the reading."""
+def _collector_paused() -> Iterator[Callable[[], object]]:
+    """Rows hold no cycles; the collector's walks over them would take longer than the reading.
+
+    Given is a function that has it walk over what is new and promote it, piece by piece while threads
+    read. Else it would walk over all rows at the end, when nothing else is left to do.
+    """
     running = gc.isenabled()
     gc.disable()
     try:
-        yield
+        yield functools.partial(gc.collect, 0) if running else int
     finally:
         if running:
             gc.enable()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from mkframe.frames.columns import Array, Column, Piece
 from mkframe.frames.packing import pack
 from mkframe.frames.structs import download_fields
@@ -43,12 +45,16 @@ class Nested(Column):
     def __init__(self, field: Field) -> None:
         super().__init__(field)
         self.inside = Columns(download_fields())
+        self.table = Table(self.inside.columns, self.parts)
+        self.cells = [np.empty(0, dtype=object)]
 
     def add(self, piece: Piece) -> None:
         """Add a piece at the end."""
         self.inside.add(piece.fields, piece.inside)
+        builds = range(self.size, self.size + len(piece.values))
+        self.cells.append(windows(self.table, builds, piece.missing))
         super().add(piece)
 
-    def _typed(self, values: Array, missing: Array | None) -> Array:
-        """A window on the table of all downloads for each build."""
-        return windows(Table(self.inside.columns, values), missing)
+    def array(self) -> Array:
+        """Give out a window on the table of all downloads for each build."""
+        return np.concatenate(self.cells)

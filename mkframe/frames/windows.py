@@ -24,15 +24,23 @@ _AT_ONCE = 512
 
 
 class Table:
-    """The downloads of one answer, in the order in which they came."""
+    """The downloads of one answer, in the order in which they came.
 
-    def __init__(self, columns: Sequence[Column], counts: Array) -> None:
+    While the answer is read its `columns` and `counts`, how many downloads each build has, may grow.
+    """
+
+    def __init__(self, columns: Sequence[Column], counts: Sequence[Array]) -> None:
         self.columns = columns
-        self.bounds = np.concatenate([[0], np.cumsum(counts)])
+        self.counts = counts
         self._blocks: dict[int, list[msgspec.Struct]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _thawed, (self.frame, np.diff(self.bounds))
+
+    @functools.cached_property
+    def bounds(self) -> Array:
+        """Where the downloads of each build begin and end."""
+        return np.cumsum(np.concatenate([np.zeros(1, dtype=np.int64), *self.counts]))
 
     @functools.cached_property
     def frame(self) -> pd.DataFrame:
@@ -56,7 +64,7 @@ class Table:
 
 
 def _thawed(frame: pd.DataFrame, counts: Array) -> Table:
-    table = Table((), counts)
+    table = Table((), [counts])
     table.frame = frame
     return table
 
@@ -116,11 +124,10 @@ class Downloads(msgspec.Struct, frozen=True, gc=False, eq=False):
         return repr(list(self))
 
 
-def windows(table: Table, missing: Array | None) -> Array:
-    """Cells of the builds; None where a build has null in place of a list."""
-    size = len(table.bounds) - 1
-    cells = map(Downloads, itertools.repeat(table), range(size))
-    column = np.fromiter(cells, dtype=object, count=size)
+def windows(table: Table, builds: range, missing: Array | None) -> Array:
+    """Cells of some builds; None where a build has null in place of a list."""
+    cells = map(Downloads, itertools.repeat(table), builds)
+    column = np.fromiter(cells, dtype=object, count=len(builds))
     if missing is not None:
         column[missing] = None
     return column
