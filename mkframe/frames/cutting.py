@@ -103,14 +103,7 @@ class Cutter:
         """Read what remains when all has arrived."""
         rest = self.buffer.rstrip(SPACE)
         if self.ahead and self.ahead.started and self._serves() and rest.endswith(b"]"):
-            self.buffer = rest
-            self.size = max(
-                _FIRST_CUT, len(rest) // (2 * self.ahead.workers)
-            )  # so that all are busy to the end
-            while len(self.buffer) > 3 * self.size and self._give():
-                pass
-            self.ahead.give(self.reader.shape, self.buffer)
-            self.buffer = bytearray()
+            self._share_out(self.ahead, rest)
         yield from self._taken(every=True)
         while len(self.buffer) >= self.size and (columns := self._here()):
             yield columns
@@ -132,6 +125,15 @@ class Cutter:
         self.ahead.give(self.reader.shape, rows)
         self.buffer, self.buffer[:1] = rest, b"["
         return True
+
+    def _share_out(self, ahead: Ahead, rest: bytearray) -> None:
+        """Give what remains in as many pieces as there are threads, so that all are busy to the end."""
+        self.buffer = rest
+        self.size = max(_FIRST_CUT, len(rest) // (2 * ahead.workers))
+        while len(self.buffer) > 3 * self.size and self._give():
+            pass
+        ahead.give(self.reader.shape, self.buffer)
+        self.buffer = bytearray()
 
     def _taken(self, every: bool = False) -> Iterator[list[Piece]]:
         """Take the pieces that are due, or every one."""
