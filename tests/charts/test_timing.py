@@ -141,3 +141,16 @@ def test_longest_names_patterns_of_exploded_and_joined_builds(factory, cell, sai
     builds["patterns"] = pd.Series([cell], index=builds.index, dtype=object)
     label = charts.longest(builds).get_yticklabels()[0].get_text()
     assert label.removeprefix("7   1 Apr 2026 08:00").strip() == said
+
+
+@pytest.mark.parametrize("last", ["2026-03-30", "2028-06-30"])
+def test_dates_follow_a_view_that_is_zoomed(last, factory):
+    ax = charts.durations(
+        factory.builds(*({"build_start": f"{day}T08:00:00Z", "seconds": 60} for day in ("2026-01-05", last)))
+    )
+    whole = ax.get_xticks().tolist()
+    low, high = ax.get_xlim()
+    ax.set_xlim(low, low + (high - low) / 4)
+    part = ax.get_xticks().tolist()
+    ax.set_xlim(low, high)
+    assert part != whole == ax.get_xticks().tolist()

@@ -53,6 +53,15 @@ def test_all_but_the_first_piece_is_read_by_threads(resource, given):
     assert {name.rpartition("_")[0] for _, name in given} == {"mkframe-read"}
 
 
+def test_what_remains_at_the_end_is_shared_out(given):
+    """Some 12,000 bytes: up to 2,000 are read at once, up to 6,000 by a thread, the rest by several."""
+    assert_read(rows("projects", 208), "projects")
+    small, middling, large = sorted(len(text) for text, _ in given)
+    assert large > 5000
+    assert middling < 3100
+    assert small > 1000
+
+
 @pytest.mark.parametrize("reason", ["no Arrow", "one processor", "an unknown field"])
 def test_where_threads_gain_nothing_none_are_started(reason, given, monkeypatch):
     if reason == "one processor":

@@ -358,3 +358,21 @@ def test_collector_is_left_as_it_was():
     with pytest.raises(UnexpectedBody):
         frames.decode("builds", b"x")
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_collector_looks_at_new_rows_piece_by_piece_if_it_runs(running, monkeypatch):
+    monkeypatch.setattr(cutting, "_FIRST_CUT", 300)
+    monkeypatch.setattr(cutting, "_CUT", 900)
+    content = body(rows("builds", 200))
+    looks = []
+    note = lambda phase, info: looks.append(info["generation"])  # noqa: E731
+    gc.callbacks.append(note)
+    if not running:
+        gc.disable()
+    try:
+        frames.decode("builds", content)
+    finally:
+        gc.callbacks.remove(note)
+        gc.enable()
+    assert (len(looks) > 40) if running else not looks
