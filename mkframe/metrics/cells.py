@@ -58,12 +58,11 @@ class Cells:
     row: NDArray[np.intp]
     cell: NDArray[np.intp]
 
-    def count(self, mask: Mask) -> NDArray[np.int64]:
-        """Count the rows of each cell for which `mask`, given per build, holds."""
-        chosen = self.cell[mask[self.row]]
-        return np.bincount(chosen, minlength=len(self.index)).astype("int64")
+    def count(self) -> NDArray[np.int64]:
+        """Count the rows of each cell."""
+        return np.bincount(self.cell, minlength=len(self.index)).astype("int64")
 
-    def counts(self, code: NDArray[np.intp], number: int) -> NDArray[np.int64]:
+    def count_by(self, code: NDArray[np.intp], number: int) -> NDArray[np.int64]:
         """Count the rows of each cell by a code below `number`, given per build: one column a code."""
         place = self.cell * number + code[self.row]
         found = np.bincount(place, minlength=len(self.index) * number)

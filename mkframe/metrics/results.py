@@ -116,7 +116,7 @@ def _tally(where: Cells, status: pd.Series[str], words: Sequence[str]) -> NDArra
     places = {word: place for place, word in enumerate(words)}
     code, found = pd.factorize(status)  # -1 where missing
     place = np.array([*(places.get(word, len(words)) for word in found), len(words)])
-    return where.counts(place[code], len(words) + 1)
+    return where.count_by(place[code], len(words) + 1)
 
 
 def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.DataFrame:
@@ -194,7 +194,7 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.
     """
     check_word("every", every, list(EVERY))
     where = cells(builds, every, None, tz)
-    counted = where.count(np.ones(len(builds), dtype=bool))
+    counted = where.count()
     if not len(where.index):
         days = full = np.zeros(0, dtype="int64")
     else:

@@ -105,13 +105,15 @@ def durations(
     measured = (seconds >= 0) & wanted
     running = (status_of(builds) == "BUILDING").to_numpy(bool)
     quantiles = where.quantiles(seconds, measured, list(QUANTILES.values()))
+    code = np.select([measured, running, wanted], [0, 1, 2], 3)  # a build is counted once
+    n, run, excluded, other = where.count_by(code, 4).T
     return pd.DataFrame(
         {
-            "n": where.count(measured),
+            "n": n,
             **dict(zip(QUANTILES, quantiles.T, strict=True)),
-            "running": where.count(running),
-            "excluded": where.count(wanted & ~measured),
-            "other": where.count(~wanted & ~running),
+            "running": run,
+            "excluded": excluded,
+            "other": other,
         },
         index=where.index,
     )
@@ -248,7 +250,7 @@ def duration_by_instances(
     return pd.DataFrame(
         {
             "most": np.where(classes > 0, classes - 1 + classes, 0),
-            "n": where.count(everyone),
+            "n": where.count(),
             **dict(zip(QUANTILES, quantiles.T, strict=True)),
         },
         index=where.index,
