@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -115,16 +114,21 @@ def from_rows(resource: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 @contextlib.contextmanager
-def _collector_paused() -> Iterator[Callable[[], object]]:
+def _collector_paused() -> Iterator[Callable[[], None]]:
     """Rows hold no cycles; the collector's walks over them would take longer than the reading.
 
     Given is a function that has it walk over what is new and promote it, piece by piece while threads
     read. Else it would walk over all rows at the end, when nothing else is left to do.
     """
     running = gc.isenabled()
+
+    def promote() -> None:
+        if running:
+            gc.collect(0)
+
     gc.disable()
     try:
-        yield functools.partial(gc.collect, 0) if running else int
+        yield promote
     finally:
         if running:
             gc.enable()

@@ -134,6 +134,24 @@ class TestCuts:
         assert frame.loc[51, "downloads"][0].type == "IICS"
         assert frame.loc[1, "downloads"][0].type is None
 
+    @pytest.mark.parametrize("running", [True, False])
+    def test_collector_looks_at_new_rows_piece_by_piece_if_it_runs(self, running):
+        looks = []
+
+        def note(phase, info):
+            looks.append(info["generation"])
+
+        content = body(rows("builds", 200))
+        gc.callbacks.append(note)
+        if not running:
+            gc.disable()
+        try:
+            frames.decode("builds", content)
+        finally:
+            gc.callbacks.remove(note)
+            gc.enable()
+        assert (len(looks) > 40) if running else not looks
+
     def test_break_after_many_rows_says_how_many_were_read(self):
         with pytest.raises(UnexpectedBody, match=r"after \d+ rows"):
             frames.decode("builds", body(rows("builds", 60))[:-40])
@@ -358,21 +376,3 @@ def test_collector_is_left_as_it_was():
     with pytest.raises(UnexpectedBody):
         frames.decode("builds", b"x")
     assert gc.isenabled()
-
-
-@pytest.mark.parametrize("running", [True, False])
-def test_collector_looks_at_new_rows_piece_by_piece_if_it_runs(running, monkeypatch):
-    monkeypatch.setattr(cutting, "_FIRST_CUT", 300)
-    monkeypatch.setattr(cutting, "_CUT", 900)
-    content = body(rows("builds", 200))
-    looks = []
-    note = lambda phase, info: looks.append(info["generation"])  # noqa: E731
-    gc.callbacks.append(note)
-    if not running:
-        gc.disable()
-    try:
-        frames.decode("builds", content)
-    finally:
-        gc.callbacks.remove(note)
-        gc.enable()
-    assert (len(looks) > 40) if running else not looks
