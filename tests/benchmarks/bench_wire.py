@@ -20,7 +20,7 @@ HOME = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(HOME))
 
 import mkframe as mk  # noqa: E402
-from tests.benchmarks.bench_frames import body  # noqa: E402
+from tests.benchmarks.bench_frames import body, seconds  # noqa: E402
 from tests.benchmarks.publishing import asked, circumstances, publish  # noqa: E402
 
 RATE = 100e6 / 8
@@ -58,14 +58,6 @@ def serve(path, port):
     server.serve_forever()
 
 
-def timed(work):
-    began = time.perf_counter()
-    kept = work()  # what it takes to throw the frame away is not part of it
-    took = time.perf_counter() - began
-    del kept
-    return took
-
-
 def main():
     options = asked(__doc__, rounds=7)
     with tempfile.TemporaryDirectory() as folder:
@@ -80,7 +72,7 @@ def main():
         with mk.connect(url, token="-") as kraft:
             assert len(kraft.builds.find()) == options.builds
             sides = [lambda: kraft.builds.find(), lambda: subprocess.run(curl, check=True)]
-            rounds = [[timed(side) for side in sides] for _ in range(options.rounds)]
+            rounds = [[seconds(side) for side in sides] for _ in range(options.rounds)]
         server.terminate()
         size = packed.stat().st_size
     ratios = sorted(ours / theirs for ours, theirs in rounds)

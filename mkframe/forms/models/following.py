@@ -11,12 +11,7 @@ from typing import Any
 import pandas as pd
 import traitlets as t
 
-from mkframe.errors import (
-    PASSING,
-    MkframeError,
-    NotFound,
-    UnexpectedBody,
-)
+from mkframe.errors import PASSING, MkframeError, NotFound, UnexpectedBody
 from mkframe.forms.models.base import Model, overhearing, rows_of
 from mkframe.schema import is_over
 
