@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mkframe.frames.columns import Array, Piece
+from mkframe.frames.columns import Array, Piece, arrow_text
 from mkframe.frames.packing import EARLIEST, Surprise
 from mkframe.frames.structs import Shape, download_fields
 from mkframe.schema import Field
@@ -28,7 +28,7 @@ def kind_of(shape: Shape) -> Any:
     """Arrow's schema for the rows of a shape, or None where one of their fields may hold anything."""
     import pyarrow as pa
 
-    text = pa.large_string()
+    text = arrow_text()
     kinds = {
         "int": pa.int64(),
         "flag": pa.int64(),

@@ -7,7 +7,6 @@ A `Piece` is one column of one part of an answer, packed by the fast road (`pack
 from __future__ import annotations
 
 import functools
-import importlib
 import itertools
 import re
 import warnings
@@ -51,6 +50,8 @@ STORAGE = {
 }
 """What the values of a type are kept in; all others are Python objects."""
 
+_PLAIN = ("int", "flag", "bool")
+
 INT64 = range(-(2**63), 2**63)
 SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a character, which UTF-8 and so Arrow cannot hold."""
@@ -77,7 +78,19 @@ def dtype_of(field: Field) -> str:
 
 def arrow() -> ModuleType | None:
     """Pyarrow, where pandas is set to keep text in it."""
-    return importlib.import_module("pyarrow") if _text().storage == "pyarrow" else None
+    if _text().storage != "pyarrow":
+        return None
+    import pyarrow
+
+    return pyarrow  # type: ignore[no-any-return]
+
+
+@functools.cache
+def arrow_text() -> Any:
+    """Arrow's type for text that pandas keeps."""
+    import pyarrow
+
+    return pyarrow.large_string()
 
 
 def _text() -> pd.StringDtype:
@@ -105,6 +118,13 @@ class Column:
         self.size += len(piece.values)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether its values become a frame's as they are kept, with nothing beside them."""
+        if self.field.type == "timestamp":
+            return True
+        return self.field.type in _PLAIN and self.missing is None and not self.field.null
+
+    @property
     def values(self) -> Array:
         """All values, in what they are kept in."""
         if len(self.parts) != 1 or not self.parts[0].flags.writeable:
@@ -117,7 +137,7 @@ class Column:
         if self.field.type in STORAGE:
             return self._typed(self.values, None if self.missing is None else np.concatenate(self.missing))
         if self.field.type == "str" and (pa := arrow()):
-            chunks = pa.chunked_array(self.parts, type=pa.large_string())
+            chunks = pa.chunked_array(self.parts, type=arrow_text())
             return pd.arrays.ArrowStringArray(chunks, dtype=_text())  # type: ignore[call-arg]
         objects = np.fromiter(itertools.chain.from_iterable(self.parts), dtype=object, count=self.size)
         if self.field.type == "any":
@@ -151,31 +171,34 @@ def assemble(columns: Sequence[Column], key: str) -> pd.DataFrame:
     The columns have their dtypes already. The usual constructor would look at each of them again, which
     takes longer than all the rest of a small answer.
     """
-    times = _instants([column for column in columns if column.field.type == "timestamp"])
-    arrays = {c.field.name: times[c] if c in times else c.array() for c in columns}
-    index = pd.Index(arrays.pop(key), name=key, copy=False)
-    names = _names(tuple(arrays)).copy()  # an Index is immutable but for its name
-    blocks = [
-        (array[np.newaxis] if isinstance(array, np.ndarray) else array, np.array([place]))
-        for place, array in enumerate(arrays.values())
-    ]
+    (index,) = (pd.Index(c.array(), name=key, copy=False) for c in columns if c.field.name == key)
+    others = [column for column in columns if column.field.name != key]
+    names = _names(tuple(c.field.name for c in others)).copy()  # an Index is immutable but for its name
+    alike: dict[Any, list[int]] = {}
+    for place, column in enumerate(others):
+        alike.setdefault(STORAGE[column.field.type] if column.is_plain else place, []).append(place)
+    blocks = [(_block([others[place] for place in places]), np.array(places)) for places in alike.values()]
     frame: pd.DataFrame = create_dataframe_from_blocks(blocks, index=index, columns=names)
     return frame
+
+
+def _block(columns: Sequence[Column]) -> Array | ExtensionArray:
+    """Plain columns of one dtype put together, as pandas itself would; or one column of another."""
+    field, size = columns[0].field, columns[0].size
+    if not columns[0].is_plain:
+        array = columns[0].array()
+        return array[np.newaxis] if isinstance(array, np.ndarray) else array
+    joined = _joined(field, [part for column in columns for part in column.parts])
+    for place, column in enumerate(columns):
+        column.parts = [joined[place * size : (place + 1) * size]]  # so the pieces can go
+    typed: Any = _extension(joined, dtype_of(field)) if field.type == "timestamp" else joined
+    block: Array | ExtensionArray = typed.reshape(len(columns), size)
+    return block
 
 
 @functools.lru_cache(maxsize=64)
 def _names(names: tuple[str, ...]) -> pd.Index[str]:
     return pd.Index(names, dtype="str")
-
-
-def _instants(columns: Sequence[Column]) -> dict[Column, ExtensionArray]:
-    """Columns of times, given their time zone all at once."""
-    if not columns:
-        return {}
-    size = columns[0].size
-    joined = _joined(columns[0].field, [part for column in columns for part in column.parts])
-    typed = _extension(joined, dtype_of(columns[0].field))
-    return {column: typed[i * size : (i + 1) * size] for i, column in enumerate(columns)}
 
 
 def _joined(field: Field, parts: Sequence[Array]) -> Array:

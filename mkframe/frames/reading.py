@@ -13,7 +13,7 @@ from mkframe.errors import SchemaError
 from mkframe.frames.checking import check
 from mkframe.frames.columns import Piece, assemble
 from mkframe.frames.gathering import Columns
-from mkframe.frames.packing import Surprise, in_columns, pack
+from mkframe.frames.packing import Surprise, in_columns, pack_all
 from mkframe.frames.structs import Shape, download_fields
 from mkframe.schema import RESOURCES
 from mkframe.spelling import shown
@@ -78,7 +78,7 @@ class Reader:
     def fast(self, rows: list[Any]) -> list[Piece]:
         """Pack rows that msgspec has checked."""
         fields = self.shape.fields()
-        return list(map(pack, fields, in_columns(rows, len(fields))))
+        return pack_all(fields, in_columns(rows, len(fields)))
 
     def carefully(self, rows: list[Any]) -> list[Piece]:
         """Check rows of any kind, value by value where need be, and learn their unknown keys."""

@@ -233,8 +233,12 @@ def reference(content: bytes) -> Any:
 
 
 def seconds(read: Callable[..., Any], *given: Any) -> float:
-    """Time until a result is there; throwing it away is no part of it."""
+    """Time until a result is there, with no garbage about; throwing it away is no part of it."""
     gc.collect()
+    return _seconds(read, *given)
+
+
+def _seconds(read: Callable[..., Any], *given: Any) -> float:
     started = time.perf_counter()
     result = read(*given)
     took = time.perf_counter() - started
@@ -256,14 +260,8 @@ def small_overhead(size: int) -> float:
     """Milliseconds that the typed frame of a small answer takes beyond its parse, median of 200."""
     content = body(size)
     read = functools.partial(frames.decode, "builds")
-    pairs = [(_quick(read, content), _quick(orjson.loads, content)) for _ in range(200)]
+    pairs = [(_seconds(read, content), _seconds(orjson.loads, content)) for _ in range(200)]
     return 1000 * statistics.median(ours - parse for ours, parse in pairs)
-
-
-def _quick(read: Callable[[bytes], Any], content: bytes) -> float:
-    started = time.perf_counter()
-    read(content)
-    return time.perf_counter() - started
 
 
 def memory(field: str) -> int:
