@@ -17,6 +17,7 @@ from mkframe.charts.duration_lines import FEWEST
 from mkframe.charts.words import ends_first, left_out, noun
 from mkframe.metrics.inputs import status_of
 from mkframe.metrics.text import count_text
+from mkframe.metrics.timing import classes_of
 
 __all__ = ["duration_by_instances"]
 
@@ -60,8 +61,8 @@ def duration_by_instances(
     >>> duration_by_instances(builds, ax=Figure().subplots()).get_xlabel()
     'instances in the build, logarithmic'
     """
-    table = metrics.duration_by_instances(builds, statuses)
     rows = metrics.ended(builds, statuses)
+    table = classes_of(rows)
     counted = rows[rows["instances"].fillna(-1) > 0]
     ax = c.canvas(ax)
     what = noun(statuses)

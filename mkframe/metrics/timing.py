@@ -237,7 +237,11 @@ def duration_by_instances(
     >>> duration_by_instances(builds)["p50"].to_dict()
     {1: 5.0, 4: 25.0}
     """
-    rows = ended(builds, statuses)
+    return classes_of(ended(builds, statuses))
+
+
+def classes_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sum up rows of `ended` by their number of instances, as `duration_by_instances` does."""
     rows = rows[(rows["instances"] >= 0).fillna(False).to_numpy(bool)]
     number = rows["instances"].to_numpy("int64")
     power = np.clip(np.frexp(number.astype("float64"))[1] - 1, 0, 62).astype("int64")
