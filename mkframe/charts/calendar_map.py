@@ -38,6 +38,7 @@ Days: TypeAlias = NDArray[np.datetime64]
 def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> Axes:
     """Draw each day as a square: its area is the number of builds, its colour the share that failed.
 
+    Ten years are drawn, the last of those that hold builds in number; what lies before or after is counted.
     A day without builds stays empty. A day on which builds ran but none finished or failed is hatched grey.
 
     Parameters
@@ -71,9 +72,9 @@ def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> A
     missing = left_out((int(builds["build_start"].isna().sum()), "without a start"))
     if not len(table):
         return c.say(c.canvas(ax), title, f"There are no builds with a start. {missing}")
-    older = table.index < table.index[-1] - pd.Timedelta(days=_MOST_DAYS)
-    unseen = int(table.loc[older, "builds"].sum())
-    table = table[~older]
+    start, stop = _drawn(table["builds"].to_numpy())
+    before, after = int(table["builds"][:start].sum()), int(table["builds"][stop:].sum())
+    table = table[start:stop]
     days = pd.DatetimeIndex(table.index).tz_localize(None).to_numpy("datetime64[us]").astype("datetime64[D]")
     column, row = _places(days)
     lines = row[-1] // _LINE + 1
@@ -87,8 +88,17 @@ def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> A
         f"{busiest.day} {busiest:%b %Y}."
     )
     hue = f"Colour: failed / (finished + failed). Days in {tz}."
-    c.heading(ax, title, area, hue, left_out((unseen, f"before {day_text(days[0].item())}")), missing)
+    first, last = (day_text(day.item()) for day in days[[0, -1]])
+    c.heading(ax, title, area, hue, left_out((before, f"before {first}"), (after, f"after {last}")), missing)
     return ax
+
+
+def _drawn(builds: NDArray[np.int64]) -> tuple[int, int]:
+    """Choose the last ten years, or those before a few builds that lie far off, likely by a wrong start."""
+    total = np.concatenate([np.zeros(_MOST_DAYS, dtype=np.int64), np.cumsum(builds)])
+    held = total[_MOST_DAYS:] - total[: len(builds)]
+    stop = int(np.flatnonzero((builds > 0) & (2 * held >= held.max()))[-1]) + 1
+    return max(0, stop - _MOST_DAYS), stop
 
 
 def _places(days: Days) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -53,3 +53,13 @@ def test_what_lies_too_far_back_is_counted(factory):
     builds = factory.builds({"build_start": "1999-01-10T08:00:00Z"}, {"build_start": "2026-04-01T08:00:00Z"})
     said = " ".join(text.get_text() for text in charts.calendar(builds).texts).replace("\n", " ")
     assert "1 before" in said
+
+
+def test_a_wrong_start_far_ahead_does_not_hide_the_rest(factory):
+    starts = [f"2026-04-0{day}T08:00:00Z" for day in (1, 2, 3)]
+    builds = factory.builds(*({"build_start": start} for start in [*starts, "2099-01-01T08:00:00Z"]))
+    ax = charts.calendar(builds)
+    days, _ = squares(ax, "days")
+    said = " ".join(text.get_text() for text in ax.texts).replace("\n", " ")
+    assert len(days) == 3
+    assert "1 after 3 April 2026" in said
