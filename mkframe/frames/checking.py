@@ -7,9 +7,7 @@ declared dtype holds without loss, or a `SchemaError` that names it.
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import itertools
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from types import NoneType
@@ -20,13 +18,12 @@ import numpy as np
 
 from mkframe.errors import SchemaError, SchemaWarning
 from mkframe.frames.columns import INT64, STORAGE, SURROGATE, Piece
+from mkframe.frames.instants import instants
 from mkframe.frames.packing import Surprise, pack, text
 from mkframe.schema import Field
 from mkframe.spelling import shown
 
 __all__ = ["check", "check_halves"]
-
-_UNIX = dt.datetime(1970, 1, 1)
 
 
 def check(field: Field, values: Sequence[Any], keys: Sequence[Any], download: type[msgspec.Struct]) -> Piece:
@@ -51,24 +48,18 @@ def check(field: Field, values: Sequence[Any], keys: Sequence[Any], download: ty
     with contextlib.suppress(Surprise, msgspec.ValidationError):
         return _at_once(field, values, download)
     if field.type == "timestamp":
-        with contextlib.suppress(Surprise):
-            return _some_odd_times(field, values, keys)
+        return _times(field, values, keys)
     convert = _downloads(download) if field.type == "downloads" else _CAREFUL[field.type]
     converted = [None if v is None else convert(v) for v in values]
     refused = next((i for i, v in enumerate(converted) if v is _REFUSED), None)
     if refused is not None:
         raise _refusal(field, keys[refused], values[refused])
-    if field.type == "timestamp":
-        _tell_zoneless(field, values)
     if field.type == "downloads":
         return pack(field, converted)
     if field.type not in STORAGE:
         return Piece(text(converted) if field.type == "str" else converted)
     missing = np.fromiter((v is None for v in converted), dtype=np.bool_, count=len(converted))
-    stand_in = _UNIX if field.type == "timestamp" else 0
-    packed = np.array([stand_in if v is None else v for v in converted], dtype=STORAGE[field.type])
-    if field.type == "timestamp":
-        packed[missing] = np.datetime64("NaT")
+    packed = np.array([0 if v is None else v for v in converted], dtype=STORAGE[field.type])
     return Piece(packed, missing if missing.any() else None)
 
 
@@ -156,52 +147,19 @@ def _text(value: Any) -> Any:
     return value if isinstance(value, str) and not SURROGATE.search(value) else _REFUSED
 
 
-_BELOW_MICROSECONDS = re.compile(r"[.,]\d{6}0*[1-9]")
-_ISO = re.compile(
-    r"(?:\d{4}-\d\d-\d\d|\d{8}|\d{4}-W\d\d(?:-\d)?|\d{4}W\d\d\d?)"
-    r"(?:[T ](?:\d\d(?::\d\d(?::\d\d(?:[.,]\d+)?)?)?|\d{4}(?:\d\d(?:[.,]\d+)?)?)"
-    r"(?P<zone>Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?)?",
-    re.ASCII | re.IGNORECASE,
-)
-"""Python reads more: any sign between day and time, so the zone of 2026-04-02-05:00 as its hour."""
-
-
-def _instant(value: Any) -> Any:
-    if not isinstance(value, str) or not _ISO.fullmatch(value) or _BELOW_MICROSECONDS.search(value):
-        return _REFUSED
-    try:
-        time = dt.datetime.fromisoformat(value.upper())
-        return time if time.tzinfo is None else time.astimezone(dt.UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        return _REFUSED
-
-
-_VENDORS_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
-
-
-def _some_odd_times(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> Piece:
-    """Pack times of which only those in other forms than the vendor's are read one by one."""
-    plain = [v if isinstance(v, str) and _VENDORS_FORM.fullmatch(v) else None for v in values]
-    piece = pack(field, plain)
-    odd = [i for i, v in enumerate(values) if v is not None and plain[i] is None]
-    for i in odd:
-        time = _instant(values[i])
-        if time is _REFUSED:
-            raise _refusal(field, keys[i], values[i])
-        piece.values[i] = time
-    _tell_zoneless(field, [values[i] for i in odd])
-    return piece
-
-
-def _tell_zoneless(field: Field, values: Sequence[Any]) -> None:
-    zoneless = [v for v in values if v is not None and not _ISO.fullmatch(v)["zone"]]  # type: ignore[index]
+def _times(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> Piece:
+    times, refused, zoneless = instants(values)
+    if refused:
+        raise _refusal(field, keys[min(refused)], values[min(refused)])
     if zoneless:
+        first = values[min(zoneless)]
         warnings.warn(
-            f"Column {field.name!r}: {len(zoneless)} times such as {zoneless[0]!r} name no time zone; "
+            f"Column {field.name!r}: {len(zoneless)} times such as {first!r} name no time zone; "
             "they are read as UTC.",
             SchemaWarning,
             stacklevel=3,
         )
+    return Piece(times)
 
 
 def _list(check_one: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -233,7 +191,6 @@ _CAREFUL: dict[str, Callable[[Any], Any]] = {
     "flag": _truth,
     "bool": _truth,
     "str": _text,
-    "timestamp": _instant,
     "ints": _list(_int),
     "strs": _list(_text),
     "any": _as_it_is,

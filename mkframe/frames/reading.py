@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -91,10 +94,9 @@ class Reader:
             if key is None:
                 raise SchemaError(f"Row {self.count + number} has no {self.key!r}.", hint=_HINT)
         download = self.shape.download()
-        return [
-            check(field, [row.get(field.name) for row in rows], keys, download)
-            for field in self.shape.fields()
-        ]
+        fields = self.shape.fields()
+        columns = _columns(rows, [field.name for field in fields])
+        return [check(field, values, keys, download) for field, values in zip(fields, columns, strict=True)]
 
     def _learn(self, rows: list[dict[str, Any]]) -> None:
         """Add keys that were not seen before to the shape."""
@@ -127,10 +129,14 @@ class Reader:
 _HINT = "The server sends something that its reference does not promise; nothing was loaded."
 
 
+def _columns(rows: list[dict[str, Any]], names: list[str]) -> list[Sequence[Any]]:
+    """Values of each name, None where a row lacks it."""
+    if rows and len(names) > 1:
+        with contextlib.suppress(KeyError):
+            return list(zip(*map(operator.itemgetter(*names), rows), strict=True))
+    return [[row.get(name) for row in rows] for name in names]
+
+
 def _unseen(rows: Iterable[dict[str, Any]], known: list[str]) -> list[str]:
     """Keys beyond the known ones, in order of their first appearance."""
-    seen = dict.fromkeys(known)
-    for row in rows:
-        if not row.keys() <= seen.keys():
-            seen.update(dict.fromkeys(row))
-    return list(seen)[len(known) :]
+    return list(dict.fromkeys(itertools.chain(known, *rows)))[len(known) :]

@@ -8,7 +8,7 @@ import pytest
 
 from mkframe import frames
 from mkframe.errors import SchemaError, SchemaWarning
-from mkframe.frames import checking
+from mkframe.frames import instants
 from mkframe.frames.columns import Column
 from mkframe.frames.packing import Surprise, pack
 from mkframe.schema import RESOURCES, Field
@@ -85,12 +85,13 @@ def test_arrays_of_a_frame_can_be_written_to():
 
 def test_one_odd_time_does_not_send_the_others_value_by_value(monkeypatch):
     seen = []
-    read = checking._instant
-    monkeypatch.setattr(checking, "_instant", lambda value: (seen.append(value), read(value))[1])
-    odd = "2026-04-02T10:14:40+02:00"
-    frame = frames.decode("builds", body([*rows("builds", 20), row("builds", 21, build_start=odd)]))
+    read = instants._instant
+    monkeypatch.setattr(instants, "_instant", lambda value: (seen.append(value), read(value))[1])
+    usual, odd = "2026-04-02T10:14:40+02:00", "2026-W14-4T10:14:40+02:00"
+    records = [row("builds", number, build_start=start) for number, start in [(21, usual), (22, odd)]]
+    frame = frames.decode("builds", body([*rows("builds", 20), *records]))
     assert seen == [odd]
-    assert frame.loc[21, "build_start"] == pd.Timestamp(odd)
+    assert frame.loc[[21, 22], "build_start"].tolist() == [pd.Timestamp(usual)] * 2
 
 
 def test_odd_time_without_a_zone_is_told_among_plain_ones():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import mkframe as mk
 from mkframe import frames
 from mkframe.errors import InputError, MkframeError, SchemaWarning
-from mkframe.frames import ahead, checking, cutting
+from mkframe.frames import ahead, checking, cutting, instants
 from mkframe.frames.packing import Surprise
 from mkframe.frames.reading import Reader
 from mkframe.frames.windows import Downloads
@@ -132,7 +132,7 @@ def value_by_value(resource, content):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checking, "_at_once", refuse)
-        patch.setattr(checking, "_some_odd_times", refuse)
+        patch.setattr(instants, "_together", lambda *_: None)
         return without_fast_road(resource, content)
 
 

@@ -1,0 +1,121 @@
+"""Times in any form of ISO 8601, for the careful road.
+
+Times of one shape, such as ``0000-00-00T00:00:00+00:00``, are read together; only what is rare, or no time
+at all, is looked at one by one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mkframe.frames.columns import STORAGE, Array
+from mkframe.frames.packing import EARLIEST
+
+__all__ = ["Instants", "instants"]
+
+_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
+_ISO = re.compile(
+    r"(?:\d{4}-\d\d-\d\d|\d{8}|\d{4}-W\d\d(?:-\d)?|\d{4}W\d\d\d?)"
+    r"(?:[T ](?:\d\d(?::\d\d(?::\d\d(?:[.,]\d+)?)?)?|\d{4}(?:\d\d(?:[.,]\d+)?)?)"
+    r"(?P<zone>Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+"""Python reads more: any sign between day and time, so the zone of 2026-04-02-05:00 as its hour."""
+_USUAL = re.compile(r"(?P<local>0000-00-00[T ]00:00(?::00(?:\.0{1,6})?)?)(?P<zone>Z|[+-]00(?::?00)?)?")
+"""Shapes that numpy reads up to the zone."""
+_UNFIT = re.compile(r"[.,]\d{6}0*[1-9]|[+-]\d\d:?(?:\d\d:?)?[6-9]\d")
+"""What is below microseconds, and a zone of sixty minutes, which Python reads as an hour."""
+_LATEST = np.datetime64("9999-12-31T23:59:59.999999")
+
+
+class Instants(NamedTuple):
+    """Times in UTC, NaT for None, and the places of those refused and of those that name no zone."""
+
+    times: Array
+    refused: list[int]
+    zoneless: list[int]
+
+
+def instants(values: Sequence[Any]) -> Instants:
+    """Read times in any form of ISO 8601 that microseconds can hold; those without a zone as UTC.
+
+    Examples
+    --------
+    >>> times, refused, zoneless = instants(["2026-04-02T08:14:40+02:00", None, "2026-04-02", "yesterday"])
+    >>> times[0], refused, zoneless
+    (np.datetime64('2026-04-02T06:14:40.000000'), [3], [2])
+    """
+    shapes: dict[str, list[int]] = {}
+    for place, (value, shape) in enumerate(zip(values, _shapes(values), strict=True)):
+        if value is not None:
+            shapes.setdefault(shape, []).append(place)
+    found = Instants(np.full(len(values), "NaT", dtype=STORAGE["timestamp"]), [], [])
+    for shape, places in shapes.items():
+        form = _ISO.fullmatch(shape)
+        if not form:
+            found.refused.extend(places)
+            continue
+        if not form["zone"]:
+            found.zoneless.extend(places)
+        given = [values[place] for place in places]
+        together = _together(shape, given)
+        if together is None:
+            single = list(map(_instant, given))
+            found.refused.extend(place for place, time in zip(places, single, strict=True) if time is None)
+            together = np.array(single, dtype=STORAGE["timestamp"])
+        found.times[places] = together
+    return found
+
+
+def _shapes(values: Sequence[Any]) -> list[str]:
+    """Texts with a nought for each digit; nothing for what is no line of ASCII, and so no time."""
+    lines = "\n".join(v if isinstance(v, str) and v.isascii() and v.isprintable() else "" for v in values)
+    return lines.encode("ascii").translate(_DIGITS).decode("ascii").split("\n") if values else []
+
+
+def _together(shape: str, values: Sequence[str]) -> Array | None:
+    """Read times of one shape, or None where numpy does not know the shape or one of the times."""
+    form = _USUAL.fullmatch(shape)
+    if not form:
+        return None
+    width = form.end("local")
+    letters = np.frombuffer("".join(values).encode("ascii"), dtype=np.uint8).reshape(len(values), len(shape))
+    local = np.ascontiguousarray(letters[:, :width]).view(f"S{width}").ravel()
+    try:
+        times = local.astype(STORAGE["timestamp"])
+    except ValueError:
+        return None
+    offset = _offset(form["zone"] or "Z", letters[:, width:])
+    if offset is None or times.min() < EARLIEST:
+        return None
+    times = times - offset
+    return times if (times >= EARLIEST).all() and (times <= _LATEST).all() else None
+
+
+def _offset(zone: str, letters: Array) -> Any:
+    """How far times are ahead of UTC, or None where a zone is beyond a day."""
+    if zone == "Z":
+        return np.timedelta64(0, "m")
+    places = [place for place, letter in enumerate(zone) if letter == "0"]
+    digits = letters[:, places].astype(np.int64) - ord("0")
+    hours = 10 * digits[:, 0] + digits[:, 1]
+    minutes = 10 * digits[:, -2] + digits[:, -1] if len(places) == 4 else np.zeros_like(hours)
+    if (hours > 23).any() or (minutes > 59).any():
+        return None
+    return (60 * hours + minutes).astype("timedelta64[m]") * (-1 if zone[0] == "-" else 1)
+
+
+def _instant(value: str) -> dt.datetime | None:
+    """One time of a form that `_ISO` knows, or None where there is no such time."""
+    if _UNFIT.search(value):
+        return None
+    try:
+        time = dt.datetime.fromisoformat(value.upper())
+        return time if time.tzinfo is None else time.astimezone(dt.UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        return None
