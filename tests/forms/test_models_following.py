@@ -2,6 +2,7 @@ import datetime as dt
 
 import pytest
 
+from mkframe.errors import SchemaWarning
 from mkframe.forms.models import WatchModel
 from mkframe.forms.models.following import LONGEST_PAUSE, Seen, failed_alike
 from tests import faults, rows
@@ -63,6 +64,16 @@ def test_a_build_that_does_not_exist_is_said_so(kraft):
     followed(model)
     assert model.builds[0].missing == "No record found for id '1'"
     assert model.builds[1].status == "FINISHED"
+
+
+def test_a_failed_build_without_a_project_is_not_compared_with_all_there_are():
+    answer = faults.reply(rows.row("builds", 7, status="FAILED", project_id=None))
+    with faults.serve(answer) as server:
+        model = WatchModel(impatient(server.api), [7])
+        with pytest.warns(SchemaWarning, match="project_id"):
+            model.look()
+    assert (model.state, model.trace, model.alike) == ("over", "", ())
+    assert len(server.requests) == 1
 
 
 def test_what_has_ended_is_not_asked_for_again():

@@ -128,7 +128,8 @@ class WatchModel(Model):
         self._pause = min(self._pause * GROWTH, LONGEST_PAUSE)
         if not all(b.over for b in self.builds):
             return self._pause
-        if len(self.builds) == 1 and self.builds[0].status == "FAILED":
+        alone = self.builds[0] if len(self.builds) == 1 else None
+        if alone and alone.status == "FAILED" and alone.project_id is not None:
             self.attempt("Looking for builds that failed alike", self._find_alike)
         self.state = "over"
         return None
@@ -153,15 +154,19 @@ def _seen(build: pd.Series[Any]) -> Seen:
     return Seen(
         id=int(build.name),  # type: ignore[call-overload]
         status=str(build["status"]),
-        progress=0 if pd.isna(build["progress"]) else min(100, max(0, int(build["progress"]))),
+        progress=min(100, max(0, _number(build["progress"]) or 0)),
         message=_text(build["message"]),
         description=_text(build["description"]),
-        instances=None if pd.isna(build["instances"]) else int(build["instances"]),
+        instances=_number(build["instances"]),
         start=_time(build["build_start"]),
         end=_time(build["build_end"]),
-        project_id=int(build["project_id"]),
+        project_id=_number(build["project_id"]),
         files=tuple((int(file.id), file.name or "") for file in build["downloads"] or ()),
     )
+
+
+def _number(value: Any) -> int | None:
+    return None if pd.isna(value) else int(value)
 
 
 def _text(value: Any) -> str:
