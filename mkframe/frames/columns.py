@@ -51,6 +51,7 @@ STORAGE = {
 """What the values of a type are kept in; all others are Python objects."""
 
 _PLAIN = ("int", "flag", "bool")
+"""Types whose values numpy holds as they are, where none is missing."""
 
 INT64 = range(-(2**63), 2**63)
 SURROGATE = re.compile("[\ud800-\udfff]")

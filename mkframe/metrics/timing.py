@@ -12,7 +12,7 @@ from mkframe.errors import InputError
 from mkframe.metrics.cells import EVERY, By, Cells, Every, cells
 from mkframe.metrics.inputs import check_statuses, check_word, need, status_of
 
-__all__ = ["duration", "duration_by_instances", "durations", "ended", "longest"]
+__all__ = ["classes_of", "duration", "duration_by_instances", "durations", "ended", "longest"]
 
 QUANTILES = {"p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95}
 
