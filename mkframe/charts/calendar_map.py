@@ -72,8 +72,9 @@ def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> A
     missing = left_out((int(builds["build_start"].isna().sum()), "without a start"))
     if not len(table):
         return c.say(c.canvas(ax), title, f"There are no builds with a start. {missing}")
-    start, stop = _drawn(table["builds"].to_numpy())
-    before, after = int(table["builds"][:start].sum()), int(table["builds"][stop:].sum())
+    counts = table["builds"].to_numpy()
+    start, stop = _drawn(counts)
+    before, after = int(counts[:start].sum()), int(counts[stop:].sum())
     table = table[start:stop]
     days = pd.DatetimeIndex(table.index).tz_localize(None).to_numpy("datetime64[us]").astype("datetime64[D]")
     column, row = _places(days)

@@ -50,9 +50,6 @@ STORAGE = {
 }
 """What the values of a type are kept in; all others are Python objects."""
 
-_PLAIN = ("int", "flag", "bool")
-"""Types whose values numpy holds as they are, where none is missing."""
-
 INT64 = range(-(2**63), 2**63)
 SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a character, which UTF-8 and so Arrow cannot hold."""
@@ -123,7 +120,7 @@ class Column:
         """Whether its values become a frame's as they are kept, with nothing beside them."""
         if self.field.type == "timestamp":
             return True
-        return self.field.type in _PLAIN and self.missing is None and not self.field.null
+        return self.field.type in STORAGE and self.missing is None and not self.field.null
 
     @property
     def values(self) -> Array:
@@ -135,8 +132,10 @@ class Column:
 
     def array(self) -> Array | ExtensionArray:
         """Give the column out, in the dtype that the schema declares."""
+        if self.is_plain:
+            return _zoned(self.field, self.values)
         if self.field.type in STORAGE:
-            return self._typed(self.values, None if self.missing is None else np.concatenate(self.missing))
+            return self._masked()
         if self.field.type == "str" and (pa := arrow()):
             chunks = pa.chunked_array(self.parts, type=arrow_text())
             return pd.arrays.ArrowStringArray(chunks, dtype=_text())  # type: ignore[call-arg]
@@ -145,17 +144,14 @@ class Column:
             return _inferred(objects)
         return _extension(objects, "str") if self.field.type == "str" else objects
 
-    def _typed(self, values: Array, missing: Array | None) -> Array | ExtensionArray:
-        if self.field.type == "timestamp":
-            return _extension(values, dtype_of(self.field))
-        if missing is None and not self.field.null:
-            return values
-        if missing is None:
-            missing = np.zeros(len(values), dtype=np.bool_)
-        elif not self.field.null:
+    def _masked(self) -> ExtensionArray:
+        missing = (
+            np.zeros(self.size, dtype=np.bool_) if self.missing is None else np.concatenate(self.missing)
+        )
+        if not self.field.null:
             self._tell_nulls(missing)
         holder = pd.arrays.IntegerArray if self.field.type == "int" else pd.arrays.BooleanArray
-        return holder(values, missing)
+        return holder(self.values, missing)
 
     def _tell_nulls(self, missing: Array) -> None:
         warnings.warn(
@@ -192,14 +188,19 @@ def _block(columns: Sequence[Column]) -> Array | ExtensionArray:
     joined = _joined(field, [part for column in columns for part in column.parts])
     for place, column in enumerate(columns):
         column.parts = [joined[place * size : (place + 1) * size]]  # so the pieces can go
-    typed: Any = _extension(joined, dtype_of(field)) if field.type == "timestamp" else joined
-    block: Array | ExtensionArray = typed.reshape(len(columns), size)
-    return block
+    block: Any = _zoned(field, joined)
+    rows: Array | ExtensionArray = block.reshape(len(columns), size)
+    return rows
 
 
 @functools.lru_cache(maxsize=64)
 def _names(names: tuple[str, ...]) -> pd.Index[str]:
     return pd.Index(names, dtype="str")
+
+
+def _zoned(field: Field, values: Array) -> Array | ExtensionArray:
+    """Plain values as a frame has them: times get their zone."""
+    return _extension(values, dtype_of(field)) if field.type == "timestamp" else values
 
 
 def _joined(field: Field, parts: Sequence[Array]) -> Array:

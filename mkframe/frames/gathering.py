@@ -55,6 +55,11 @@ class Nested(Column):
         self.cells.append(windows(self.table, builds, piece.missing))
         super().add(piece)
 
+    @property
+    def is_plain(self) -> bool:
+        """Never: its values are kept to count with."""
+        return False
+
     def array(self) -> Array:
         """Give out a window on the table of all downloads for each build."""
         return np.concatenate(self.cells)

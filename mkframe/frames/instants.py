@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mkframe.frames.columns import STORAGE, Array
-from mkframe.frames.packing import EARLIEST
+from mkframe.frames.packing import EARLIEST, Surprise, local_instants
 
 __all__ = ["Instants", "instants"]
 
@@ -63,12 +63,12 @@ def instants(values: Sequence[Any]) -> Instants:
         if not form["zone"]:
             found.zoneless.extend(places)
         given = [values[place] for place in places]
-        together = _together(shape, given)
-        if together is None:
+        try:
+            found.times[places] = _together(shape, given)
+        except Surprise:
             single = list(map(_instant, given))
             found.refused.extend(place for place, time in zip(places, single, strict=True) if time is None)
-            together = np.array(single, dtype=STORAGE["timestamp"])
-        found.times[places] = together
+            found.times[places] = np.array(single, dtype=STORAGE["timestamp"])
     return found
 
 
@@ -78,35 +78,29 @@ def _shapes(values: Sequence[Any]) -> list[str]:
     return lines.encode("ascii").translate(_DIGITS).decode("ascii").split("\n") if values else []
 
 
-def _together(shape: str, values: Sequence[str]) -> Array | None:
-    """Read times of one shape, or None where numpy does not know the shape or one of the times."""
+def _together(shape: str, values: Sequence[str]) -> Array:
+    """Read times of one shape; a surprise is a shape that numpy does not know, or what is no time."""
     form = _USUAL.fullmatch(shape)
     if not form:
-        return None
+        raise Surprise
     width = form.end("local")
     letters = np.frombuffer("".join(values).encode("ascii"), dtype=np.uint8).reshape(len(values), len(shape))
-    local = np.ascontiguousarray(letters[:, :width]).view(f"S{width}").ravel()
-    try:
-        times = local.astype(STORAGE["timestamp"])
-    except ValueError:
-        return None
-    offset = _offset(form["zone"] or "Z", letters[:, width:])
-    if offset is None or times.min() < EARLIEST:
-        return None
-    times = times - offset
-    return times if (times >= EARLIEST).all() and (times <= _LATEST).all() else None
+    times = local_instants(letters[:, :width])
+    if (form["zone"] or "Z") != "Z":
+        times = times - _offsets(form["zone"], letters[:, width:])
+    if (times < EARLIEST).any() or (times > _LATEST).any():
+        raise Surprise
+    return times
 
 
-def _offset(zone: str, letters: Array) -> Any:
-    """How far times are ahead of UTC, or None where a zone is beyond a day."""
-    if zone == "Z":
-        return np.timedelta64(0, "m")
+def _offsets(zone: str, letters: Array) -> Array:
+    """How far times are ahead of UTC."""
     places = [place for place, letter in enumerate(zone) if letter == "0"]
     digits = letters[:, places].astype(np.int64) - ord("0")
     hours = 10 * digits[:, 0] + digits[:, 1]
     minutes = 10 * digits[:, -2] + digits[:, -1] if len(places) == 4 else np.zeros_like(hours)
     if (hours > 23).any() or (minutes > 59).any():
-        return None
+        raise Surprise
     return (60 * hours + minutes).astype("timedelta64[m]") * (-1 if zone[0] == "-" else 1)
 
 

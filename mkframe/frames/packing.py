@@ -17,7 +17,7 @@ from mkframe.frames.columns import Array, Piece, arrow, arrow_text
 from mkframe.frames.structs import download_fields
 from mkframe.schema import Field
 
-__all__ = ["EARLIEST", "Surprise", "in_columns", "pack", "pack_all", "text"]
+__all__ = ["EARLIEST", "Surprise", "in_columns", "local_instants", "pack", "pack_all", "text"]
 
 
 class Surprise(Exception):
@@ -121,17 +121,32 @@ def _instants(values: Sequence[Any]) -> Piece:
         lines = "\n".join([*values, ""])
     try:
         digits = np.frombuffer(lines.encode("ascii"), dtype=np.uint8).reshape(len(values), _WIDTH)
-        if not (digits - _LOWEST <= _RANGE).all():
-            raise Surprise
-        without_zone = np.ascontiguousarray(digits[:, :-2]).view(f"S{_WIDTH - 2}")
-        times = without_zone.ravel().astype("datetime64[us]")
+    except ValueError as error:
+        raise Surprise from error
+    if not (digits - _LOWEST <= _RANGE).all():
+        raise Surprise
+    times = local_instants(digits[:, :-2])
+    if missing is not None:
+        times[missing] = np.datetime64("NaT")
+    return Piece(times)
+
+
+def local_instants(letters: Array) -> Array:
+    """Read rows of letters such as ``2026-04-02T08:14:40.320`` as times, whatever zone follows.
+
+    Raises
+    ------
+    Surprise
+        If one of them is no time, or lies before the years that pandas can show.
+    """
+    width = letters.shape[1]
+    try:
+        times: Array = np.ascontiguousarray(letters).view(f"S{width}").ravel().astype("datetime64[us]")
     except ValueError as error:
         raise Surprise from error
     if len(times) and times.min() < EARLIEST:
         raise Surprise
-    if missing is not None:
-        times[missing] = np.datetime64("NaT")
-    return Piece(times)
+    return times
 
 
 def _nested(values: Sequence[Any]) -> Piece:

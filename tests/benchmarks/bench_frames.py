@@ -260,6 +260,7 @@ class Turns:
 
 
 def in_turns(names: list[str], content: bytes, rounds: int) -> Turns:
+    """Time each peer after the reference, so many times round."""
     ratios: dict[str, list[float]] = {name: [] for name in names}
     spent = kernel = 0.0
     for name in names * rounds:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mkframe.frames.instants import instants
+from tests.fuzz.amount import amount
 
 DAYS = st.datetimes(dt.datetime(1, 1, 3), dt.datetime(9999, 12, 29))
 LOCAL = st.sampled_from(
@@ -37,6 +38,7 @@ def text_of(time: dt.datetime, form: str) -> str:
 
 
 @given(st.lists(st.tuples(DAYS, LOCAL, ZONES), max_size=8))
+@amount(100)
 def test_times_are_read_as_python_reads_them(parts):
     texts = [text_of(time, form) + zone for time, form, zone in parts]
     times, refused, zoneless = instants(texts)

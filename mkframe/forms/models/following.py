@@ -128,8 +128,7 @@ class WatchModel(Model):
         self._pause = min(self._pause * GROWTH, LONGEST_PAUSE)
         if not all(b.over for b in self.builds):
             return self._pause
-        alone = self.builds[0] if len(self.builds) == 1 else None
-        if alone and alone.status == "FAILED" and alone.project_id is not None:
+        if len(self.builds) == 1 and self.builds[0].status == "FAILED":
             self.attempt("Looking for builds that failed alike", self._find_alike)
         self.state = "over"
         return None
@@ -143,6 +142,8 @@ class WatchModel(Model):
 
     def _find_alike(self) -> None:
         failed = self.builds[0]
+        if failed.project_id is None:
+            return  # every build there is would be too many to compare with
         builds = self._kraft.builds.find(project_id=failed.project_id)
         rows = failed_alike(builds, failed.id, failed.message)
         self.alike = tuple(
