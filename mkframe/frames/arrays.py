@@ -56,7 +56,7 @@ def refusals() -> tuple[type[Exception], ...]:
 
 def read(text: bytearray, kind: Any) -> Any:
     """Read an array of rows, in its `OPENING` and `CLOSING`, into an Arrow table."""
-    if not text.isascii():
+    if np.frombuffer(text, dtype=np.int8).min() < 0:  # isascii() takes four times as long
         text.decode()  # Arrow takes any bytes for text
     import pyarrow as pa
     from pyarrow import json

@@ -7,7 +7,6 @@ A `Piece` is one column of one part of an answer, packed by the fast road (`pack
 from __future__ import annotations
 
 import functools
-import itertools
 import re
 import warnings
 from collections.abc import Sequence
@@ -48,7 +47,8 @@ STORAGE = {
     "timestamp": np.dtype("datetime64[us]"),
     "downloads": np.dtype(np.int64),  # how many there are; they are kept beside
 }
-"""What the values of a type are kept in; all others are Python objects."""
+"""What the values of a type are kept in; all others are Python objects, or text in Arrow."""
+_OBJECTS = np.dtype(object)
 
 INT64 = range(-(2**63), 2**63)
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -112,7 +112,8 @@ class Column:
         if self.missing is not None:
             marks = np.zeros(len(piece.values), dtype=np.bool_) if piece.missing is None else piece.missing
             self.missing.append(marks)
-        self.parts.append(piece.values)
+        held = isinstance(piece.values, list | tuple)
+        self.parts.append(_objects(piece.values) if held else piece.values)
         self.size += len(piece.values)
 
     @property
@@ -139,10 +140,9 @@ class Column:
         if self.field.type == "str" and (pa := arrow()):
             chunks = pa.chunked_array(self.parts, type=arrow_text())
             return pd.arrays.ArrowStringArray(chunks, dtype=_text())  # type: ignore[call-arg]
-        objects = np.fromiter(itertools.chain.from_iterable(self.parts), dtype=object, count=self.size)
         if self.field.type == "any":
-            return _inferred(objects)
-        return _extension(objects, "str") if self.field.type == "str" else objects
+            return _inferred(self.values)
+        return _extension(self.values, "str") if self.field.type == "str" else self.values
 
     def _masked(self) -> ExtensionArray:
         missing = (
@@ -204,7 +204,11 @@ def _zoned(field: Field, values: Array) -> Array | ExtensionArray:
 
 
 def _joined(field: Field, parts: Sequence[Array]) -> Array:
-    return np.concatenate([np.empty(0, dtype=STORAGE[field.type]), *parts])
+    return np.concatenate([np.empty(0, dtype=STORAGE.get(field.type, _OBJECTS)), *parts])
+
+
+def _objects(values: Sequence[Any]) -> Array:
+    return np.fromiter(values, dtype=_OBJECTS, count=len(values))
 
 
 def _extension(values: Any, dtype: str) -> ExtensionArray:
