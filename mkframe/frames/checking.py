@@ -7,6 +7,7 @@ declared dtype holds without loss, or a `SchemaError` that names it.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,13 +21,14 @@ from mkframe.errors import SchemaError, SchemaWarning
 from mkframe.frames.columns import INT64, STORAGE, SURROGATE, Piece
 from mkframe.frames.instants import instants
 from mkframe.frames.packing import Surprise, pack, text
+from mkframe.frames.structs import download_fields, download_type
 from mkframe.schema import Field
 from mkframe.spelling import shown
 
 __all__ = ["check", "check_halves"]
 
 
-def check(field: Field, values: Sequence[Any], keys: Sequence[Any], download: type[msgspec.Struct]) -> Piece:
+def check(field: Field, values: Sequence[Any], keys: Sequence[Any], nested: tuple[str, ...] = ()) -> Piece:
     """Pack values of any JSON type.
 
     Parameters
@@ -37,8 +39,8 @@ def check(field: Field, values: Sequence[Any], keys: Sequence[Any], download: ty
         Its values, as JSON gave them.
     keys : sequence
         Key of each row, for the error message.
-    download : type
-        Type of the downloads inside a build.
+    nested : tuple of str
+        Further keys of the downloads inside builds.
 
     Raises
     ------
@@ -46,16 +48,16 @@ def check(field: Field, values: Sequence[Any], keys: Sequence[Any], download: ty
         If a value cannot be held by the declared dtype; names column, row and value.
     """
     with contextlib.suppress(Surprise, msgspec.ValidationError):
-        return _at_once(field, values, download)
+        return _at_once(field, values, nested)
     if field.type == "timestamp":
         return _times(field, values, keys)
-    convert = _downloads(download) if field.type == "downloads" else _CAREFUL[field.type]
+    if field.type == "downloads":
+        return _downloads(field, values, keys, nested)
+    convert = _CAREFUL[field.type]
     converted = [None if v is None else convert(v) for v in values]
     refused = next((i for i, v in enumerate(converted) if v is _REFUSED), None)
     if refused is not None:
         raise _refusal(field, keys[refused], values[refused])
-    if field.type == "downloads":
-        return pack(field, converted)
     if field.type not in STORAGE:
         return Piece(text(converted) if field.type == "str" else converted)
     missing = np.fromiter((v is None for v in converted), dtype=np.bool_, count=len(converted))
@@ -89,11 +91,12 @@ _PROMISED: dict[str, set[type]] = {
 }
 
 
-def _at_once(field: Field, values: Sequence[Any], download: type[msgspec.Struct]) -> Piece:
+def _at_once(field: Field, values: Sequence[Any], nested: tuple[str, ...]) -> Piece:
     """Pack a whole column, unless a single value is not as promised."""
     if field.type == "any":
         return Piece(values)
     if field.type == "downloads":
+        download = download_type(nested)
         return pack(field, msgspec.convert(values, list[list[download] | None]))  # type: ignore[valid-type]
     items = _flat(values) if field.type in ("ints", "strs") else values
     if not set(map(type, items)) <= _PROMISED[field.type]:
@@ -154,8 +157,7 @@ def _times(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> Piece:
     if zoneless:
         first = values[min(zoneless)]
         warnings.warn(
-            f"Column {field.name!r}: {len(zoneless)} times such as {first!r} name no time zone; "
-            "they are read as UTC.",
+            f"Column {field.name!r}: {len(zoneless)} without a time zone, such as {first!r}, read as UTC.",
             SchemaWarning,
             stacklevel=3,
         )
@@ -172,14 +174,25 @@ def _list(check_one: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return convert
 
 
-def _downloads(download: type[msgspec.Struct]) -> Callable[[Any], Any]:
-    def convert(value: Any) -> Any:
-        try:
-            return msgspec.convert(value, list[download])  # type: ignore[valid-type]
-        except msgspec.ValidationError:
-            return _REFUSED
-
-    return convert
+def _downloads(field: Field, values: Sequence[Any], keys: Sequence[Any], nested: tuple[str, ...]) -> Piece:
+    """Check the downloads inside builds as if they came by themselves, column by column."""
+    for key, items in zip(keys, values, strict=True):
+        if items is not None and not (isinstance(items, list) and all(isinstance(i, dict) for i in items)):
+            raise _refusal(field, key, items)
+    missing = np.array([items is None for items in values])
+    counts = np.array([len(items or ()) for items in values], dtype=STORAGE[field.type])
+    owners = [key for key, count in zip(keys, counts, strict=True) for _ in range(count)]
+    records = list(itertools.chain.from_iterable(filter(None, values)))
+    fields = download_fields(nested)
+    inside = (
+        check(
+            dataclasses.replace(part, name=f"{field.name}.{part.name}"),
+            [record.get(part.name) for record in records],
+            owners,
+        )
+        for part in fields
+    )
+    return Piece(counts, missing if missing.any() else None, fields, tuple(inside))
 
 
 def _as_it_is(value: Any) -> Any:

@@ -93,10 +93,10 @@ class Reader:
         for number, key in enumerate(keys):
             if key is None:
                 raise SchemaError(f"Row {self.count + number} has no {self.key!r}.", hint=_HINT)
-        download = self.shape.download()
         fields = self.shape.fields()
         columns = _columns(rows, [field.name for field in fields])
-        return [check(field, values, keys, download) for field, values in zip(fields, columns, strict=True)]
+        nested = self.shape.nested
+        return [check(field, values, keys, nested) for field, values in zip(fields, columns, strict=True)]
 
     def _learn(self, rows: list[dict[str, Any]]) -> None:
         """Add keys that were not seen before to the shape."""

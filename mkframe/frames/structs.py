@@ -63,10 +63,6 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
         """Fields in column order."""
         return fields_of(self.resource, self.extras)
 
-    def download(self) -> type[msgspec.Struct]:
-        """Type of the downloads inside a build."""
-        return download_type(self.nested)
-
     def decoder(self) -> msgspec.json.Decoder[list[Any]]:
         """A decoder of a list of rows; the attributes are called c0, c1 … in column order."""
         return _decoder(self)
@@ -98,7 +94,7 @@ def _decoder(shape: Shape) -> msgspec.json.Decoder[list[Any]]:
     for number, field in enumerate(shape.fields()):
         attribute = f"c{number}"
         names[attribute] = field.name
-        kind = list[shape.download()] if field.type == "downloads" else _TYPES[field.type]  # type: ignore[misc]
+        kind = list[download_type(shape.nested)] if field.type == "downloads" else _TYPES[field.type]  # type: ignore[misc]
         attributes.append((attribute, kind | None, None) if field.null else (attribute, kind))
     row = msgspec.defstruct(
         "Row",

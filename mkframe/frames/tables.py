@@ -75,7 +75,7 @@ def table(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> pd.DataFra
 def _array(field: Field, values: list[Any]) -> Any:
     column = Column(field)
     try:
-        column.add(check(field, values, range(len(values)), msgspec.Struct))
+        column.add(check(field, values, range(len(values))))
     except SchemaError as error:
         warnings.warn(f"{error.message} The column keeps what came.", SchemaWarning, stacklevel=3)
         return _array(Field(field.name, "any", field.doc), values)

@@ -244,7 +244,7 @@ class TestSurprises:
             ("build_start", 1775124880390),
             ("patterns", [1, "2"]),
             ("patterns", 808),
-            ("downloads", [{"id": "x"}]),
+            ("downloads", [7]),
             ("downloads", {"id": 1}),
             ("id", "5139"),
         ],
@@ -256,6 +256,27 @@ class TestSurprises:
         assert repr(column) in str(caught.value)
         assert repr(value)[:40] in str(caught.value)
         assert caught.value.hint
+
+    @pytest.mark.parametrize(("name", "value"), [("id", "x"), ("file_id", 1.5), ("name", 7), ("pattern", [])])
+    def test_value_inside_a_download_is_named_with_its_place_and_its_build(self, name, value):
+        records = [
+            row("builds", 1, downloads=[download(1)]),
+            row("builds", 2, downloads=[{"id": 2, name: value}]),
+        ]
+        with pytest.raises(SchemaError) as caught:
+            frames.decode("builds", body(records))
+        assert f"Column 'downloads.{name}', row 2: {value!r} is not" in str(caught.value)
+
+    def test_whole_number_written_as_a_fraction_is_taken_inside_downloads_as_elsewhere(self):
+        inside = [download(1, file_id=7.0, type="IICS"), download(2)]
+        records = [row("builds", 1, instances=7.0, downloads=inside), row("builds", 2, downloads=None)]
+        frame = frames.decode("builds", body(records))
+        child = frames.build_downloads(frame)
+        assert child["file_id"].dtype == "Int64"
+        assert child.loc[1, "file_id"] == 7
+        assert child["type"].isna().tolist() == [False, True]
+        assert child["build_id"].tolist() == [1, 1]
+        assert frame["downloads"].isna().tolist() == [False, True]
 
     def test_row_without_a_key_is_an_error(self):
         record = row("builds")
@@ -293,7 +314,9 @@ class TestTimes:
         assert frame["build_start"].dt.strftime("%Y-%m-%d").tolist() == ["3456-01-02"]
 
     def test_time_without_a_zone_is_read_as_utc_and_told(self):
-        with pytest.warns(SchemaWarning, match="1 times such as '2026-04-02T08:14:40' name no time zone"):
+        with pytest.warns(
+            SchemaWarning, match="1 without a time zone, such as '2026-04-02T08:14:40', read as UTC"
+        ):
             frame = frames.decode("builds", body([row("builds", build_start="2026-04-02T08:14:40")]))
         assert frame["build_start"].iloc[0] == pd.Timestamp("2026-04-02T08:14:40Z")
 

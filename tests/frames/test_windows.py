@@ -99,7 +99,7 @@ def test_changing_the_child_leaves_the_builds_alone(builds):
 
 
 def test_number_that_64_bits_cannot_hold_is_named():
-    with pytest.raises(SchemaError, match="Column 'downloads', row 1"):
+    with pytest.raises(SchemaError, match=r"Column 'downloads\.file_id', row 1"):
         frames.decode("builds", body([row("builds", downloads=[download(1, file_id=2**63)])]))
 
 

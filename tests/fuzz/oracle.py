@@ -78,7 +78,7 @@ class Expected:
             self._column(field, [row.get(field.name) for row in rows])
 
     def _column(self, field: Field, given: list[Any]) -> None:
-        values = [None if value is None else self._value(field, value) for value in given]
+        values = [self._given(field, value) for value in given]
         self.values[field.name] = values
         if field.type == "any":
             kinds = {type(value) for value in values if value is not None}
@@ -92,6 +92,9 @@ class Expected:
             self.dtypes[field.name] = {"str": "str", "timestamp": "datetime64[us, UTC]"}.get(
                 field.type, "object"
             )
+
+    def _given(self, field: Field, value: Any) -> Any:
+        return None if value is None else self._value(field, value)
 
     def _value(self, field: Field, value: Any) -> Any:
         match field.type, value:
@@ -112,7 +115,7 @@ class Expected:
             case "strs", list() if all(isinstance(item, str) for item in value):
                 return value
             case "downloads", list() if all(isinstance(item, dict) for item in value):
-                return [{f.name: _strict(f, item.get(f.name)) for f in self.nested} for item in value]
+                return [{f.name: self._given(f, item.get(f.name)) for f in self.nested} for item in value]
         raise Refused((field.name, value))
 
 
@@ -137,17 +140,6 @@ def _whole(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and INT64[0] <= value <= INT64[1]:
         return value
     raise Refused(value)
-
-
-def _strict(field: Field, value: Any) -> Any:
-    """A value of a download inside a build, where nothing is converted."""
-    if value is None or field.type == "any":
-        return value
-    if field.type == "str" and isinstance(value, str):
-        return value
-    if field.type == "int" and type(value) is int:
-        return _whole(value)
-    raise Refused((field.name, value))
 
 
 def _large(values: list[Any]) -> bool:
