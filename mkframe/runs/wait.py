@@ -182,9 +182,8 @@ def _raise_on_failure(builds: pd.DataFrame) -> None:
     if len(bad):
         facts = zip(bad.index, bad["status"], bad["message"], strict=True)
         told = "; ".join(
-            f"build {i} is {one_line(status)}, with {one_line(message)!r}"
-            if isinstance(message, str)
-            else f"build {i} is {one_line(status)}"
+            f"build {i} is {one_line(status) if isinstance(status, str) else 'without a status'}"
+            + (f", with {one_line(message)!r}" if isinstance(message, str) else "")
             for i, status, message in facts
         )
         raise BuildFailed(f"{told[:1].upper()}{told[1:]}.", hint="The text is the last progress message.")

@@ -307,3 +307,32 @@ def test_projects_without_a_name_and_builds_that_come_twice_are_no_error(tmp_pat
         model.project_id, model.status = 1, "any"
         model.chosen = (1,)
     assert model.chosen_said == "1 build chosen, with 2 artifacts."
+
+
+def test_what_has_no_name_and_no_status_is_shown_by_its_id_and_said_so():
+    build = rows.row(
+        "builds",
+        7,
+        project_id=1,
+        patterns=[808],
+        releases=[21],
+        status=None,
+        build_start=None,
+        description="",
+    )
+    answers = {
+        "/api/v1/projects": faults.reply([rows.row("projects", 1)]),
+        "/api/v1/patterns": faults.reply([rows.row("patterns", 808, name=None)]),
+        "/api/v1/releases": faults.reply([rows.row("releases", 21, name=None, group_id=5)]),
+        "/api/v1/release_groups": faults.reply([rows.row("release_groups", 5, name="DWH")]),
+        "/api/v1/builds": faults.reply([build]),
+    }
+    with faults.serve(answers) as server, warnings.catch_warnings():
+        warnings.simplefilter("ignore", SchemaWarning)
+        model = FetchModel(impatient(server.api), diff)
+        model.load()
+        model.project_id, model.status = 1, "any"
+    assert model.trace == ""
+    assert model.patterns == (("808", 808),)
+    assert model.releases == (("DWH · 21", 21),)
+    assert model.options[0][0].split() == ["7", "no", "start", "no", "status", "1", "808"]

@@ -76,6 +76,13 @@ def test_a_failed_build_without_a_project_is_not_compared_with_all_there_are():
     assert len(server.requests) == 1
 
 
+def test_a_status_of_null_is_said_in_words():
+    with faults.serve(faults.reply(rows.row("builds", 7, status=None))) as server:
+        model = WatchModel(impatient(server.api), [7])
+        followed(model)
+    assert (model.builds[0].status, model.state) == ("no status", "over")
+
+
 def test_what_has_ended_is_not_asked_for_again():
     with faults.serve(faults.reply(rows.row("builds", 7, status="FINISHED"))) as server:
         model = WatchModel(impatient(server.api), [7])

@@ -187,6 +187,11 @@ def test_raise_on_failure_without_a_message_invents_none():
         waited(build("FAILED", message=None), raise_on_failure=True)
 
 
+def test_raise_on_failure_says_in_words_that_there_is_no_status():
+    with pytest.raises(errors.BuildFailed, match="Build 7 is without a status, with 'Key missing'"):
+        waited(build(None, message="Key missing"), raise_on_failure=True)
+
+
 def test_raise_on_failure_of_several_names_only_the_failed():
     script = {f"{BUILDS}/1": build("FINISHED", 1), BUILD: build("FAILED", message="Key missing")}
     with pytest.raises(errors.BuildFailed) as caught:

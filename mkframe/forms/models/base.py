@@ -15,7 +15,7 @@ import traitlets as t
 
 from mkframe.errors import MkframeError
 
-__all__ = ["Model", "listed", "overhearing", "rows_of"]
+__all__ = ["Model", "listed", "overhearing", "rows_of", "text"]
 
 log = logging.getLogger("mkframe")
 Step = Callable[[], object]
@@ -98,6 +98,17 @@ def overhearing(hear: Callable[[str], None]) -> Iterator[None]:
 def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
     """Rows as named tuples; `Index` is the id."""
     return iter(frame.itertuples())
+
+
+def text(cell: Any, otherwise: str = "") -> str:
+    """Write a cell, or something else where it is missing or empty.
+
+    Examples
+    --------
+    >>> text("FAILED"), text(float("nan"), "no status")
+    ('FAILED', 'no status')
+    """
+    return otherwise if pd.isna(cell) else str(cell) or otherwise
 
 
 def listed(names: list[str], most: int = 6) -> str:

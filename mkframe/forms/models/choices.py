@@ -18,6 +18,7 @@ __all__ = [
     "catalogue",
     "folder_options",
     "matching",
+    "named",
     "pattern_options",
     "project_options",
     "release_groups",
@@ -47,14 +48,14 @@ class Group:
 
 def project_options(projects: pd.DataFrame) -> tuple[Option, ...]:
     """Projects by name; deleted and disabled ones come last, marked."""
-    known = _named(projects)
+    known = named(projects)
     last = known["deleted"].fillna(False).astype(bool) | known["disabled"].fillna(False).astype(bool)
     order = zip(last, known["name"].str.lower(), rows_of(known), strict=True)
     rows = [row for _, _, row in sorted(order, key=lambda each: each[:2])]
     return tuple((_marked(p.name, deleted=p.deleted, disabled=p.disabled), int(p.Index)) for p in rows)
 
 
-def _named(rows: pd.DataFrame) -> pd.DataFrame:
+def named(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows, called by their id where the server sends no name."""
     return rows.assign(name=rows["name"].where(rows["name"].notna(), rows.index.astype("str")))
 
@@ -62,7 +63,7 @@ def _named(rows: pd.DataFrame) -> pd.DataFrame:
 def release_groups(groups: pd.DataFrame, releases: pd.DataFrame, patterns: pd.DataFrame) -> tuple[Group, ...]:
     """The release groups that patterns of a project belong to."""
     made = []
-    groups, releases, patterns = _named(groups), _named(releases), _named(patterns)
+    groups, releases, patterns = named(groups), named(releases), named(patterns)
     for group, members in patterns.groupby("release_group_id"):
         name = str(groups["name"].get(group, f"release group {group}"))
         own = releases[releases["group_id"] == group]
@@ -98,13 +99,13 @@ def pattern_options(patterns: pd.DataFrame, instances: pd.DataFrame) -> tuple[Op
             ),
             int(p.Index),
         )
-        for p in rows_of(_named(patterns).sort_values("name"))
+        for p in rows_of(named(patterns).sort_values("name"))
     )
 
 
 def folder_options(folders: pd.DataFrame, instances: pd.DataFrame) -> tuple[Option, ...]:
     """The folder tree, indented; a folder counts what lies in it and below."""
-    rows = _named(folders).dropna(subset="path").sort_values("path").drop_duplicates("path").set_index("path")
+    rows = named(folders).dropna(subset="path").sort_values("path").drop_duplicates("path").set_index("path")
     counts = collections.Counter(instances["folder"])
     options = []
     for path, row in zip(map(str, rows.index), rows.to_dict("records"), strict=True):
@@ -139,8 +140,8 @@ def catalogue(
         Indexed by ``id``: ``name``, ``pattern``, ``pattern_id``, ``folder``, ``errors``, a bool column for
         each flag, ``folder_disabled``, ``marks`` (a sentence or ""), ``label`` and ``sought`` (lower case).
     """
-    made = _named(instances[["name", "pattern_id", "errors"]])
-    patterns_by_id, paths = _named(patterns)["name"].to_dict(), folders["path"].dropna().to_dict()
+    made = named(instances[["name", "pattern_id", "errors"]])
+    patterns_by_id, paths = named(patterns)["name"].to_dict(), folders["path"].dropna().to_dict()
     made["pattern"] = _texts(patterns_by_id.get(i, str(i)) for i in instances["pattern_id"])
     made["folder"] = _texts(paths.get(i, "") for i in instances["instance_folder_id"])
     for flag in FLAGS:

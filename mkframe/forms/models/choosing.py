@@ -8,7 +8,7 @@ import pandas as pd
 import traitlets as t
 
 from mkframe.forms.models import choices, preflight, requests
-from mkframe.forms.models.base import Model, rows_of
+from mkframe.forms.models.base import Model, rows_of, text
 from mkframe.schema import RUNNING
 
 __all__ = ["MOST_SHOWN", "ChoosingModel"]
@@ -261,6 +261,6 @@ def _found_said(found: int, total: int) -> str:
 
 
 def _running_said(row: Any) -> str:
-    words = "" if pd.isna(row.description) or not row.description else f": {row.description}"
+    described = text(row.description)
     progress = "" if pd.isna(row.progress) else f", {row.progress} %"
-    return f"Build {row.Index} ({row.status}{progress}){words}"
+    return f"Build {row.Index} ({row.status}{progress})" + (f": {described}" if described else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import traitlets as t
 
 from mkframe.errors import InputError
 from mkframe.forms.models import choices
-from mkframe.forms.models.base import Model, rows_of
+from mkframe.forms.models.base import Model, rows_of, text
 from mkframe.forms.models.pocket import PocketModel
 from mkframe.schema import STATUSES
 
@@ -26,7 +26,7 @@ PERIODS = (
     ("last 90 days", 90),
 )
 ANY = "any"
-HEADER = f"{'build':>6}  {'started (UTC)':<16}  {'status':<8}  {'files':>5}  patterns"
+HEADER = f"{'build':>6}  {'started (UTC)':<16}  {'status':<9}  {'files':>5}  patterns"
 """Above the lines of `FetchModel.options`, which stand in columns."""
 
 
@@ -88,8 +88,8 @@ class FetchModel(Model):
         self.later("Loading the projects", self._load)
 
     def _load(self) -> None:
-        self._patterns = self._kraft.patterns.find()
-        self._releases = self._kraft.releases.find()
+        self._patterns = choices.named(self._kraft.patterns.find())
+        self._releases = choices.named(self._kraft.releases.find())
         self._groups = self._kraft.release_groups.find()["name"].to_dict()
         self.projects = choices.project_options(self._kraft.projects.find())
 
@@ -111,7 +111,7 @@ class FetchModel(Model):
         self._builds = builds.sort_values(["build_start"], ascending=False, kind="stable")
         self.patterns = _named_ids(builds["patterns"], self._patterns["name"].to_dict())
         groups = self._releases["group_id"].map(self._groups).astype("str").fillna("?")
-        names = (groups + " · " + self._releases["name"].fillna("?")).to_dict()
+        names = (groups + " · " + self._releases["name"]).to_dict()
         self.releases = _named_ids(builds["releases"], names)
         self._on_filter(None)
 
@@ -218,19 +218,21 @@ class FetchModel(Model):
         return paths
 
 
-def _named_ids(lists: pd.Series[Any], names: dict[int, str]) -> tuple[choices.Option, ...]:
+def _named_ids(lists: pd.Series[Any], names: Mapping[Any, str]) -> tuple[choices.Option, ...]:
     """The ids that occur in list cells, by name."""
     ids = {int(i) for cell in lists for i in cell or ()}
-    return tuple(sorted((str(i) if pd.isna(names.get(i)) else names[i], i) for i in ids))
+    return tuple(sorted((names.get(i, str(i)), i) for i in ids))
 
 
-def _label(row: Any, names: dict[int, str]) -> str:
+def _label(row: Any, names: Mapping[Any, str]) -> str:
     start = "no start" if pd.isna(row.build_start) else f"{row.build_start:%Y-%m-%d %H:%M}"
     patterns = ", ".join(names.get(i, str(i)) for i in row.patterns or ())
-    words = "" if pd.isna(row.description) or not row.description else f" · {row.description}"
-    facts = f"{row.Index:>6}  {start:<16}  {row.status:<8}  {len(row.downloads or ()):>5}  "
+    described = text(row.description)
+    facts = (
+        f"{row.Index:>6}  {start:<16}  {text(row.status, 'no status'):<9}  {len(row.downloads or ()):>5}  "
+    )
     # A list would run several plain spaces together.
-    return facts.replace(" ", "\u00a0") + patterns + words
+    return facts.replace(" ", "\u00a0") + patterns + (f" · {described}" if described else "")
 
 
 STATUS_OPTIONS = (ANY, *STATUSES)

@@ -12,7 +12,7 @@ import pandas as pd
 import traitlets as t
 
 from mkframe.errors import PASSING, MkframeError, NotFound, UnexpectedBody
-from mkframe.forms.models.base import Model, overhearing, rows_of
+from mkframe.forms.models.base import Model, overhearing, rows_of, text
 from mkframe.schema import is_over
 
 __all__ = ["Seen", "WatchModel", "failed_alike"]
@@ -154,10 +154,10 @@ class WatchModel(Model):
 def _seen(build: pd.Series[Any]) -> Seen:
     return Seen(
         id=int(build.name),  # type: ignore[call-overload]
-        status=str(build["status"]),
+        status=text(build["status"], "no status"),
         progress=min(100, max(0, _number(build["progress"]) or 0)),
-        message=_text(build["message"]),
-        description=_text(build["description"]),
+        message=text(build["message"]),
+        description=text(build["description"]),
         instances=_number(build["instances"]),
         start=_time(build["build_start"]),
         end=_time(build["build_end"]),
@@ -168,10 +168,6 @@ def _seen(build: pd.Series[Any]) -> Seen:
 
 def _number(value: Any) -> int | None:
     return None if pd.isna(value) else int(value)
-
-
-def _text(value: Any) -> str:
-    return "" if pd.isna(value) else str(value)
 
 
 def _time(value: Any) -> dt.datetime | None:
@@ -194,7 +190,7 @@ def failed_alike(builds: pd.DataFrame, id: int, message: str) -> pd.DataFrame:
     >>> failed_alike(builds, 10, "CREW has 4 errors").index.tolist()
     [8, 7]
     """
-    shape: Callable[[str], str] = lambda text: _PARTICULAR.sub("·", text)  # noqa: E731
+    shape: Callable[[str], str] = lambda said: _PARTICULAR.sub("·", said)  # noqa: E731
     failed = builds[(builds["status"] == "FAILED") & (builds.index != id) & builds["message"].notna()]
     same = failed[failed["message"].map(shape) == shape(message)]
     return same.sort_index(ascending=False).head(_MOST_ALIKE)
