@@ -270,4 +270,4 @@ def _wanted(builds: pd.DataFrame, statuses: Sequence[str] | None) -> NDArray[np.
 
 
 def _seconds(builds: pd.DataFrame) -> NDArray[np.float64]:
-    return np.asarray(duration(builds).dt.total_seconds(), dtype="float64")
+    return duration(builds).to_numpy("timedelta64[us]") / np.timedelta64(1, "s")
