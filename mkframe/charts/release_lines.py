@@ -116,7 +116,7 @@ def _numbers(times: pd.Series, tz: str) -> NDArray[np.float64]:
     local = local_times(times, tz)
     # dates such as 9999-12-31 stand for no date, and would squeeze all others into a corner
     is_date = (local >= np.datetime64("1900-01-01")) & (local < np.datetime64("2200-01-01"))
-    return c.date_numbers(np.where(is_date, local, np.datetime64("NaT")))
+    return c.date_numbers(np.where(is_date, local, np.datetime64("NaT", "us")))
 
 
 def _lines(

@@ -127,7 +127,7 @@ def _instants(values: Sequence[Any]) -> Piece:
         raise Surprise
     times = local_instants(digits[:, :-2])
     if missing is not None:
-        times[missing] = np.datetime64("NaT")
+        times[missing] = np.datetime64("NaT", "us")
     return Piece(times)
 
 

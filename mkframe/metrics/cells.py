@@ -228,7 +228,7 @@ def _periods(days: Days, every: Every | None) -> tuple[Days, NDArray[np.intp]]:
     _check_size(int((last - first).astype("int64")) // {"D": 1, "W": 7, "M": 28, "Q": 90}[every])
     unit, step = {"D": ("D", 1), "W": ("D", 7), "M": ("M", 1), "Q": ("M", 3)}[every]
     first, behind = (day.astype(f"datetime64[{unit}]") for day in (first, _following(last, every)))
-    periods = np.arange(first, behind, step).astype("datetime64[D]")
+    periods = np.arange(first, behind, np.timedelta64(step, unit)).astype("datetime64[D]")
     return periods, np.where(np.isnat(starts), -1, np.searchsorted(periods, starts))
 
 

@@ -63,9 +63,10 @@ def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
     need(builds, ["status", "build_start", "build_end"])
     days = local_days(builds, tz)
     rows = _totals(builds) | _span(builds, days) | _busiest(builds)
-    last = np.nanmax(days) if rows["days"][0] else np.datetime64("NaT")
-    recent = days > last - _WINDOW
-    earlier = (days > last - 2 * _WINDOW) & ~recent
+    last = np.nanmax(days) if rows["days"][0] else np.datetime64("NaT", "D")
+    window = np.timedelta64(_WINDOW, "D")
+    recent = days > last - window
+    earlier = (days > last - 2 * window) & ~recent
     if rows["days"][0] < 2 * _WINDOW:  # a shorter window would not be the same measure
         earlier = np.zeros(len(days), dtype=bool)
     for name, chosen in (("recent", recent), ("earlier", earlier)):
