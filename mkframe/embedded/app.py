@@ -61,6 +61,7 @@ def make_app(world: World, logins: Logins, latency: float) -> Starlette:
         routes.append(route(_ROOT + resource.path, api.many(resource)))
         routes.append(route(_ROOT + resource.path + "/{id}", api.one(resource)))
     app = Starlette(routes=routes, exception_handlers=_HANDLERS)
+    app.state.close = api.databases.close
     app.router.redirect_slashes = False
     return app
 

@@ -161,6 +161,8 @@ class Server:
     def close(self) -> None:
         """Stop, and forget the story."""
         self.stop()
+        if self._app:
+            self._app.state.close()
         self._app = None
 
     def __enter__(self) -> Self:

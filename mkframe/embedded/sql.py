@@ -96,6 +96,12 @@ class MetaDatabase:
             **outcome,
         }
 
+    def close(self) -> None:
+        """End what runs, and give everything back."""
+        with self._lock:
+            while self._projects:
+                self._projects.popitem()[1].close()
+
 
 def kind(sql: str) -> str:
     """Return the kind of a statement, such as select or insert."""
@@ -144,6 +150,11 @@ class _Database:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
         return _result(names, rows)
+
+    def close(self) -> None:
+        self._db.interrupt()
+        with self._lock:
+            self._db.close()
 
     # --- filling ----------------------------------------------------------------------------------------
 

@@ -46,6 +46,13 @@ BY = {
 """What builds may be grouped by, and the columns that say it, names before ids."""
 NONE = "(none)"
 """The group of builds that name no pattern, release or project."""
+_STEPS: dict[str, tuple[str, np.timedelta64]] = {
+    "D": ("datetime64[D]", np.timedelta64(1, "D")),
+    "W": ("datetime64[D]", np.timedelta64(7, "D")),
+    "M": ("datetime64[M]", np.timedelta64(1, "M")),
+    "Q": ("datetime64[M]", np.timedelta64(3, "M")),
+}
+"""What the starts of periods are counted in, and how far they lie apart."""
 _MOST_CELLS = 2_000_000
 _SECOND_DAY, _LAST_DAY = np.datetime64("0001-01-02"), np.datetime64("9999-12-31")
 
@@ -226,9 +233,9 @@ def _periods(days: Days, every: Every | None) -> tuple[Days, NDArray[np.intp]]:
     starts = _start(days, every)
     first, last = np.nanmin(starts), np.nanmax(starts)
     _check_size(int((last - first).astype("int64")) // {"D": 1, "W": 7, "M": 28, "Q": 90}[every])
-    unit, step = {"D": ("D", 1), "W": ("D", 7), "M": ("M", 1), "Q": ("M", 3)}[every]
-    first, behind = (day.astype(f"datetime64[{unit}]") for day in (first, _following(last, every)))
-    periods = np.arange(first, behind, np.timedelta64(step, unit)).astype("datetime64[D]")
+    unit, step = _STEPS[every]
+    first, behind = (day.astype(unit) for day in (first, _following(last, every)))
+    periods = np.arange(first, behind, step).astype("datetime64[D]")
     return periods, np.where(np.isnat(starts), -1, np.searchsorted(periods, starts))
 
 
@@ -244,10 +251,8 @@ def _start(days: Days, every: Every) -> Days:
 
 
 def _following(starts: Any, every: Every) -> Any:
-    if every in ("D", "W"):
-        return starts + np.timedelta64(1 if every == "D" else 7, "D")
-    months = starts.astype("datetime64[M]") + np.timedelta64(1 if every == "M" else 3, "M")
-    return months.astype("datetime64[D]")
+    unit, step = _STEPS[every]
+    return (starts.astype(unit) + step).astype("datetime64[D]")
 
 
 def _localized(days: Days, tz: str) -> pd.DatetimeIndex:

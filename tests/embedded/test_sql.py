@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import uuid
 
 import pytest
 
 from mkframe import schema
+from mkframe.embedded import Server
 from mkframe.embedded.sql import kind
 
 VIEW = "@INFORMATION_SCHEMA."
@@ -179,6 +181,17 @@ def test_tables_of_ones_own_can_be_written(starter):
         answer = query(starter, sql)
         assert (answer["type"], answer["status"]) == (f"{word}_statement", "FINISHED")
     assert rows(starter, "SELECT * FROM NOTES") == [{"A": 3}]
+
+
+def test_a_closed_server_leaves_no_database_open(monkeypatch, visit):
+    opened = []
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: opened.append(connect(*a, **k)) or opened[-1])
+    connect = sqlite3.Connection
+    with Server(60) as server:
+        query(visit(server), "SELECT 1")
+    (database,) = opened
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")
 
 
 def test_a_runaway_statement_is_stopped(reader, monkeypatch):
