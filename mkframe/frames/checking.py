@@ -20,7 +20,7 @@ import numpy as np
 from mkframe.errors import SchemaError, SchemaWarning
 from mkframe.frames.columns import INT64, STORAGE, SURROGATE, Piece
 from mkframe.frames.instants import instants
-from mkframe.frames.packing import Surprise, pack, text
+from mkframe.frames.packing import Surprise, by_name, opened, pack, text
 from mkframe.frames.structs import download_fields, download_type
 from mkframe.schema import Field
 from mkframe.spelling import shown
@@ -179,20 +179,14 @@ def _downloads(field: Field, values: Sequence[Any], keys: Sequence[Any], nested:
     for key, items in zip(keys, values, strict=True):
         if items is not None and not (isinstance(items, list) and all(isinstance(i, dict) for i in items)):
             raise _refusal(field, key, items)
-    missing = np.array([items is None for items in values])
-    counts = np.array([len(items or ()) for items in values], dtype=STORAGE[field.type])
+    counts, missing, records = opened(values)
     owners = [key for key, count in zip(keys, counts, strict=True) for _ in range(count)]
-    records = list(itertools.chain.from_iterable(filter(None, values)))
     fields = download_fields(nested)
     inside = (
-        check(
-            dataclasses.replace(part, name=f"{field.name}.{part.name}"),
-            [record.get(part.name) for record in records],
-            owners,
-        )
-        for part in fields
+        check(dataclasses.replace(part, name=f"{field.name}.{part.name}"), column, owners)
+        for part, column in zip(fields, by_name(records, fields), strict=True)
     )
-    return Piece(counts, missing if missing.any() else None, fields, tuple(inside))
+    return Piece(counts, missing, fields, tuple(inside))
 
 
 def _as_it_is(value: Any) -> Any:

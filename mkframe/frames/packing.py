@@ -5,6 +5,7 @@ Where something is not as the schema promises, `Surprise` is raised, and the car
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import operator
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +18,17 @@ from mkframe.frames.columns import Array, Piece, arrow, arrow_text
 from mkframe.frames.structs import download_fields
 from mkframe.schema import Field
 
-__all__ = ["EARLIEST", "Surprise", "in_columns", "local_instants", "pack", "pack_all", "text"]
+__all__ = [
+    "EARLIEST",
+    "Surprise",
+    "by_name",
+    "in_columns",
+    "local_instants",
+    "opened",
+    "pack",
+    "pack_all",
+    "text",
+]
 
 
 class Surprise(Exception):
@@ -29,6 +40,15 @@ def in_columns(rows: Sequence[Any], width: int) -> Iterator[tuple[Any, ...]]:
     if not rows:
         return iter([()] * width)
     return zip(*map(msgspec.structs.astuple, rows), strict=True)
+
+
+def by_name(rows: Sequence[dict[str, Any]], fields: Sequence[Field]) -> list[Sequence[Any]]:
+    """Turn dictionaries into the values of each field, None where a row lacks it."""
+    names = [field.name for field in fields]
+    if rows and len(names) > 1:
+        with contextlib.suppress(KeyError):
+            return list(zip(*map(operator.itemgetter(*names), rows), strict=True))
+    return [[row.get(name) for row in rows] for name in names]
 
 
 def pack_all(fields: Sequence[Field], columns: Iterable[Sequence[Any]]) -> list[Piece]:
@@ -151,13 +171,18 @@ def local_instants(letters: Array) -> Array:
 
 def _nested(values: Sequence[Any]) -> Piece:
     """Lists of records, as their lengths and the columns of all records."""
-    missing = None
-    try:
-        counts = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
-    except TypeError:
-        values, missing = _without_nulls(values, ())
-        counts = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
-    records = list(itertools.chain.from_iterable(values))
+    counts, missing, records = opened(values)
     fields = download_fields(records[0].learned if records else ())
     inside = pack_all(fields, in_columns(records, len(fields)))
     return Piece(counts, missing, fields, tuple(inside))
+
+
+def opened(lists: Sequence[Any]) -> tuple[Array, Array | None, list[Any]]:
+    """Lengths of lists, marks where one is null, and all items one after the other."""
+    missing = None
+    try:
+        counts = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
+    except TypeError:
+        lists, missing = _without_nulls(lists, ())
+        counts = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
+    return counts, missing, list(itertools.chain.from_iterable(lists))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import operator
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -16,7 +14,7 @@ from mkframe.errors import SchemaError
 from mkframe.frames.checking import check
 from mkframe.frames.columns import Piece, assemble
 from mkframe.frames.gathering import Columns
-from mkframe.frames.packing import Surprise, in_columns, pack_all
+from mkframe.frames.packing import Surprise, by_name, in_columns, pack_all
 from mkframe.frames.structs import Shape, download_fields
 from mkframe.schema import RESOURCES
 from mkframe.spelling import shown
@@ -94,7 +92,7 @@ class Reader:
             if key is None:
                 raise SchemaError(f"Row {self.count + number} has no {self.key!r}.", hint=_HINT)
         fields = self.shape.fields()
-        columns = _columns(rows, [field.name for field in fields])
+        columns = by_name(rows, fields)
         nested = self.shape.nested
         return [check(field, values, keys, nested) for field, values in zip(fields, columns, strict=True)]
 
@@ -127,14 +125,6 @@ class Reader:
 
 
 _HINT = "The server sends something that its reference does not promise; nothing was loaded."
-
-
-def _columns(rows: list[dict[str, Any]], names: list[str]) -> list[Sequence[Any]]:
-    """Values of each name, None where a row lacks it."""
-    if rows and len(names) > 1:
-        with contextlib.suppress(KeyError):
-            return list(zip(*map(operator.itemgetter(*names), rows), strict=True))
-    return [[row.get(name) for row in rows] for name in names]
 
 
 def _unseen(rows: Iterable[dict[str, Any]], known: list[str]) -> list[str]:

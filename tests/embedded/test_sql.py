@@ -185,8 +185,12 @@ def test_tables_of_ones_own_can_be_written(starter):
 
 def test_a_closed_server_leaves_no_database_open(monkeypatch, visit):
     opened = []
-    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: opened.append(connect(*a, **k)) or opened[-1])
-    connect = sqlite3.Connection
+
+    def connect(*given, **how):
+        opened.append(sqlite3.Connection(*given, **how))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
     with Server(60) as server:
         query(visit(server), "SELECT 1")
     (database,) = opened
