@@ -37,6 +37,10 @@ or a password.
 
 from __future__ import annotations
 
+import sys
+import traceback
+import warnings
+
 __all__ = [
     "PASSING",
     "ArtifactError",
@@ -66,6 +70,7 @@ __all__ = [
     "UnexpectedBody",
     "Unreachable",
     "for_status",
+    "warn",
 ]
 
 
@@ -289,3 +294,34 @@ def for_status(status: int) -> type[ResponseError]:
     if status >= 500:
         return ServerError
     return _BY_STATUS.get(status, ResponseError)
+
+
+_OURS = __name__.partition(".")[0]
+
+
+def warn(sentence: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line that called mkframe, whatever lies between: a reader knows no other.
+
+    Python shows a sentence once for each line, and a notebook once for each run of a cell. At a line of ours
+    the second frame with the same fault would come without a word.
+
+    Parameters
+    ----------
+    sentence : str
+        What is to be said.
+    category : type of Warning, default UserWarning
+        Its kind.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn("One time has no zone.", SchemaWarning)
+    >>> [str(warning.message) for warning in caught]
+    ['One time has no zone.']
+    """
+    outermost = 1
+    for level, (frame, _) in enumerate(traceback.walk_stack(sys._getframe()), 1):
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == _OURS:
+            outermost = level
+    warnings.warn(sentence, category, stacklevel=outermost + 1)

@@ -9,7 +9,6 @@ import json
 import math
 import os
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from mkframe.errors import InputError
+from mkframe.errors import InputError, warn
 from mkframe.landing import land
 from mkframe.spelling import visible
 from mkframe.zones import check_zone
@@ -187,7 +186,7 @@ class _Cells:
         for what, count in self._counts.items():
             if count:
                 noun = "cells" if count > 1 else "cell"
-                warnings.warn(f"{target.name}: {count:,} {noun} that {_SAID[what]}.", stacklevel=3)
+                warn(f"{target.name}: {count:,} {noun} that {_SAID[what]}.")
 
 
 def _as_json(value: Any) -> Any:

@@ -9,6 +9,7 @@ import pickle
 import queue
 import time
 import traceback
+import warnings
 
 import pandas as pd
 import pytest
@@ -586,6 +587,20 @@ def test_leaving_the_block_ends_the_embedded_server():
         client.projects.find()
     with visiting(url, token=Secret("a-token")) as late, pytest.raises(errors.Unreachable):
         late.projects.find()
+
+
+def test_each_line_that_loads_what_is_odd_is_told_so():
+    odd = faults.reply([{**row, "project_id": None} for row in rows("builds", 3)])
+    with (
+        faults.serve(odd) as server,
+        visiting(server.api) as client,
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.simplefilter("default")
+        client.builds.find()
+        client.builds.find()
+    assert {(w.category, w.filename) for w in caught} == {(errors.SchemaWarning, __file__)}
+    assert caught[1].lineno == caught[0].lineno + 1
 
 
 def test_wait_takes_what_start_and_find_give(kraft):

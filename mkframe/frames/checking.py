@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import warnings
 from collections.abc import Callable, Sequence
 from types import NoneType
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from mkframe.errors import SchemaError, SchemaWarning
+from mkframe.errors import SchemaError, SchemaWarning, warn
 from mkframe.frames.columns import INT64, STORAGE, SURROGATE, Piece
 from mkframe.frames.instants import instants
 from mkframe.frames.packing import Surprise, by_name, opened, pack, text
@@ -156,10 +155,9 @@ def _times(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> Piece:
         raise _refusal(field, keys[min(refused)], values[min(refused)])
     if zoneless:
         first = values[min(zoneless)]
-        warnings.warn(
+        warn(
             f"Column {field.name!r}: {len(zoneless)} without a time zone, such as {first!r}, read as UTC.",
             SchemaWarning,
-            stacklevel=3,
         )
     return Piece(times)
 

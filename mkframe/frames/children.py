@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import operator
-import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mkframe.errors import InputError, SchemaWarning
+from mkframe.errors import InputError, SchemaWarning, warn
 from mkframe.frames.columns import Array
 from mkframe.frames.gathering import Columns
 from mkframe.frames.structs import download_fields
@@ -129,10 +128,9 @@ def _compare(told: pd.Series[Any], owners: Array) -> None:
     """Warn where a download names another build than the one it came in."""
     odd = int(((told != owners) & told.notna()).sum())
     if odd:
-        warnings.warn(
+        warn(
             f"{odd} downloads name another build than the one they came in, which is kept as build_id.",
             SchemaWarning,
-            stacklevel=3,
         )
 
 

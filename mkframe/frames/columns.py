@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import re
-import warnings
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -19,7 +18,7 @@ import pandas as pd
 from pandas.api.extensions import ExtensionArray
 from pandas.api.internals import create_dataframe_from_blocks  # type: ignore[import-not-found]
 
-from mkframe.errors import SchemaWarning
+from mkframe.errors import SchemaWarning, warn
 from mkframe.schema import Field
 
 __all__ = ["DTYPES", "INT64", "STORAGE", "SURROGATE", "Column", "Piece", "assemble", "dtype_of"]
@@ -154,11 +153,10 @@ class Column:
         return holder(self.values, missing)
 
     def _tell_nulls(self, missing: Array) -> None:
-        warnings.warn(
+        warn(
             f"Column {self.field.name!r} is never null in the reference, but {missing.sum()} of "
             f"{len(missing)} rows are; its dtype is {DTYPES[self.field.type, True]!r} here.",
             SchemaWarning,
-            stacklevel=2,
         )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 import pandas as pd
 
-from mkframe.errors import SchemaError, SchemaWarning, UnexpectedBody
+from mkframe.errors import SchemaError, SchemaWarning, UnexpectedBody, warn
 from mkframe.frames.checking import check
 from mkframe.frames.columns import Column
 from mkframe.schema import Field
@@ -77,6 +76,6 @@ def _array(field: Field, values: list[Any]) -> Any:
     try:
         column.add(check(field, values, range(len(values))))
     except SchemaError as error:
-        warnings.warn(f"{error.message} The column keeps what came.", SchemaWarning, stacklevel=3)
+        warn(f"{error.message} The column keeps what came.", SchemaWarning)
         return _array(Field(field.name, "any", field.doc), values)
     return column.array()

@@ -12,7 +12,6 @@ import logging
 import math
 import numbers
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +29,7 @@ from mkframe.errors import (
     TimedOut,
     Unconfirmed,
     UnexpectedBody,
+    warn,
 )
 from mkframe.markers import MARKER
 from mkframe.spelling import one_line
@@ -130,15 +130,15 @@ def confirm(
     if found is None:
         raise _not_started("", None, marker, given, seconds)
     if aloud:
-        tell(found, stacklevel=3)
+        tell(found)
     return found
 
 
-def tell(started: BuildStart, stacklevel: int) -> None:
+def tell(started: BuildStart) -> None:
     """Show what is to be said of a build that runs; its id is never lost for a warning's sake."""
     for sentence in map(one_line, started.warnings):
         try:
-            warnings.warn(f"Build {started.id}: {sentence}", UserWarning, stacklevel=stacklevel + 1)
+            warn(f"Build {started.id}: {sentence}")
         except UserWarning:  # where warnings are errors, the log says it
             log.warning("Build %d: %s", started.id, sentence)
 

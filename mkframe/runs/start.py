@@ -54,7 +54,7 @@ def start(
             stop.add_note(f"A build may run: kraft.builds.confirm({word!r}) tells.")
         raise
     if aloud:
-        tell(started, stacklevel=3)
+        tell(started)
     return started
 
 
