@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pandas as pd
 import tenacity
 
 from mkframe import frames, inputs
@@ -60,8 +61,8 @@ class BuildStart:
     ----------
     id : int
         Build ID.
-    status : str
-        Status in the answer, usually BUILDING.
+    status : str or None
+        Status in the answer, usually BUILDING; None where it says none.
     warnings : tuple of str
         Warnings of the server, such as missing releases.
     marker : str, optional
@@ -69,7 +70,7 @@ class BuildStart:
     """
 
     id: int
-    status: str
+    status: str | None
     warnings: tuple[str, ...] = field(default=())
     marker: str | None = None
 
@@ -194,7 +195,8 @@ def _found(carrying: Any, marker: str) -> BuildStart:
     if len(ids) > 1:
         listed = ", ".join(map(str, ids))
         told = (f"Builds {listed} carry the same marker: the request was repeated on its way.",)
-    return BuildStart(ids[0], str(carrying.loc[ids[0], "status"]), told, marker)
+    status = carrying.loc[ids[0], "status"]
+    return BuildStart(ids[0], None if pd.isna(status) else status, told, marker)
 
 
 def _not_started(

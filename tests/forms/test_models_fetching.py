@@ -315,7 +315,7 @@ def test_what_has_no_name_and_no_status_is_shown_by_its_id_and_said_so():
         7,
         project_id=1,
         patterns=[808],
-        releases=[21],
+        releases=[21, 22, 23, 24],
         status=None,
         build_start=None,
         description="",
@@ -323,8 +323,18 @@ def test_what_has_no_name_and_no_status_is_shown_by_its_id_and_said_so():
     answers = {
         "/api/v1/projects": faults.reply([rows.row("projects", 1)]),
         "/api/v1/patterns": faults.reply([rows.row("patterns", 808, name=None)]),
-        "/api/v1/releases": faults.reply([rows.row("releases", 21, name=None, group_id=5)]),
-        "/api/v1/release_groups": faults.reply([rows.row("release_groups", 5, name="DWH")]),
+        "/api/v1/releases": faults.reply(
+            [
+                rows.row("releases", 21, name=None, group_id=5),
+                *(
+                    rows.row("releases", 22 + i, name="R1", group_id=group)
+                    for i, group in enumerate([6, 7, None])
+                ),
+            ]
+        ),
+        "/api/v1/release_groups": faults.reply(
+            [rows.row("release_groups", 5, name="DWH"), rows.row("release_groups", 6, name=None)]
+        ),
         "/api/v1/builds": faults.reply([build]),
     }
     with faults.serve(answers) as server, warnings.catch_warnings():
@@ -334,5 +344,10 @@ def test_what_has_no_name_and_no_status_is_shown_by_its_id_and_said_so():
         model.project_id, model.status = 1, "any"
     assert model.trace == ""
     assert model.patterns == (("808", 808),)
-    assert model.releases == (("DWH · 21", 21),)
+    assert model.releases == (
+        ("6 · R1", 22),
+        ("DWH · 21", 21),
+        ("no release group · R1", 24),
+        ("release group 7 · R1", 23),
+    )
     assert model.options[0][0].split() == ["7", "no", "start", "no", "status", "1", "808"]

@@ -483,6 +483,13 @@ def test_confirm_finds_the_build():
     assert [r.query for r in server.requests] == [{"project_id": "402"}]
 
 
+def test_build_found_without_a_status_has_none():
+    recorder = Recorder()
+    recorder.rows = rows("builds", 1, status=None, description=f"[{WORD}]")
+    with faults.serve(recorder) as server, visiting(server.api) as client:
+        assert client.builds.confirm(WORD).status is None
+
+
 def test_confirm_keeps_its_warnings_to_the_result_where_that_is_wanted():
     recorder = Recorder()
     recorder.rows = rows("builds", 2, description=f"[{WORD}]")

@@ -19,9 +19,11 @@ __all__ = [
     "folder_options",
     "matching",
     "named",
+    "names_of",
     "pattern_options",
     "project_options",
     "release_groups",
+    "release_names",
 ]
 
 Option = tuple[str, Any]
@@ -60,16 +62,32 @@ def named(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(name=rows["name"].where(rows["name"].notna(), rows.index.astype("str")))
 
 
+def names_of(rows: pd.DataFrame) -> dict[Any, str]:
+    """What rows are called, by id."""
+    names: dict[Any, str] = named(rows)["name"].to_dict()
+    return names
+
+
 def release_groups(groups: pd.DataFrame, releases: pd.DataFrame, patterns: pd.DataFrame) -> tuple[Group, ...]:
     """The release groups that patterns of a project belong to."""
     made = []
-    groups, releases, patterns = named(groups), named(releases), named(patterns)
+    names, releases, patterns = names_of(groups), named(releases), named(patterns)
     for group, members in patterns.groupby("release_group_id"):
-        name = str(groups["name"].get(group, f"release group {group}"))
+        name = _group_name(names, group)
         own = releases[releases["group_id"] == group]
         closed = frozenset(own.loc[own["closed"].fillna(False).astype(bool), "name"])
         made.append(Group(name, tuple(sorted(members["name"])), _release_options(own), closed))
     return tuple(sorted(made, key=lambda group: group.name))
+
+
+def release_names(releases: pd.DataFrame, groups: pd.DataFrame) -> dict[Any, str]:
+    """Releases by id, each with its release group."""
+    names = names_of(groups)
+    return {row.Index: f"{_group_name(names, row.group_id)} · {row.name}" for row in rows_of(named(releases))}
+
+
+def _group_name(names: Mapping[int, str], id: Any) -> str:
+    return "no release group" if pd.isna(id) else names.get(id, f"release group {id}")
 
 
 def _release_options(releases: pd.DataFrame) -> tuple[Option, ...]:
@@ -141,7 +159,7 @@ def catalogue(
         each flag, ``folder_disabled``, ``marks`` (a sentence or ""), ``label`` and ``sought`` (lower case).
     """
     made = named(instances[["name", "pattern_id", "errors"]])
-    patterns_by_id, paths = named(patterns)["name"].to_dict(), folders["path"].dropna().to_dict()
+    patterns_by_id, paths = names_of(patterns), folders["path"].dropna().to_dict()
     made["pattern"] = _texts(patterns_by_id.get(i, str(i)) for i in instances["pattern_id"])
     made["folder"] = _texts(paths.get(i, "") for i in instances["instance_folder_id"])
     for flag in FLAGS:

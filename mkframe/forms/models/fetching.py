@@ -88,9 +88,9 @@ class FetchModel(Model):
         self.later("Loading the projects", self._load)
 
     def _load(self) -> None:
-        self._patterns = choices.named(self._kraft.patterns.find())
-        self._releases = choices.named(self._kraft.releases.find())
-        self._groups = self._kraft.release_groups.find()["name"].to_dict()
+        self._pattern_names = choices.names_of(self._kraft.patterns.find())
+        groups = self._kraft.release_groups.find()
+        self._release_names = choices.release_names(self._kraft.releases.find(), groups)
         self.projects = choices.project_options(self._kraft.projects.find())
 
     def refresh(self) -> None:
@@ -109,10 +109,8 @@ class FetchModel(Model):
             return
         builds = self._kraft.builds.find(project_id=id)
         self._builds = builds.sort_values(["build_start"], ascending=False, kind="stable")
-        self.patterns = _named_ids(builds["patterns"], self._patterns["name"].to_dict())
-        groups = self._releases["group_id"].map(self._groups).astype("str").fillna("?")
-        names = (groups + " · " + self._releases["name"]).to_dict()
-        self.releases = _named_ids(builds["releases"], names)
+        self.patterns = _named_ids(builds["patterns"], self._pattern_names)
+        self.releases = _named_ids(builds["releases"], self._release_names)
         self._on_filter(None)
 
     def _matching(self) -> pd.DataFrame | None:
@@ -133,9 +131,8 @@ class FetchModel(Model):
         if found is None:
             self.options, self.chosen, self.options_said = (), (), "Choose a project."
         else:
-            names = self._patterns["name"].to_dict()
             shown = found.head(MOST_BUILDS)
-            self.options = tuple((_label(row, names), int(row.Index)) for row in rows_of(shown))
+            self.options = tuple((_label(row, self._pattern_names), int(row.Index)) for row in rows_of(shown))
             there = {build for _, build in self.options}
             self.chosen = tuple(build for build in self.chosen if build in there)
             total = 0 if self._builds is None else len(self._builds)

@@ -8,7 +8,7 @@ import traitlets as t
 
 from mkframe.errors import MkframeError, NotStarted, Unconfirmed
 from mkframe.forms.models import preflight, turns
-from mkframe.forms.models.base import rows_of
+from mkframe.forms.models.base import rows_of, text
 from mkframe.forms.models.choosing import ChoosingModel
 from mkframe.forms.models.following import WatchModel
 from mkframe.forms.models.pocket import PocketModel
@@ -203,7 +203,7 @@ class StartModel(ChoosingModel):
 
 def _doubles_said(found: Any, started: Any) -> str:
     others = " and ".join(
-        f"{row.Index} ({row.status}, {_marker_said(row.description, started.marker)})"
+        f"{row.Index} ({text(row.status, 'no status')}, {_marker_said(row.description, started.marker)})"
         for row in rows_of(found)
     )
     return (
@@ -225,7 +225,7 @@ def _twin_said(row: Any) -> str:
     verb = (
         "is running"
         if row.status in RUNNING
-        else f"was begun since you opened the project, and is {row.status}"
+        else f"was begun since you opened the project, and is {text(row.status, 'without a status')}"
     )
     return (
         f"Build {row.Index} {verb}, with the same patterns and as many instances. "
