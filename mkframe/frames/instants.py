@@ -28,8 +28,9 @@ _ISO = re.compile(
 """Python reads more: any sign between day and time, so the zone of 2026-04-02-05:00 as its hour."""
 _USUAL = re.compile(r"(?P<local>0000-00-00[T ]00:00(?::00(?:\.0{1,6})?)?)(?P<zone>Z|[+-]00(?::?00)?)?")
 """Shapes that numpy reads up to the zone."""
-_UNFIT = re.compile(r"[.,]\d{6}0*[1-9]|[+-]\d\d:?(?:\d\d:?)?[6-9]\d")
-"""What is below microseconds, and a zone of sixty minutes, which Python reads as an hour."""
+_UNFIT = re.compile(r"[.,]\d{6}0*[1-9]|[+-]\d\d:?(?:\d\d:?)?[6-9]\d|[Tt ]24")
+"""What is below microseconds, a zone of sixty minutes, which Python reads as an hour, and the hour 24, which
+it reads as midnight from 3.14 on and refuses before."""
 _LATEST = np.datetime64("9999-12-31T23:59:59.999999")
 
 
