@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import json
 import os
 import sys
-import threading
+import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from mkframe import __version__
 from mkframe.errors import InputError, MkframeError
-from mkframe.landing import land
+from mkframe.landing import expanded, land
 from mkframe.schema import BASE_URL
 
 __all__ = ["main"]
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, or 1 where the command ended with one of mkframe's errors, which is printed.
     """
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what a console's code page lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         options.run(options)
     except MkframeError as error:
@@ -122,7 +125,7 @@ def _source(options: argparse.Namespace) -> str:
         return "demo"
     if options.file is None:
         return "server"
-    path = Path(options.file).expanduser()
+    path = expanded(options.file)
     if not path.is_file():
         raise InputError(f"There is no file {options.file!r}.", hint="Give a saved answer of GET /builds.")
     return str(path.resolve())
@@ -146,13 +149,19 @@ def _demo(options: argparse.Namespace) -> None:
     with Server(options.builds, port=options.port, seed=options.seed) as server:
         print(  # noqa: T201
             f"An embedded MetaKraftwerk with {options.builds:,} builds listens. To use it elsewhere:\n\n"
-            f"export MKFRAME_URL={server.url}\n"
-            f"export MKFRAME_EMAIL={server.email}\n"
-            f"export MKFRAME_PASSWORD={server.password}\n\n"
+            f"{_assignment('MKFRAME_URL', server.url)}\n"
+            f"{_assignment('MKFRAME_EMAIL', server.email)}\n"
+            f"{_assignment('MKFRAME_PASSWORD', server.password)}\n\n"
             "Ctrl-C ends it.",
             flush=True,
         )
-        threading.Event().wait()
+        while True:
+            time.sleep(3600)  # unlike a wait without end, Ctrl-C ends it on Windows too
+
+
+def _assignment(name: str, value: str) -> str:
+    """Write how a shell of this system sets a variable."""
+    return f'$env:{name} = "{value}"' if sys.platform == "win32" else f"export {name}={value}"
 
 
 def _openapi(options: argparse.Namespace) -> None:
@@ -162,7 +171,7 @@ def _openapi(options: argparse.Namespace) -> None:
     if options.output is None:
         _print(text)
         return
-    path = Path(options.output).expanduser()
+    path = expanded(options.output)
     land(path, lambda file: file.write_text(text, encoding="ascii"), "Does its folder exist?")
     print(f"{path} is written ({len(text) // 1024} kB).")  # noqa: T201
 
@@ -171,7 +180,9 @@ def _print(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EINVAL):  # the second is Windows' word for a closed pipe
+            raise
         # whoever reads has enough; Python would complain once more when it closes its output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -18,7 +18,7 @@ import msgspec
 import pandas as pd
 
 from mkframe.errors import InputError, warn
-from mkframe.landing import land
+from mkframe.landing import expanded, land
 from mkframe.spelling import visible
 from mkframe.zones import check_zone
 
@@ -82,7 +82,7 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
     name,patterns
     NIGHTLY,"[808, 809]"
     """
-    target, is_csv = Path(path).expanduser(), str(path).lower().endswith(".csv")
+    target, is_csv = expanded(path), str(path).lower().endswith(".csv")
     _check(frame, target, tz)
     cells = _Cells(is_csv)
     columns = [
@@ -105,7 +105,7 @@ def _check(frame: pd.DataFrame, target: Path, tz: str) -> None:
     if is_xlsx and importlib.util.find_spec("openpyxl") is None:
         raise InputError(
             "A workbook needs openpyxl.",
-            hint="Install it with: pip install 'mkframe[excel]', or write a .csv.",
+            hint='Install it with: pip install "mkframe[excel]", or write a .csv.',
         )
     if is_xlsx and len(frame) > _MOST_ROWS:
         raise InputError(

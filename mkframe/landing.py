@@ -13,9 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+import tenacity
+
 from mkframe.errors import InputError
 
-__all__ = ["Partial", "digest", "land", "remove_leftovers"]
+__all__ = ["Partial", "digest", "expanded", "land", "remove_leftovers", "rename"]
 
 _NAME = re.compile(r"\.mkframe-[0-9a-f]{16}\.part")
 
@@ -58,8 +60,8 @@ class Partial:
     ) -> None:
         with contextlib.suppress(OSError):  # closing writes what is left, and a full disk fails again
             self._file.close()
-        with contextlib.suppress(FileNotFoundError):
-            self.path.unlink()
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # held: a leftover, removed later
+            _remove(self.path)
 
     @property
     def sha256(self) -> str:
@@ -91,7 +93,7 @@ class Partial:
         if sys.platform == "win32":
             self._file.close()  # an open file cannot be moved there; elsewhere it stays locked until moved
         if overwrite:
-            self.path.replace(target)
+            rename(self.path, target)
         else:
             _move_to_free_name(self.path, target)
 
@@ -131,6 +133,51 @@ def land(target: Path, write: Callable[[Path], object], hint: str) -> Path:
     return target
 
 
+def _is_held(error: BaseException) -> bool:
+    """Whether Windows says that another program has the file open: scanners look at what is new."""
+    return getattr(error, "winerror", None) in (5, 32)
+
+
+_patiently = tenacity.retry(
+    retry=tenacity.retry_if_exception(_is_held),
+    wait=tenacity.wait_fixed(0.05),
+    stop=tenacity.stop_after_delay(2),
+    reraise=True,
+)
+
+
+@_patiently
+def rename(path: Path, target: Path) -> None:
+    """Give a file or folder another name, in place of a file that has it."""
+    path.replace(target)
+
+
+@_patiently
+def _remove(path: Path) -> None:
+    path.unlink()
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Take a path as people write it, with ``~`` for their home folder.
+
+    Raises
+    ------
+    InputError
+        If nobody has the home folder that is meant.
+
+    Examples
+    --------
+    >>> expanded("artifacts").as_posix(), expanded("~/artifacts") == Path.home() / "artifacts"
+    ('artifacts', True)
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            f"Whose home folder {os.fspath(path)!r} means is not known.", hint="Write the folder out in full."
+        ) from error
+
+
 def digest(path: Path) -> str:
     """Compute the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
@@ -155,7 +202,7 @@ def _create(folder: Path) -> tuple[Path, IO[bytes]]:
         file = path.open("xb")
         try:
             _lock(file)
-            if _is_still(path, file):
+            if path.exists():
                 return path, file
         except BaseException:
             file.close()
@@ -175,13 +222,6 @@ def _lock(file: IO[bytes]) -> bool:
     except OSError:
         return False
     return True
-
-
-def _is_still(path: Path, file: IO[bytes]) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False
 
 
 def _remove_if_dead(path: Path) -> bool:
@@ -207,4 +247,4 @@ def _move_to_free_name(path: Path, target: Path) -> None:
         # a stranger who takes the name between these two lines loses it.
         if os.path.lexists(target):
             raise FileExistsError(str(target)) from None
-        path.rename(target)
+        rename(path, target)

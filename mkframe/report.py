@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkframe import errors
 from mkframe.errors import InputError, MkframeError, ReportError
-from mkframe.landing import land
+from mkframe.landing import expanded, land
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -27,7 +27,7 @@ __all__ = ["notebook_path", "write"]
 
 _NEEDED = ("ipykernel", "nbclient", "nbconvert")
 _CELL_TIMEOUT = 1800
-_WARNING = re.compile(r"^\S+:\d+: \w*Warning: (.+)$", re.M)
+_WARNING = re.compile(r"^.+?:\d+: \w*Warning: (.+)$", re.M)
 
 
 def write(
@@ -68,9 +68,9 @@ def write(
     lacking = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if lacking:
         raise InputError(
-            f"A report needs {', '.join(lacking)}.", hint="Install them with: pip install 'mkframe[report]'"
+            f"A report needs {', '.join(lacking)}.", hint='Install them with: pip install "mkframe[report]"'
         )
-    target = _writable(Path(out).expanduser().resolve())
+    target = _writable(expanded(out).resolve())
     ran = _run(_with(_read(notebook), parameters), progress)
     notes = _taken_notes(ran)
     return _land(target, _page(_body(ran) + _listed(notes), title))

@@ -241,5 +241,5 @@ def test_what_cannot_be_exported_is_told(frame, name, how, sentence, tmp_path):
 def test_without_openpyxl_it_says_what_to_install(builds, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install 'mkframe\[excel\]'"):
+    with pytest.raises(InputError, match=r'pip install "mkframe\[excel\]"'):
         mk.export(builds, tmp_path / "a.xlsx")

@@ -1,13 +1,15 @@
 """A file has its final name only when it is complete."""
 
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from mkframe.landing import Partial, digest, remove_leftovers
+from mkframe.errors import InputError
+from mkframe.landing import Partial, digest, expanded, remove_leftovers
 from tests.artifacts.factory import tree
 
 
@@ -137,3 +139,43 @@ def test_link_that_looks_like_a_leftover_is_left_alone(tmp_path):
     (tmp_path / "mine").write_bytes(b"")
     (tmp_path / ".mkframe-0123456789abcdef.part").symlink_to(tmp_path / "mine")
     assert remove_leftovers(tmp_path) == []
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """A scanner that has each new file open for the first few tries, as on Windows."""
+    tries = []
+
+    def busy(name, work, times):
+        def refused(*paths):
+            tries.append(name)
+            if tries.count(name) <= times:
+                error = PermissionError(errno.EACCES, "The process cannot access the file")
+                error.winerror = 32
+                raise error
+            return work(*paths)
+
+        monkeypatch.setattr(os, name, refused)
+
+    return busy
+
+
+def test_file_that_a_scanner_holds_lands_a_little_later(tmp_path, held):
+    held("replace", os.replace, 2)
+    with Partial(tmp_path) as partial:
+        partial.write(b"whole")
+        partial.move(tmp_path / "a.zip", overwrite=True)
+    assert tree(tmp_path) == {"a.zip": b"whole"}
+
+
+def test_file_has_landed_although_a_scanner_holds_its_first_name(tmp_path, held):
+    held("unlink", os.unlink, 1000)
+    with Partial(tmp_path) as partial:
+        partial.write(b"whole")
+        partial.move(tmp_path / "a.zip")
+    assert (tmp_path / "a.zip").read_bytes() == b"whole"
+
+
+def test_the_home_of_nobody_is_told():
+    with pytest.raises(InputError, match="'~no-such-user/a' means is not known"):
+        expanded("~no-such-user/a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -234,6 +235,14 @@ def test_the_command_writes_a_file_for_another_server(tmp_path, capsys):
     assert main(["openapi", "--output", str(path), "--url", "http://127.0.0.1:8080/api/v1"]) == 0
     assert json.loads(path.read_text()) == openapi.document("http://127.0.0.1:8080/api/v1")
     assert str(path) in capsys.readouterr().out
+
+
+def test_a_console_without_the_letters_of_a_name_is_no_error(tmp_path):
+    command = [sys.executable, "-m", "mkframe", "openapi", "--output", str(tmp_path / "ż.json")]
+    said = subprocess.run(
+        command, capture_output=True, check=True, env=os.environ | {"PYTHONIOENCODING": "cp1252"}
+    )
+    assert b"\\u017c.json is written" in said.stdout
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path, capsys):

@@ -80,6 +80,12 @@ def test_warning_is_a_note_at_the_end_and_not_a_path(tmp_path):
     assert ".py" not in page
 
 
+def test_path_with_a_space_is_in_no_note(monkeypatch, tmp_path):
+    (tmp_path / "Anna Maria").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "Anna Maria"))
+    test_warning_is_a_note_at_the_end_and_not_a_path(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def odd_page(tmp_path_factory):
     """A history of ten millennia, with words that are longer and stranger than any."""

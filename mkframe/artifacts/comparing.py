@@ -14,7 +14,9 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from mkframe.errors import InputError
+from mkframe.landing import expanded
 
+from .names import DESKTOP_FILES
 from .opening import as_text, members, read
 from .tables import table
 from .texts import looked_at
@@ -200,7 +202,7 @@ def _by_itself(name: str, path: Path) -> _Member:
 
 
 def _is_one_file(given: Delivered) -> bool:
-    return isinstance(given, str | os.PathLike) and Path(given).is_file()
+    return isinstance(given, str | os.PathLike) and expanded(given).is_file()
 
 
 def _has_archives(given: Delivered) -> bool:
@@ -210,12 +212,16 @@ def _has_archives(given: Delivered) -> bool:
 def _files(given: Delivered) -> dict[str, Path]:
     """Files by the name that counts: relative to the folder, or their own."""
     if not isinstance(given, str | os.PathLike):
-        return {Path(p).name: _existing(Path(p)) for p in given}
-    path = _existing(Path(given))
+        return {Path(p).name: _existing(expanded(p)) for p in given}
+    path = _existing(expanded(given))
     if path.is_file():
         return {path.name: path}
-    inside = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".mkframe"))
+    inside = sorted(p for p in path.rglob("*") if p.is_file() and not _is_ours_or_desktop(p.name))
     return {p.relative_to(path).as_posix(): p for p in inside}
+
+
+def _is_ours_or_desktop(name: str) -> bool:
+    return name.startswith(".mkframe") or name in DESKTOP_FILES
 
 
 def _existing(path: Path) -> Path:

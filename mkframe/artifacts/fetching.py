@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from mkframe.errors import InputError
-from mkframe.landing import remove_leftovers
+from mkframe.landing import expanded, remove_leftovers
 from mkframe.transport import Transport
 
 from .crew import in_parallel
@@ -124,8 +124,9 @@ def _places(
 ) -> dict[int | None, Place]:
     """Where the files of each build go; without `by_build` all go to one place."""
     builds = dict.fromkeys(file.build_id for file in files)
-    folders = {build: Path(to) / f"build-{build}" if by_build else Path(to) for build in builds}
-    _folder(Path(to))
+    base = expanded(to)
+    folders = {build: base / f"build-{build}" if by_build else base for build in builds}
+    _folder(base)
     made: dict[Path, Place] = {}
     for folder in dict.fromkeys(folders.values()):
         _folder(folder)
@@ -180,7 +181,8 @@ def _plain(file: File) -> File:
 def _folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name that no system could have is a ValueError
+        reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"The folder {str(folder)!r} cannot be made: {error.strerror}.", hint="Give another as to=."
+            f"The folder {str(folder)!r} cannot be made: {reason}.", hint="Give another as to=."
         ) from error

@@ -7,8 +7,10 @@ import email.utils
 import re
 import unicodedata
 
-__all__ = ["flaw", "folded", "from_header", "numbered", "safe_name"]
+__all__ = ["DESKTOP_FILES", "flaw", "folded", "from_header", "numbered", "safe_name"]
 
+DESKTOP_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+"""What macOS and Windows put into folders that somebody has looked at; nobody delivers it."""
 _LONGEST = 255
 _ROOM = 15
 """Bytes left free for a counter such as `` (2)``."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import secrets
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +15,9 @@ from typing import Any
 import pandas as pd
 
 from mkframe.errors import ArtifactError, InputError
-from mkframe.landing import digest
+from mkframe.landing import digest, expanded, rename
 
+from .names import DESKTOP_FILES
 from .tables import table
 from .texts import decoded, looked_at
 from .zips import Limits, check_extractable, chunks, open_zip
@@ -184,11 +185,11 @@ def extract(
     ...     extract(path, Path(folder) / "CORE")["name"].tolist()
     ['ddl/airplane.sql']
     """
-    folder = Path(to)
+    path, folder = expanded(path), expanded(to)
     with _checked(path, Limits(max_bytes, max_ratio, max_members)) as (archive, entries):
-        check_extractable(Path(path), archive.infolist())
+        check_extractable(path, archive.infolist())
         if _is_free(folder):
-            with _whole(Path(path), folder), _beside(folder) as beside:
+            with _whole(path, folder), _beside(folder) as beside:
                 for entry in archive.infolist():
                     if entry.is_dir():
                         (beside / entry.filename).mkdir(parents=True, exist_ok=True)
@@ -219,7 +220,7 @@ def _checked(
 ) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
     """Open an archive within limits, with the entries that are files."""
     with open_zip(path) as archive:
-        limits.check(Path(path), archive.infolist())
+        limits.check(expanded(path), archive.infolist())
         yield archive, [entry for entry in archive.infolist() if not entry.is_dir()]
 
 
@@ -243,7 +244,7 @@ def _row(entry: zipfile.ZipInfo, sha256: str, kind: str, **more: Any) -> dict[st
 def _is_free(folder: Path) -> bool:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{str(folder)!r} is a file.", hint="Give a folder as to=.")
-    return not folder.exists() or not any(folder.iterdir())
+    return not folder.exists() or all(p.name in DESKTOP_FILES for p in folder.iterdir())
 
 
 @contextlib.contextmanager
@@ -261,9 +262,10 @@ def _whole(path: Path, folder: Path) -> Iterator[None]:
 def _beside(folder: Path) -> Iterator[Path]:
     """A folder inside a hidden neighbour; what is left in the end is removed."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    hidden = Path(tempfile.mkdtemp(prefix=".mkframe-", suffix=".part", dir=folder.parent))
+    hidden = folder.parent / f".mkframe-{secrets.token_hex(8)}.part"
+    hidden.mkdir()  # with ordinary permissions, unlike tempfile's, which Windows hands down to what is moved
     try:
-        inner = hidden / "unpacked"  # with ordinary permissions, unlike mkdtemp's own
+        inner = hidden / "unpacked"
         inner.mkdir()
         yield inner
     finally:
@@ -287,8 +289,11 @@ def _copied(content: Iterator[bytes], write: Callable[[bytes], object]) -> Itera
 def _moved(beside: Path, folder: Path) -> None:
     """Give the complete folder its name, in one step."""
     if folder.exists():
+        for path in folder.iterdir():
+            if path.name in DESKTOP_FILES:
+                path.unlink()
         folder.rmdir()  # empty, or it fails
-    beside.rename(folder)
+    rename(beside, folder)
 
 
 def _there(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> dict[str, Any]:
@@ -302,7 +307,7 @@ def _there(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> di
 
 def _refuse_others(folder: Path, expected: set[str]) -> None:
     for path in sorted(folder.rglob("*")):
-        if not path.is_dir() and str(path) not in expected:
+        if not path.is_dir() and str(path) not in expected and path.name not in DESKTOP_FILES:
             raise _occupied(folder, f"it holds {path.name!r}, which is not in the archive")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from mkframe.errors import ArtifactError, InputError
+from mkframe.landing import expanded
 from mkframe.spelling import one_line
 
 from .names import flaw, folded
@@ -106,9 +107,10 @@ def open_zip(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     ArtifactError
         If it is not a ZIP archive, or its directory is damaged.
     """
-    if not Path(path).is_file():
+    path = expanded(path)
+    if not path.is_file():
         raise InputError(f"There is no file {str(path)!r}.", hint="Give the path of a ZIP archive.")
-    with Path(path).open("rb") as file:
+    with path.open("rb") as file:
         try:
             archive = _opened(file)
         except zipfile.BadZipFile as error:

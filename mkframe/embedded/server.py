@@ -130,7 +130,9 @@ class Server:
         # asyncio switches Nagle's delay of 40 ms off only where the protocol is named
         sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # On Windows the usual option would let another program listen on the same port.
+            alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+            sock.setsockopt(socket.SOL_SOCKET, alone, 1)
             sock.bind((self._host, self._port))
         except OSError:
             sock.close()
@@ -193,6 +195,6 @@ def _load() -> tuple[Any, Any]:
         from . import app, thread  # noqa: F401
     except ImportError as err:
         raise ImportError(
-            f"The embedded server needs {err.name}, which is not installed. Try: pip install 'mkframe[demo]'"
+            f'The embedded server needs {err.name}, which is not installed. Try: pip install "mkframe[demo]"'
         ) from err
     return Server._make_app, thread.make_server

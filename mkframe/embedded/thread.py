@@ -68,9 +68,13 @@ class _Config(uvicorn.Config):
 
 
 def make_server(app: Any) -> uvicorn.Server:
-    """Make a server that runs in a thread of its own."""
+    """Make a server that runs in a thread of its own.
+
+    The loop is named since Windows has another one, which keeps Nagle's delay of 40 ms and ends to listen
+    when a client gives up at a bad moment.
+    """
     config = _Config(
-        app, http=_Protocol, ws="none", loop="asyncio", lifespan="off", server_header=False,
+        app, http=_Protocol, ws="none", loop="asyncio:SelectorEventLoop", lifespan="off", server_header=False,
         timeout_keep_alive=_PATIENCE, timeout_graceful_shutdown=1,
     )  # fmt: skip
     return uvicorn.Server(config)

@@ -18,6 +18,8 @@ from mkframe.settings import Secret, Settings, fits_a_header
 
 __all__ = ["Bearer", "Credentials", "expiry_of", "token_of"]
 
+_NO_TIME = (ValueError, KeyError, TypeError, IndexError, OverflowError, OSError, RecursionError)
+
 
 class Bearer(AuthBase):
     """Adds the token, and only where it may go. As an auth object no ~/.netrc replaces it."""
@@ -72,7 +74,7 @@ def expiry_of(token: Secret) -> dt.datetime | None:
     '2026-04-02T10:14:40+00:00'
     >>> expiry_of(Secret("not a token"))
     """
-    with contextlib.suppress(ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError):
+    with contextlib.suppress(*_NO_TIME):  # OSError comes from times that the system does not know
         claims = token.reveal().split(".")[1]
         said = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
         return dt.datetime.fromtimestamp(said["exp"], dt.UTC)

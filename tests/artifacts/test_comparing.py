@@ -38,6 +38,13 @@ def test_every_change_has_a_row(both):
     ]
 
 
+def test_what_a_desktop_puts_into_folders_is_no_change(both, tmp_path):
+    for path, side in zip(both, ("one", "two"), strict=True):
+        extract(path, tmp_path / side)
+    (tmp_path / "two" / "ddl" / ".DS_Store").write_bytes(b"looked at")
+    assert diff(tmp_path / "one", tmp_path / "two")["name"].tolist() == diff(*both)["name"].tolist()
+
+
 def test_changed_text_has_a_unified_diff(both):
     assert diff(*both).loc[0, "diff"] == PATCH
 

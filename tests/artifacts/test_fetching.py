@@ -102,6 +102,12 @@ def test_folder_is_made(tmp_path):
     assert (tmp_path / "new" / "folder" / "a.zip").read_bytes() == WHOLE
 
 
+def test_home_is_meant_by_its_sign(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    get(every, "~/folder")
+    assert (tmp_path / "folder" / "a.zip").read_bytes() == WHOLE
+
+
 def test_name_comes_from_the_header_where_none_is_given(tmp_path):
     get(every, tmp_path, [File(1)])
     assert visible_files(tmp_path) == {"1.zip": WHOLE}

@@ -241,6 +241,26 @@ def test_empty_folder_may_be_extracted_to(plain, tmp_path):
     assert len(extract(plain, tmp_path / "to")) == 3
 
 
+def test_what_a_desktop_puts_into_folders_does_not_hinder(plain, tmp_path):
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / ".DS_Store").write_bytes(b"looked at")
+    first = extract(plain, tmp_path / "to")
+    (tmp_path / "to" / "ddl" / "Thumbs.db").write_bytes(b"looked at")
+    assert extract(plain, tmp_path / "to").equals(first)
+
+
+def test_extracted_folders_have_the_permissions_of_any_new_one(plain, tmp_path):
+    (tmp_path / "other").mkdir()
+    extract(plain, tmp_path / "to")
+    assert (tmp_path / "to").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_home_is_meant_by_its_sign(plain, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    extract("~/plain.zip", "~/to")
+    assert (tmp_path / "to" / "mapping.xml").is_file()
+
+
 def test_extracting_again_changes_nothing(plain, tmp_path):
     first = extract(plain, tmp_path / "to")
     before = (tmp_path / "to" / "mapping.xml").stat()

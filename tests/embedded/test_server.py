@@ -193,6 +193,6 @@ def test_a_missing_library_is_named_with_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "mkframe.embedded.thread", raising=False)
     monkeypatch.delattr(sys.modules["mkframe.embedded"], "thread", raising=False)
-    with pytest.raises(ImportError, match=r"uvicorn.*pip install 'mkframe\[demo\]'"):
+    with pytest.raises(ImportError, match=r'uvicorn.*pip install "mkframe\[demo\]"'):
         Server(builds=5).start()
     assert module.Server is Server

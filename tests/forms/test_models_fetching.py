@@ -1,5 +1,6 @@
 import contextlib
 import warnings
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,7 +9,7 @@ from mkframe.artifacts import diff
 from mkframe.errors import SchemaWarning
 from mkframe.forms.models import FetchModel
 from mkframe.forms.models.fetching import HEADER
-from mkframe.forms.models.pocket import PocketModel
+from mkframe.forms.models.pocket import PocketModel, free_space
 from mkframe.schema import RESOURCES
 from tests import faults, rows
 from tests.forms.conftest import PROJECT, client_of, impatient, patient
@@ -119,6 +120,22 @@ def test_an_unfit_folder_is_told(model, tmp_path):
     model.submit()
     assert "cannot be made" in model.pocket.trouble
     assert model.pocket.state == "fetched"
+
+
+@pytest.mark.parametrize("folder", ["~no-such-user/artifacts", "/proc/artifacts", "a\0b"])
+def test_after_a_folder_that_cannot_be_another_may_be_tried(model, tmp_path, folder):
+    model.pocket.folder = folder
+    model.chosen = (model.options[0][1],)
+    model.submit()
+    assert model.pocket.trouble
+    assert model.pocket.trace == ""
+    model.pocket.folder = str(tmp_path)
+    assert model.submit()
+
+
+def test_a_drive_that_is_not_there_is_told(monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    assert free_space("/artifacts") == "/artifacts cannot be reached."
 
 
 def test_no_folder_blocks(model):

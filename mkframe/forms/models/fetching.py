@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -207,8 +206,7 @@ class FetchModel(Model):
         return (pd.concat(parts) if parts else None), sorted({int(b) for p in parts for b in p["build_id"]})
 
     def _paths(self, rows: pd.DataFrame, folder: str) -> list[str]:
-        to = Path(folder).expanduser()
-        fetched = self._kraft.downloads.fetch(rows, to=to, by_build=True, progress=False)
+        fetched = self._kraft.downloads.fetch(rows, to=folder, by_build=True, progress=False)
         if fetched["path"].isna().any():
             raise InputError(str(fetched["error"].dropna().iloc[0]))
         paths: list[str] = fetched["path"].tolist()

@@ -6,7 +6,6 @@ import shutil
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,6 +13,7 @@ import traitlets as t
 
 from mkframe.errors import InputError
 from mkframe.forms.models.base import Model
+from mkframe.landing import expanded
 
 __all__ = ["PocketFile", "PocketModel", "free_space", "size_text"]
 
@@ -99,12 +99,12 @@ class PocketModel(Model):
             if self._stop.is_set():
                 self.said = "Stopped before anything was fetched."
                 return
-            rows, to = pd.concat(lists), Path(folder).expanduser()
-            self.result = self._kraft.downloads.fetch(rows, to=to, by_build=True, progress=self._show)
+            rows = pd.concat(lists)
+            self.result = self._kraft.downloads.fetch(rows, to=folder, by_build=True, progress=self._show)
             self.said = _outcome(self.result["status"], folder, stopped=self._stop.is_set())
         finally:
-            self.space = free_space(folder)
             self.state = "fetched"
+            self.space = free_space(folder)
 
     def _show(self, now: Any) -> None:
         """Take what a fetch tells of its progress; the only place where it can be stopped."""
@@ -133,7 +133,7 @@ def _outcome(status: pd.Series[str], folder: str, *, stopped: bool) -> str:
     if not len(status):
         return "There are no artifacts to fetch."
     good = int(status.isin(_GOOD).sum())
-    said = f"{good} of {_files(len(status))} in {Path(folder).expanduser().absolute()}."
+    said = f"{good} of {_files(len(status))} in {expanded(folder).absolute()}."
     if good == len(status):
         return said
     return f"{'Stopped: ' * stopped}{said} Fetch again to try the others once more."
@@ -149,13 +149,17 @@ def free_space(folder: str) -> str:
     """
     if not folder.strip():
         return "Write a folder."
-    path = Path(folder).expanduser().absolute()
-    there = next(p for p in (path, *path.parents) if p.exists())
-    new = "" if there == path else "; the folder will be made"
     try:
+        path = expanded(folder).absolute()
+        there = next((p for p in (path, *path.parents) if p.exists()), None)
+        if there is None:
+            return f"{path} cannot be reached."
+        new = "" if there == path else "; the folder will be made"
         return f"{path} ({size_text(shutil.disk_usage(there).free)} free{new})"
     except OSError as error:
-        return f"{path} cannot be looked at: {error.strerror}."
+        return f"{folder} cannot be looked at: {error.strerror}."
+    except InputError as error:
+        return str(error)
 
 
 def size_text(size: float) -> str:
