@@ -19,6 +19,7 @@ import pandas as pd
 
 from mkframe import artifacts, frames, inputs, markers, queries, runs, settings
 from mkframe.errors import InputError
+from mkframe.frames.children import listed
 from mkframe.schema import RESOURCES
 from mkframe.transport import Transport
 
@@ -452,7 +453,7 @@ class Builds(_Gettable):
         ...     kraft.builds.wait(5139, progress=False)["status"]
         'FINISHED'
         """
-        single = isinstance(id, (runs.BuildStart, pd.Series, str)) or not isinstance(id, Iterable)
+        single = isinstance(id, (runs.BuildStart, str)) or inputs.is_row(id) or not isinstance(id, Iterable)
         given: Any = [id] if single else id.index if isinstance(id, pd.DataFrame) else id
         numbers = [inputs.identifier("id", _id_of(one)) for one in given]
         options = {"timeout": timeout, "raise_on_failure": raise_on_failure, "progress": progress}
@@ -547,7 +548,7 @@ class Downloads(Accessor):
                 artifacts.File(int(i), None if pd.isna(b) else int(b), n if isinstance(n, str) else None)
                 for i, b, n in rows
             ]
-        single = isinstance(files, (pd.Series, str)) or not isinstance(files, Iterable)
+        single = isinstance(files, str) or inputs.is_row(files) or not isinstance(files, Iterable)
         return [
             artifacts.File(inputs.identifier("a download id", _id_of(one)))
             for one in ([files] if single else files)
@@ -890,11 +891,11 @@ def _id_of(thing: Any) -> Any:
     """The id that a person means: by itself, of a build that was started, or of a row of a frame."""
     if isinstance(thing, runs.BuildStart):
         return thing.id
-    return thing.name if isinstance(thing, pd.Series) else thing
+    return thing.name if inputs.is_row(thing) else thing
 
 
 def _named(lists: pd.Series[Any], names: pd.Series[str]) -> pd.Series[Any]:
     """Lists of ids as lists of names."""
     known = names.to_dict()
-    named = [[known.get(i, str(i)) for i in ids] if ids else [] for ids in lists]
+    named = [[known.get(i, str(i)) for i in listed(str(lists.name), ids)] for ids in lists]
     return pd.Series(named, index=lists.index, dtype=object)

@@ -42,6 +42,6 @@ def demo(builds: int = 2000, **options: Any) -> Client:
     server = Server(builds, **options)
     server.start()
     client = connect(server.url, email=server.email, password=server.password)
-    stop = weakref.finalize(client, server.close)
+    stop = weakref.finalize(client._transport, server.close)  # which outlives a client whose accessor is kept
     client._on_close = stop
     return client

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 
 from mkframe.errors import InputError, warn
@@ -191,6 +192,8 @@ class _Cells:
 
 def _as_json(value: Any) -> Any:
     """What JSON does not know: the downloads inside a build, and whatever else a frame may hold."""
+    if isinstance(value, np.ndarray | np.generic):  # Parquet gives arrays back
+        return value.tolist()
     if isinstance(value, Iterable):
         return list(value)
     return msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else str(value)

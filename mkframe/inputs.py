@@ -9,11 +9,13 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import pandas as pd
+
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, Exclusive
 from mkframe.spelling import shown
 
-__all__ = ["check_exclusive", "identifier", "project", "query", "releases", "text", "truth"]
+__all__ = ["check_exclusive", "identifier", "is_row", "project", "query", "releases", "text", "truth"]
 
 
 def query(resource: str, given: Mapping[str, Any]) -> dict[str, str]:
@@ -99,6 +101,17 @@ def identifier(name: str, value: Any) -> int:
             hint="Give the id; find(...) lists the ids beside the names.",
         )
     return operator.index(value)
+
+
+def is_row(thing: Any) -> bool:
+    """Whether a thing is a row of a frame, whose labels are words, and not a column of ids.
+
+    Examples
+    --------
+    >>> is_row(pd.Series({"name": "a.zip"}, name=5442)), is_row(pd.Series([5442, 5443]))
+    (True, False)
+    """
+    return isinstance(thing, pd.Series) and any(isinstance(label, str) for label in thing.index)
 
 
 def releases(name: str, value: Any) -> dict[str, str]:

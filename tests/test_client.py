@@ -5,12 +5,16 @@ import contextlib
 import datetime as dt
 import inspect
 import json
+import os
 import pickle
 import queue
+import subprocess
+import sys
 import time
 import traceback
 import warnings
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -624,3 +628,46 @@ def test_wait_takes_what_start_and_find_give(kraft):
 def test_fetch_takes_one_row_of_downloads(kraft, tmp_path):
     row = kraft.downloads.find(build_id=5139).iloc[0]
     assert kraft.downloads.fetch(row, to=tmp_path, progress=False)["status"].tolist() == ["fetched"]
+
+
+def test_ids_may_be_given_as_a_column(kraft, tmp_path):
+    files = kraft.downloads.find(build_id=5139)
+    fetched = kraft.downloads.fetch(pd.Series(files.index), to=tmp_path, progress=False)
+    assert fetched.index.tolist() == files.index.tolist()
+    assert kraft.builds.wait(files["build_id"], progress=False).index.tolist() == [5139]
+
+
+def test_names_of_cells_that_came_back_from_parquet_or_a_merge(kraft):
+    builds = kraft.builds.find().head(3)
+    arrays = builds.assign(patterns=[np.array(ids) for ids in builds["patterns"]])
+    assert kraft.names(arrays)["pattern_names"].tolist() == kraft.names(builds)["pattern_names"].tolist()
+    assert kraft.names(builds.assign(patterns=np.nan))["pattern_names"].tolist() == [[], [], []]
+
+
+FORKS = """
+import os, sys
+import mkframe as mk
+kraft = mk.connect(sys.argv[1], token="a-token")
+ids = [*range(1, 41)]
+kraft.builds.get(1)
+children = []
+for k in range(4):
+    child = os.fork()
+    if not child:
+        wrong = [i for i in ids[k::4] if kraft.builds.get(i).name != i]
+        os._exit(len(wrong))
+    children.append(child)
+print([os.waitpid(child, 0)[1] for child in children])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="There are no forks on this system.")
+def test_a_forked_process_reads_no_answers_of_others():
+    def answer(request):
+        return faults.reply(rows("builds", 1, id=int(request.path.rpartition("/")[2]))[0])
+
+    with faults.serve(answer) as server:
+        told = subprocess.run(
+            [sys.executable, "-c", FORKS, server.api], capture_output=True, text=True, timeout=60
+        )
+    assert told.stdout == "[0, 0, 0, 0]\n", told.stderr

@@ -39,6 +39,12 @@ def test_a_forgotten_client_takes_its_server_along():
     assert not lasting(before)
 
 
+def test_accessor_keeps_its_server_alive():
+    builds = mk.demo(builds=12).builds
+    gc.collect()
+    assert len(builds.find()) == 12
+
+
 def test_two_demos_live_side_by_side():
     with mk.demo(builds=12) as one, mk.demo(builds=13) as two:
         assert (len(one.builds.find()), len(two.builds.find())) == (12, 13)

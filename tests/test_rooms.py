@@ -83,7 +83,7 @@ MINDS = [path for path in MODULES if path.parent == HOUSE / "forms" / "models"]
 
 @pytest.mark.parametrize("path", MINDS, ids=lambda p: p.name)
 def test_the_mind_of_a_form_has_no_face(path):
-    assert set(imported_rooms(path)) <= {"errors", "schema", "markers", "metrics", "forms"}
+    assert set(imported_rooms(path)) <= {"errors", "schema", "landing", "markers", "metrics", "forms"}
     assert "ipywidgets" not in path.read_text()
 
 

@@ -56,7 +56,12 @@ class Ahead:
             self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="mkframe-read")
         rows[:0] = arrays.OPENING
         rows += arrays.CLOSING
-        self.waiting.append((shape, rows, self._pool.submit(arrays.read, rows, arrays.kind_of(shape))))
+        kind = arrays.kind_of(shape)
+        try:
+            future = self._pool.submit(arrays.read, rows, kind)
+        except RuntimeError:  # Python ends, and starts no thread any more
+            future = _read_here(rows, kind)
+        self.waiting.append((shape, rows, future))
 
     def take(self, shape: Shape) -> list[Piece] | bytearray:
         """Columns of the oldest piece, or the piece itself where the other roads must read it."""
@@ -76,6 +81,15 @@ class Ahead:
         """End the threads."""
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
+
+
+def _read_here(rows: bytearray, kind: Any) -> Future[Any]:
+    future: Future[Any] = Future()
+    try:
+        future.set_result(arrays.read(rows, kind))
+    except Exception as error:
+        future.set_exception(error)
+    return future
 
 
 def _array(text: bytearray) -> bytearray:

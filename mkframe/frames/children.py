@@ -163,7 +163,7 @@ def _no_downloads() -> Table:
 def _bridge(builds: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
     cells: Any = _column(builds, column).to_numpy(dtype=object)
     if not set(map(type, cells)) <= {list}:
-        cells = [_list(column, cell) for cell in cells]
+        cells = [listed(column, cell) for cell in cells]
     counts = np.fromiter(map(len, cells), dtype=np.int64, count=len(cells))
     items = np.array(list(itertools.chain.from_iterable(cells)) or np.empty(0, dtype=np.int64))
     if items.dtype != np.int64:
@@ -171,7 +171,7 @@ def _bridge(builds: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
     return pd.DataFrame({"build_id": np.repeat(_ids(builds), counts), name: items})
 
 
-def _list(column: str, cell: Any) -> Any:
+def listed(column: str, cell: Any) -> Any:
     if isinstance(cell, list | tuple | np.ndarray):  # Parquet gives arrays back
         return cell
     if pd.api.types.is_scalar(cell) and pd.isna(cell):

@@ -126,8 +126,8 @@ def _collector_paused() -> Iterator[Callable[[], None]]:
         if running:
             gc.collect(0)
 
-    gc.disable()
     try:
+        gc.disable()
         yield promote
     finally:
         if running:

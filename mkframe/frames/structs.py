@@ -79,6 +79,11 @@ _TAKEN = re.compile(r"__|learned$|field_")
 class _Download(msgspec.Struct, frozen=True, gc=False):
     """What every download type has in common: pickle finds its type again by its learned keys."""
 
+    def toDict(self) -> dict[str, Any]:  # noqa: N802  the name by which pandas' to_json asks for it
+        """Give the fields by the server's names."""
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        return fields
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _revive, (self.learned, msgspec.structs.astuple(self))  # type: ignore[attr-defined]
 

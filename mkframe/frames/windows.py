@@ -116,9 +116,16 @@ class Downloads(msgspec.Struct, frozen=True, gc=False, eq=False):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Downloads | list | tuple):
             return NotImplemented
+        if isinstance(other, Downloads) and (other.table, other.build) == (self.table, self.build):
+            return True
         return len(self) == len(other) and all(mine == its for mine, its in zip(self, other, strict=True))
 
-    __hash__ = None  # type: ignore[assignment]  # as lists, whose place it takes
+    def __hash__(self) -> int:
+        return hash(tuple(self))  # pandas compares what it cannot hash with all that it has seen
+
+    def toDict(self) -> dict[int, Any]:  # noqa: N802  so pandas' to_json calls it, which knows no other lists
+        """Give the records by their place; without it pandas would write the whole table into each cell."""
+        return dict(enumerate(map(msgspec.to_builtins, self)))
 
     def __repr__(self) -> str:
         return repr(list(self))

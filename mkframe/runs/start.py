@@ -117,8 +117,7 @@ def _one_by_one(given: Any) -> Iterable[Any]:
                 "The frame is not one of instances.", hint="Give rows of kraft.instances.find(...)."
             )
         return list(given.index)
-    is_row = isinstance(given, pd.Series) and any(isinstance(label, str) for label in given.index)
-    if is_row or isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+    if inputs.is_row(given) or isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         return [given]
     return given
 

@@ -74,7 +74,8 @@ class _Watch:
 
     def rest(self, until: float) -> None:
         """Pause, a little longer each time."""
-        time.sleep(max(0.0, min(self.pause, until - time.monotonic())))
+        if not self.transport.pause(max(0.0, min(self.pause, until - time.monotonic()))):
+            raise _still_building(self, "The client was closed")
         self.pause = min(self.pause * _GROWTH, _LONGEST_PAUSE)
 
     def progress(self) -> float:

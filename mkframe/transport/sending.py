@@ -9,11 +9,14 @@ from __future__ import annotations
 import collections
 import contextlib
 import datetime as dt
+import functools
 import http.cookiejar
 import logging
 import math
+import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -55,14 +58,14 @@ class Transport:
         self._token = settings.token
         # More than the last one, for an answer that is late may speak of the token before.
         self._tokens = collections.deque([settings.token], maxlen=4)
-        self._lock = threading.Lock()
-        self._here = _Here()
+        self._closed = threading.Event()
+        self._connections = connections
         self._session = requests.Session()
         # The token is all that the API asks for; what a server keeps here otherwise could be shown.
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-        adapter = Adapter(pool_connections=2, pool_maxsize=connections, max_retries=0)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._begin()
+        _watch_forks()
+        _EVERY.add(self)
         self._session.headers.update(
             {
                 "Accept": "application/json",
@@ -75,6 +78,14 @@ class Transport:
         host = urlsplit(settings.url).hostname or ""
         self._proxies = {"no_proxy": host} if settings.is_on_this_machine else {}
 
+    def _begin(self) -> None:
+        """Have no connection, no lock and nothing under way."""
+        self._lock = threading.Lock()
+        self._here = _Here()
+        adapter = Adapter(pool_connections=2, pool_maxsize=self._connections, max_retries=0)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
     def __repr__(self) -> str:
         return f"Transport({self.settings.url!r})"
 
@@ -85,7 +96,12 @@ class Transport:
 
     def close(self) -> None:
         """Close all connections."""
+        self._closed.set()
         self._session.close()
+
+    def pause(self, seconds: float) -> bool:
+        """Let time pass; whether this is open afterwards. Closing it ends the pause."""
+        return not self._closed.wait(seconds)
 
     # --- what rooms above may ask ------------------------------------------------------------------
 
@@ -306,12 +322,30 @@ class Transport:
         if self._here.repeating:
             return once()
         seconds = math.inf if timeout is None else timeout
-        self._here.repeating, self._here.timeout = True, seconds
-        self._here.until = time.monotonic() + seconds
         try:
+            self._here.repeating, self._here.timeout = True, seconds
+            self._here.until = time.monotonic() + seconds
             return retrying(self.settings, stopped, timeout)(once)
         finally:
             self._here.repeating, self._here.timeout, self._here.until = False, math.inf, math.inf
+
+
+_EVERY: weakref.WeakSet[Transport] = weakref.WeakSet()
+
+
+@functools.cache
+def _watch_forks() -> None:
+    """See to it that a forked process opens connections of its own.
+
+    On those of its parent each would read the other's answers. Nobody forks on Windows.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_begin_anew)
+
+
+def _begin_anew() -> None:
+    for transport in _EVERY:
+        transport._begin()
 
 
 class _Here(threading.local):

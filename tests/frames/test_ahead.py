@@ -1,6 +1,8 @@
 """Long answers are read by threads with Arrow's reader; what that refuses, the other roads read."""
 
 import itertools
+import subprocess
+import sys
 import threading
 
 import pandas as pd
@@ -250,3 +252,18 @@ def test_null_that_was_never_promised_is_told(given):
 def test_processors_are_counted():
     assert ahead.processors() >= 1
     assert Ahead().workers >= 1
+
+
+AT_THE_END = """
+import atexit, sys
+from mkframe import frames
+body = open(sys.argv[1], "rb").read()
+atexit.register(lambda: print(len(frames.decode("builds", body))))
+"""
+
+
+def test_long_answers_are_read_also_while_python_ends(tmp_path):
+    (tmp_path / "builds.json").write_bytes(body(rows("builds", 12_000)))
+    command = [sys.executable, "-c", AT_THE_END, str(tmp_path / "builds.json")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert told.stdout == "12000\n", told.stderr

@@ -1,6 +1,7 @@
 """Downloads inside builds: windows on one table that read like lists."""
 
 import copy
+import json
 import pickle
 
 import pandas as pd
@@ -47,6 +48,19 @@ def test_cells_are_equal_by_their_records(builds):
     others = builds.copy(deep=True)
     assert builds.loc[4, "downloads"] == list(others.loc[4, "downloads"])
     assert builds.loc[4, "downloads"] != builds.loc[5, "downloads"]
+
+
+def test_equal_cells_have_equal_hashes(builds):
+    cell, other = builds.loc[4, "downloads"], builds.copy(deep=True).loc[4, "downloads"]
+    assert hash(cell) == hash(other) == hash(tuple(cell))
+    assert builds["downloads"].nunique() == 5
+
+
+def test_json_of_pandas_has_the_downloads_of_each_build_and_no_others(builds):
+    cells = json.loads(builds[["downloads"]].to_json(orient="index"))
+    assert cells["1"] == {"downloads": {}}
+    assert [record["id"] for record in cells["3"]["downloads"].values()] == [2, 3]
+    assert cells["3"]["downloads"]["0"] == download(2)
 
 
 def test_cell_cannot_be_changed(builds):

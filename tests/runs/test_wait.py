@@ -15,6 +15,7 @@ from mkframe import errors
 from mkframe.embedded import Server
 from mkframe.frames import from_rows
 from mkframe.settings import Secret
+from mkframe.transport import Transport
 from tests import faults
 from tests.rows import row
 from tests.runs.servers import AIRPLANE, BUILDS, Relay, login, visiting
@@ -36,12 +37,13 @@ def clock(monkeypatch):
     clock = types.SimpleNamespace(now=1000.0, pauses=[], jump=0.0)
     clock.monotonic = lambda: clock.now
 
-    def sleep(seconds):
+    def pause(transport, seconds):
         clock.pauses.append(seconds)
         clock.now += seconds + clock.jump
+        return True
 
-    clock.sleep = sleep
     monkeypatch.setattr(WAIT, "time", clock)
+    monkeypatch.setattr(Transport, "pause", pause)
     return clock
 
 
@@ -324,6 +326,14 @@ def test_last_pause_ends_with_the_timeout(clock):
     with pytest.raises(errors.StillBuilding):
         waited(build("BUILDING"), timeout=20)
     assert sum(clock.pauses) == pytest.approx(20)
+
+
+def test_closing_the_client_ends_the_waiting(monkeypatch):
+    monkeypatch.setattr(WAIT, "_FIRST_PAUSE", 60.0)
+    with faults.serve(build("BUILDING")) as server, visiting(server.api) as client:
+        threading.Timer(0.3, client.close).start()
+        with pytest.raises(errors.StillBuilding, match="The client was closed, build 7 still goes on"):
+            client.builds.wait(7, progress=False)
 
 
 # --- Ctrl-C -----------------------------------------------------------------------------------------
