@@ -21,7 +21,7 @@ from mkframe.frames.structs import download_fields
 from mkframe.frames.windows import Downloads, Table
 from mkframe.spelling import shown
 
-__all__ = ["build_downloads", "build_patterns", "build_releases"]
+__all__ = ["build_downloads", "build_patterns", "build_releases", "listed"]
 
 
 def build_patterns(builds: pd.DataFrame) -> pd.DataFrame:
@@ -172,6 +172,13 @@ def _bridge(builds: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
 
 
 def listed(column: str, cell: Any) -> Any:
+    """Give the ids that a cell of a column holds; none where it is missing.
+
+    Examples
+    --------
+    >>> listed("patterns", [808, 809]), listed("patterns", float("nan"))
+    ([808, 809], ())
+    """
     if isinstance(cell, list | tuple | np.ndarray):  # Parquet gives arrays back
         return cell
     if pd.api.types.is_scalar(cell) and pd.isna(cell):

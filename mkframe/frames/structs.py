@@ -72,7 +72,7 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
         return Shape(self.resource, (*self.extras, *extras), (*self.nested, *nested))
 
 
-_TAKEN = re.compile(r"__|learned$|field_")
+_TAKEN = re.compile(r"__|learned$|toDict$|field_")
 """Keys that cannot be attributes too, since Python, msgspec or this module call theirs so."""
 
 

@@ -40,6 +40,8 @@ log = logging.getLogger("mkframe")
 T = TypeVar("T")
 _LONGEST_SHOWN = 200
 """Characters of a web page that an error quotes."""
+_AT_A_TIME = 0.5
+"""Seconds of a pause that Ctrl-C may have to wait for, on Windows."""
 
 
 class Transport:
@@ -101,7 +103,11 @@ class Transport:
 
     def pause(self, seconds: float) -> bool:
         """Let time pass; whether this is open afterwards. Closing it ends the pause."""
-        return not self._closed.wait(seconds)
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self._closed.wait(min(left, _AT_A_TIME)):
+                return False
+        return not self._closed.is_set()
 
     # --- what rooms above may ask ------------------------------------------------------------------
 

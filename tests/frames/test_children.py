@@ -113,7 +113,16 @@ def test_column_that_is_there_twice_is_told(builds):
 
 @pytest.mark.parametrize(
     "name",
-    ["learned", "__dict__", "__slots__", "__init__", "__weakref__", "__post_init__", "__annotations__"],
+    [
+        "learned",
+        "toDict",
+        "__dict__",
+        "__slots__",
+        "__init__",
+        "__weakref__",
+        "__post_init__",
+        "__annotations__",
+    ],
 )
 def test_download_key_that_python_has_another_use_for(name):
     frame = mk.read_json(body([row("builds", 1, downloads=[download(1, **{name: 5})])]))
