@@ -59,7 +59,13 @@ def _log() -> logging.Logger:
     log = logging.getLogger("mkframe.embedded")
     if log.level == logging.NOTSET:
         log.setLevel(logging.ERROR)
+    log.addFilter(_is_a_fault)
     return log
+
+
+def _is_a_fault(record: logging.LogRecord) -> bool:
+    """Whether something went wrong; a server that is closed breaks off what is under way."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 class _Config(uvicorn.Config):

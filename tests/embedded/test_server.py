@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import subprocess
@@ -156,6 +157,22 @@ def test_the_last_of_many_instances_can_be_built_by_its_name(visit):
         wanted = {"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": last["name"]}
         body = {"project_id": 402, "instances": [wanted], "restore": True}
         assert visitor.post("/builds", body).status_code == 201
+
+
+def test_closing_breaks_off_what_is_under_way_without_a_traceback(caplog):
+    server = Server(builds=5, latency=30.0).start()
+
+    def ask():
+        with contextlib.suppress(requests.RequestException):
+            requests.get(f"{server.url}/builds", timeout=20)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(0.3)
+    server.stop()
+    asking.join(10)
+    assert not asking.is_alive()
+    assert "Traceback" not in caplog.text
 
 
 def test_latency_holds_answers_back(visit):
