@@ -17,9 +17,10 @@ import tenacity
 
 from mkframe.errors import InputError
 
-__all__ = ["Partial", "digest", "expanded", "land", "remove_leftovers", "rename"]
+__all__ = ["Partial", "digest", "expanded", "land", "remove_leftovers", "rename", "unfinished"]
 
 _NAME = re.compile(r"\.mkframe-[0-9a-f]{16}\.part")
+"""What `unfinished` gives."""
 
 
 class Partial:
@@ -157,6 +158,17 @@ def _remove(path: Path) -> None:
     path.unlink()
 
 
+def unfinished(folder: Path) -> Path:
+    """Name what is not complete yet: hidden, and in the folder where the whole will be.
+
+    Examples
+    --------
+    >>> len(unfinished(Path("artifacts")).name)
+    30
+    """
+    return folder / f".mkframe-{secrets.token_hex(8)}.part"
+
+
 def expanded(path: str | os.PathLike[str]) -> Path:
     """Take a path as people write it, with ``~`` for their home folder.
 
@@ -198,7 +210,7 @@ def remove_leftovers(folder: Path) -> list[Path]:
 
 def _create(folder: Path) -> tuple[Path, IO[bytes]]:
     while True:
-        path = folder / f".mkframe-{secrets.token_hex(8)}.part"
+        path = unfinished(folder)
         file = path.open("xb")
         try:
             _lock(file)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
-import secrets
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from mkframe.errors import ArtifactError, InputError
-from mkframe.landing import digest, expanded, rename
+from mkframe.landing import digest, expanded, rename, unfinished
 
 from .names import DESKTOP_FILES
 from .tables import table
@@ -262,7 +261,7 @@ def _whole(path: Path, folder: Path) -> Iterator[None]:
 def _beside(folder: Path) -> Iterator[Path]:
     """A folder inside a hidden neighbour; what is left in the end is removed."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    hidden = folder.parent / f".mkframe-{secrets.token_hex(8)}.part"
+    hidden = unfinished(folder.parent)
     hidden.mkdir()  # with ordinary permissions, unlike tempfile's, which Windows hands down to what is moved
     try:
         inner = hidden / "unpacked"

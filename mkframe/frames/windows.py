@@ -125,7 +125,7 @@ class Downloads(msgspec.Struct, frozen=True, gc=False, eq=False):
 
     def toDict(self) -> dict[int, Any]:  # noqa: N802  so pandas' to_json calls it, which knows no other lists
         """Give the records by their place; without it pandas would write the whole table into each cell."""
-        return dict(enumerate(map(msgspec.to_builtins, self)))
+        return dict(enumerate(self))
 
     def __repr__(self) -> str:
         return repr(list(self))

@@ -46,13 +46,13 @@ BY = {
 """What builds may be grouped by, and the columns that say it, names before ids."""
 NONE = "(none)"
 """The group of builds that name no pattern, release or project."""
-_STEPS: dict[str, tuple[str, np.timedelta64]] = {
-    "D": ("datetime64[D]", np.timedelta64(1, "D")),
-    "W": ("datetime64[D]", np.timedelta64(7, "D")),
-    "M": ("datetime64[M]", np.timedelta64(1, "M")),
-    "Q": ("datetime64[M]", np.timedelta64(3, "M")),
+_STEPS: dict[str, tuple[str, np.timedelta64, int]] = {
+    "D": ("datetime64[D]", np.timedelta64(1, "D"), 1),
+    "W": ("datetime64[D]", np.timedelta64(7, "D"), 7),
+    "M": ("datetime64[M]", np.timedelta64(1, "M"), 28),
+    "Q": ("datetime64[M]", np.timedelta64(3, "M"), 90),
 }
-"""What the starts of periods are counted in, and how far they lie apart."""
+"""What the starts of periods are counted in, how far they lie apart, and how many days that is at least."""
 _MOST_CELLS = 2_000_000
 _SECOND_DAY, _LAST_DAY = np.datetime64("0001-01-02"), np.datetime64("9999-12-31")
 
@@ -232,8 +232,8 @@ def _periods(days: Days, every: Every | None) -> tuple[Days, NDArray[np.intp]]:
         return known, np.full(len(days), -1, dtype=np.intp)
     starts = _start(days, every)
     first, last = np.nanmin(starts), np.nanmax(starts)
-    _check_size(int((last - first).astype("int64")) // {"D": 1, "W": 7, "M": 28, "Q": 90}[every])
-    unit, step = _STEPS[every]
+    unit, step, least = _STEPS[every]
+    _check_size(int((last - first).astype("int64")) // least)
     first, behind = (day.astype(unit) for day in (first, _following(last, every)))
     periods = np.arange(first, behind, step).astype("datetime64[D]")
     return periods, np.where(np.isnat(starts), -1, np.searchsorted(periods, starts))
@@ -251,7 +251,7 @@ def _start(days: Days, every: Every) -> Days:
 
 
 def _following(starts: Any, every: Every) -> Any:
-    unit, step = _STEPS[every]
+    unit, step, _ = _STEPS[every]
     return (starts.astype(unit) + step).astype("datetime64[D]")
 
 
