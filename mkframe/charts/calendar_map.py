@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgba_array
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
@@ -120,7 +121,7 @@ def _squares(ax: Axes, table: pd.DataFrame, column: NDArray[np.int64], row: NDAr
     squares = np.column_stack([column, row])[:, None, :] + half[:, None, None] * corners
     bounds = np.array([limit for limit, _, _ in _CLASSES])
     known = (builds > 0) & ~np.isnan(rate)
-    inks = np.array([ink for _, _, ink in _CLASSES])[np.searchsorted(bounds, rate[known])]
+    inks = to_rgba_array([ink for _, _, ink in _CLASSES])[np.searchsorted(bounds, rate[known])]
     ax.add_collection(PolyCollection(squares[known], facecolors=inks, linewidths=0, label="days"))
     nothing = (builds > 0) & np.isnan(rate)
     ax.add_collection(

@@ -68,8 +68,8 @@ def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes
     _count_axis(ax)
     ax.set_ylabel(f"builds per {EVERY[every]}", fontsize=9, color=c.SOFT)
     c.date_axis(ax, limits, every, tz)
-    said = f"{count_text(int(totals.sum()), 'build')}. {_partial(builds, every, tz)}"
-    c.heading(ax, title, said, missing)
+    covered = _partial(metrics.throughput(builds, every, tz), every)
+    c.heading(ax, title, f"{count_text(int(totals.sum()), 'build')}. {covered}", missing)
     return ax
 
 
@@ -139,7 +139,7 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Ax
     many = (
         f"{count_text(int(table['builds'].sum()), 'build')} in {count_text(int(table['days'].sum()), 'day')}."
     )
-    c.heading(ax, title, f"{many} {_partial(builds, every, tz)}", missing)
+    c.heading(ax, title, f"{many} {_partial(table, every)}", missing)
     return ax
 
 
@@ -188,8 +188,8 @@ def _key(ax: Axes, entries: list[tuple[Patch, str]]) -> None:
         text.set(text=label, fontsize=9, color=c.INK, parse_math=False)
 
 
-def _partial(builds: pd.DataFrame, every: Every, tz: str) -> str:
-    table = metrics.throughput(builds, every, tz)
+def _partial(table: pd.DataFrame, every: Every) -> str:
+    """Name the periods of a throughput that the history covers only in part."""
     days = table.loc[table["partial"], "days"]
     if not len(days):
         return ""

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.words import ends_first, left_out, printable
-from mkframe.metrics.cells import BY, local_days, local_times, members
+from mkframe.metrics.cells import BY, local_times, members
 from mkframe.metrics.inputs import status_of
 from mkframe.metrics.text import count_text, duration_text
+from mkframe.zones import check_zone
 
 __all__ = ["longest"]
 
@@ -62,7 +63,7 @@ def longest(
     '5139   1 Apr 2026 08:00   808'
     """
     rows = metrics.longest(builds, n, statuses)
-    local_days(builds, tz)
+    check_zone(tz)
     ax = c.canvas(ax, height=1.6 + 0.3 * max(len(rows), 3))
     title = f"The {count_text(len(rows))} longest builds" if len(rows) != 1 else "The longest build"
     running = int((status_of(builds) == "BUILDING").sum())

@@ -78,10 +78,11 @@ class Cells:
     def quantiles(self, values: NDArray[np.float64], mask: Mask, at: list[float]) -> NDArray[np.float64]:
         """Interpolate quantiles (numpy's method "linear") per cell; NaN where a cell is empty."""
         held = mask[self.row]
-        grouped = pd.Series(values[self.row[held]]).groupby(self.cell[held])
+        cell = self.cell[held]
+        grouped = pd.Series(values[self.row[held]]).groupby(cell)
         found = grouped.quantile(np.asarray(at)).to_numpy("float64")
         table = np.full((len(self.index), len(at)), np.nan)
-        table[np.unique(self.cell[held])] = found.reshape(-1, len(at))
+        table[np.flatnonzero(np.bincount(cell))] = found.reshape(-1, len(at))
         return table
 
 

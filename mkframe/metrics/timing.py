@@ -150,9 +150,9 @@ def ended(builds: pd.DataFrame, statuses: Sequence[str] | None = ("FINISHED",)) 
     """
     need(builds, ["status", "build_start", "build_end", "instances"])
     seconds = _seconds(builds)
-    held = (seconds >= 0) & _wanted(builds, statuses)
-    rows = builds.loc[held, ["status", "build_start", "instances"]]
-    return rows.astype({"instances": "Int64"}).assign(seconds=seconds[held])
+    held = np.flatnonzero((seconds >= 0) & _wanted(builds, statuses))
+    rows = builds[["status", "build_start", "instances"]].take(held)
+    return rows.assign(instances=rows["instances"].astype("Int64"), seconds=seconds[held])
 
 
 def longest(builds: pd.DataFrame, n: int = 10, statuses: Sequence[str] | None = None) -> pd.DataFrame:
