@@ -175,9 +175,13 @@ def _find_doc(resource: str) -> str:
         f"    If {'not exactly one' if g.required else 'more than one'} of {', '.join(g.names)} is given.\n"
         for g in known.exclusive
     )
-    gaps = "".join(f"* {gap}\n" for gap in known.gaps)
+    told = "".join(f"* {note}\n" for note in known.notes)
     parameters = f"\nParameters\n----------\n{filters}\n" if filters else ""
-    notes = f"\nNotes\n-----\nOpen in the vendor's reference:\n\n{gaps}" if gaps else ""
+    notes = (
+        f"\nNotes\n-----\nWhat to know, and what the vendor's reference leaves open:\n\n{told}"
+        if told
+        else ""
+    )
     return (
         f"{known.doc}\n\nFind all, or those that match every filter.\n{parameters}\n"
         f"Returns\n-------\nDataFrame\n    Indexed by ``{known.key}`` int64, one row each.\n\n{columns}\n\n"
@@ -281,7 +285,7 @@ class Builds(_Gettable):
 
         Where the answer is lost, the project's builds are searched for the marker before anything is
         said: the build is found and returned, or was not started. The API's ``wait`` is never used,
-        since it times out on long builds: see `wait`.
+        since it may time out on long builds: see `wait`.
 
         Parameters
         ----------
@@ -642,7 +646,8 @@ class Metadata(Accessor):
         -------
         DataFrame
             One row each, numbered from 0; dtypes from the answer's own columns: string str, integer
-            Int64, timestamp datetime64[us, UTC], any other type as it came.
+            Int64, timestamp datetime64[us, UTC] (in which zone the server writes them is not said; those that
+            name none are read as UTC, with a warning), any other type as it came.
 
         Raises
         ------
@@ -868,7 +873,7 @@ class Client:
         DataFrame
             The same builds and columns, then ``project`` str, ``pattern_names`` and ``release_names``
             (lists of str). An id that the server does not list has no name: missing in ``project``, its
-            number as text in the lists. Users stay ids: their names are not in the API.
+            number as text in the lists. Users stay ids: their e-mail addresses are in `deliveries`, by build.
 
         Raises
         ------

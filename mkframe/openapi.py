@@ -34,9 +34,9 @@ _TYPES: dict[str, Json] = {
     "any": {},
 }
 _VERBS = {
-    "find": ("get", "", "200", "Find {}"),
-    "get": ("get", "/{id}", "200", "Get by id: {}"),
-    "fetch": ("get", "/{id}", "200", "Fetch the file by id: {}"),
+    "find": ("get", "", "2XX", "Find {}"),
+    "get": ("get", "/{id}", "2XX", "Get by id: {}"),
+    "fetch": ("get", "/{id}", "2XX", "Fetch the file by id: {}"),
     "start": ("post", "", "2XX", "Start: {}"),
     "query": ("post", "", "2XX", "Run a statement"),
     "login": ("post", "", "201", "Log in"),
@@ -108,8 +108,8 @@ def _root(base_url: str) -> str:
 
 
 def _about(resource: Resource) -> str:
-    gaps = "".join(f"\n* {gap}" for gap in resource.gaps)
-    return resource.doc + (f"\n\nOpen in the reference:\n{gaps}" if gaps else "")
+    notes = "".join(f"\n* {note}" for note in resource.notes)
+    return resource.doc + (f"\n\nWhat to know, and what the reference leaves open:\n{notes}" if notes else "")
 
 
 # --- paths ----------------------------------------------------------------------------------------------
@@ -226,10 +226,7 @@ def _concerns(message: schema.Message, resource: Resource, verb: str) -> bool:
     if message == schema.NO_RECORD:
         keys: tuple[Filter | Body, ...] = resource.filters if verb == "find" else resource.body
         return single or any(k.name.endswith("_id") and k.type == "int" for k in keys)
-    if message == schema.PROJECT_REQUIRED:
-        rules = resource.exclusive if verb == "find" else resource.body_exclusive
-        return not single and any(rule.required and "project" in rule.names for rule in rules)
-    return message == schema.NOT_AUTHENTICATED or message == schema.NO_PROJECT_ACCESS or not single
+    return message == schema.NOT_AUTHENTICATED or not single
 
 
 def _error(status: int, texts: list[str]) -> Json:

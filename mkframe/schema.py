@@ -3,7 +3,7 @@
 Everything else reads this page: dtypes of frames, checks of filters, the signatures' docstrings, the
 embedded server, the tables of the README and the row factories of the tests. No behaviour lives here.
 
-The source is the vendor's public reference. Where it is silent, `Resource.gaps` says so; a gap is
+The source is the vendor's public reference. Where it is silent, `Resource.notes` says so; a gap is
 never filled by a guess.
 
 Null values: the reference marks some fields as null "if applicable" and shows nulls in others
@@ -52,6 +52,9 @@ RUNNING = tuple(status for status in STATUSES if status not in TERMINAL)
 
 def is_over(status: str | None, has_end: bool) -> bool:
     """Tell whether a build goes on no more; where the reference does not know its status, by its end.
+
+    That a build which runs has no end is not in the reference: for words that it does not list there is
+    nothing better to go by.
 
     Examples
     --------
@@ -159,7 +162,7 @@ class Resource:
     body: tuple[Body, ...] = ()
     body_exclusive: tuple[Exclusive, ...] = ()
     messages: tuple[Message, ...] = ()
-    gaps: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -178,7 +181,7 @@ class View:
     name: str
     doc: str
     fields: tuple[Field, ...]
-    gaps: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 # --- words that several resources share -------------------------------------------------------------
@@ -188,8 +191,8 @@ NO_RECORD = Message(404, "No record found for id '{}'")
 NO_PROJECT = Message(404, "A project with the name '{}' does not exist!")
 NO_PATTERN = Message(404, "A pattern with the name '{}' does not exist!")
 NO_RELEASE_GROUP = Message(404, "A release group with the name '{}' does not exist!")
-NO_PROJECT_ACCESS = Message(403, "You don't have permissions to access this project!")
-PROJECT_REQUIRED = Message(400, "A project id or name is required!")
+NO_PROJECT_ACCESS = Message(403, "You don't have permissions to access this project!", ("find", "start"))
+PROJECT_REQUIRED = Message(400, "A project id or name is required!", ("start",))
 
 
 def _id(doc: str) -> Field:
@@ -249,7 +252,7 @@ _PATTERNS = Resource(
     ),
     filters=(_NAME,),
     messages=(NOT_AUTHENTICATED, NO_RECORD),
-    gaps=("The full list of pattern types and statuses is not published.",),
+    notes=("The full list of pattern types and statuses is not published.",),
 )
 
 _INSTANCES = Resource(
@@ -265,10 +268,10 @@ _INSTANCES = Resource(
         _key("instance_folder_id", "Folder the instance lies in."),
         _sure("version", "int", "Version of the instance."),
         Field("description", "str", "Description."),
-        Field("release_id", "int", "Release of this version of the instance."),
-        _key("identity_id", "Identity shared by the versions of an instance."),
+        Field("release_id", "int", "Release ID."),
+        _key("identity_id", "Identity ID."),
         _key("user_id", "User ID."),
-        Field("latest_commit_id", "int", "Latest commit of the instance."),
+        Field("latest_commit_id", "int", "Latest commit ID."),
         _sure("labels", "strs", "Labels of the instance."),
     ),
     filters=(
@@ -276,10 +279,10 @@ _INSTANCES = Resource(
         *_PATTERN,
         Filter("folder", "str", "Folder path, such as /RAW_VAULT."),
         _NAME,
-        Filter("releases", "releases", "Release to look at per release group, {group: release}."),
+        Filter("releases", "releases", "Release per release group, {group: release}."),
         Filter("checked_out", "bool", "Whether someone has checked the instance out."),
         Filter("checked_out_by_user_id", "int", "ID of the user who checked it out."),
-        Filter("checked_out_by_user", "str", "User who checked it out."),
+        Filter("checked_out_by_user", "str", "Username of who checked it out."),
         Filter("deleted", "bool", "Whether the instance is deleted."),
         Filter("upload_disabled", "bool", "Whether uploads are disabled."),
         Filter("insert_disabled", "bool", "Whether inserts are disabled."),
@@ -292,13 +295,14 @@ _INSTANCES = Resource(
         _EITHER_PATTERN,
         Exclusive(("checked_out_by_user", "checked_out_by_user_id")),
     ),
-    messages=(NOT_AUTHENTICATED, PROJECT_REQUIRED, NO_PROJECT, NO_PATTERN, NO_RECORD),
-    gaps=(
+    messages=(NOT_AUTHENTICATED, NO_PROJECT, NO_PATTERN, NO_RECORD),
+    notes=(
         "The reference shows more fields than are listed here; those come as unknown columns.",
         "POST /instances uploads metadata; its body is not described, so mkframe does not send it.",
         "Whether a row says that it is checked out, deleted, invalid or disabled is not listed; "
         "the filters of those names do.",
         "Whether folder= includes sub-folders is not said.",
+        "What releases= selects is not said, nor what a username is.",
     ),
 )
 
@@ -320,7 +324,7 @@ _INSTANCE_FOLDERS = Resource(
     ),
     filters=(*_PROJECT, *_PATTERN, _NAME, Filter("deleted", "bool", "Whether it is deleted.")),
     exclusive=(_ONE_PROJECT, _EITHER_PATTERN),
-    messages=(NOT_AUTHENTICATED, PROJECT_REQUIRED, NO_PROJECT, NO_PATTERN, NO_RECORD),
+    messages=(NOT_AUTHENTICATED, NO_PROJECT, NO_PATTERN, NO_RECORD),
 )
 
 _BUILDS = Resource(
@@ -335,26 +339,26 @@ _BUILDS = Resource(
         _sure("status", "str", "BUILDING, FINISHED, FAILED or CANCELED."),
         Field("message", "str", "Current progress text."),
         Field("build_start", "timestamp", "Start of the build."),
-        Field("build_end", "timestamp", "End of the build; null while it runs."),
+        Field("build_end", "timestamp", "End of the build."),
         Field("created_at", "timestamp", "Creation of the record."),
         Field("updated_at", "timestamp", "Last change of the record."),
         Field("history_commited", "flag", "Whether the history has been committed."),
         Field("version", "int", "Build version."),
         Field("active", "flag", "Whether the build is active."),
-        Field("mts", "int", "Internal time stamp; not a UTC time, see gaps."),
+        Field("mts", "int", "Internal time stamp; not a UTC time, see the notes."),
         Field("name", "str", "Build name."),
         Field("deliveries_calculated", "flag", "Whether deliveries have been calculated."),
         Field("description", "str", "Description given at the start."),
         Field("commit_ind", "int", "Commit indicator."),
         Field("deleted", "flag", "Whether the build is deleted."),
         Field("instances", "int", "Number of instances in the build."),
-        _sure("patterns", "ints", "IDs of the patterns in the build."),
-        _sure("releases", "ints", "IDs of the releases in the build."),
-        _sure("downloads", "downloads", "Artifacts of the build."),
+        Field("patterns", "ints", "IDs of the patterns in the build."),
+        Field("releases", "ints", "IDs of the releases in the build."),
+        Field("downloads", "downloads", "Artifacts of the build, if it has finished."),
     ),
     filters=(
         *_PROJECT,
-        Filter("user", "str", "Name of the user who started the build."),
+        Filter("user", "str", "Username of who started the build."),
         Filter("user_id", "int", "ID of the user who started the build."),
         *_PATTERN,
         Filter("releases", "releases", "Release per release group, {group: release}."),
@@ -382,14 +386,16 @@ _BUILDS = Resource(
         Message(403, "You don't have permissions to start builds in this project!", ("start",)),
         Message(404, "Instance not found", ("start",)),
     ),
-    gaps=(
+    notes=(
         "No filter by time or status, no paging and no sorting: a find returns every build.",
         "No way to cancel a build.",
         "Whether message holds the error of a FAILED build is not said.",
         "mts lies two hours ahead of build_start in the vendor's example: no time is derived from it.",
         "A queue time is not recorded; created_at equals build_start in the only example.",
         "A build names how many instances it has, not which.",
-        "Users are IDs here; their names are not in the API.",
+        "Users are IDs here and e-mail addresses in DELIVERIES: they meet only in BUILD_ID.",
+        "What a username is, an e-mail address or another name, is not said.",
+        "What build_end and downloads hold before a build has finished is not said.",
         "What releases= answers for a release or group that does not exist is not said.",
     ),
 )
@@ -418,9 +424,10 @@ _DOWNLOADS = Resource(
     messages=(
         NOT_AUTHENTICATED,
         Message(403, "You don't have permissions to download build results!", ("fetch",)),
+        NO_PATTERN,
         NO_RECORD,
     ),
-    gaps=(
+    notes=(
         "GET /downloads/:id answers with the file, so a single row has no get.",
         "Whether a fetch raises the counter downloaded is not said.",
         "The name carries a local, unpadded time: it does not sort.",
@@ -438,7 +445,7 @@ _DEPLOYMENTS = Resource(
     filters=(*_PATTERN, Filter("name", "str", "Deployment name.")),
     exclusive=(_EITHER_PATTERN,),
     messages=(NOT_AUTHENTICATED, NO_PATTERN, NO_RECORD),
-    gaps=("The vendor recommends, but does not require, to name a pattern.",),
+    notes=("The vendor recommends, but does not require, to name a pattern.",),
 )
 
 _BUILD_DEPLOYMENTS = Resource(
@@ -450,8 +457,8 @@ _BUILD_DEPLOYMENTS = Resource(
         _key("pattern_id", "Pattern ID."),
         _key("deployment_id", "Deployment ID."),
         Field("upload_id", "int", "Upload ID."),
-        Field("agent_id", "int", "Agent that ran it."),
-        Field("agent_group_id", "int", "Agent group that ran it."),
+        Field("agent_id", "int", "Agent ID."),
+        Field("agent_group_id", "int", "Agent group ID."),
     ),
     filters=(
         Filter("build_id", "int", "Build ID."),
@@ -469,8 +476,8 @@ _BUILD_DEPLOYMENTS = Resource(
         Body("agent_group_id", "int", "Agent group to run it."),
     ),
     body_exclusive=(Exclusive(("deployment", "deployment_id"), required=True),),
-    messages=(NOT_AUTHENTICATED, NO_RECORD),
-    gaps=(
+    messages=(NOT_AUTHENTICATED, NO_PATTERN, NO_RECORD),
+    notes=(
         "Neither time nor status: whether and when a deployment worked cannot be told.",
         "The body of the POST is inferred from the fields and unconfirmed.",
         "A single row (GET /build_deployments/:id) is not documented.",
@@ -498,8 +505,8 @@ _METADATA = Resource(
         Body("statement", "str", "The SQL statement.", required=True),
     ),
     body_exclusive=(_ONE_PROJECT,),
-    messages=(NOT_AUTHENTICATED, PROJECT_REQUIRED, NO_PROJECT),
-    gaps=(
+    messages=(NOT_AUTHENTICATED, NO_PROJECT, NO_RECORD),
+    notes=(
         "It runs any statement, writes included.",
         "The list of column types is open: string, integer and timestamp are named.",
         "Where a statement with status ERROR puts its error text is not said.",
@@ -508,15 +515,15 @@ _METADATA = Resource(
 
 _FUNCTIONAL_ROLES = Resource(
     "functional_roles",
-    "Functional roles: the parts that fields play in a pattern.",
+    "Functional roles: their definitions for patterns.",
     fields=(
         _id("Functional role ID."),
         _key("pattern_id", "Pattern ID."),
         _sure("name", "str", "Name, such as SK, BK or SRC_AND_TGT_FIELD."),
         Field("class", "str", "Class."),
         Field("domain", "str", "Domain."),
-        _sure("cardinality_min", "str", "Smallest number of fields."),
-        _sure("cardinality_max", "str", "Largest number of fields."),
+        _sure("cardinality_min", "str", "Smallest cardinality."),
+        _sure("cardinality_max", "str", "Largest cardinality."),
         _sure("pos_no", "int", "Position."),
         _sure("deleted", "bool", "Whether the role is deleted."),
         _sure("disabled", "bool", "Whether the role is disabled."),
@@ -526,7 +533,7 @@ _FUNCTIONAL_ROLES = Resource(
     filters=_PATTERN,
     exclusive=(_EITHER_PATTERN,),
     messages=(NOT_AUTHENTICATED, NO_PATTERN, NO_RECORD),
-    gaps=("Deleted rows are left out by the server.",),
+    notes=("Deleted rows are left out by the server.",),
 )
 
 _INSTANCE_PROPERTIES = Resource(
@@ -546,7 +553,7 @@ _INSTANCE_PROPERTIES = Resource(
     filters=_PATTERN,
     exclusive=(_EITHER_PATTERN,),
     messages=(NOT_AUTHENTICATED, NO_PATTERN, NO_RECORD),
-    gaps=("Deleted rows are left out by the server.",),
+    notes=("Deleted rows are left out by the server.",),
 )
 
 _PATTERN_VARIABLES = Resource(
@@ -579,11 +586,12 @@ _PATTERN_VARIABLES = Resource(
     ),
     verbs=("find",),
     key="pattern_variable_id",
-    messages=(NOT_AUTHENTICATED, NO_PROJECT, NO_PATTERN),
-    gaps=(
+    messages=(NOT_AUTHENTICATED, NO_PROJECT, NO_PATTERN, NO_RECORD),
+    notes=(
         "The reference shows more fields than are listed here; those come as unknown columns.",
-        "Rows have no id of their own, and one variable has a row per level: the index repeats, "
-        "and there is no get.",
+        "Rows have no id of their own, and one variable has a row per level: the index repeats.",
+        "Read-only endpoints answer GET /:id; which id this one takes and which rows it answers is not "
+        "said, so mkframe has no get here.",
         "Whether instance_folder is a name or a path is not said.",
     ),
 )
@@ -596,7 +604,7 @@ _LABELS = Resource(
         Field("project_id", "int", "Project ID; null for a global label."),
         Field("pattern_id", "int", "Pattern ID; set for a pattern's label."),
         _sure("name", "str", "Label name."),
-        Field("color", "str", "Colour."),
+        _sure("color", "str", "Colour."),
     ),
     filters=(*_PROJECT, *_PATTERN, _NAME, Filter("color", "str", "Colour.")),
     exclusive=(_EITHER_PROJECT, _EITHER_PATTERN),
@@ -626,8 +634,8 @@ _RELEASES = Resource(
     ),
     exclusive=(Exclusive(("group", "group_id")),),
     messages=(NOT_AUTHENTICATED, NO_RELEASE_GROUP, NO_RECORD),
-    gaps=(
-        "The dates look like midnights of the vendor's time zone: the plain UTC day is a day early.",
+    notes=(
+        "The dates look like local midnights written in UTC: the plain UTC day is a day early.",
         "When a release was changed, closed or moved is not recorded.",
     ),
 )
@@ -638,7 +646,7 @@ _RELEASE_GROUPS = Resource(
     fields=(_id("Release group ID."), _sure("name", "str", "Release group name.")),
     filters=(_NAME,),
     messages=(NOT_AUTHENTICATED, NO_RECORD),
-    gaps=(
+    notes=(
         "The reference shows more fields than are listed here; those come as unknown columns.",
         "More filters than name may exist.",
     ),
@@ -665,7 +673,7 @@ _AGENTS = Resource(
     ),
     exclusive=(Exclusive(("group", "group_id")),),
     messages=(NOT_AUTHENTICATED, NO_RECORD),
-    gaps=("What an unknown agent group's name answers is not said.",),
+    notes=("What an unknown agent group's name answers is not said.",),
 )
 
 _AGENT_GROUPS = Resource(
@@ -752,7 +760,7 @@ LOGIN = Resource(
         Body("password", "str", "Password.", required=True),
     ),
     messages=(Message(400, "'email' is required"), Message(401, "Invalid login")),
-    gaps=("There is no refresh: after its end a token is answered with 401.",),
+    notes=("There is no refresh: after its end a token is answered with 401.",),
 )
 """The login, which has no rows and is in no table of resources."""
 
@@ -775,10 +783,11 @@ VIEWS: dict[str, View] = {
                 Field("MODE", "str", "CREATION, INST_DELTA / INSTANCE_DELTA or PATTERN_DELTA."),
                 Field("FIELD_COUNT", "int", "Number of fields."),
                 Field("CHANGE_COUNT", "int", "Number of changes."),
-                Field("ADDED", "int", "Fields added."),
-                Field("CHANGED", "int", "Fields changed."),
-                Field("DELETED", "int", "Fields deleted."),
+                Field("ADDED", "int", "Number added."),
+                Field("CHANGED", "int", "Number changed."),
+                Field("DELETED", "int", "Number deleted."),
             ),
+            notes=("In which zone BUILD_START is, and how it is written, is not said.",),
         ),
         View(
             "COMMITS",
@@ -795,7 +804,7 @@ VIEWS: dict[str, View] = {
                 Field("DELETED", "flag", "Whether the instance was deleted, 0 or 1."),
                 Field("DESCRIPTION", "str", "Description."),
             ),
-            gaps=("Whether COMMIT_TIMESTAMP is UTC is unknown, so it stays a number.",),
+            notes=("Whether COMMIT_TIMESTAMP is UTC is unknown, so it stays a number.",),
         ),
         View(
             "INSTANCES",

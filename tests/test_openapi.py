@@ -71,10 +71,10 @@ def test_all_others_want_a_token():
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda r: r.name)
-def test_gaps_are_told(resource):
+def test_notes_are_told(resource):
     (tag,) = [t for t in PAGE["tags"] if t["name"] == resource.name]
     assert tag["description"].startswith(resource.doc)
-    assert all(gap in tag["description"] for gap in resource.gaps)
+    assert all(note in tag["description"] for note in resource.notes)
 
 
 # --- requests -------------------------------------------------------------------------------------------
@@ -196,7 +196,6 @@ def test_errors_are_told_where_the_reference_tells_them():
     assert start in told(builds, "start") - told(builds, "find") - told(builds, "get")
     assert told(builds, "get") == {
         (401, "Not authenticated"),
-        (403, "You don't have permissions to access this project!"),
         (404, "No record found for id 'X'"),
     }
     assert (403, "You don't have permissions to download build results!") in told(downloads, "fetch")

@@ -17,14 +17,19 @@ SHELL = re.compile(r"```sh\n(.*?)```", re.S)
 
 def schema_table():
     """One line a resource: what can be asked, and what comes back."""
-    lines = ["| resource | ask by | columns | open in the reference |", "| --- | --- | --- | --- |"]
+    lines = [
+        "| resource | ask by | columns | to know, and what the reference leaves open |",
+        "| --- | --- | --- | --- |",
+    ]
     for name, known in RESOURCES.items():
         verbs = ", ".join(f"`{verb}`" for verb in known.verbs)
         required = {n for group in known.exclusive if group.required for n in group.names}
         filters = ", ".join(f"`{f.name}`{'*' if f.name in required else ''}" for f in known.filters)
         columns = ", ".join(f"`{f.name}` {frames.dtype_of(f)}" for f in known.fields)
+        if "find" not in known.verbs:
+            columns = f"those of the statement; the answer around them holds {columns}"
         lines.append(
-            f"| **{name}**: {verbs} | {filters or '-'} | {columns} | {' '.join(known.gaps) or '-'} |"
+            f"| **{name}**: {verbs} | {filters or '-'} | {columns} | {' '.join(known.notes) or '-'} |"
         )
     return "\n".join([*lines, "", "\\* exactly one of these is needed."])
 

@@ -75,7 +75,7 @@ def test_warning_is_a_note_at_the_end_and_not_a_path(tmp_path):
     (tmp_path / "builds.json").write_bytes(body([*history(), row("builds", 99, user_id=None, patterns=None)]))
     report.write(tmp_path / "out.html", {"project": None, "source": str(tmp_path / "builds.json")})
     page = (tmp_path / "out.html").read_text()
-    assert "Column 'user_id' is never null in the reference, but 1 of 13 rows are" in plain(page)
+    assert "Column 'user_id' was expected without nulls, but 1 of 13 rows are" in plain(page)
     assert "SchemaWarning" not in page
     assert ".py" not in page
 

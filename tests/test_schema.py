@@ -84,7 +84,7 @@ class TestEachResource:
         assert pairs <= excluded
 
     def test_everything_is_told_in_a_sentence(self, resource):
-        texts = [resource.doc, *resource.gaps]
+        texts = [resource.doc, *resource.notes]
         texts += [thing.doc for thing in (*resource.fields, *resource.filters, *resource.body)]
         assert all(text and text.endswith(".") for text in texts)
 

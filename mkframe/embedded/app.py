@@ -2,7 +2,7 @@
 
 Open in the reference; here:
 
-* GET of a single row where none is documented answers 405 like every other undocumented method;
+* GET of a single build deployment or pattern variable answers 405 like every undocumented method;
 * POST /instances answers 501, because its body is not described; every other POST answers 201;
 * an id that is no number answers 404 like an unknown one, and an unknown path 404;
 * a body of more than 20 MB answers 413, one that takes longer than a minute 408; a body's content type is

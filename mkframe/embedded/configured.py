@@ -134,7 +134,7 @@ def label_rows() -> list[Row]:
         (None, None, "CORE", "#1f77b4"),
         (402, None, "AVIATION", "#2ca02c"),
         (405, None, "REVIEW", "#ff7f0e"),
-        (411, None, "SOX", None),
+        (411, None, "SOX", "#7f7f7f"),
         (402, 808, "HUB", "#9467bd"),
         (402, 808, "SATELLITE", "#8c564b"),
         (418, 834, "EVENTS", "#17becf"),

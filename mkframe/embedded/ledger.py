@@ -1,10 +1,10 @@
 """What builds and people have changed: the rows of the views DELIVERIES and COMMITS.
 
 A delivery is an instance that a FINISHED build made for the first time, or whose version or template differs
-from the last FINISHED build of it. A commit is a version made by hand, or an instance of a build that had
-something to commit: in a build of any outcome, where the instance has changed since its last commit by a
-build. Open in the reference: whether a build without changes commits (here it does not), and whether
-COMMIT_TIMESTAMP is UTC (here it is).
+from the last FINISHED build of it. A commit is a version made by hand, or by a build, which commits its
+instances' metadata whatever becomes of it. Open in the reference: whether an instance that has not changed
+since its last commit by a build has a row again (here it has none), and whether COMMIT_TIMESTAMP is UTC (here
+it is).
 """
 
 from __future__ import annotations

@@ -5,8 +5,10 @@ Open in the reference; here:
 * an unknown filter or body key, a repeated filter, and a value of another type answer 400, as does a number
   of more than 4,000 digits;
 * a name and an ID for the same thing answer 400;
-* an unknown user, deployment, instance, folder or agent group by name matches nothing, an unknown ID
-  answers 404, and an unknown ``build_id`` matches nothing;
+* a find without the project that it needs answers as the POST of a build does;
+* an unknown user, deployment, instance, folder or agent group by name matches nothing, as does an unknown
+  ``build_id``;
+* a username is an e-mail address;
 * an unknown release of a known group answers 404;
 * ``folder`` and ``name`` match whole, and sub-folders are not included;
 * ``releases`` finds the builds that have all of these releases, and shows instances as they were at the

@@ -1,4 +1,12 @@
-"""Builds, artifacts and build deployments as the API shows them, made from columns all at once."""
+"""Builds, artifacts and build deployments as the API shows them, made from columns all at once.
+
+Open in the reference; here:
+
+* a build that runs has no ``build_end``; only a finished one has ``downloads``, and 1 for
+  ``history_commited`` and ``deliveries_calculated``;
+* ``mts`` is the local time of the start, as in the vendor's example;
+* each artifact has an ``upload_id``, none a ``file_id`` or ``instance_id``.
+"""
 
 from __future__ import annotations
 

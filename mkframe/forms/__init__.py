@@ -59,10 +59,10 @@ def start_build(kraft: mkframe.Client | ConnectForm) -> StartForm | WaitingForm:
 
     Before anything is sent the form says what speaks against the build and shows what will be sent. A
     double click, a second tab or another kernel on this machine starts nothing twice; after a restart of the
-    kernel the form lists the builds that run, and asks before it starts one that looks the same. The API has
-    nothing to lock on: where Start is pressed on two machines in the same moment, both builds run, and the
-    form that sees it names both. A build tells its patterns and how many instances it has, not which; builds
-    are taken for the same by these.
+    kernel the form lists the builds that run, and asks before it starts one that looks the same. The
+    reference has nothing to lock on: where Start is pressed on two machines in the same moment, both builds
+    run, and the form that sees it names both. A build tells its patterns and how many instances it has, not
+    which; builds are taken for the same by these.
 
     Parameters
     ----------

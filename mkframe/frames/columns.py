@@ -154,8 +154,8 @@ class Column:
 
     def _tell_nulls(self, missing: Array) -> None:
         warn(
-            f"Column {self.field.name!r} is never null in the reference, but {missing.sum()} of "
-            f"{len(missing)} rows are; its dtype is {DTYPES[self.field.type, True]!r} here.",
+            f"Column {self.field.name!r} was expected without nulls, but {missing.sum()} of "
+            f"{len(missing)} rows are null; its dtype is {DTYPES[self.field.type, True]!r} here.",
             SchemaWarning,
         )
 

@@ -1,6 +1,6 @@
 """What became of a write whose answer was lost.
 
-The API has no idempotency key. Where a request went out and no answer came back, nobody knows whether
+The reference knows no idempotency key. Where a request went out and no answer came back, nobody knows whether
 a build runs, and sending again might start a second one. So the description of a build carries a
 marker, a word that occurs once, and the project's builds are searched for it before anything is said.
 """

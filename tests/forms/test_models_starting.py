@@ -89,7 +89,7 @@ def test_the_list_of_those_that_a_release_lacks_stays_short(crowd):
     crowd._rows = crowd._rows.head(10)
     crowd._on_choice(None)
     assert len(crowd.chosen_options) == MOST_SHOWN + 10
-    assert crowd.blockers[0].endswith("and 4,984 more. Remove them from the choice.")
+    assert crowd.blockers[0].endswith("4,984 more. Remove them from the choice, or choose other releases.")
 
 
 def seconds(step):
@@ -196,7 +196,7 @@ def test_an_instance_that_a_release_does_not_have_is_told_and_kept(kraft):
     model.add(late)
     model.choose_release("DWH_GROUP", "R2")
     assert len(model.chosen) > len(model._chosen_rows())
-    assert model.blockers[0].startswith("Not in the chosen releases any more:")
+    assert model.blockers[0].startswith("Not among what the server lists for the chosen releases:")
 
 
 def test_instances_of_one_name_are_told_apart(kraft):

@@ -129,7 +129,7 @@ class WatchModel(Model):
         if not all(b.over for b in self.builds):
             return self._pause
         if len(self.builds) == 1 and self.builds[0].status == "FAILED":
-            self.attempt("Looking for builds that failed alike", self._find_alike)
+            self.attempt("Looking for failed builds with a similar message", self._find_alike)
         self.state = "over"
         return None
 

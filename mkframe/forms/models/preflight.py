@@ -31,7 +31,8 @@ def blockers(
         said.append("Choose at least one instance.")
     if lost:
         said.append(
-            f"Not in the chosen releases any more: {listed(list(lost))}. Remove them from the choice."
+            f"Not among what the server lists for the chosen releases: {listed(list(lost))}. "
+            "Remove them from the choice, or choose other releases."
         )
     deleted = chosen[chosen["deleted"]] if len(chosen) else chosen
     if len(deleted) and not restore:

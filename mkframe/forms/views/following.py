@@ -38,7 +38,11 @@ class WatchPart(parts.Form):
         lost = (
             parts.markup('<div class="box note" role="status">⚠ {}</div>', model.lost) if model.lost else ""
         )
-        alike = f"<p>The last builds that failed alike:</p>{parts.items(model.alike)}" if model.alike else ""
+        alike = (
+            f"<p>The last failed builds with a similar message:</p>{parts.items(model.alike)}"
+            if model.alike
+            else ""
+        )
         heard = f"Last answer at {model.heard:%H:%M:%S} UTC." if model.heard else "No answer yet."
         self.shown.value = f'{builds}{lost}{alike}<p class="soft">{heard}</p>'
         self.again.layout.display = None if model.state == "stopped" else "none"
