@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         options.run(options)
-    except MkframeError as error:
+    except (MkframeError, ImportError) as error:  # an extra that is not installed names itself
         print(f"mkframe: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
@@ -135,7 +135,7 @@ def _project(options: argparse.Namespace) -> str | int | None:
     project: str | None = options.project
     if project is None or options.file is None:
         return project
-    if not project.isdigit():
+    if not project.isdecimal():
         raise InputError(
             f"A saved answer knows projects by id, not by the name {project!r}.",
             hint="Give the number: --project 402.",

@@ -21,6 +21,7 @@ from mkframe import artifacts, frames, inputs, markers, queries, runs, settings
 from mkframe.errors import InputError
 from mkframe.frames.children import listed
 from mkframe.schema import RESOURCES
+from mkframe.spelling import one_line
 from mkframe.transport import Transport
 
 __all__ = ["Accessor", "Client", "Identity", "connect"]
@@ -445,6 +446,8 @@ class Builds(_Gettable):
 
         Raises
         ------
+        InputError
+            If something else than builds is given; nothing was sent.
         StillBuilding
             If the time was over; the build goes on.
         BuildFailed
@@ -457,11 +460,9 @@ class Builds(_Gettable):
         ...     kraft.builds.wait(5139, progress=False)["status"]
         'FINISHED'
         """
-        single = isinstance(id, (runs.BuildStart, str)) or inputs.is_row(id) or not isinstance(id, Iterable)
-        given: Any = [id] if single else id.index if isinstance(id, pd.DataFrame) else id
-        numbers = [inputs.identifier("id", _id_of(one)) for one in given]
+        numbers, single = runs.build_ids(id)
         options = {"timeout": timeout, "raise_on_failure": raise_on_failure, "progress": progress}
-        rows = runs.wait(self._transport, list(dict.fromkeys(numbers)), **options)  # type: ignore[arg-type]
+        rows = runs.wait(self._transport, numbers, **options)  # type: ignore[arg-type]
         return rows.iloc[0] if single else rows
 
 
@@ -489,9 +490,9 @@ class Downloads(Accessor):
 
         Parameters
         ----------
-        files : DataFrame, Series, int, BuildStart, or a list of int
-            Rows of ``kraft.downloads.find(...)`` or `mk.build_downloads`, download IDs, or a build: the
-            result of ``kraft.builds.get``, ``wait`` or ``start``. For all artifacts of build 5139:
+        files : DataFrame, Series, int, BuildStart, or a list of these
+            Rows of ``kraft.downloads.find(...)`` or `mk.build_downloads`, download IDs, or builds: the
+            results of ``kraft.builds.get``, ``wait`` or ``start``. For all artifacts of build 5139:
             ``kraft.downloads.fetch(kraft.downloads.find(build_id=5139), to="artifacts")``.
         to : path
             Folder; made where it is missing. Nothing is written outside of it.
@@ -537,26 +538,21 @@ class Downloads(Accessor):
 
     def _files(self, files: Any) -> list[artifacts.File]:
         """What a person gives as the files of a fetch."""
-        if isinstance(files, runs.BuildStart):
-            files = self.find(build_id=files.id)
-        elif isinstance(files, pd.Series) and "downloads" in files.index:
-            files = self.find(build_id=inputs.identifier("build", files.name))
         if isinstance(files, pd.DataFrame):
-            if not {"build_id", "name"} <= set(files.columns) or files.index.name != "id":
+            if not set(files.columns) >= _OF_A_DOWNLOAD or files.index.name != "id":
+                raise InputError("The frame is not one of downloads.", hint=_FILES)
+            return [*map(_file, files.index, files["build_id"], files["name"])]
+        if runs.is_build(files):
+            return self._files(self.find(build_id=runs.build_id(files)))
+        if inputs.is_row(files):
+            if not set(files.index) >= _OF_A_DOWNLOAD:
                 raise InputError(
-                    "The frame is not one of downloads.",
-                    hint="Give rows of kraft.downloads.find(...) or mk.build_downloads(builds).",
+                    f"The row {one_line(files.name)} is neither a download nor a build.", hint=_FILES
                 )
-            rows = zip(files.index, files["build_id"], files["name"], strict=True)
-            return [
-                artifacts.File(int(i), None if pd.isna(b) else int(b), n if isinstance(n, str) else None)
-                for i, b, n in rows
-            ]
-        single = isinstance(files, str) or inputs.is_row(files) or not isinstance(files, Iterable)
-        return [
-            artifacts.File(inputs.identifier("a download id", _id_of(one)))
-            for one in ([files] if single else files)
-        ]
+            return [_file(files.name, files["build_id"], files["name"])]
+        if isinstance(files, str) or not isinstance(files, Iterable):
+            return [artifacts.File(inputs.identifier("a download id", files))]
+        return [file for one in files for file in self._files(one)]
 
 
 class Deployments(_Gettable):
@@ -892,11 +888,17 @@ class Client:
         return named
 
 
-def _id_of(thing: Any) -> Any:
-    """The id that a person means: by itself, of a build that was started, or of a row of a frame."""
-    if isinstance(thing, runs.BuildStart):
-        return thing.id
-    return thing.name if inputs.is_row(thing) else thing
+_OF_A_DOWNLOAD = {"build_id", "name"}
+"""Columns by which a frame or row is known to be one of downloads; other rows have ids, too."""
+_FILES = "Give rows of kraft.downloads.find(...) or mk.build_downloads(builds), download ids, or builds."
+
+
+def _file(id: Any, build: Any, name: Any) -> artifacts.File:
+    """A file of a row, in which all but the id may be missing."""
+    number = None if pd.isna(build) else int(build)
+    return artifacts.File(
+        inputs.identifier("a download id", id), number, name if isinstance(name, str) else None
+    )
 
 
 def _named(lists: pd.Series[Any], names: pd.Series[str]) -> pd.Series[Any]:

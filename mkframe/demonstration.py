@@ -20,7 +20,7 @@ def demo(builds: int = 2000, **options: Any) -> Client:
     Parameters
     ----------
     builds : int, default 2000
-        How many builds its history holds, up to 200,000.
+        How many builds its history holds.
     **options
         Further options of `mkframe.embedded.Server`, such as ``seed``.
 

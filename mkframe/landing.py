@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +103,8 @@ class Partial:
 def land(target: Path, write: Callable[[Path], object], hint: str) -> Path:
     """Write a file such that nobody reads half of it, in place of the old one where there is one.
 
+    A link stays one, and the file that it leads to is written; an old file's permissions are kept.
+
     Parameters
     ----------
     target : Path
@@ -124,9 +127,12 @@ def land(target: Path, write: Callable[[Path], object], hint: str) -> Path:
     'whole'
     """
     try:
-        with Partial(target.parent) as partial:
+        real = target.resolve()
+        with Partial(real.parent) as partial:
             write(partial.path)
-            partial.move(target, overwrite=True)
+            if real.exists():
+                shutil.copymode(real, partial.path)
+            partial.move(real, overwrite=True)
     except OSError as error:
         raise InputError(
             f"{str(target)!r} cannot be written: {error.strerror or error}.", hint=hint
@@ -175,13 +181,15 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        If nobody has the home folder that is meant.
+        If it is no path, or nobody has the home folder that is meant.
 
     Examples
     --------
     >>> expanded("artifacts").as_posix(), expanded("~/artifacts") == Path.home() / "artifacts"
     ('artifacts', True)
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"A path is text or a Path, not {type(path).__name__}.", hint="Write 'artifacts'.")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

@@ -27,6 +27,7 @@ __all__ = ["notebook_path", "write"]
 
 _NEEDED = ("ipykernel", "nbclient", "nbconvert")
 _CELL_TIMEOUT = 1800
+_REPORTS = "Choose build_history or release_activity."
 _WARNING = re.compile(r"^.+?:\d+: \w*Warning: (.+)$", re.M)
 
 
@@ -89,7 +90,7 @@ def notebook_path(name: str) -> Path:
         path = folder / f"{name}.ipynb"
         if path.is_file():
             return path
-    raise InputError(f"There is no notebook {name!r}.", hint="Choose build_history or release_activity.")
+    raise InputError(f"There is no notebook {name!r}.", hint=_REPORTS)
 
 
 def _read(name: str) -> NotebookNode:
@@ -104,7 +105,10 @@ def _with(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode
     import nbformat
 
     cells = notebook.cells
-    place = next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", ()))
+    places = [i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", ())]
+    if not places:
+        raise InputError("The notebook takes no parameters, so no report is made of it.", hint=_REPORTS)
+    place = places[0]
     known = [line.split("=")[0].strip() for line in cells[place].source.splitlines() if "=" in line]
     for name in parameters:
         if name not in known:

@@ -181,15 +181,16 @@ def load(
     environment = os.environ if _is_meant_for(base) else {}
     email = environment.get("MKFRAME_EMAIL") if email is None else email
     password = environment.get("MKFRAME_PASSWORD") if password is None else password
-    if asked_to_log_in and not (email and password):
+    if token is None and not asked_to_log_in:
+        token = environment.get("MKFRAME_TOKEN") or (None if email and password else _from_keyring(base))
+    is_half = bool(email) != bool(password) and token is None
+    if is_half or (asked_to_log_in and not (email and password)):
         lacking = "password" if email else "e-mail"
         raise InputError(
             f"The {lacking} is missing.",
             hint="Give email= and password=, or set MKFRAME_EMAIL and MKFRAME_PASSWORD, and MKFRAME_URL "
             "for another host than the vendor's.",
         )
-    if token is None and not asked_to_log_in:
-        token = environment.get("MKFRAME_TOKEN") or (None if email and password else _from_keyring(base))
     return Settings(
         base,
         token=None if token is None else _checked_token(token),

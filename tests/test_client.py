@@ -625,9 +625,39 @@ def test_wait_takes_what_start_and_find_give(kraft):
     assert kraft.builds.wait(builds, progress=False).index.tolist() == builds.index.tolist()
 
 
+def test_wait_shows_progress_or_not(kraft):
+    with pytest.raises(errors.InputError, match="progress must be True or False"):
+        kraft.builds.wait(5139, progress=print)
+
+
 def test_fetch_takes_one_row_of_downloads(kraft, tmp_path):
     row = kraft.downloads.find(build_id=5139).iloc[0]
     assert kraft.downloads.fetch(row, to=tmp_path, progress=False)["status"].tolist() == ["fetched"]
+
+
+@pytest.mark.parametrize("shape", ["start", "row", "without downloads"])
+def test_fetch_takes_builds_among_others(kraft, tmp_path, shape):
+    (ours, other), row = (kraft.builds.find().query("status == 'FINISHED'").index[:2], None)
+    row = kraft.builds.get(int(ours))
+    given = {
+        "start": runs.BuildStart(int(ours), "BUILDING"),
+        "row": row,
+        "without downloads": row.drop("downloads"),
+    }[shape]
+    files = kraft.downloads.find(build_id=int(other)).index.tolist()
+    fetched = kraft.downloads.fetch([given, *files], to=tmp_path, progress=False)
+    expected = kraft.downloads.find(build_id=int(ours)).index.tolist() + files
+    assert fetched.index.tolist() == expected
+
+
+def test_a_row_of_something_else_is_no_build_and_no_download(kraft, tmp_path):
+    project, download = kraft.projects.find().iloc[0], kraft.downloads.find(build_id=5139)
+    with pytest.raises(errors.InputError, match=r"row \d+ is neither a download nor a build"):
+        kraft.downloads.fetch([project], to=tmp_path)
+    with pytest.raises(errors.InputError, match=r"row 5442 is not one of builds"):
+        kraft.builds.wait(download.iloc[0])
+    with pytest.raises(errors.InputError, match="The frame is not one of builds"):
+        kraft.builds.wait(download)
 
 
 def test_ids_may_be_given_as_a_column(kraft, tmp_path):

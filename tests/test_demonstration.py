@@ -8,6 +8,7 @@ import sys
 import threading
 
 import mkframe as mk
+from mkframe.__main__ import main
 
 
 def test_demo_of_a_size():
@@ -48,6 +49,15 @@ def test_accessor_keeps_its_server_alive():
 def test_two_demos_live_side_by_side():
     with mk.demo(builds=12) as one, mk.demo(builds=13) as two:
         assert (len(one.builds.find()), len(two.builds.find())) == (12, 13)
+
+
+def test_command_says_which_extra_it_needs(monkeypatch, capsys):
+    for name in [name for name in sys.modules if name.startswith("mkframe.embedded")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+    assert main(["demo"]) == 1
+    assert 'pip install "mkframe[demo]"' in capsys.readouterr().err
 
 
 def test_command_serves_whoever_takes_its_words(monkeypatch):

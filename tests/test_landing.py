@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mkframe.errors import InputError
-from mkframe.landing import Partial, digest, expanded, remove_leftovers
+from mkframe.landing import Partial, digest, expanded, land, remove_leftovers
 from tests.artifacts.factory import tree
 
 
@@ -179,3 +179,19 @@ def test_file_has_landed_although_a_scanner_holds_its_first_name(tmp_path, held)
 def test_the_home_of_nobody_is_told():
     with pytest.raises(InputError, match="'~no-such-user/a' means is not known"):
         expanded("~no-such-user/a")
+
+
+def test_a_link_stays_one_and_permissions_stay(tmp_path):
+    (tmp_path / "real.csv").write_text("old")
+    (tmp_path / "real.csv").chmod(0o600)
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    land(tmp_path / "link.csv", lambda path: path.write_text("new"), "Name another.")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_text() == "new"
+    assert (tmp_path / "real.csv").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("path", [None, 7, b"a"])
+def test_what_is_no_path_is_told(path):
+    with pytest.raises(InputError, match="A path is text or a Path, not"):
+        expanded(path)

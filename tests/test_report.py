@@ -154,6 +154,20 @@ def test_command_line_ends_with_a_sentence(arguments, sentence, capsys, tmp_path
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["first_look", "start_and_fetch"])
+def test_a_notebook_without_parameters_is_no_report(name, tmp_path):
+    with pytest.raises(InputError, match=r"takes no parameters.*build_history or release_activity"):
+        report.write(tmp_path / "out.html", {}, notebook=name)
+
+
+@pytest.mark.parametrize("project", ["DEMO", "²"])
+def test_project_of_a_saved_answer_is_a_number(project, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "builds.json").write_bytes(b"[]")
+    assert main(["report", "--from", "builds.json", "--project", project]) == 1
+    assert f"not by the name {project!r}" in capsys.readouterr().err
+
+
 def test_project_of_a_saved_answer_is_an_id(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "builds.json").write_bytes(b"[]")

@@ -66,6 +66,15 @@ def told(settings):
     return settings.url, token, settings.email, password
 
 
+@pytest.mark.parametrize(("half", "lacking"), [("email", "password"), ("password", "e-mail")])
+def test_half_a_login_in_the_environment_is_told(environment, ring, half, lacking):
+    ring.words.clear()
+    environment(**{half: "word"})
+    with pytest.raises(InputError, match=f"The {lacking} is missing"):
+        load()
+    assert told(load(token="a-token"))[1] == "a-token"
+
+
 class TestWhereFrom:
     def test_nothing_given(self, ring):
         ring.words.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
@@ -13,7 +14,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from mkframe.errors import InputError
+from mkframe.errors import ArtifactError, InputError
 from mkframe.landing import expanded
 
 from .names import DESKTOP_FILES
@@ -59,6 +60,14 @@ class _Member:
             return as_text(self.path.read_bytes(), self.path.name, encoding)
         return read(self.path, self.inside, encoding=encoding, max_bytes=self.size)
 
+    def told(self, encoding: str | None) -> str | None:
+        """Its text, with the encoding where it does not tell its own; None where it is none."""
+        if self.kind != "binary":
+            return self.text(None)
+        with contextlib.suppress(ArtifactError):
+            return self.text(encoding) if encoding else None
+        return None
+
 
 def diff(
     old: Delivered,
@@ -68,6 +77,9 @@ def diff(
     context: int = 3,
     encoding: str | None = None,
     max_text: int = 1 << 20,
+    max_bytes: int = 4 << 30,
+    max_ratio: float = 200,
+    max_members: int = 100_000,
 ) -> pd.DataFrame:
     r"""Compare what two builds delivered, member by member.
 
@@ -86,9 +98,11 @@ def diff(
     context : int, default 3
         Unchanged lines around each change.
     encoding : str, optional
-        Encoding of the texts, where `read` needs one; kinds are then still told without it.
+        Encoding of texts that do not tell their own, whose kind is ``binary``.
     max_text : int, default 1 MiB
         Texts larger than this, in bytes, are compared by their checksums only, and `note` says so.
+    max_bytes, max_ratio, max_members : int, float, int
+        Limits for each archive, as `members` has them.
 
     Returns
     -------
@@ -101,7 +115,8 @@ def diff(
     Raises
     ------
     InputError
-        If a side is missing, or holds two members of one name, such as artifacts of several builds.
+        If a side is missing, is a file that was not fetched, or holds two members of one name, such as
+        artifacts of several builds.
     ArtifactError
         If an archive is damaged, encrypted or unpacks to too much.
 
@@ -117,7 +132,8 @@ def diff(
     >>> frame[["name", "change"]].values.tolist()
     [['airplane.sql', 'changed']]
     """
-    before, after = _delivered(old, new), _delivered(new, old)
+    limits = {"max_bytes": max_bytes, "max_ratio": max_ratio, "max_members": max_members}
+    before, after = _delivered(old, new, limits), _delivered(new, old, limits)
     rows = []
     for name in sorted(before.keys() | after.keys()):
         a, b = before.get(name), after.get(name)
@@ -152,7 +168,10 @@ def _compared(
         return None, "Not text."
     if max(a.size, b.size) > max_text:
         return None, f"Larger than max_text={max_text:,} bytes."
-    old, new = _lines(a.text(encoding)), _lines(b.text(encoding))
+    before, after = a.told(encoding), b.told(encoding)
+    if before is None or after is None:
+        return None, "Not text."
+    old, new = _lines(before), _lines(after)
     if _effort(old, new) > _LARGEST_EFFORT:
         return None, "Too many repeated lines to be compared line by line."
     lines = difflib.unified_diff(old, new, f"old/{name}", f"new/{name}", n=context, lineterm="")
@@ -172,25 +191,30 @@ def _lines(text: str) -> list[str]:
     return [*whole, last + _NO_NEWLINE] if last else whole
 
 
-def _delivered(given: Delivered, other: Delivered) -> dict[str, _Member]:
+def _delivered(given: Delivered, other: Delivered, limits: dict[str, Any]) -> dict[str, _Member]:
     """All members of one side, by the name under which the other side has them."""
     found: dict[str, _Member] = {}
     alone = _is_one_file(given) and (_is_one_file(other) or not _has_archives(other))
     for name, path in _files(given).items():
-        members_here = _inside(name, path, alone) if is_zip(path, name) else [(name, _by_itself(name, path))]
-        for key, member in members_here:
+        is_archive = is_zip(path, name)
+        here = _inside(name, path, alone, limits) if is_archive else [(name, _by_itself(name, path))]
+        for key, member in here:
             if key in found:
-                raise InputError(
-                    f"{key!r} is there twice: in {found[key].path.name!r} and in {path.name!r}.",
-                    hint="Give the files of one build at a time, such as a folder for each build.",
-                )
+                raise _twice(key, found[key].path.name, path.name)
             found[key] = member
     return found
 
 
-def _inside(name: str, path: Path, alone: bool) -> Iterator[tuple[str, _Member]]:
+def _twice(name: str, first: str, second: str) -> InputError:
+    return InputError(
+        f"{name!r} is there twice: in {first!r} and in {second!r}.",
+        hint="Give the files of one build at a time, such as a folder for each build.",
+    )
+
+
+def _inside(name: str, path: Path, alone: bool, limits: dict[str, Any]) -> Iterator[tuple[str, _Member]]:
     base = "" if alone else _STAMP.sub("", name.removesuffix(path.suffix)) + "/"
-    for row in members(path).to_dict("records"):
+    for row in members(path, **limits).to_dict("records"):
         inside = row["name"]
         yield base + inside, _Member(row["size"], row["sha256"], row["kind"], path, inside)
 
@@ -212,12 +236,27 @@ def _has_archives(given: Delivered) -> bool:
 def _files(given: Delivered) -> dict[str, Path]:
     """Files by the name that counts: relative to the folder, or their own."""
     if not isinstance(given, str | os.PathLike):
-        return {Path(p).name: _existing(expanded(p)) for p in given}
+        return _listed(given)
     path = _existing(expanded(given))
     if path.is_file():
         return {path.name: path}
     inside = sorted(p for p in path.rglob("*") if p.is_file() and not _is_ours_or_desktop(p.name))
     return {p.relative_to(path).as_posix(): p for p in inside}
+
+
+def _listed(given: Iterable[Any]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for one in given:
+        if not isinstance(one, str | os.PathLike):
+            raise InputError(
+                f"{one!r} is no path: a file that was not fetched has none.",
+                hint='Leave such files out, as paths["path"].dropna() does.',
+            )
+        path = _existing(expanded(one))
+        if path.name in found:
+            raise _twice(path.name, str(found[path.name].parent), str(path.parent))
+        found[path.name] = path
+    return found
 
 
 def _is_ours_or_desktop(name: str) -> bool:

@@ -13,6 +13,7 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mkframe.errors import InputError
 from mkframe.landing import digest
 
 from .names import flaw, folded, numbered, safe_name
@@ -114,6 +115,11 @@ def _read(path: Path) -> list[Entry]:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise InputError(
+            f"{str(path)!r}, the list of what was fetched, cannot be read: {error.strerror or error}.",
+            hint="Give another folder as to=, or look what stands there.",
+        ) from error
     entries = []
     for line in lines:
         with contextlib.suppress(ValueError, TypeError, RecursionError):

@@ -170,7 +170,7 @@ def extract(
     Raises
     ------
     InputError
-        If there is no such archive, or `to` holds other files.
+        If there is no such archive, or `to` holds other files or is the folder that Python runs in.
     ArtifactError
         If the archive is damaged, harmful or beyond a limit; nothing was written.
 
@@ -185,6 +185,7 @@ def extract(
     ['ddl/airplane.sql']
     """
     path, folder = expanded(path), expanded(to)
+    folder = folder.resolve() if folder.is_symlink() else folder
     with _checked(path, Limits(max_bytes, max_ratio, max_members)) as (archive, entries):
         check_extractable(path, archive.infolist())
         if _is_free(folder):
@@ -243,7 +244,14 @@ def _row(entry: zipfile.ZipInfo, sha256: str, kind: str, **more: Any) -> dict[st
 def _is_free(folder: Path) -> bool:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{str(folder)!r} is a file.", hint="Give a folder as to=.")
-    return not folder.exists() or all(p.name in DESKTOP_FILES for p in folder.iterdir())
+    if not folder.exists():
+        return True
+    is_free = all(p.name in DESKTOP_FILES for p in folder.iterdir())
+    if is_free and folder.samefile(Path.cwd()):
+        raise InputError(
+            "The folder that Python runs in cannot be replaced by another.", hint="Give a new folder as to=."
+        )
+    return is_free
 
 
 @contextlib.contextmanager
@@ -260,6 +268,7 @@ def _whole(path: Path, folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
     """A folder inside a hidden neighbour; what is left in the end is removed."""
+    made = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
     hidden = unfinished(folder.parent)
     hidden.mkdir()  # with ordinary permissions, unlike tempfile's, which Windows hands down to what is moved
@@ -269,6 +278,9 @@ def _beside(folder: Path) -> Iterator[Path]:
         yield inner
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+        with contextlib.suppress(OSError):  # the first that is not empty, and all above it, stay
+            for parent in made:
+                parent.rmdir()
 
 
 def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, beside: Path, folder: Path) -> dict[str, Any]:

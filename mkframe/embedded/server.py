@@ -135,9 +135,13 @@ class Server:
             alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
             sock.setsockopt(socket.SOL_SOCKET, alone, 1)
             sock.bind((self._host, self._port))
-        except OSError:
+        except (OSError, OverflowError) as error:
             sock.close()
-            raise
+            raise InputError(
+                f"Port {self._port} of {self._host} cannot be listened on: "
+                f"{getattr(error, 'strerror', None) or error}.",
+                hint="Leave the port out to have a free one.",
+            ) from error
         self._port = sock.getsockname()[1]
         server = make_server(self._app)
         thread = threading.Thread(target=server.run, args=([sock],), name="mkframe-embedded", daemon=True)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 import mkframe
-from mkframe import artifacts
+from mkframe import artifacts, runs
 from mkframe.errors import InputError
 from mkframe.forms.models import ConnectModel, ExploreModel, FetchModel, StartModel, WatchModel
 from mkframe.forms.models.pocket import PocketModel
@@ -29,8 +29,9 @@ F = TypeVar("F", bound=Form)
 def connect() -> ConnectForm:
     """Show a form that connects: by e-mail and password, by token, or to the embedded server.
 
-    A password or token is taken from its field as soon as it is entered and forgotten once used; a saved
-    notebook never holds it. Where the environment names a server, that is the first choice.
+    A password or token is taken from its field as soon as it is entered, and a saved notebook never holds it.
+    The client keeps it in memory, to log in again. Where the environment holds a token or password, that is
+    the first choice.
 
     Returns
     -------
@@ -73,7 +74,7 @@ def start_build(kraft: mkframe.Client | ConnectForm) -> StartForm | WaitingForm:
     -------
     StartForm
         ``form.model.started.id`` is the build, ``form.result`` the frame of what was fetched. A WaitingForm
-        until somebody has connected.
+        for the form of `connect`, which has them once the form inside is there.
 
     Examples
     --------
@@ -89,15 +90,18 @@ def start_build(kraft: mkframe.Client | ConnectForm) -> StartForm | WaitingForm:
     )
 
 
-def watch(kraft: mkframe.Client | ConnectForm, build_id: int | Iterable[int]) -> WatchForm | WaitingForm:
+def watch(
+    kraft: mkframe.Client | ConnectForm,
+    build_id: int | runs.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int],
+) -> WatchForm | WaitingForm:
     """Show a form that follows builds, whoever started them; it can be shown again at any time.
 
     Parameters
     ----------
     kraft : Client or ConnectForm
         A client, or the form of `connect`.
-    build_id : int, or several
-        Which builds.
+    build_id : int, BuildStart or Series, or several
+        Which builds: ids, the result of a start, or rows of ``kraft.builds.find``.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def watch(kraft: mkframe.Client | ConnectForm, build_id: int | Iterable[int]) ->
     Raises
     ------
     InputError
-        If an id is not a whole number, or there is none.
+        If something else than builds is given, or nothing.
 
     Examples
     --------
@@ -119,9 +123,9 @@ def watch(kraft: mkframe.Client | ConnectForm, build_id: int | Iterable[int]) ->
     >>> form.model.builds[0].status
     'FINISHED'
     """
-    ids = list(build_id) if isinstance(build_id, Iterable) else [build_id]
-    if not ids or not all(type(_plain(one)) is int for one in ids):
-        raise InputError(f"{build_id!r} names no build.", hint="Give a build id, such as 5139, or several.")
+    ids, _ = runs.build_ids(build_id)
+    if not ids:
+        raise InputError("No build is given.", hint="Give the id of a build, such as 5139, or several.")
 
     def make(client: mkframe.Client) -> WatchForm:
         return WatchForm(WatchModel(client, ids), PocketModel(client))
@@ -209,8 +213,3 @@ def _when_connected(
             hint="Give mk.connect(), mk.demo() or mk.forms.connect().",
         )
     return make(kraft)
-
-
-def _plain(one: Any) -> Any:
-    """A whole number, also where numpy made it."""
-    return one.item() if hasattr(one, "item") else one

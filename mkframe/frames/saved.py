@@ -11,7 +11,7 @@ from typing import IO
 import pandas as pd
 
 from mkframe import schema
-from mkframe.errors import InputError
+from mkframe.errors import InputError, UnexpectedBody
 from mkframe.frames.decoding import decode, decode_row
 
 __all__ = ["read_json"]
@@ -53,7 +53,12 @@ def read_json(source: str | PathLike[str] | bytes | IO[bytes], resource: str = "
             f"There is no resource {resource!r} to read.", hint=f"Choose from {', '.join(readable)}."
         )
     body = _unzipped(_bytes(source)).removeprefix(_BOM)
-    return decode_row(resource, body) if body.lstrip()[:1] == b"{" else decode(resource, body)
+    try:
+        return decode_row(resource, body) if body.lstrip()[:1] == b"{" else decode(resource, body)
+    except UnexpectedBody as error:
+        if error.hint == UnexpectedBody.ELSEWHERE:
+            error.hint = f"Is it the saved answer of a find or get of {resource}?"
+        raise
 
 
 def _bytes(source: str | PathLike[str] | bytes | IO[bytes]) -> bytes:

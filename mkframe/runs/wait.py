@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe import frames
+from mkframe import frames, inputs
 from mkframe.errors import (
     PASSING,
     BuildFailed,
@@ -111,6 +111,7 @@ def wait(
     if not ids:
         raise InputError("There is no build to wait for.", hint="Give a build id, or several.")
     _check_timeout(timeout)
+    inputs.truth("progress", progress)
     watch = _Watch(transport, ids)
     until = math.inf if timeout is None else time.monotonic() + timeout
     with _bar(ids, progress) as bar:

@@ -3,7 +3,7 @@
 import pytest
 
 from mkframe.artifacts import diff, extract, show
-from mkframe.errors import InputError
+from mkframe.errors import ArtifactError, InputError
 from tests.artifacts.factory import packed
 
 OLD = {"ddl/a.sql": "one\ntwo\nthree\n", "ddl/gone.sql": "x\n", "same.xml": "<a/>", "m.bin": b"\0\1"}
@@ -121,6 +121,20 @@ def test_other_encodings_are_compared_as_text_when_told(tmp_path):
     assert frame.loc[0, "diff"].endswith("-ä\n+ö")
 
 
+def test_an_encoding_is_for_texts_that_do_not_tell_their_own(tmp_path):
+    old, new = {"a.sql": "ä\n", "b.bin": b"\0\1"}, {"a.sql": "ö\n", "b.bin": b"\0\2"}
+    frame = compared(tmp_path, old, new, encoding="cp1252").set_index("name")
+    assert frame.loc["a.sql", "diff"].endswith("-ä\n+ö")
+    assert frame.loc["b.bin", "note"] == "Not text."
+
+
+def test_a_limit_may_be_larger_for_what_is_trusted(tmp_path):
+    blank = {"a.sql": " " * (3 << 20)}
+    with pytest.raises(ArtifactError, match="larger max_ratio"):
+        compared(tmp_path, blank, {"a.sql": ""})
+    assert len(compared(tmp_path, blank, {"a.sql": ""}, max_ratio=1e9)) == 1
+
+
 # --- what may be compared -----------------------------------------------------------------------------
 
 
@@ -164,6 +178,17 @@ def test_artifacts_of_several_builds_in_one_folder_are_refused(tmp_path):
     written(tmp_path / "old" / "CORE_2026-4-3_10_14.zip", OLD)
     with pytest.raises(InputError, match="one build at a time"):
         diff(tmp_path / "old", tmp_path / "old")
+
+
+def test_files_of_one_name_in_a_list_are_refused(tmp_path):
+    first = [written(tmp_path / folder / "a.zip", {"a.sql": folder}) for folder in ("o1", "o2")]
+    with pytest.raises(InputError, match=r"'a\.zip' is there twice: in '.*o1' and in '.*o2'"):
+        diff(first, first[:1])
+
+
+def test_a_file_that_was_not_fetched_is_no_side(both):
+    with pytest.raises(InputError, match=r"nan is no path.*dropna"):
+        diff([both[0], float("nan")], both[1])
 
 
 def test_missing_side_is_said(tmp_path):

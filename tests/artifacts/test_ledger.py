@@ -6,6 +6,7 @@ import json
 import pytest
 
 from mkframe.artifacts.ledger import NAME, Ledger
+from mkframe.errors import InputError
 
 URL = "https://a.example/api/v1"
 
@@ -111,3 +112,9 @@ def test_whole_means_the_same_bytes(tmp_path, content, whole):
     ledger = Ledger(tmp_path, URL)
     ledger.record(1, 9, "a.zip", 5, sha256)
     assert ledger.entry(1).is_whole(tmp_path) is whole
+
+
+def test_what_cannot_be_read_is_told(tmp_path):
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(InputError, match=r"the list of what was fetched, cannot be read"):
+        Ledger(tmp_path, URL)

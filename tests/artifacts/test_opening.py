@@ -6,6 +6,7 @@ import shutil
 import stat
 import struct
 import zipfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -382,3 +383,30 @@ def test_folder_that_cannot_be_written_is_said(plain, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ArtifactError, match="was not extracted"):
         extract(plain, tmp_path / "file" / "to")
+
+
+def test_folder_that_python_runs_in_is_not_replaced(plain, tmp_path, monkeypatch):
+    (tmp_path / "to").mkdir()
+    monkeypatch.chdir(tmp_path / "to")
+    with pytest.raises(InputError, match="The folder that Python runs in"):
+        extract(plain, ".")
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_link_to_an_empty_folder_is_followed(plain, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    extract(plain, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    extract(plain, tmp_path / "to")
+    assert tree(tmp_path / "real") == tree(tmp_path / "to")
+
+
+def test_what_failed_leaves_no_folders(tmp_path):
+    honest = packed({"a": "x" * 100_000})
+    lying = honest.replace(struct.pack("<L", 100_000), struct.pack("<L", 10))
+    path = written(tmp_path, lying)
+    with pytest.raises(ArtifactError):
+        extract(path, tmp_path / "new" / "folder" / "to")
+    assert list(tree(tmp_path)) == ["a.zip"]
+    assert not (tmp_path / "new").exists()

@@ -93,8 +93,13 @@ def test_a_stopped_server_has_no_url_yet():
 
 def test_a_port_in_use_is_an_error_and_leaves_nothing_behind(still):
     port = int(still.url.split(":")[2].split("/")[0])
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(InputError, match=f"Port {port} of .* cannot be listened on: .*in use"):
         Server(builds=5, port=port).start()
+
+
+def test_a_port_that_cannot_be_is_told():
+    with pytest.raises(InputError, match=r"Port 99999 of .* cannot be listened on"):
+        Server(builds=5, port=99999).start()
 
 
 @pytest.mark.parametrize(

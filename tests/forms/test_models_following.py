@@ -134,7 +134,7 @@ def test_an_expired_token_stops_and_says_how_to_go_on():
         model = WatchModel(impatient(server.api), [7])
         assert model.look() is None
     assert model.state == "stopped"
-    assert "connect again, then watch(kraft, 7) rejoins it" in model.lost
+    assert "connect again, then watch(kraft, [7]) rejoins it" in model.lost
 
 
 def test_an_unexpected_error_stops_and_is_shown_and_logged(caplog):

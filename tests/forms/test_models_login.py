@@ -110,6 +110,15 @@ def test_disconnecting_closes_the_client(model):
         kraft.projects.find()
 
 
+def test_a_connection_that_is_made_after_the_end_is_closed(model):
+    steps = []
+    model.way, model.run = "embedded", steps.append
+    model.submit()
+    model.close()
+    steps[0]()
+    assert model.kraft is None
+
+
 def test_two_presses_connect_once(factory):
     steps = []
     model = ConnectModel(mk.connect, mk.demo)

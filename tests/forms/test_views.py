@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import ipywidgets as w
 import pytest
 
+import mkframe as mk
 from mkframe import forms
 from mkframe.errors import InputError
 from mkframe.forms.models.base import Model
@@ -343,6 +344,28 @@ def test_a_form_waits_for_a_connection(login):
     form.close()
 
 
+def test_a_form_that_waited_has_the_mind_of_the_form_inside(login):
+    form = forms.start_build(login)
+    login.way.value = "embedded"
+    login.enter.click()
+    until(lambda: form.form is not None)
+    assert form.model is form.form.model
+    assert form.model.started is None
+    form.close()
+
+
+def test_a_login_that_is_closed_while_it_connects_leaves_no_client(login):
+    made = []
+    demo = login.model._demo
+    login.model._demo = lambda: made.append(demo()) or made[0]
+    login.way.value = "embedded"
+    login.enter.click()
+    login.close()
+    assert login.kraft is None
+    with pytest.raises(mk.errors.Unreachable):
+        made[0].projects.find()
+
+
 def test_disconnecting_takes_the_form_away(login):
     form = forms.fetch_artifacts(login)
     login.way.value = "embedded"
@@ -437,8 +460,16 @@ def test_every_control_has_words(filled):
 
 @pytest.mark.parametrize("given", [True, "5139", [], [5139, None]])
 def test_what_is_no_build_id_is_refused(kraft, given):
-    with pytest.raises(InputError, match="names no build"):
+    with pytest.raises(InputError, match=r"the id of a build must be|No build is given"):
         forms.watch(kraft, given)
+
+
+def test_a_watch_form_takes_what_wait_takes(kraft):
+    builds = kraft.builds.find().iloc[:2]
+    for given in (builds, [*builds.index], [row for _, row in builds.iterrows()]):
+        form = forms.watch(kraft, given)
+        form.close()
+        assert [b.id for b in form.model.builds] == builds.index.tolist()
 
 
 def test_what_is_no_client_is_refused():

@@ -89,3 +89,11 @@ def test_text_file_with_half_a_character_is_no_answer(text):
 def test_two_objects_without_brackets_are_no_answer():
     with pytest.raises(UnexpectedBody, match=r"one object.*but 2 of them"):
         mk.read_json(b'{"id": 1, "name": "a"}, {"id": 2, "name": "b"}', resource="release_groups")
+
+
+def test_another_file_is_not_blamed_on_a_server():
+    with pytest.raises(
+        mk.errors.UnexpectedBody, match=r"Is it the saved answer of a find or get of builds\?"
+    ) as told:
+        mk.read_json(b"id;name")
+    assert "URL" not in str(told.value)

@@ -136,7 +136,7 @@ class WatchModel(Model):
     def _give_up(self, error: MkframeError) -> None:
         numbers = ", ".join(str(b.id) for b in self.builds if not b.over)
         self.lost = (
-            f"{error} Build {numbers} goes on; connect again, then watch(kraft, {numbers}) rejoins it."
+            f"{error} Build {numbers} goes on; connect again, then watch(kraft, [{numbers}]) rejoins it."
         )
         self.state = "stopped"
 

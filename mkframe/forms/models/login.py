@@ -61,6 +61,7 @@ class ConnectModel(Model):
         super().__init__()
         self._connect, self._demo = connect, demo
         self._reveal: Callable[[], str] | None = None
+        self._closed = False
         self.url, self.way = url, way
         self.observe(self._on_way, "way")
         self.observe(self._check, ["way", "url", "email", "has_secret"])
@@ -106,6 +107,8 @@ class ConnectModel(Model):
         self._leave()
         self.said = self._who(kraft, len(projects))
         self.kraft = kraft
+        if self._closed:
+            self.disconnect()
 
     def _client(self, reveal: Callable[[], str] | None) -> Any:
         if self.way == "embedded":
@@ -130,6 +133,11 @@ class ConnectModel(Model):
         before, self.kraft = self.kraft, None
         if before is not None:
             before.close()
+
+    def close(self) -> None:
+        """Close the connection for good, also one that is still being made."""
+        self._closed = True
+        self.disconnect()
 
     def disconnect(self) -> None:
         """Close the connection."""

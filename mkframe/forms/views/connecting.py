@@ -47,8 +47,8 @@ class ConnectForm(parts.Form):
 
     def close(self) -> None:
         """End the form and its connection."""
-        self.model.disconnect()
         super().close()
+        self.model.close()
 
     def _take(self, change: Any) -> None:
         if change["new"]:
@@ -68,7 +68,7 @@ class ConnectForm(parts.Form):
         ):  # fmt: skip
             widget.layout.display = None if shown else "none"
         self.secret.description = "Token" if model.way == "token" else "Password"
-        self.secret.placeholder = "●●●●●● taken; it is forgotten once used" if model.has_secret else ""
+        self.secret.placeholder = "●●●●●● taken; it leaves this form once used" if model.has_secret else ""
         self.enter.disabled = not self._may_enter()
         self.leave.disabled = model.kraft is None
         done = (

@@ -26,10 +26,19 @@ class WaitingForm(parts.Form):
     """
 
     def __init__(self, login: ConnectForm, make: Callable[[Any], parts.Form], title: str) -> None:
+        self.form: parts.Form | None = None
         super().__init__(Model())
         self._login, self._make, self._title = login, make, title
-        self.form: parts.Form | None = None
         self.on(login.model, ["kraft"], self._show)
+
+    @property
+    def model(self) -> Any:
+        """The mind of the form inside, once it is there."""
+        return self._own if self.form is None else self.form.model
+
+    @model.setter
+    def model(self, model: Model) -> None:
+        self._own = model
 
     @property
     def result(self) -> Any:

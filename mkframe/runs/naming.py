@@ -1,0 +1,67 @@
+"""Which builds a person means: by id, as what a start gave, or as rows of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from mkframe import inputs
+from mkframe.errors import InputError
+from mkframe.runs.outcome import BuildStart
+from mkframe.spelling import one_line
+
+__all__ = ["build_id", "build_ids", "is_build"]
+
+_OF_A_BUILD = {"status", "build_start"}
+"""Columns by which a frame or row is known to be one of builds; other rows have ids, too."""
+_HINT = "Give the id of a build, several ids, or rows of kraft.builds.find(...)."
+
+
+def is_build(thing: Any) -> bool:
+    """Whether a thing is a build: what a start gave, or a row of a frame of builds.
+
+    Examples
+    --------
+    >>> is_build(BuildStart(5139, "BUILDING")), is_build(pd.Series({"name": "a.zip"}, name=5442))
+    (True, False)
+    """
+    return isinstance(thing, BuildStart) or (inputs.is_row(thing) and set(thing.index) >= _OF_A_BUILD)
+
+
+def build_id(thing: Any) -> int:
+    """Give the id of one build.
+
+    Examples
+    --------
+    >>> build_id(BuildStart(5139, "BUILDING")), build_id(5140)
+    (5139, 5140)
+    """
+    if inputs.is_row(thing) and not is_build(thing):
+        raise InputError(f"The row {one_line(thing.name)} is not one of builds.", hint=_HINT)
+    if isinstance(thing, BuildStart):
+        return thing.id
+    return inputs.identifier("the id of a build", thing.name if inputs.is_row(thing) else thing)
+
+
+def build_ids(given: Any) -> tuple[list[int], bool]:
+    """Give the ids of builds, each once, and whether a single build was given.
+
+    Raises
+    ------
+    InputError
+        If something else than builds is given, or nothing.
+
+    Examples
+    --------
+    >>> build_ids([5139, 5140, 5139]), build_ids(5139)
+    (([5139, 5140], False), ([5139], True))
+    """
+    if isinstance(given, pd.DataFrame):
+        if given.index.name != "id" or not set(given.columns) >= _OF_A_BUILD:
+            raise InputError("The frame is not one of builds.", hint=_HINT)
+        given = list(given.index)
+    single = isinstance(given, BuildStart | str) or inputs.is_row(given) or not isinstance(given, Iterable)
+    ids = [build_id(one) for one in ([given] if single else given)]
+    return list(dict.fromkeys(ids)), single
