@@ -115,7 +115,8 @@ def _with(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode
             raise InputError(
                 f"The notebook has no parameter {name!r}.", hint=f"There is: {', '.join(known)}."
             )
-    lines = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    plain = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in parameters.items()}
+    lines = "\n".join(f"{name} = {value!r}" for name, value in plain.items())
     cells.insert(place + 1, nbformat.v4.new_code_cell(lines))
     return notebook
 
@@ -124,7 +125,7 @@ def _run(notebook: NotebookNode, progress: Callable[[int, int], None] | None) ->
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, DeadKernelError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     codes = sum(cell.cell_type == "code" for cell in notebook.cells)
     done = 0
@@ -155,6 +156,10 @@ def _run(notebook: NotebookNode, progress: Callable[[int, int], None] | None) ->
         client.execute(env=_environment())
     except CellExecutionError as error:
         raise _failure(error.ename, error.evalue) from error
+    except CellTimeoutError as error:
+        raise ReportError(
+            f"A cell of the notebook took longer than {_CELL_TIMEOUT} s.", hint="Report on fewer builds."
+        ) from error
     except DeadKernelError as error:
         raise ReportError(
             "The notebook's Python ended before the report was done.", hint="Was there enough memory?"

@@ -105,7 +105,7 @@ def odd_page(tmp_path_factory):
 
 
 def test_builds_of_millennia_do_not_end_a_report(odd_page):
-    assert "15 builds started from 1 January 1 to 31 December 9999" in plain(odd_page)
+    assert "15 builds, 14 of them started from 1 January 1 to 31 December 9999" in plain(odd_page)
     assert odd_page.count("data:image/png;base64,") == 8
 
 

@@ -104,12 +104,14 @@ def durations(
 
 
 def _left_out(builds: pd.DataFrame, table: pd.DataFrame, statuses: Sequence[str] | None) -> str:
-    words = status_of(builds)[builds["build_start"].notna().to_numpy(bool)].value_counts()
+    started = status_of(builds)[builds["build_start"].notna().to_numpy(bool)]
+    words = started.value_counts()
     others = words.drop(["BUILDING", *(words.index if statuses is None else statuses)], errors="ignore")
     return left_out(
         (int(table["running"].sum()), "running"),
         *((int(number), printable(word, 24).lower()) for word, number in others[:_MOST_WORDS].items()),
         (int(others[_MOST_WORDS:].sum()), "with another status"),
+        (int(started.isna().sum()) if statuses is not None else 0, "without a status"),
         (int(table["excluded"].sum()), "without an end or with an end before the start"),
         (int(builds["build_start"].isna().sum()), "without a start"),
     )
@@ -217,5 +219,5 @@ def _group_lines(ax: Axes, table: pd.DataFrame, limits: NDArray[np.float64], by:
     c.duration_axis(ax, np.concatenate(drawn), room=0.02)
     c.label_ends(ax, ends)
     more = len(total) - len(drawn)
-    rest = f" {count_text(more, f'more {by}')} with fewer builds not drawn." if more > 0 else ""
+    rest = f" {count_text(more, f'more {by}')} with as many or fewer builds not drawn." if more > 0 else ""
     return f"Medians per {by}, with the number of builds; open where fewer than {FEWEST}.{rest}"

@@ -82,7 +82,7 @@ def duration_by_instances(
     _count_axis(ax, number)
     ax.set_ylabel("duration, logarithmic", fontsize=9, color=c.SOFT)
     said = f"{count_text(len(counted), what[:-1])}, {said}."
-    if len(table) and table["n"].max() >= FEWEST:
+    if (table["n"][table.index > 0] >= FEWEST).any():
         said += " Dark: median and middle half of 1, 2–3, 4–7, 8–15 … instances."
     if number.min() == number.max():
         said += f" Every build has {count_text(int(number[0]), 'instance')}, so no relation can be seen."

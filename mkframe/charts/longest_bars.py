@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import canvas as c
-from mkframe.charts.words import ends_first, left_out, printable
+from mkframe.charts.words import left_out, noun, printable
 from mkframe.metrics.cells import BY, local_times, members
 from mkframe.metrics.inputs import status_of
 from mkframe.metrics.text import count_text, duration_text
+from mkframe.metrics.timing import wanted_of
 from mkframe.zones import check_zone
 
 __all__ = ["longest"]
@@ -65,18 +66,23 @@ def longest(
     rows = metrics.longest(builds, n, statuses)
     check_zone(tz)
     ax = c.canvas(ax, height=1.6 + 0.3 * max(len(rows), 3))
-    title = f"The {count_text(len(rows))} longest builds" if len(rows) != 1 else "The longest build"
-    running = int((status_of(builds) == "BUILDING").sum())
+    what = "builds" if statuses is None else noun(statuses)
+    title = f"The {count_text(len(rows))} longest {what}" if len(rows) != 1 else f"The longest {what[:-1]}"
+    wanted, length = wanted_of(builds, statuses), metrics.duration(builds).to_numpy("timedelta64[us]")
+    measured = int((wanted & (length >= np.timedelta64(0))).sum())
+    missing = left_out(
+        (int((status_of(builds) == "BUILDING").sum()), "running"),
+        (int((wanted & (length < np.timedelta64(0))).sum()), "that end before they start"),
+        (int((wanted & np.isnat(length)).sum()), "without a start or an end"),
+    )
     if not len(rows):
-        return c.say(ax, "The longest builds", f"No build has ended. {left_out((running, 'running'))}")
+        return c.say(ax, f"The longest {what}", f"There are no {noun(statuses)} with a duration. {missing}")
     seconds = rows["duration"].dt.total_seconds().to_numpy("float64")
     _bars(ax, status_of(rows), seconds)
     starts = local_times(rows["build_start"], tz).tolist()
     labels = [_row_label(row, start) for row, start in zip(rows.itertuples(), starts, strict=True)]
     c.label_rows(ax, np.arange(len(rows), dtype="float64"), labels)
-    measured = int((metrics.duration(builds) >= pd.Timedelta(0)).sum())
-    said = f"Of {count_text(measured, 'build')} with a duration. At the left: id, start ({tz}) and pattern."
-    missing = left_out((running, "running"), (ends_first(builds), "that end before they start"))
+    said = f"Of {count_text(measured, what[:-1])} with a duration. At the left: id, start ({tz}) and pattern."
     c.heading(ax, title, said, missing)
     return ax
 

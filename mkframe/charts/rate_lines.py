@@ -14,6 +14,7 @@ from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.words import left_out, printable
 from mkframe.metrics.cells import EVERY, By, Every
+from mkframe.metrics.inputs import check_word
 from mkframe.metrics.results import Canceled
 from mkframe.metrics.text import count_text, percent_text
 
@@ -74,6 +75,7 @@ def failure_rate(
     >>> failure_rate(builds, ax=Figure().subplots()).get_ylabel()
     'failed / (finished + failed)'
     """
+    check_word("every", every, list(EVERY))
     table = metrics.failure_rate(builds, None if by else every, canceled, by, tz)
     total = metrics.failure_rate(builds, None, canceled, tz=tz)
     table = table[table["n"] > 0] if by else table
@@ -84,7 +86,8 @@ def failure_rate(
     missing = _not_counted(total, canceled, 0 if by else without_start)
     if not total["n"].sum() or not table["n"].sum():
         ended = "finished or failed" if canceled == "exclude" else "finished, failed or been cancelled"
-        return c.say(ax, title, f"No build has {ended}, so there is no failure rate. {missing}")
+        which = "No build that has a start" if total["n"].sum() else "No build"
+        return c.say(ax, title, f"{which} has {ended}, so there is no failure rate. {missing}")
     said = _overall(total.iloc[0], canceled)
     if by:
         said += _rate_rows(ax, table, by, float(total["rate"].iloc[0]))
@@ -157,7 +160,7 @@ def _rate_rows(ax: Axes, table: pd.DataFrame, by: By, overall: float) -> str:
     ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     c.grid(ax, "x")
     more = len(ranked) - len(shown)
-    rest = f" {count_text(more, f'more {by}')} with lower bounds below these not drawn." if more else ""
+    rest = f" {count_text(more, f'more {by}')} with lower bounds not above these not drawn." if more else ""
     return f" Dashed: all together. Ordered by the lower bound of the interval.{rest}"
 
 

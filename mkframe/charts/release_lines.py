@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.words import left_out, printable
-from mkframe.metrics.cells import local_times
+from mkframe.metrics.cells import local_times, members
 from mkframe.metrics.text import count_text
 from mkframe.zones import check_zone
 
@@ -179,14 +179,14 @@ def _name(row: object) -> str:
 
 def _figures(table: pd.DataFrame, builds: pd.DataFrame | None) -> str:
     opened = int((~table["closed"].fillna(True)).sum())
-    fixes = int((table["depth"] > 0).sum())
+    fixes = int(table["hotfix_of_id"].notna().sum())
     said = (
         f"{count_text(len(table), 'release')}, {count_text(opened)} open, "
         f"{count_text(fixes, 'hotfix', 'hotfixes')}."
     )
     if builds is None:
         return said
-    named = count_text(int((builds["releases"].str.len() > 0).sum()))
+    named = count_text(sum(len(members(cell)) > 0 for cell in builds["releases"]))
     return (
         f"{said} {named} of {count_text(len(builds), 'build')} name a release. "
         "Thin line: from a release's first build to its last."

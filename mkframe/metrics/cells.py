@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -10,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mkframe.errors import FarApart
+from mkframe.errors import FarApart, InputError
 from mkframe.metrics.inputs import check_word, need
+from mkframe.spelling import shown
 from mkframe.zones import check_zone
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "Cells",
     "Every",
     "cells",
+    "check_lists",
     "edges",
     "local_days",
     "local_times",
@@ -44,6 +47,7 @@ BY = {
     "user": ("user_id",),
 }
 """What builds may be grouped by, and the columns that say it, names before ids."""
+_LISTS = ("pattern", "release")
 NONE = "(none)"
 """The group of builds that name no pattern, release or project."""
 _STEPS: dict[str, tuple[str, np.timedelta64, int]] = {
@@ -125,7 +129,12 @@ def cells(builds: pd.DataFrame, every: Every | None, by: By | None, tz: str) -> 
         placed = np.flatnonzero(code >= 0)
         return Cells(index, placed, code[placed])
     groups, row, group, _ = memberships(builds, by)
-    _check_size(len(groups) * len(periods))
+    if len(groups) * len(periods) > _MOST_CELLS:
+        raise InputError(
+            f"That would be {len(groups) * len(periods):,} rows: {len(groups):,} groups in "
+            f"{len(periods):,} periods.",
+            hint='Choose longer periods, such as every="M", or fewer builds.',
+        )
     has_period = code[row] >= 0
     product = pd.MultiIndex.from_product([groups, index], names=[by, "period"])
     return Cells(product, row[has_period], (group * len(periods) + code[row])[has_period])
@@ -167,22 +176,83 @@ def memberships(
 ) -> tuple[pd.Index[str], NDArray[np.intp], NDArray[np.intp], int]:
     """List the groups; for each pair of build and group, the row and the group's place; how many have names.
 
+    Groups are told apart by their ids, where the frame has them: two releases of one name are two groups.
+    Names that are not those of the ids, such as a person's own, stand alone.
+
     Examples
     --------
     >>> groups, row, group, named = memberships(pd.DataFrame({"patterns": [[808, 9], []]}), "pattern")
     >>> groups.tolist(), row.tolist(), group.tolist(), named
     (['9', '808', '(none)'], [0, 0, 1], [0, 1, 2], 2)
     """
-    column = next((name for name in BY[by] if name in builds.columns), BY[by][-1])
-    need(builds, [column])
-    flat = builds[column].reset_index(drop=True).explode()
-    group, found = pd.factorize(flat, sort=True)
+    columns = [name for name in BY[by] if name in builds.columns] or [BY[by][-1]]
+    need(builds, columns)
+    flat = builds[columns].reset_index(drop=True)
+    if by in _LISTS:
+        flat = _opened(flat)
+        columns = list(flat.columns)
+    group, found = pd.factorize(flat[columns[-1]], sort=True)
     names = [str(name) for name in found]
+    if len(columns) > 1:
+        word, words = pd.factorize(flat[columns[0]], sort=True)
+        if _are_of(word, group, len(words)):
+            names, group = _named(flat[columns[0]].to_numpy(dtype=object), group, names)
+        else:
+            group, found, names = word, words, [str(name) for name in words]
     names += [unnamed(names)] if (group < 0).any() else []
     # a build that names a group twice is in it once; -1, no group, comes last
     pairs = np.unique(flat.index.to_numpy("int64") * (len(found) + 1) + group % (len(found) + 1))
     row, place = np.divmod(pairs, len(found) + 1)
     return pd.Index(names, dtype="str"), row, place, len(found)
+
+
+def _opened(columns: pd.DataFrame) -> pd.DataFrame:
+    """A row for each item of the lists; names that are not those of the ids stand alone."""
+    for name in columns:
+        check_lists(columns[name])  # each would be one item
+    try:
+        return columns.explode([*columns.columns])
+    except ValueError:
+        return columns.iloc[:, :1].explode(columns.columns[0])
+
+
+def check_lists(column: pd.Series[Any]) -> None:
+    """Refuse lists that a file has turned into text.
+
+    Examples
+    --------
+    >>> check_lists(pd.Series([[808, 809], []]))
+    """
+    if str not in set(map(type, column)):
+        return
+    words = [cell for cell in column if isinstance(cell, str) and cell[:1] == "[" and cell[-1:] == "]"]
+    if words:
+        raise InputError(
+            f"The column {column.name} holds text, such as {shown(words[0])}, where lists were.",
+            hint=f"Read it with json.loads: frame[{column.name!r}].map(json.loads).",
+        )
+
+
+def _are_of(word: NDArray[np.intp], group: NDArray[np.intp], words: int) -> bool:
+    """Whether each group has one name, or none, and no name is without a group."""
+    pairs = np.unique(group * (words + 1) + word + 1)
+    held = pairs[pairs >= 0]
+    return len(held) == group.max(initial=-1) + 1 and not ((group < 0) & (word >= 0)).any()
+
+
+def _named(
+    names: NDArray[Any], group: NDArray[np.intp], ids: list[str]
+) -> tuple[list[str], NDArray[np.intp]]:
+    """Give groups their names, with the id where two have the same, and put them in that order."""
+    held = group >= 0
+    _, first = np.unique(group[held], return_index=True)
+    words = [key if pd.isna(name) else str(name) for name, key in zip(names[held][first], ids, strict=True)]
+    often = Counter(words)
+    words = [f"{word} ({key})" if often[word] > 1 else word for word, key in zip(words, ids, strict=True)]
+    order = sorted(range(len(words)), key=words.__getitem__)
+    place = np.empty(len(order) + 1, dtype=np.intp)
+    place[order], place[-1] = np.arange(len(order)), -1
+    return [words[at] for at in order], place[group]
 
 
 def members(cell: Any) -> Any:

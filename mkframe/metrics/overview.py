@@ -219,6 +219,8 @@ def _opening(value: pd.Series[float], text: pd.Series[str]) -> str:
     )
     parts = [f"{text[name]} {word}" for name, word in _WORDS.items() if name in _ENDED or value[name]]
     many = count_text(int(value["builds"]), "build")
+    if value["without_start"]:
+        many += f", {count_text(int(value['builds'] - value['without_start']))} of them"
     return f"{many}{span if value['days'] else ''}: {', '.join(parts)}."
 
 
@@ -236,11 +238,14 @@ def _failures(value: pd.Series[float], text: pd.Series[str]) -> str:
 
 def _times(value: pd.Series[float], text: pd.Series[str]) -> str:
     if not value["duration_n"]:
-        return "No build has finished, so there is no typical duration."
+        without = "No finished build has a duration" if value["finished"] else "No build has finished"
+        return f"{without}, so there is no typical duration."
+    measured = " that has a duration" if value["finished"] > value["duration_n"] else ""
     if value["duration_n"] == 1:
-        return f"The one finished build took {text['duration_p50']}."
+        return f"The one finished build{measured} took {text['duration_p50']}."
+    measured = measured.replace("has", "have")
     return (
-        f"Half of the {count_text(int(value['duration_n']), 'finished build')} took at most "
+        f"Half of the {count_text(int(value['duration_n']), 'finished build')}{measured} took at most "
         f"{text['duration_p50']}, 95 in 100 at most {text['duration_p95']}."
     )
 

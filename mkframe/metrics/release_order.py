@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mkframe.errors import InputError
+from mkframe.metrics.cells import check_lists
 from mkframe.metrics.inputs import need
 
 __all__ = ["releases"]
@@ -44,7 +46,7 @@ def releases(releases: pd.DataFrame, builds: pd.DataFrame | None = None) -> pd.D
     Raises
     ------
     InputError
-        If a column is missing.
+        If a column is missing, or the index holds no ids.
 
     Examples
     --------
@@ -56,6 +58,7 @@ def releases(releases: pd.DataFrame, builds: pd.DataFrame | None = None) -> pd.D
     ['R1', 'R1.1', 'R2']
     """
     need(releases, _KEPT, "releases")
+    _check_ids(releases)
     table = releases[_KEPT].astype({"closed": "boolean", "deleted": "boolean"})
     table = table.astype({"hotfix_of_id": "Int64", "prev_release_id": "Int64"})
     table.index = table.index.astype("int64").rename("id")
@@ -66,9 +69,18 @@ def releases(releases: pd.DataFrame, builds: pd.DataFrame | None = None) -> pd.D
     return table.join(_activity(table.index, builds))
 
 
+def _check_ids(releases: pd.DataFrame) -> None:
+    """Refuse an index that only counts the rows: hotfixes and builds would be those of other releases."""
+    if "id" in releases.columns or not pd.api.types.is_integer_dtype(releases.index):
+        raise InputError(
+            "The releases are not indexed by their id.", hint='releases.set_index("id") puts it back.'
+        )
+
+
 def _reading_order(table: pd.DataFrame) -> tuple[list[int], np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Walk each release, then its hotfixes, then its successors, without ever visiting one twice."""
     hotfixes, successors, is_reached = _links(table)
+    is_fix = table["hotfix_of_id"].notna().to_numpy(bool)
     depth = np.zeros(len(table), dtype="int64")
     order: list[int] = []
     seen: set[int] = set()
@@ -82,7 +94,8 @@ def _reading_order(table: pd.DataFrame) -> tuple[list[int], np.ndarray[tuple[int
             seen.add(place)
             order.append(place)
             depth[place] = deep
-            waiting += [(after, deep) for after in reversed(successors.get(place, []))]
+            following = reversed(successors.get(place, []))
+            waiting += [(after, deep if is_fix[after] else 0) for after in following]
             waiting += [(fix, deep + 1) for fix in reversed(hotfixes.get(place, []))]
     groups = _groups(table)
     return sorted(order, key=lambda place: groups[place]), depth
@@ -128,6 +141,7 @@ def _activity(index: pd.Index[int], builds: pd.DataFrame | None) -> pd.DataFrame
     if builds is None:
         return pd.DataFrame({name: pd.Series(index=ids, dtype=dtype) for name, dtype in _ACTIVITY.items()})
     need(builds, ["releases", "build_start"])
+    check_lists(builds["releases"])
     named = builds[["releases", "build_start"]].reset_index(drop=True).explode("releases")
     named = named[named["releases"].isin(ids)].reset_index(names="row").drop_duplicates(["row", "releases"])
     starts = named.groupby(named["releases"].astype("int64"))["build_start"]

@@ -12,7 +12,15 @@ from mkframe.errors import InputError
 from mkframe.metrics.cells import EVERY, By, Cells, Every, cells
 from mkframe.metrics.inputs import check_statuses, check_word, need, status_of
 
-__all__ = ["classes_of", "duration", "duration_by_instances", "durations", "ended", "longest"]
+__all__ = [
+    "classes_of",
+    "duration",
+    "duration_by_instances",
+    "durations",
+    "ended",
+    "longest",
+    "wanted_of",
+]
 
 QUANTILES = {"p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95}
 
@@ -101,7 +109,7 @@ def durations(
     need(builds, ["status", "build_start", "build_end"])
     check_word("every", every, list(EVERY))
     where = cells(builds, every, by, tz)
-    seconds, wanted = _seconds(builds), _wanted(builds, statuses)
+    seconds, wanted = _seconds(builds), wanted_of(builds, statuses)
     measured = (seconds >= 0) & wanted
     running = (status_of(builds) == "BUILDING").to_numpy(bool)
     quantiles = where.quantiles(seconds, measured, list(QUANTILES.values()))
@@ -150,7 +158,7 @@ def ended(builds: pd.DataFrame, statuses: Sequence[str] | None = ("FINISHED",)) 
     """
     need(builds, ["status", "build_start", "build_end", "instances"])
     seconds = _seconds(builds)
-    held = np.flatnonzero((seconds >= 0) & _wanted(builds, statuses))
+    held = np.flatnonzero((seconds >= 0) & wanted_of(builds, statuses))
     rows = builds[["status", "build_start", "instances"]].take(held)
     return rows.assign(instances=rows["instances"].astype("Int64"), seconds=seconds[held])
 
@@ -193,7 +201,7 @@ def longest(builds: pd.DataFrame, n: int = 10, statuses: Sequence[str] | None = 
         )
     need(builds, ["status", "build_start", "build_end"])
     length = duration(builds).to_numpy("timedelta64[us]").astype("int64")  # exact, as seconds may not be
-    held = (length >= 0) & _wanted(builds, statuses)  # NaT is below all
+    held = (length >= 0) & wanted_of(builds, statuses)  # NaT is below all
     least = np.partition(length[held], -n)[-n] if held.sum() > n else 0
     long = np.flatnonzero(held & (length >= least))
     start = builds["build_start"].to_numpy("datetime64[us]")[long]
@@ -261,7 +269,7 @@ def classes_of(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _wanted(builds: pd.DataFrame, statuses: Sequence[str] | None) -> NDArray[np.bool_]:
+def wanted_of(builds: pd.DataFrame, statuses: Sequence[str] | None) -> NDArray[np.bool_]:
     """Which builds have one of the statuses; with None those that do not run."""
     check_statuses(builds, statuses)
     status = status_of(builds)

@@ -129,3 +129,15 @@ def test_release_without_a_group_stands_below_a_header_of_its_own(factory):
     frame["group_id"] = pd.array([7, None], dtype="Int64")
     labels = names(charts.releases(frame))
     assert labels == ["Release group 7", "R1", "No release group", "R2"]
+
+
+def test_exploded_builds_name_releases_too(factory):
+    releases = factory.releases({"id": 21, "start_date": pd.Timestamp("2026-01-01", tz="UTC")})
+    builds = factory.builds({"releases": [21]}, {"releases": []}).explode("releases")
+    assert "1 of 2 builds name a release" in charts.releases(releases, builds).texts[-1].get_text()
+
+
+def test_hotfixes_of_releases_that_are_not_there_are_counted(factory):
+    start = pd.Timestamp("2026-01-01", tz="UTC")
+    releases = factory.releases({"id": 22, "hotfix_of_id": 21, "start_date": start})
+    assert "1 hotfix." in charts.releases(releases).texts[-1].get_text()

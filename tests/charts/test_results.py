@@ -5,6 +5,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from mkframe import charts, metrics
+from mkframe.errors import InputError
 from mkframe.schema import STATUSES
 
 
@@ -66,7 +67,7 @@ def test_groups_are_ranked_by_the_lower_bound(factory):
 def test_groups_beyond_the_shown_are_counted(factory):
     ax = charts.failure_rate(factory.builds(*({"user_id": user} for user in range(30))), by="user")
     assert len(ax.get_yticks()) == 25
-    assert "5 more users with lower bounds below these not drawn" in subtitle(ax)
+    assert "5 more users with lower bounds not above these not drawn" in subtitle(ax)
 
 
 def test_only_cancelled_builds_give_a_sentence(factory):
@@ -119,3 +120,13 @@ def test_many_unknown_words_share_a_layer(factory):
     labels = [text.get_text() for text in key.get_texts()]
     assert labels[0] == "26 other words   26 (86.7 %)"
     assert len(labels) == 5
+
+
+def test_failures_without_a_start_are_not_denied(factory):
+    said = charts.failure_rate(factory.builds({"status": "FAILED", "build_start": None})).texts[-1].get_text()
+    assert said.startswith("No build that has a start has finished or failed")
+
+
+def test_periods_are_needed_for_a_line(factory):
+    with pytest.raises(InputError, match="every=None is not known"):
+        charts.failure_rate(factory.builds({}), every=None)

@@ -84,7 +84,7 @@ def test_six_groups_are_drawn_and_the_rest_counted(factory):
     ax = charts.durations(builds, by="pattern")
     labels = [line.get_label() for line in ax.lines if not line.get_label().startswith("_")]
     assert labels == ["1 (8)", "2 (7)", "3 (6)", "4 (5)", "5 (4)", "6 (3)"]
-    assert "2 more patterns with fewer builds not drawn" in subtitle(ax)
+    assert "2 more patterns with as many or fewer builds not drawn" in subtitle(ax)
     markers = {line.get_marker() for line in ax.lines if not line.get_label().startswith("_")}
     assert len(markers) == 6
 
@@ -154,3 +154,21 @@ def test_dates_follow_a_view_that_is_zoomed(last, factory):
     part = ax.get_xticks().tolist()
     ax.set_xlim(low, high)
     assert part != whole == ax.get_xticks().tolist()
+
+
+def test_longest_speaks_of_the_builds_it_was_asked_for(factory):
+    builds = factory.builds({"seconds": 9}, {"seconds": 900, "status": "FAILED"}, {"end": None})
+    ax = charts.longest(builds, statuses=("FINISHED",))
+    assert ax.get_title(loc="left") == "The longest finished build"
+    assert "Of 1 finished build with a duration" in subtitle(ax)
+    assert "Left out: 1 without a start or an end." in subtitle(ax)
+
+
+def test_longest_of_none_does_not_say_that_none_has_ended(factory):
+    said = charts.longest(factory.builds({"seconds": 9}), statuses=("FAILED",)).texts[-1].get_text()
+    assert said.startswith("There are no failed builds with a duration.")
+
+
+def test_builds_without_a_status_are_told(factory):
+    builds = factory.builds({"seconds": 9}, {"seconds": 9, "status": None})
+    assert "Left out: 1 without a status." in subtitle(charts.durations(builds))

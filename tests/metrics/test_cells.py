@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from mkframe import metrics
+from mkframe.errors import FarApart, InputError
 from mkframe.metrics.cells import local_days
 
 
@@ -91,3 +92,43 @@ def test_pattern_called_none_is_not_taken_for_no_pattern(factory):
 def test_status_called_none_is_not_taken_for_no_status(factory):
     builds = factory.builds({"status": "(none)"}, {"status": None}, {"status": None})
     assert metrics.outcomes(builds)[["(none)", "((none))"]].to_numpy().tolist() == [[1, 2]]
+
+
+def test_releases_of_one_name_are_told_apart_by_their_ids(factory):
+    builds = factory.builds(
+        {"releases": [21, 31], "release_names": ["R1", "R1"]},
+        {"releases": [21], "release_names": ["R1"]},
+        {"releases": [22], "release_names": ["R2"]},
+    )
+    table = metrics.failure_rate(builds, None, by="release")
+    assert table["finished"].droplevel("period").to_dict() == {"R1 (21)": 2, "R1 (31)": 1, "R2": 1}
+
+
+def test_projects_without_names_are_told_apart_by_their_ids(factory):
+    builds = factory.builds({"project_id": 402}, {"project_id": 405}, {"project_id": 411})
+    builds["project"] = ["DEMO", None, None]
+    table = metrics.failure_rate(builds, None, by="project")
+    assert table.index.get_level_values("project").tolist() == ["405", "411", "DEMO"]
+
+
+def test_names_of_ones_own_stand_alone(factory):
+    builds = factory.builds({"patterns": [808]}, {"patterns": [808]})
+    builds["pattern_names"] = [["HUB"], ["SATELLITE"]]
+    table = metrics.failure_rate(builds, None, by="pattern")
+    assert table.index.get_level_values("pattern").tolist() == ["HUB", "SATELLITE"]
+
+
+def test_lists_that_a_file_turned_into_text_are_refused(factory):
+    builds = factory.builds({"patterns": [808]})
+    builds["patterns"] = ["[808, 809]"]
+    with pytest.raises(InputError, match=r"patterns holds text, such as '\[808, 809\]'.*json.loads"):
+        metrics.failure_rate(builds, by="pattern")
+
+
+def test_many_groups_are_not_blamed_on_a_wrong_start(factory):
+    builds = factory.builds({"build_start": "2024-01-01T00:00Z"}, {"build_start": "2025-12-31T00:00Z"})
+    many = pd.concat([builds] * 2_000)
+    many["user_id"] = range(4_000)
+    with pytest.raises(InputError, match="4,000 groups in 731 periods") as told:
+        metrics.durations(many, "D", by="user")
+    assert not isinstance(told.value, FarApart)

@@ -102,3 +102,10 @@ def test_name_in_a_sentence_is_short_and_of_one_line(name, factory):
     sentence = next(sentence for sentence in said if sentence.startswith("The pattern built most often"))
     assert len(sentence) < 150
     assert sentence.isprintable()
+
+
+def test_finished_builds_without_a_duration_are_not_denied(factory):
+    said = metrics.sentences(factory.builds({"end": None}, {"end": None}))
+    assert "No finished build has a duration, so there is no typical duration." in said
+    said = metrics.sentences(factory.builds({"end": None}, {"seconds": 90}))
+    assert "The one finished build that has a duration took 1 min 30 s." in said

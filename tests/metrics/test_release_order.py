@@ -109,3 +109,16 @@ def test_releases_without_a_group_are_a_group(factory):
     assert table.index.tolist() == [1, 2, 3]
     assert table["position"].tolist() == [0, 0, 1]
     assert table["depth"].tolist() == [0, 0, 1]
+
+
+def test_rows_that_are_only_counted_have_no_ids(factory):
+    frame = factory.releases({"id": 21}, {"id": 22}).reset_index()
+    with pytest.raises(InputError, match=r"not indexed by their id.*set_index"):
+        metrics.releases(frame)
+
+
+def test_what_follows_a_hotfix_is_none_by_that(factory):
+    frame = factory.releases(
+        {"id": 1}, {"id": 2, "hotfix_of_id": 1}, {"id": 3, "prev_release_id": 2}, {"id": 4, "hotfix_of_id": 1}
+    )
+    assert metrics.releases(frame)["depth"].to_dict() == {1: 0, 2: 1, 3: 0, 4: 1}
