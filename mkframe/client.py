@@ -549,7 +549,8 @@ class Downloads(Accessor):
                 raise InputError(
                     f"The row {one_line(files.name)} is neither a download nor a build.", hint=_FILES
                 )
-            return [_file(files.name, files["build_id"], files["name"])]
+            return [_file(inputs.row_id(files), files["build_id"], files["name"])]
+        inputs.check_ids(files, "id", "download_id")
         if isinstance(files, str) or not isinstance(files, Iterable):
             return [artifacts.File(inputs.identifier("a download id", files))]
         return [file for one in files for file in self._files(one)]

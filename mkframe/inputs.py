@@ -15,7 +15,18 @@ from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, Exclusive
 from mkframe.spelling import shown
 
-__all__ = ["check_exclusive", "identifier", "is_row", "project", "query", "releases", "text", "truth"]
+__all__ = [
+    "check_exclusive",
+    "check_ids",
+    "identifier",
+    "is_row",
+    "project",
+    "query",
+    "releases",
+    "row_id",
+    "text",
+    "truth",
+]
 
 
 def query(resource: str, given: Mapping[str, Any]) -> dict[str, str]:
@@ -112,6 +123,31 @@ def is_row(thing: Any) -> bool:
     (True, False)
     """
     return isinstance(thing, pd.Series) and any(isinstance(label, str) for label in thing.index)
+
+
+def row_id(row: pd.Series[Any]) -> Any:
+    """Give the id of a row: its label ``id`` where the index was reset, else its name.
+
+    Examples
+    --------
+    >>> row_id(pd.Series({"name": "a.zip"}, name=5442)), row_id(pd.Series({"id": 5442, "name": "a.zip"}))
+    (5442, 5442)
+    """
+    return row["id"] if "id" in row.index else row.name
+
+
+def check_ids(given: Any, *names: str) -> None:
+    """Refuse a column of ids that are those of something else.
+
+    Examples
+    --------
+    >>> check_ids(pd.Series([5442], name="id"), "id")
+    """
+    name = given.name if isinstance(given, pd.Series) else None
+    if isinstance(name, str) and name.endswith("id") and name not in names:
+        raise InputError(
+            f"The column {name} holds the ids of something else.", hint=f"Give {' or '.join(names)}."
+        )
 
 
 def releases(name: str, value: Any) -> dict[str, str]:

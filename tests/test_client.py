@@ -660,6 +660,37 @@ def test_a_row_of_something_else_is_no_build_and_no_download(kraft, tmp_path):
         kraft.builds.wait(download)
 
 
+def test_a_download_that_its_build_was_joined_to_is_a_download(kraft, tmp_path):
+    files = kraft.downloads.find(build_id=5139)
+    row = files.join(kraft.builds.find(), on="build_id", suffixes=("", "_build")).iloc[0]
+    assert kraft.downloads.fetch(row, to=tmp_path, progress=False).index.tolist() == files.index[:1].tolist()
+    with pytest.raises(errors.InputError, match="is not one of builds"):
+        kraft.builds.wait(row)
+
+
+def test_a_row_whose_index_was_reset_keeps_its_id(kraft, tmp_path):
+    build = kraft.builds.find().reset_index().iloc[3]
+    assert kraft.builds.wait(build, progress=False).name == build["id"]
+    file = kraft.downloads.find(build_id=5139).reset_index().iloc[0]
+    assert kraft.downloads.fetch(file, to=tmp_path, progress=False).index.tolist() == [file["id"]]
+
+
+def test_a_column_of_other_ids_is_refused(kraft, tmp_path):
+    files, instances = kraft.downloads.find(build_id=5139), kraft.instances.find(project=402)
+    with pytest.raises(errors.InputError, match="The column build_id holds the ids of something else"):
+        kraft.downloads.fetch(files["build_id"], to=tmp_path)
+    with pytest.raises(errors.InputError, match="The column pattern_id holds"):
+        kraft.builds.start(instances=instances["pattern_id"], project=402)
+    with pytest.raises(errors.InputError, match="The column pattern_id holds"):
+        kraft.builds.wait(files["pattern_id"])
+
+
+def test_a_pattern_variable_is_no_instance(kraft):
+    variable = kraft.pattern_variables.find().iloc[0]
+    with pytest.raises(errors.InputError, match="An instance is given by its id"):
+        kraft.builds.start(instances=variable, project=402)
+
+
 def test_ids_may_be_given_as_a_column(kraft, tmp_path):
     files = kraft.downloads.find(build_id=5139)
     fetched = kraft.downloads.fetch(pd.Series(files.index), to=tmp_path, progress=False)

@@ -16,12 +16,15 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 import trustme
+import urllib3
 
 from mkframe import errors
 from mkframe.schema import AUTHENTICATION
 from mkframe.settings import Secret, Settings
 from mkframe.transport import Transport
+from mkframe.transport.trouble import broken
 from tests import faults
 from tests.rows import rows
 
@@ -978,3 +981,48 @@ def test_log_of_a_good_session_holds_no_secret(caplog):
         transport.get("/builds", into=read)
     assert "logging in again" in caplog.text
     assert [secret for secret in SECRETS if secret in caplog.text] == []
+
+
+def test_what_the_caller_was_handling_is_not_the_trouble():
+    with faults.nobody_listens() as url, connected(url, tries=1) as transport:
+        before = failure(transport)
+    try:
+        raise before
+    except errors.Unreachable:
+        with faults.serve(faults.reset()) as server, connected(server.api) as transport:
+            error = failure(transport, lambda: transport.post("/builds", {}, into=read))
+    assert type(error) is errors.ConnectionLost
+    assert before.__traceback__ is not None
+
+
+@pytest.mark.parametrize(
+    ("inner", "kind"),
+    [
+        (ConnectionResetError("reset by peer"), errors.ConnectionLost),
+        (OSError("Tunnel connection failed: 407 Proxy Authentication Required"), errors.Unreachable),
+        (urllib3.exceptions.NewConnectionError(None, "refused"), errors.Unreachable),
+    ],
+)
+def test_only_a_proxy_that_made_no_connection_proves_that_nothing_was_sent(inner, kind):
+    theirs = urllib3.exceptions.ProxyError("Unable to connect to proxy", inner)
+    theirs.__cause__ = inner  # as urllib3 does
+    error = requests.exceptions.ProxyError(urllib3.exceptions.MaxRetryError(None, "/", theirs))
+    assert type(broken(error, "POST /builds", Settings("https://kraft.example/api/v1"), None)) is kind
+
+
+def test_certificates_that_are_not_there_are_said(monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
+    with connected("https://kraft.example/api/v1", tries=1) as transport:
+        error = failure(transport)
+    assert type(error) is errors.Unreachable
+    assert "/no/such/file.pem" in error.message
+    assert "REQUESTS_CA_BUNDLE" in error.hint
+
+
+def test_a_proxy_that_is_not_there_proves_that_nothing_was_sent(monkeypatch):
+    with faults.nobody_listens() as url:
+        monkeypatch.setenv("https_proxy", url)
+        with connected("https://kraft.example/api/v1", tries=1) as transport:
+            error = failure(transport, lambda: transport.post("/builds", {}, into=read))
+    assert type(error) is errors.Unreachable
+    assert "nothing was sent" in error.message

@@ -49,6 +49,7 @@ def connect() -> ConnectForm:
     """
     has_login = any(os.environ.get(name) for name in ("MKFRAME_TOKEN", "MKFRAME_PASSWORD"))
     url = os.environ.get("MKFRAME_URL") or BASE_URL
+    url = BASE_URL if "@" in url else url  # it would stand in the notebook, and mk.connect refuses it
     model = ConnectModel(
         mkframe.connect, mkframe.demo, url=url, way="environment" if has_login else "password"
     )

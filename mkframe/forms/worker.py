@@ -55,13 +55,15 @@ class Worker:
                 self._thread.start()
 
     def close(self, timeout: float = 5.0) -> None:
-        """End after the steps that were handed over; a request under way is given `timeout` seconds."""
+        """End after the steps that were handed over, which are given `timeout` seconds."""
         with self._news:
             self._closed = True
             self._news.notify()
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
+        with self._news:
+            self._steps.clear()  # what waits behind a step that does not end must not begin later
 
     def _work(self) -> None:
         due: float | None = time.monotonic()

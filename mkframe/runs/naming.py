@@ -16,6 +16,8 @@ __all__ = ["build_id", "build_ids", "is_build"]
 
 _OF_A_BUILD = {"status", "build_start"}
 """Columns by which a frame or row is known to be one of builds; other rows have ids, too."""
+_OF_A_DOWNLOAD = "build_id"
+"""A column that only what belongs to a build has, also where the build was joined to it."""
 _HINT = "Give the id of a build, several ids, or rows of kraft.builds.find(...)."
 
 
@@ -27,7 +29,11 @@ def is_build(thing: Any) -> bool:
     >>> is_build(BuildStart(5139, "BUILDING")), is_build(pd.Series({"name": "a.zip"}, name=5442))
     (True, False)
     """
-    return isinstance(thing, BuildStart) or (inputs.is_row(thing) and set(thing.index) >= _OF_A_BUILD)
+    return isinstance(thing, BuildStart) or (inputs.is_row(thing) and _has_builds(thing.index))
+
+
+def _has_builds(labels: Any) -> bool:
+    return set(labels) >= _OF_A_BUILD and _OF_A_DOWNLOAD not in labels
 
 
 def build_id(thing: Any) -> int:
@@ -42,7 +48,7 @@ def build_id(thing: Any) -> int:
         raise InputError(f"The row {one_line(thing.name)} is not one of builds.", hint=_HINT)
     if isinstance(thing, BuildStart):
         return thing.id
-    return inputs.identifier("the id of a build", thing.name if inputs.is_row(thing) else thing)
+    return inputs.identifier("the id of a build", inputs.row_id(thing) if inputs.is_row(thing) else thing)
 
 
 def build_ids(given: Any) -> tuple[list[int], bool]:
@@ -59,9 +65,10 @@ def build_ids(given: Any) -> tuple[list[int], bool]:
     (([5139, 5140], False), ([5139], True))
     """
     if isinstance(given, pd.DataFrame):
-        if given.index.name != "id" or not set(given.columns) >= _OF_A_BUILD:
+        if given.index.name != "id" or not _has_builds(given.columns):
             raise InputError("The frame is not one of builds.", hint=_HINT)
         given = list(given.index)
+    inputs.check_ids(given, "id", "build_id")
     single = isinstance(given, BuildStart | str) or inputs.is_row(given) or not isinstance(given, Iterable)
     ids = [build_id(one) for one in ([given] if single else given)]
     return list(dict.fromkeys(ids)), single

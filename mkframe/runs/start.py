@@ -26,7 +26,7 @@ __all__ = ["start"]
 
 _KNOWN = RESOURCES["builds"]
 _BY_NAME = ("pattern", "folder", "name")
-_OF_AN_INSTANCE = {"pattern_id", "instance_folder_id"}
+_OF_AN_INSTANCE = {"pattern_id", "instance_folder_id", "identity_id"}
 """Columns by which a frame or row is known to be one of instances; other rows have ids, too."""
 _HOW = (
     'Write {"id": 7} or {"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": "AIRPLANE"}, '
@@ -50,8 +50,10 @@ def start(
     try:
         started = _send(transport, body, scope, word, seconds)
     except KeyboardInterrupt as stop:
-        if word:
-            stop.add_note(f"A build may run: kraft.builds.confirm({word!r}) tells.")
+        told = (
+            f"kraft.builds.confirm({word!r}) tells" if word else "kraft.builds.find(...) lists the last ones"
+        )
+        stop.add_note(f"A build may run: {told}.")
         raise
     if aloud:
         tell(started)
@@ -119,13 +121,14 @@ def _one_by_one(given: Any) -> Iterable[Any]:
         return list(given.index)
     if inputs.is_row(given) or isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         return [given]
+    inputs.check_ids(given, "id", "instance_id")
     return given
 
 
 def _instance(one: Any) -> dict[str, Any]:
     """One instance: by id, by pattern, folder and name, or as a row of an instances frame."""
     if isinstance(one, pd.Series):
-        one = {"id": one.name} if set(one.index) >= _OF_AN_INSTANCE else one.to_dict()
+        one = {"id": inputs.row_id(one)} if set(one.index) >= _OF_AN_INSTANCE else one.to_dict()
     if not isinstance(one, Mapping):
         return {"id": inputs.identifier("an instance", one)}
     keys = {key for key, value in one.items() if value is not None}

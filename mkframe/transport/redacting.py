@@ -6,6 +6,7 @@ import functools
 import html
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
@@ -39,12 +40,12 @@ class withheld:  # noqa: N801
         self._secrets = secrets
 
     def __enter__(self) -> None:
-        pass
+        self._handled = sys.exception()  # the caller's own, with frames of the caller's
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         # No generator: contextlib would put the frames back.
         if isinstance(error, MkframeError):
-            for step in _family(error):
+            for step in _family(error, self._handled):
                 step.__traceback__ = None
                 _redact(step, self._secrets())
 
@@ -101,12 +102,12 @@ def _redact(step: BaseException, secrets: list[Secret]) -> None:
             setattr(step, name, redacted(value, secrets))
 
 
-def _family(error: BaseException) -> list[BaseException]:
+def _family(error: BaseException, handled: BaseException | None) -> list[BaseException]:
     """An error and all that it carries along, however that hangs on it."""
     found, todo = [], [error]
     while todo:
         step = todo.pop()
-        if step not in found:
+        if step is not handled and step not in found:
             found.append(step)
             near = (*step.args, *vars(step).values(), step.__cause__, step.__context__)
             todo += [one for one in near if isinstance(one, BaseException)]

@@ -14,6 +14,7 @@ import http.cookiejar
 import logging
 import math
 import os
+import sys
 import threading
 import time
 import weakref
@@ -139,10 +140,11 @@ class Transport:
     @contextlib.contextmanager
     def reading(self, request: str) -> Iterator[None]:
         """Turn what breaks while a body is read into our errors."""
+        handled = sys.exception()
         try:
             yield
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise broken(error, request, self._told_limits) from plain(error)
+            raise broken(error, request, self._told_limits, handled) from plain(error, handled)
 
     # --- one request -------------------------------------------------------------------------------
 
@@ -222,7 +224,7 @@ class Transport:
         A whole answer has a deadline. A file has none, since nobody knows how large it is: it is given up
         when it comes to a trickle.
         """
-        limits = self._limits
+        limits, handled = self._limits, sys.exception()
         deadline = math.inf if endless else time.monotonic() + limits.total_timeout
         try:
             with answered_by(deadline):
@@ -237,7 +239,7 @@ class Transport:
                 )
             return unpacked(response)
         except BaseException as error:
-            self._failed(error, named(method, url))
+            self._failed(error, named(method, url), handled)
 
     @property
     def _limits(self) -> Settings:
@@ -249,11 +251,17 @@ class Transport:
         """The settings as the caller knows them: with the time that was given, not what is left of it."""
         return self.settings.within(self._here.timeout)
 
-    def _failed(self, error: BaseException, request: str) -> NoReturn:
+    def _failed(self, error: BaseException, request: str, handled: BaseException | None) -> NoReturn:
         """Leave the sending without its frames, by Ctrl-C too."""
-        cause = plain(error)
+        cause = plain(error, handled)
         if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError)):
-            raise broken(error, request, self._told_limits) from cause
+            raise broken(error, request, self._told_limits, handled) from cause
+        if isinstance(error, OSError) and "TLS CA certificate" in str(error):  # before anything is sent
+            raise errors.Unreachable(
+                f"{request}: {error}.",
+                hint="REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names it; correct the path.",
+                request=request,
+            ) from cause
         raise cause
 
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:

@@ -134,24 +134,25 @@ def _retry_after(value: str | None) -> float | None:
     return None
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def _chain(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
+    """What led to an error, up to what a caller was handling when it came: that is another matter."""
     seen: list[BaseException] = []
     step: Any = error
-    while isinstance(step, BaseException) and step not in seen:
+    while isinstance(step, BaseException) and step is not handled and step not in seen:
         seen.append(step)
         yield step
         inner = getattr(step, "reason", None) or (step.args[0] if step.args else None)
         step = inner if isinstance(inner, BaseException) else step.__cause__ or step.__context__
 
 
-def plain(error: BaseException) -> BaseException:
+def plain(error: BaseException, handled: BaseException | None) -> BaseException:
     """The same error without the request and the frames it passed, whose variables hold the token."""
-    for step in _chain(error):
+    for step in _chain(error, handled):
         step.__traceback__ = None
         if isinstance(step, requests.RequestException):
             step.request = step.response = None
         for inner in (step.__cause__, step.__context__):
-            if inner is not None:
+            if inner is not None and inner is not handled:
                 inner.__traceback__ = None
     return error
 
@@ -188,11 +189,20 @@ _TROUBLES = (
     ),
     # Before the time-out, of which urllib3 makes it a kind.
     _Trouble(
-        (urllib3.exceptions.NewConnectionError, requests.exceptions.ProxyError),
+        (urllib3.exceptions.NewConnectionError,),
         errors.Unreachable,
         "the connection was refused; nothing was sent.",
         "Is the server running, and is the URL right?",
         again=True,
+    ),
+    # Other errors are called the proxy's as well, although the request went out: an answer that never came.
+    _Trouble(
+        (requests.exceptions.ProxyError,),
+        errors.Unreachable,
+        "the proxy made no connection; nothing was sent.",
+        "Look at the proxy that HTTPS_PROXY or HTTP_PROXY names.",
+        again=True,
+        text="Tunnel connection failed",
     ),
     _Trouble(
         (requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError),
@@ -245,9 +255,11 @@ _TROUBLES = (
 """The first that fits counts."""
 
 
-def broken(error: BaseException, request: str, settings: Settings) -> errors.ConnectionFailed:
-    """The error that a broken connection stands for."""
-    chain, said = list(_chain(error)), str(error)
+def broken(
+    error: BaseException, request: str, settings: Settings, handled: BaseException | None
+) -> errors.ConnectionFailed:
+    """The error that a broken connection stands for; `handled` is what the caller was handling already."""
+    chain, said = list(_chain(error, handled)), str(error)
     trouble = next(
         t for t in _TROUBLES if t.text in said and any(isinstance(step, t.kinds) for step in chain)
     )

@@ -5,6 +5,7 @@ import pytest
 import mkframe as mk
 from mkframe import forms
 from mkframe.forms.models import ConnectModel
+from mkframe.schema import BASE_URL
 from tests import faults
 
 SECRET = "correct horse battery staple"
@@ -126,3 +127,10 @@ def test_two_presses_connect_once(factory):
     model.way = "embedded"
     assert [model.submit(), model.submit()] == [True, False]
     assert len(steps) == 1
+
+
+def test_an_address_with_a_password_is_not_put_into_the_notebook(monkeypatch):
+    monkeypatch.setenv("MKFRAME_URL", "https://ada:word@kraft.example/api/v1")
+    form = forms.connect()
+    form.close()
+    assert form.model.url == BASE_URL

@@ -199,6 +199,38 @@ def test_an_instance_that_a_release_does_not_have_is_told_and_kept(kraft):
     assert model.blockers[0].startswith("Not among what the server lists for the chosen releases:")
 
 
+def test_answers_for_a_project_that_was_left_are_dropped(kraft):
+    model, steps = StartModel(kraft), []
+    model.load()
+    find = kraft.instances.find
+
+    def leaving(**given):
+        if given["project_id"] == PROJECT:
+            model.project_id = 405
+        return find(**given)
+
+    model.run = steps.append
+    model.project_id = PROJECT
+    kraft.instances.find = leaving
+    try:
+        while steps:
+            steps.pop(0)()
+    finally:
+        del kraft.instances.find
+    assert set(kraft.instances.find(project_id=405).index) <= set(model._rows.index)
+    assert not set(kraft.instances.find(project_id=PROJECT).index) & set(model._rows.index)
+
+
+def test_instances_of_releases_that_could_not_be_loaded_block(kraft):
+    model, steps = opened(kraft, AIRPLANE), []
+    assert model.blockers == ()
+    model.run = steps.append
+    model.choose_release("DWH_GROUP", "R10")
+    assert model.blockers == ("The instances of the chosen releases are not loaded.",)
+    steps[0]()
+    assert "The instances of the chosen releases are not loaded." not in model.blockers
+
+
 def test_instances_of_one_name_are_told_apart(kraft):
     model = opened(kraft)
     model.search = "crew"

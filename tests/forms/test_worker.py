@@ -65,3 +65,14 @@ def test_a_closed_worker_does_nothing_more():
     worker.close()
     worker.do(lambda: done.append(1))
     assert (done, worker.thread) == ([], None)
+
+
+def test_what_waits_behind_a_step_that_does_not_end_never_begins():
+    worker, done, may_end = Worker(), [], threading.Event()
+    worker.do(may_end.wait)
+    worker.do(lambda: done.append("late"))
+    thread = worker.thread
+    worker.close(timeout=0.05)
+    may_end.set()
+    thread.join(5)
+    assert done == []

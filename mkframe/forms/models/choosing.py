@@ -81,6 +81,7 @@ class ChoosingModel(Model):
         self._marker = ""
         self._project_names: dict[int, str] = {}
         self._labels: dict[int, str] = {}
+        self._filled: tuple[int, dict[str, str] | None] | None = None
         self._check()
         self.observe(self._on_project, "project_id")
         self.observe(self._on_releases, "releases")
@@ -118,22 +119,33 @@ class ChoosingModel(Model):
         if id != self.project_id:
             return
         folders = self._kraft.instance_folders.find(project_id=id)
+        if id != self.project_id:
+            return
         self._folders = folders
-        self._fill(id)
+        if not self._fill(id):
+            return
         own = self._patterns[self._patterns.index.isin([*self._rows["pattern_id"], *folders["pattern_id"]])]
         self.groups = choices.release_groups(self._groups, self._releases, own)
         self.patterns = choices.pattern_options(own, self._rows)
         self.folders = choices.folder_options(folders, self._rows)
         builds = self._kraft.builds.find(project_id=id)
+        if id != self.project_id:
+            return
         self._known = set(builds.index)
         self._show_running(builds)
         self._on_choice(None)
 
-    def _fill(self, id: int) -> None:
-        """Load the instances, as they are in the chosen releases, and which filters hold for them."""
-        given = {"project_id": id, "releases": dict(self.releases) or None}
+    def _fill(self, id: int) -> bool:
+        """Load the instances, as the server lists them for the chosen releases, and which filters hold.
+
+        False where another project was chosen meanwhile: its rows are not to be replaced by these.
+        """
+        releases = dict(self.releases) or None
+        given: dict[str, Any] = {"project_id": id, "releases": releases}
         instances = self._kraft.instances.find(**given)
         flagged = {flag: self._kraft.instances.find(**given, **{flag: True}) for flag in choices.FLAGS}
+        if id != self.project_id:
+            return False
         # Whether a find without filter lists deleted instances is not documented.
         unlisted = [rows[~rows.index.isin(instances.index)] for rows in flagged.values()]
         instances = pd.concat([instances, *(rows for rows in unlisted if len(rows))])
@@ -142,7 +154,9 @@ class ChoosingModel(Model):
         self._rows = choices.catalogue(instances, ids, self._patterns, self._folders)
         words = self._rows["name"] + " · " + self._rows["pattern"]
         self._labels.update(zip(map(int, self._rows.index), words, strict=True))
+        self._filled = (id, releases)
         self._on_filter(None)
+        return True
 
     def _on_releases(self, change: Any) -> None:
         if (project := self.project_id) is not None and change.new != change.old and len(self._rows):
@@ -150,8 +164,7 @@ class ChoosingModel(Model):
         self._check()
 
     def _refill(self, id: int) -> None:
-        if id == self.project_id:
-            self._fill(id)
+        if id == self.project_id and self._fill(id):
             self._on_choice(None)
 
     def _show_running(self, builds: pd.DataFrame) -> None:
@@ -232,6 +245,8 @@ class ChoosingModel(Model):
         project = None if self.project_id is None else str(self.project_id)
         twins = () if self.beside else self.twins
         self.blockers = preflight.blockers(project, chosen, lost, self.restore, twins)
+        if len(self.chosen) and self._filled != (self.project_id, dict(self.releases) or None):
+            self.blockers += ("The instances of the chosen releases are not loaded.",)
         self.notices = preflight.notices(chosen, self.groups, self.releases, self.restore)
         if project is None or chosen.empty:
             self.json, self.python = (), ""

@@ -107,6 +107,8 @@ class FetchModel(Model):
         if id != self.project_id:
             return
         builds = self._kraft.builds.find(project_id=id)
+        if id != self.project_id:
+            return
         self._builds = builds.sort_values(["build_start"], ascending=False, kind="stable")
         self.patterns = _named_ids(builds["patterns"], self._pattern_names)
         self.releases = _named_ids(builds["releases"], self._release_names)

@@ -189,6 +189,8 @@ class StartModel(ChoosingModel):
             if self.state != "started":
                 return
             self.state = "choosing"
+        if self.pocket is not None:
+            self.pocket.stop()
         self.watching = self.pocket = self.started = None
         self.warnings, self.doubles, self.doubles_said = (), (), ""
         if (project := self.project_id) is not None:
