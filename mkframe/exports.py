@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import importlib.util
@@ -25,15 +26,17 @@ from mkframe.zones import check_zone
 
 __all__ = ["export"]
 
-_FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
+_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
 """How cells begin that a spreadsheet computes, as OWASP lists them."""
+_SECOND = re.compile(r"(?<=[;\t\n])(?=[=+\-@＝＋－＠])")
+"""Where such a cell would begin in a spreadsheet that takes another mark than the comma to part cells."""
 _ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 """What a workbook would read as the number of a character."""
 _MOST_ROWS, _LONGEST, _EXACT = 1_048_575, 32_767, 10**15
 """What a sheet holds: rows below its header, characters in a cell, and whole numbers up to this exactly."""
 _FIRST_DAY, _LAST_DAY = dt.datetime(1900, 3, 1), dt.datetime(9999, 12, 31)
 _SAID = {
-    "marked": "began like a formula and were given an apostrophe",
+    "marked": "began like a formula, or would after a semicolon or line break, and were given an apostrophe",
     "spelled": "held invisible or control characters, which are spelled out, such as ‹U+001B›",
     "cut": f"were longer than the {_LONGEST:,} characters that a cell holds and were cut; CSV has them whole",
 }
@@ -45,7 +48,8 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
 
     A name or message may begin like a formula (``=``, ``+``, ``-``, ``@``), which a spreadsheet would
     compute. In a workbook such a text is a text. CSV knows no texts, so there an apostrophe goes before
-    it. Whatever is changed in this or another way is counted in a warning.
+    it, also after a semicolon, a tab or a line break, at which some spreadsheets part cells. Whatever is
+    changed in this or another way is counted in a warning.
 
     Parameters
     ----------
@@ -61,7 +65,8 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
     Path
         The file. CSV is UTF-8 with a byte order mark, which Excel asks for, and times have their
         offset. Durations are seconds, lists are JSON, and what is missing is empty; in a workbook, whole
-        numbers of more than 15 digits and times that it cannot hold are texts.
+        numbers of more than 15 digits and times that it cannot hold are texts. A time that has none in `tz`,
+        on the first or last day of the calendar, stays in UTC.
 
     Raises
     ------
@@ -85,9 +90,9 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
     """
     target, is_csv = expanded(path), str(path).lower().endswith(".csv")
     _check(frame, target, tz)
-    cells = _Cells(is_csv)
+    cells = _Cells(is_csv, tz)
     columns = [
-        [cells.written(_header(name, values, "" if is_csv else tz)), *map(cells.written, _local(values, tz))]
+        [cells.written(_header(name, values, "" if is_csv else tz)), *map(cells.written, cells.local(values))]
         for name, values in _columns(frame)
     ]
     rows, write = zip(*columns, strict=True), _csv if is_csv else _xlsx
@@ -126,21 +131,27 @@ def _columns(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[Any]]]:
 
 
 def _header(name: str, values: pd.Series[Any], tz: str) -> str:
-    if isinstance(values.dtype, pd.DatetimeTZDtype) and tz:
+    first = values[values.notna()].iloc[:1].tolist()
+    if tz and first and isinstance(first[0], dt.datetime) and first[0].tzinfo is not None:
+        return f"{name} ({tz})"
+    if tz and isinstance(values.dtype, pd.DatetimeTZDtype):
         return f"{name} ({tz})"
     return f"{name} (s)" if pd.api.types.is_timedelta64_dtype(values.dtype) else name
-
-
-def _local(values: pd.Series[Any], tz: str) -> pd.Series[Any]:
-    return values.dt.tz_convert(tz) if isinstance(values.dtype, pd.DatetimeTZDtype) else values
 
 
 class _Cells:
     """Makes cells harmless, and counts what that has changed."""
 
-    def __init__(self, is_csv: bool) -> None:
-        self._is_csv = is_csv
+    def __init__(self, is_csv: bool, tz: str) -> None:
+        self._is_csv, self._zone = is_csv, pd.DatetimeTZDtype("us", tz).tz
         self._counts: Counter[str] = Counter()
+
+    def local(self, values: pd.Series[Any]) -> list[Any]:
+        """Values of a column; times in the zone at once, where each of them has a day there."""
+        if isinstance(values.dtype, pd.DatetimeTZDtype):
+            with contextlib.suppress(OverflowError, ValueError):
+                return list(values.dt.tz_convert(self._zone))
+        return list(values)
 
     def written(self, value: Any) -> Any:
         """A value as a cell: text, number, truth, time, or None for nothing."""
@@ -166,20 +177,25 @@ class _Cells:
         return isinstance(value, bool) or (isinstance(value, float) and math.isfinite(value))
 
     def _time(self, value: dt.datetime) -> Any:
-        wall = value.replace(tzinfo=None)
-        if self._is_csv or not _FIRST_DAY <= wall <= _LAST_DAY:
+        try:
+            local = value if value.tzinfo in (None, self._zone) else value.astimezone(self._zone)
+        except (OverflowError, ValueError):  # beyond the first or last day there is no time
             return value.isoformat(sep=" ")
+        wall = local.replace(tzinfo=None)
+        if self._is_csv or not _FIRST_DAY <= wall <= _LAST_DAY:
+            return local.isoformat(sep=" ")
         return wall
 
     def _text(self, text: str) -> str:
         shown = visible(text)
         self._counts["spelled"] += shown != text
-        if self._is_csv and _FORMULA.match(shown):
-            self._counts["marked"] += 1
-            return f"'{shown}"
-        if not self._is_csv and len(shown) > _LONGEST:
+        if self._is_csv:
+            marked = _SECOND.sub("'", f"'{shown}" if _FORMULA.match(shown) else shown)
+            self._counts["marked"] += marked != shown
+            return marked
+        if (more := len(_escaped(shown)) - _LONGEST) > 0:
             self._counts["cut"] += 1
-            return shown[:_LONGEST]
+            return shown[: max(0, len(shown) - more)]
         return shown
 
     def tell(self, target: Path) -> None:
@@ -218,6 +234,10 @@ def _xlsx(path: Path, rows: Rows) -> None:
     book.save(path)
 
 
+def _escaped(text: str) -> str:
+    return _ESCAPE.sub("_x005F_", text)
+
+
 def _cell(sheet: Any, value: Any) -> Any:
     """A cell of a workbook, in which a text is a text whatever it looks like."""
     from openpyxl.cell import WriteOnlyCell
@@ -228,7 +248,7 @@ def _cell(sheet: Any, value: Any) -> Any:
     if isinstance(value, dt.datetime):
         cell.number_format = "yyyy-mm-dd hh:mm:ss.000"
         return cell
-    cell.value = _ESCAPE.sub("_x005F_", value)
+    cell.value = _escaped(value)
     cell.data_type = "s"
     cell.quotePrefix = bool(_FORMULA.match(value))  # also after somebody has edited it
     return cell

@@ -9,7 +9,8 @@ from typing import Any
 __all__ = ["one_line", "shown", "visible"]
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Control characters, bidirectional and other invisible marks, lone surrogates, line separators."""
+"""Control characters, bidirectional and other invisible marks, lone surrogates, line separators; what will
+never be a character, and XML refuses, besides."""
 _PLAIN = re.compile(r"[\n\t -~]*")
 
 
@@ -54,4 +55,6 @@ def shown(value: Any) -> str:
 
 
 def _steers(character: str) -> bool:
+    if unicodedata.category(character) == "Cn":  # unassigned ones may be so in this Python only
+        return ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF
     return character not in "\n\t" and unicodedata.category(character) in _HIDDEN

@@ -64,12 +64,17 @@ def builds():
     return mk.read_json(body(rows("builds", 3)))
 
 
+def marked(text):
+    """With an apostrophe where a cell begins, and where one would begin at a tab."""
+    return "'" + text.replace("\t=", "\t'=")
+
+
 @pytest.mark.parametrize("text", FORMULAS)
 class TestFormulas:
     def test_csv_gives_them_an_apostrophe_and_says_so(self, text, tmp_path):
         with pytest.warns(UserWarning, match="1 cell that began like a formula"):
             path = mk.export(pd.DataFrame({"name": ["a", text]}), tmp_path / "a.csv")
-        assert [line[0] for line in read_csv(path)] == ["name", "a", f"'{text}"]
+        assert [line[0] for line in read_csv(path)] == ["name", "a", marked(text)]
 
     def test_workbook_keeps_them_as_texts(self, text, tmp_path):
         path = written(pd.DataFrame({"name": [text]}), tmp_path / "a.xlsx")
@@ -79,7 +84,7 @@ class TestFormulas:
     def test_header_of_a_server_is_marked_too(self, text, tmp_path):
         with pytest.warns(UserWarning, match="1 cell "):
             path = mk.export(pd.DataFrame({text: [1]}), tmp_path / "a.csv")
-        assert read_csv(path)[0] == [f"'{text}"]
+        assert read_csv(path)[0] == [marked(text)]
 
     def test_inside_a_list_it_is_none(self, text, path):
         assert json.loads(values(written(pd.DataFrame({"labels": [[text]]}), path))[1][0]) == [text]
@@ -243,3 +248,46 @@ def test_without_openpyxl_it_says_what_to_install(builds, tmp_path, monkeypatch)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r'pip install "mkframe\[excel\]"'):
         mk.export(builds, tmp_path / "a.xlsx")
+
+
+@pytest.mark.parametrize("mark", [";", "\n", "\t"])
+def test_what_another_mark_would_make_a_cell_is_no_formula(mark, tmp_path):
+    with pytest.warns(UserWarning, match="1 cell that began like a formula, or would after"):
+        path = mk.export(pd.DataFrame({"name": [f"x{mark}=1+1", "a; -b", "a;b"]}), tmp_path / "a.csv")
+    assert [line[0] for line in read_csv(path)] == ["name", f"x{mark}'=1+1", "a; -b", "a;b"]
+
+
+def test_times_of_several_zones_are_those_of_one(path):
+    zones = [pd.Timestamp("2026-04-01T08:00", tz=zone) for zone in ("UTC", "Europe/Vienna")]
+    frame = pd.DataFrame({"at": pd.Series(zones, dtype=object)})
+    written(frame, path, tz="Europe/Vienna")
+    header, first, second = values(path)
+    if path.suffix == ".csv":
+        assert (first, second) == (["2026-04-01 10:00:00+02:00"], ["2026-04-01 08:00:00+02:00"])
+    else:
+        assert header == ["at (Europe/Vienna)"]
+        assert [first[0].hour, second[0].hour] == [10, 8]
+
+
+def test_a_time_that_a_zone_does_not_have_stays_in_utc(path):
+    last = pd.Series(pd.to_datetime(["9999-12-31T23:59:59Z", "2026-04-01T08:00:00Z"], utc=True)).dt.as_unit(
+        "us"
+    )
+    written(pd.DataFrame({"at": last}), path, tz="Europe/Vienna")
+    assert str(values(path)[1][0]) == "9999-12-31 23:59:59+00:00"
+    assert "10:00:00" in str(values(path)[2][0])
+
+
+def test_what_is_no_character_is_spelled_out(path):
+    with pytest.warns(UserWarning, match="1 cell that held invisible"):
+        mk.export(pd.DataFrame({"name": ["a\uffffb"]}), path)
+    assert values(path)[1] == ["a‹U+FFFF›b"]
+
+
+def test_what_is_written_longer_than_it_is_fits_a_cell(tmp_path):
+    text = "_x0041_" * 4_000 + "z" * 4_767
+    with pytest.warns(UserWarning, match="were cut"):
+        path = mk.export(pd.DataFrame({"name": [text]}), tmp_path / "a.xlsx")
+    stands = values(path)[1][0]
+    assert len(stands) <= 32_767
+    assert text.startswith(stands.replace("_x005F_", "_"))

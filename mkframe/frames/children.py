@@ -110,18 +110,30 @@ def build_downloads(builds: pd.DataFrame) -> pd.DataFrame:
     ['build_id', 'pattern', 'pattern_id', 'file_id', 'name']
     """
     cells, ids = _cells(builds)
-    runs = [
-        (table, np.fromiter(map(operator.attrgetter("build"), run), dtype=np.int64))
-        for table, run in itertools.groupby(cells, operator.attrgetter("table"))
-    ]
-    parts = [_rows(*run) for run in runs] or [_no_downloads().frame]
-    child = pd.concat(parts) if len(parts) > 1 else parts[0]
-    counts = [np.diff(table.bounds)[places] for table, places in runs] or [np.empty(0, dtype=np.int64)]
-    owners = np.repeat(ids, np.concatenate(counts))
+    child, owners = _joined(cells, ids)
     if "build_id" in child:
         _compare(child.pop("build_id"), owners)
     child.insert(0, "build_id", owners)
     return child
+
+
+def _joined(cells: Array, ids: Array) -> tuple[pd.DataFrame, Array]:
+    """The downloads of all cells in their order, and the build of each; every table is asked once."""
+    places = np.fromiter(map(operator.attrgetter("build"), cells), dtype=np.int64, count=len(cells))
+    tables = dict.fromkeys(map(operator.attrgetter("table"), cells))
+    if len(tables) < 2:
+        table = next(iter(tables)) if tables else _no_downloads()
+        return _rows(table, places), np.repeat(ids, np.diff(table.bounds)[places])
+    numbers = {table: number for number, table in enumerate(tables)}
+    which = np.fromiter((numbers[cell.table] for cell in cells), dtype=np.int64, count=len(cells))
+    parts, turns = [], []
+    for table, number in numbers.items():
+        turn = np.flatnonzero(which == number)
+        parts.append(_rows(table, places[turn]))
+        turns.append(np.repeat(turn, np.diff(table.bounds)[places[turn]]))
+    turn = np.concatenate(turns)
+    order = np.argsort(turn, kind="stable")
+    return pd.concat(parts).iloc[order], ids[turn[order]]
 
 
 def _compare(told: pd.Series[Any], owners: Array) -> None:

@@ -134,3 +134,16 @@ def test_download_keys_that_would_share_an_attribute():
     inside = download(1) | {"field_6": 1, "a b": 2, "a²": 3}
     child = mk.build_downloads(mk.read_json(body([row("builds", 1, downloads=[inside])])))
     assert child[["field_6", "a b", "a²"]].to_numpy().tolist() == [[1, 2, 3]]
+
+
+def test_downloads_of_mixed_answers_keep_the_order_of_the_builds():
+    first, second = (
+        mk.read_json(
+            body([row("builds", n, downloads=[download(10 * n), download(10 * n + 1)]) for n in ids])
+        )
+        for ids in ((1, 3, 5), (2, 4))
+    )
+    mixed = pd.concat([first, second]).sort_index()
+    child = mk.build_downloads(mixed)
+    assert child.index.tolist() == [10, 11, 20, 21, 30, 31, 40, 41, 50, 51]
+    assert child["build_id"].tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
