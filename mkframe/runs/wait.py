@@ -39,6 +39,7 @@ class _Watch:
     def __init__(self, transport: Transport, ids: Iterable[int]) -> None:
         self.transport = transport
         self.rows: dict[int, pd.DataFrame | None] = dict.fromkeys(ids)
+        self.turns = list(self.rows)
         self.bodies: dict[int, bytes] = {}
         self.pause = _FIRST_PAUSE
         self.silence = 0.0
@@ -51,19 +52,26 @@ class _Watch:
         return [i for i, row in self.rows.items() if row is None or not _has_ended(row)]
 
     def look(self, until: float = math.inf) -> None:
-        """Ask once for every build that has not ended; a server that is away is asked again later."""
-        try:
-            for number in self.open:
-                left = None if math.isinf(until) else max(_SHORTEST_LOOK, until - time.monotonic())
+        """Ask once for every build that has not ended; a server that is away is asked again later.
+
+        A build whose answer fails is asked last the next time, so that it hides no other.
+        """
+        self.trouble = None
+        for number in sorted(self.open, key=self.turns.index):
+            left = None if math.isinf(until) else max(_SHORTEST_LOOK, until - time.monotonic())
+            try:
                 self.bodies[number], self.rows[number] = self.transport.get(
                     f"/builds/{number}", into=_read, timeout=left
                 )
-            self.trouble, self.silence = None, 0.0
-        except SchemaError:
-            raise
-        except (*PASSING, UnexpectedBody) as error:
-            self.trouble = error
-            self._count_silence()
+            except SchemaError:
+                raise
+            except (*PASSING, UnexpectedBody) as error:
+                self.trouble = error
+                self.turns.remove(number)
+                self.turns.append(number)
+                self._count_silence()
+                break
+            self.silence = 0.0
         self.last_look = time.monotonic()
 
     def _count_silence(self) -> None:

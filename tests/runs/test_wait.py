@@ -428,3 +428,15 @@ def test_wait_names_no_secret_in_its_errors():
     ):
         client.builds.wait(7, timeout=0, progress=False)
     assert "canary" not in repr(vars(caught.value))
+
+
+def test_a_build_whose_answer_fails_hides_no_other(quick):
+    asked = []
+
+    def script(request):
+        asked.append(request.path)
+        return faults.vendor(500) if request.path.endswith("/7") else build("FINISHED", 8)
+
+    with pytest.raises(errors.StillBuilding, match=r"build 7 still goes on"):
+        waited(script, ids=[7, 8], timeout=0.3)
+    assert asked.count(f"{BUILDS}/8") == 1

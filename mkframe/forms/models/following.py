@@ -86,6 +86,7 @@ class WatchModel(Model):
         super().__init__()
         self._kraft = kraft
         self._pause = PAUSE
+        self._unheard: int | None = None
         self.builds = tuple(Seen(int(i)) for i in dict.fromkeys(ids))
 
     def look(self) -> float | None:
@@ -94,8 +95,11 @@ class WatchModel(Model):
             return None
         try:
             with overhearing(lambda said: self.set_trait("lost", said)):
-                for seen in [b for b in self.builds if not b.over]:
+                going = [b for b in self.builds if not b.over]
+                for seen in sorted(going, key=lambda b: b.id == self._unheard):  # it hides no other
+                    self._unheard = seen.id
                     self._replace(self._ask(seen))
+                    self._unheard = None
         except (*PASSING, UnexpectedBody) as error:
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
             self.lost = f"{error} Nothing is lost: the build goes on at the server, and this form asks again."
