@@ -37,8 +37,7 @@ class Server:
     """An embedded MetaKraftwerk: real HTTP on loopback, for whoever has no account.
 
     It speaks the documented API, but for POST /instances, whose body is not described, and tells a story of
-    builds. `stop` keeps everything, so `start`
-    goes on at the same port with the same builds.
+    builds. `stop` keeps everything, so `start` goes on at the same port with the same builds.
 
     Parameters
     ----------

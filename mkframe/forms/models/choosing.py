@@ -246,7 +246,7 @@ class ChoosingModel(Model):
         twins = () if self.beside else self.twins
         self.blockers = preflight.blockers(project, chosen, lost, self.restore, twins)
         if len(self.chosen) and self._filled != (self.project_id, dict(self.releases) or None):
-            self.blockers += ("The instances of the chosen releases are not loaded.",)
+            self.blockers += (_NOT_LOADED,)
         self.notices = preflight.notices(chosen, self.groups, self.releases, self.restore)
         if project is None or chosen.empty:
             self.json, self.python = (), ""
@@ -258,6 +258,11 @@ class ChoosingModel(Model):
             requests.as_json(request, MOST_SHOWN),
             requests.as_python(request, MOST_SHOWN),
         )
+
+
+_NOT_LOADED = (
+    "The instances of the chosen releases are not loaded yet. Where that failed, choose the release again."
+)
 
 
 def _options(rows: pd.DataFrame) -> tuple[choices.Option, ...]:
