@@ -247,8 +247,8 @@ def _named(
     held = group >= 0
     _, first = np.unique(group[held], return_index=True)
     words = [key if pd.isna(name) else str(name) for name, key in zip(names[held][first], ids, strict=True)]
-    often = Counter(words)
-    words = [f"{word} ({key})" if often[word] > 1 else word for word, key in zip(words, ids, strict=True)]
+    while len(often := Counter(words)) < len(words):
+        words = [f"{word} ({key})" if often[word] > 1 else word for word, key in zip(words, ids, strict=True)]
     order = sorted(range(len(words)), key=words.__getitem__)
     place = np.empty(len(order) + 1, dtype=np.intp)
     place[order], place[-1] = np.arange(len(order)), -1

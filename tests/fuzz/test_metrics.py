@@ -123,16 +123,38 @@ def first_day(day, every):
     return day.replace(month=day.month if every == "M" else (day.month - 1) // 3 * 3 + 1, day=1)
 
 
+def listed(column):
+    return [
+        cell if isinstance(cell, list) else [] if cell is None or cell != cell else [cell] for cell in column
+    ]
+
+
+def named(names, ids):
+    """The names of ids, with the id where several have one name; None where they are not those of the ids."""
+    found = defaultdict(set)
+    for words, numbers in zip(names, ids, strict=True):
+        if len(words or [None]) != len(numbers or [None]):
+            return None
+        for word, number in zip(words or [None], numbers or [None], strict=True):
+            found[number].add(word)
+    unknown = found.pop(None, {None})
+    if unknown != {None} or any(len(words) > 1 for words in found.values()):
+        return None
+    labels = {number: str(number if word is None else word) for number, (word,) in found.items()}
+    while len(often := Counter(labels.values())) < len(labels):
+        labels = {n: f"{label} ({n})" if often[label] > 1 else label for n, label in labels.items()}
+    return [[labels[number] for number in numbers] for numbers in ids]
+
+
 def groups_of(frame, by):
     """The names of each build's groups, as text."""
     if by is None:
         return [[None]] * len(frame)
     names = {"pattern": "pattern_names", "release": "release_names", "project": "project"}.get(by)
-    column = names if names in frame else {"project": "project_id", "user": "user_id"}.get(by, f"{by}s")
-    cells = [
-        cell if isinstance(cell, list) else [] if cell is None or cell != cell else [cell]
-        for cell in frame[column]
-    ]
+    ids = {"project": "project_id", "user": "user_id"}.get(by, f"{by}s")
+    cells = listed(frame[names if names in frame else ids])
+    if names in frame and ids in frame:
+        cells = named(cells, listed(frame[ids])) or cells
     none = "(none)"
     while none in {str(name) for cell in cells for name in cell}:
         none = f"({none})"

@@ -261,7 +261,8 @@ class ChoosingModel(Model):
 
 
 _NOT_LOADED = (
-    "The instances of the chosen releases are not loaded yet. Where that failed, choose another and then these again."
+    "The instances of the chosen releases are not loaded yet. "
+    "Where that failed, choose another and then these again."
 )
 
 
