@@ -69,10 +69,10 @@ def longest(
     what = "builds" if statuses is None else noun(statuses)
     title = f"The {count_text(len(rows))} longest {what}" if len(rows) != 1 else f"The longest {what[:-1]}"
     wanted, length = wanted_of(builds, statuses), metrics.duration(builds).to_numpy("timedelta64[us]")
-    measured = int((wanted & (length >= np.timedelta64(0))).sum())
+    measured = int((wanted & (length >= np.timedelta64(0, "us"))).sum())
     missing = left_out(
         (int((status_of(builds) == "BUILDING").sum()), "running"),
-        (int((wanted & (length < np.timedelta64(0))).sum()), "that end before they start"),
+        (int((wanted & (length < np.timedelta64(0, "us"))).sum()), "that end before they start"),
         (int((wanted & np.isnat(length)).sum()), "without a start or an end"),
     )
     if not len(rows):
