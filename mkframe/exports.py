@@ -131,12 +131,17 @@ def _columns(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[Any]]]:
 
 
 def _header(name: str, values: pd.Series[Any], tz: str) -> str:
-    first = values[values.notna()].iloc[:1].tolist()
-    if tz and first and isinstance(first[0], dt.datetime) and first[0].tzinfo is not None:
-        return f"{name} ({tz})"
-    if tz and isinstance(values.dtype, pd.DatetimeTZDtype):
+    if tz and _has_zone(values):
         return f"{name} ({tz})"
     return f"{name} (s)" if pd.api.types.is_timedelta64_dtype(values.dtype) else name
+
+
+def _has_zone(values: pd.Series[Any]) -> bool:
+    """Whether these are times with a zone, also where each has one of its own."""
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        return True
+    first = next(iter(values[values.notna()]), None)
+    return isinstance(first, dt.datetime) and first.tzinfo is not None
 
 
 class _Cells:

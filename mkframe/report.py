@@ -105,10 +105,9 @@ def _with(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode
     import nbformat
 
     cells = notebook.cells
-    places = [i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", ())]
-    if not places:
+    tagged = (i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", ()))
+    if (place := next(tagged, None)) is None:
         raise InputError("The notebook takes no parameters, so no report is made of it.", hint=_REPORTS)
-    place = places[0]
     known = [line.split("=")[0].strip() for line in cells[place].source.splitlines() if "=" in line]
     for name in parameters:
         if name not in known:

@@ -21,7 +21,7 @@ from .names import DESKTOP_FILES
 from .opening import as_text, members, read
 from .tables import table
 from .texts import looked_at
-from .zips import is_zip
+from .zips import MAX_BYTES, MAX_MEMBERS, MAX_RATIO, is_zip
 
 __all__ = ["Delivered", "diff"]
 
@@ -61,11 +61,11 @@ class _Member:
         return read(self.path, self.inside, encoding=encoding, max_bytes=self.size)
 
     def told(self, encoding: str | None) -> str | None:
-        """Its text, with the encoding where it does not tell its own; None where it is none."""
+        """Its text, with the encoding where it does not tell its own; None where it is none in that."""
         if self.kind != "binary":
             return self.text(None)
         with contextlib.suppress(ArtifactError):
-            return self.text(encoding) if encoding else None
+            return self.text(encoding)
         return None
 
 
@@ -77,9 +77,9 @@ def diff(
     context: int = 3,
     encoding: str | None = None,
     max_text: int = 1 << 20,
-    max_bytes: int = 4 << 30,
-    max_ratio: float = 200,
-    max_members: int = 100_000,
+    max_bytes: int = MAX_BYTES,
+    max_ratio: float = MAX_RATIO,
+    max_members: int = MAX_MEMBERS,
 ) -> pd.DataFrame:
     r"""Compare what two builds delivered, member by member.
 

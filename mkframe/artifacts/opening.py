@@ -19,11 +19,10 @@ from mkframe.landing import digest, expanded, rename, unfinished
 from .names import DESKTOP_FILES
 from .tables import table
 from .texts import decoded, looked_at
-from .zips import Limits, check_extractable, chunks, open_zip
+from .zips import MAX_BYTES, MAX_MEMBERS, MAX_RATIO, Limits, check_extractable, chunks, open_zip
 
 __all__ = ["extract", "members", "read"]
 
-_GIB = 1 << 30
 _MEMBERS = {"name": "str", "size": "int64", "compressed": "int64", "sha256": "str", "kind": "str"}
 _EXTRACTED = {"name": "str", "path": "str", "size": "int64", "sha256": "str", "kind": "str"}
 
@@ -31,9 +30,9 @@ _EXTRACTED = {"name": "str", "path": "str", "size": "int64", "sha256": "str", "k
 def members(
     path: str | os.PathLike[str],
     *,
-    max_bytes: int = 4 * _GIB,
-    max_ratio: float = 200,
-    max_members: int = 100_000,
+    max_bytes: int = MAX_BYTES,
+    max_ratio: float = MAX_RATIO,
+    max_members: int = MAX_MEMBERS,
 ) -> pd.DataFrame:
     """List what a ZIP archive holds; nothing is written.
 
@@ -137,9 +136,9 @@ def extract(
     path: str | os.PathLike[str],
     to: str | os.PathLike[str],
     *,
-    max_bytes: int = 4 * _GIB,
-    max_ratio: float = 200,
-    max_members: int = 100_000,
+    max_bytes: int = MAX_BYTES,
+    max_ratio: float = MAX_RATIO,
+    max_members: int = MAX_MEMBERS,
 ) -> pd.DataFrame:
     """Unpack a ZIP archive into a new folder: all of it, or nothing.
 

@@ -18,7 +18,17 @@ from mkframe.spelling import one_line
 
 from .names import flaw, folded
 
-__all__ = ["Limits", "check_extractable", "check_zip", "chunks", "is_zip", "open_zip"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_MEMBERS",
+    "MAX_RATIO",
+    "Limits",
+    "check_extractable",
+    "check_zip",
+    "chunks",
+    "is_zip",
+    "open_zip",
+]
 
 _CHUNK = 1 << 18
 _END = b"PK\x05\x06"
@@ -27,6 +37,8 @@ _LONGEST_END = (1 << 16) + 22
 _LARGEST_DIRECTORY = 64 << 20
 _HARMLESS = 1 << 20
 """Bytes unpacked up to which the ratio does not matter: a few blank lines pack very well."""
+MAX_BYTES, MAX_RATIO, MAX_MEMBERS = 4 << 30, 200.0, 100_000
+"""What `Limits` are where nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mkframe.errors import FarApart, InputError
 from mkframe.metrics.inputs import check_word, need
+from mkframe.schema import RESOURCES
 from mkframe.spelling import shown
 from mkframe.zones import check_zone
 
@@ -47,7 +48,6 @@ BY = {
     "user": ("user_id",),
 }
 """What builds may be grouped by, and the columns that say it, names before ids."""
-_LISTS = ("pattern", "release")
 NONE = "(none)"
 """The group of builds that name no pattern, release or project."""
 _STEPS: dict[str, tuple[str, np.timedelta64, int]] = {
@@ -129,10 +129,9 @@ def cells(builds: pd.DataFrame, every: Every | None, by: By | None, tz: str) -> 
         placed = np.flatnonzero(code >= 0)
         return Cells(index, placed, code[placed])
     groups, row, group, _ = memberships(builds, by)
-    if len(groups) * len(periods) > _MOST_CELLS:
+    if (rows := len(groups) * len(periods)) > _MOST_CELLS:
         raise InputError(
-            f"That would be {len(groups) * len(periods):,} rows: {len(groups):,} groups in "
-            f"{len(periods):,} periods.",
+            f"That would be {rows:,} rows: {len(groups):,} groups in {len(periods):,} periods.",
             hint='Choose longer periods, such as every="M", or fewer builds.',
         )
     has_period = code[row] >= 0
@@ -188,22 +187,25 @@ def memberships(
     columns = [name for name in BY[by] if name in builds.columns] or [BY[by][-1]]
     need(builds, columns)
     flat = builds[columns].reset_index(drop=True)
-    if by in _LISTS:
+    if RESOURCES["builds"].field(BY[by][-1]).type == "ints":
         flat = _opened(flat)
         columns = list(flat.columns)
-    group, found = pd.factorize(flat[columns[-1]], sort=True)
-    names = [str(name) for name in found]
+    group, names = _numbered(flat[columns[-1]])
     if len(columns) > 1:
-        word, words = pd.factorize(flat[columns[0]], sort=True)
-        if _are_of(word, group, len(words)):
-            names, group = _named(flat[columns[0]].to_numpy(dtype=object), group, names)
-        else:
-            group, found, names = word, words, [str(name) for name in words]
+        word, words = _numbered(flat[columns[0]])
+        group, names = _named(word, words, group, names) if _are_of(word, group, words) else (word, words)
+    known = len(names)
     names += [unnamed(names)] if (group < 0).any() else []
     # a build that names a group twice is in it once; -1, no group, comes last
-    pairs = np.unique(flat.index.to_numpy("int64") * (len(found) + 1) + group % (len(found) + 1))
-    row, place = np.divmod(pairs, len(found) + 1)
-    return pd.Index(names, dtype="str"), row, place, len(found)
+    pairs = np.unique(flat.index.to_numpy("int64") * (known + 1) + group % (known + 1))
+    row, place = np.divmod(pairs, known + 1)
+    return pd.Index(names, dtype="str"), row, place, known
+
+
+def _numbered(values: pd.Series[Any]) -> tuple[NDArray[np.intp], list[str]]:
+    """The number of each value in their order, -1 where it is missing, and what they are."""
+    number, found = pd.factorize(values, sort=True)
+    return number, [str(value) for value in found]
 
 
 def _opened(columns: pd.DataFrame) -> pd.DataFrame:
@@ -233,26 +235,26 @@ def check_lists(column: pd.Series[Any]) -> None:
         )
 
 
-def _are_of(word: NDArray[np.intp], group: NDArray[np.intp], words: int) -> bool:
+def _are_of(word: NDArray[np.intp], group: NDArray[np.intp], words: list[str]) -> bool:
     """Whether each group has one name, or none, and no name is without a group."""
-    pairs = np.unique(group * (words + 1) + word + 1)
+    pairs = np.unique(group * (len(words) + 1) + word + 1)
     held = pairs[pairs >= 0]
     return len(held) == group.max(initial=-1) + 1 and not ((group < 0) & (word >= 0)).any()
 
 
 def _named(
-    names: NDArray[Any], group: NDArray[np.intp], ids: list[str]
-) -> tuple[list[str], NDArray[np.intp]]:
+    word: NDArray[np.intp], words: list[str], group: NDArray[np.intp], ids: list[str]
+) -> tuple[NDArray[np.intp], list[str]]:
     """Give groups their names, with the id where two have the same, and put them in that order."""
     held = group >= 0
     _, first = np.unique(group[held], return_index=True)
-    words = [key if pd.isna(name) else str(name) for name, key in zip(names[held][first], ids, strict=True)]
-    while len(often := Counter(words)) < len(words):
-        words = [f"{word} ({key})" if often[word] > 1 else word for word, key in zip(words, ids, strict=True)]
-    order = sorted(range(len(words)), key=words.__getitem__)
+    names = [words[at] if at >= 0 else key for at, key in zip(word[held][first], ids, strict=True)]
+    while len(often := Counter(names)) < len(names):
+        names = [f"{name} ({key})" if often[name] > 1 else name for name, key in zip(names, ids, strict=True)]
+    order = sorted(range(len(names)), key=names.__getitem__)
     place = np.empty(len(order) + 1, dtype=np.intp)
     place[order], place[-1] = np.arange(len(order)), -1
-    return [words[at] for at in order], place[group]
+    return place[group], [names[at] for at in order]
 
 
 def members(cell: Any) -> Any:

@@ -240,10 +240,10 @@ def _times(value: pd.Series[float], text: pd.Series[str]) -> str:
     if not value["duration_n"]:
         without = "No finished build has a duration" if value["finished"] else "No build has finished"
         return f"{without}, so there is no typical duration."
-    measured = " that has a duration" if value["finished"] > value["duration_n"] else ""
+    has = "has" if value["duration_n"] == 1 else "have"
+    measured = f" that {has} a duration" if value["finished"] > value["duration_n"] else ""
     if value["duration_n"] == 1:
         return f"The one finished build{measured} took {text['duration_p50']}."
-    measured = measured.replace("has", "have")
     return (
         f"Half of the {count_text(int(value['duration_n']), 'finished build')}{measured} took at most "
         f"{text['duration_p50']}, 95 in 100 at most {text['duration_p95']}."

@@ -16,7 +16,7 @@ __all__ = ["build_id", "build_ids", "is_build"]
 
 _OF_A_BUILD = {"status", "build_start"}
 """Columns by which a frame or row is known to be one of builds; other rows have ids, too."""
-_OF_A_DOWNLOAD = "build_id"
+_BELONGING = "build_id"
 """A column that only what belongs to a build has, also where the build was joined to it."""
 _HINT = "Give the id of a build, several ids, or rows of kraft.builds.find(...)."
 
@@ -33,7 +33,7 @@ def is_build(thing: Any) -> bool:
 
 
 def _has_builds(labels: Any) -> bool:
-    return set(labels) >= _OF_A_BUILD and _OF_A_DOWNLOAD not in labels
+    return set(labels) >= _OF_A_BUILD and _BELONGING not in labels
 
 
 def build_id(thing: Any) -> int:
@@ -57,7 +57,7 @@ def build_ids(given: Any) -> tuple[list[int], bool]:
     Raises
     ------
     InputError
-        If something else than builds is given, or nothing.
+        If one of them is no build.
 
     Examples
     --------

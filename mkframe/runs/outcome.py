@@ -27,6 +27,8 @@ from mkframe.errors import (
     MkframeError,
     NotStarted,
     ResponseError,
+    SchemaError,
+    SchemaWarning,
     TimedOut,
     Unconfirmed,
     UnexpectedBody,
@@ -124,9 +126,10 @@ def confirm(
     seconds, params = check_look_for(look_for), inputs.query("builds", given)
     try:
         found = _look(transport, params, marker, seconds)
-    except (MkframeError, Warning) as blind:  # a warning, where those are errors
-        why = blind.message if isinstance(blind, MkframeError) else str(blind)
-        raise unconfirmed(f"The builds could not be searched: {why}", blind, marker, given) from blind
+    except MkframeError as blind:
+        raise unconfirmed(
+            f"The builds could not be searched: {blind.message}", blind, marker, given
+        ) from blind
     if found is None:
         raise _not_started("", None, marker, given, seconds)
     if aloud:
@@ -151,9 +154,8 @@ def settle(
         raise unconfirmed(error.message, error, None, scope) from error
     try:
         found = _look(transport, inputs.query("builds", scope), marker, look_for)
-    except (MkframeError, Warning) as blind:  # a warning, where those are errors
-        why = blind.message if isinstance(blind, MkframeError) else str(blind)
-        told = f"{error.message} The builds could not be searched either: {why}"
+    except MkframeError as blind:
+        told = f"{error.message} The builds could not be searched either: {blind.message}"
         raise unconfirmed(told, error, marker, scope) from blind
     if found is None:
         raise _not_started(error.message, error, marker, scope, look_for) from error
@@ -166,7 +168,10 @@ def _look(transport: Transport, params: Mapping[str, str], marker: str, look_for
     read = functools.partial(frames.decode, "builds")
 
     def once() -> BuildStart | None:
-        builds = transport.get("/builds", params, into=read)
+        try:
+            builds = transport.get("/builds", params, into=read)
+        except SchemaWarning as told:  # where warnings are errors
+            raise SchemaError(str(told)) from told
         carrying = builds[builds["description"].str.contains(marker, regex=False, na=False)]
         return None if carrying.empty else _found(carrying, marker)
 
@@ -210,7 +215,7 @@ def _not_started(
 
 
 def unconfirmed(
-    happened: str, error: BaseException, marker: str | None, scope: Mapping[str, Any], hint: str = ""
+    happened: str, error: MkframeError, marker: str | None, scope: Mapping[str, Any], hint: str = ""
 ) -> Unconfirmed:
     """The error for a write of which nobody knows whether it was carried out."""
     if marker:
@@ -223,7 +228,7 @@ def unconfirmed(
     return raised
 
 
-def _facts(error: BaseException | None) -> dict[str, Any]:
+def _facts(error: MkframeError | None) -> dict[str, Any]:
     """What an error of ours keeps of the one that it explains."""
     return {
         name: getattr(error, name, None) for name in ("request", "status", "vendor_message", "body_start")

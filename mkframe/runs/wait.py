@@ -39,7 +39,7 @@ class _Watch:
     def __init__(self, transport: Transport, ids: Iterable[int]) -> None:
         self.transport = transport
         self.rows: dict[int, pd.DataFrame | None] = dict.fromkeys(ids)
-        self.turns = list(self.rows)
+        self.turns = dict.fromkeys(self.rows)
         self.bodies: dict[int, bytes] = {}
         self.pause = _FIRST_PAUSE
         self.silence = 0.0
@@ -57,7 +57,8 @@ class _Watch:
         A build whose answer fails is asked last the next time, so that it hides no other.
         """
         self.trouble = None
-        for number in sorted(self.open, key=self.turns.index):
+        going = set(self.open)
+        for number in [number for number in self.turns if number in going]:
             left = None if math.isinf(until) else max(_SHORTEST_LOOK, until - time.monotonic())
             try:
                 self.bodies[number], self.rows[number] = self.transport.get(
@@ -67,8 +68,7 @@ class _Watch:
                 raise
             except (*PASSING, UnexpectedBody) as error:
                 self.trouble = error
-                self.turns.remove(number)
-                self.turns.append(number)
+                self.turns[number] = self.turns.pop(number)
                 self._count_silence()
                 break
             self.silence = 0.0

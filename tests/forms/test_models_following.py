@@ -174,3 +174,16 @@ def test_the_last_five_that_failed_alike(kraft):
     builds = kraft.builds.find().assign(status="FAILED", message="Instance AIRPLANE has 3 errors")
     found = failed_alike(builds, builds.index[-1], "Instance GATE has 12 errors")
     assert found.index.tolist() == sorted(builds.index[:-1], reverse=True)[:5]
+
+
+def test_builds_whose_answers_fail_hide_no_other():
+    def script(request):
+        if request.path.endswith("/9"):
+            return faults.reply(rows.row("builds", 9, status="FINISHED"))
+        return faults.vendor(500)
+
+    with faults.serve(script) as server, impatient(server.api) as kraft:
+        model = WatchModel(kraft, [7, 8, 9])
+        for _ in range(3):
+            model.look()
+    assert [b.over for b in model.builds] == [False, False, True]

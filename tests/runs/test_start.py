@@ -14,7 +14,7 @@ from mkframe import errors, frames
 from mkframe.embedded import Server
 from mkframe.settings import Secret
 from tests import faults
-from tests.rows import rows
+from tests.rows import row, rows
 from tests.runs.servers import (
     AIRPLANE,
     BUILDS,
@@ -636,3 +636,16 @@ def test_warnings_that_are_errors_do_not_lose_the_build(caplog):
         started = client.builds.start(project="P", instances=[1])
     assert (started.id, started.warnings) == (7, ("No release for X.",))
     assert "Build 7: No release for X." in caplog.text
+
+
+def test_warnings_that_are_errors_do_not_lose_the_marker():
+    odd = faults.reply([row("builds", 1, build_start="2026-04-02T08:14:40")])
+
+    def script(request):
+        return faults.reset() if is_start(request) else odd
+
+    with faults.serve(script) as server, visiting(server.api) as client, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(errors.Unconfirmed, match=r"be searched either: .*without a time zone") as caught:
+            client.builds.start(project="P", instances=[1], look_for=0.1)
+    assert re.fullmatch(r"mkframe-[0-9a-f]{12}", caught.value.marker)

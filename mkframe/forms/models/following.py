@@ -86,8 +86,8 @@ class WatchModel(Model):
         super().__init__()
         self._kraft = kraft
         self._pause = PAUSE
-        self._unheard: int | None = None
-        self.builds = tuple(Seen(int(i)) for i in dict.fromkeys(ids))
+        self._turns = dict.fromkeys(map(int, ids))
+        self.builds = tuple(map(Seen, self._turns))
 
     def look(self) -> float | None:
         """Ask once for every build that goes on; return the seconds until the next look."""
@@ -95,12 +95,11 @@ class WatchModel(Model):
             return None
         try:
             with overhearing(lambda said: self.set_trait("lost", said)):
-                going = [b for b in self.builds if not b.over]
-                for seen in sorted(going, key=lambda b: b.id == self._unheard):  # it hides no other
-                    self._unheard = seen.id
-                    self._replace(self._ask(seen))
-                    self._unheard = None
+                going = {b.id: b for b in self.builds if not b.over}
+                for number in [number for number in self._turns if number in going]:
+                    self._replace(self._ask(going[number]))
         except (*PASSING, UnexpectedBody) as error:
+            self._turns[number] = self._turns.pop(number)  # asked last the next time, it hides no other
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
             self.lost = f"{error} Nothing is lost: the build goes on at the server, and this form asks again."
             return self._pause
