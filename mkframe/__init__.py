@@ -2,7 +2,7 @@
 
 >>> import mkframe as mk
 >>> with mk.demo(builds=20) as kraft:
-...     builds = kraft.builds.find(project="DEMO_PROJECT")
+...     builds = kraft.builds.find(project_body="DEMO_PROJECT")
 >>> builds.index.name
 'id'
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mkframe import metrics as metrics
     from mkframe.client import Client as Client
     from mkframe.client import connect as connect
-    from mkframe.demonstration import demo as demo
+    from mkframe._demo import demo as demo
     from mkframe.exports import export as export
     from mkframe.frames import build_downloads as build_downloads
     from mkframe.frames import build_patterns as build_patterns
@@ -37,7 +37,7 @@ _HOMES = {
     "build_releases": "mkframe.frames",
     "charts": "",
     "connect": "mkframe.client",
-    "demo": "mkframe.demonstration",
+    "demo": "mkframe._demo",
     "errors": "",
     "export": "mkframe.exports",
     "forms": "",

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from mkframe import __version__
 from mkframe.errors import InputError, MkframeError
-from mkframe.landing import expanded, land
+from mkframe._files import expand_path, atomic_write
 from mkframe.schema import BASE_URL
 
 __all__ = ["main"]
@@ -125,7 +125,7 @@ def _source(options: argparse.Namespace) -> str:
         return "demo"
     if options.file is None:
         return "server"
-    path = expanded(options.file)
+    path = expand_path(options.file)
     if not path.is_file():
         raise InputError(f"There is no file {options.file!r}.", hint="Give a saved answer of GET /builds.")
     return str(path.resolve())
@@ -171,8 +171,8 @@ def _openapi(options: argparse.Namespace) -> None:
     if options.output is None:
         _print(text)
         return
-    path = expanded(options.output)
-    land(path, lambda file: file.write_text(text, encoding="ascii"), "Does its folder exist?")
+    path = expand_path(options.output)
+    atomic_write(path, lambda file: file.write_text(text, encoding="ascii"), "Does its folder exist?")
     print(f"{path} is written ({len(text) // 1024} kB).")  # noqa: T201
 
 

@@ -18,13 +18,13 @@ import tenacity
 
 from mkframe.errors import InputError
 
-__all__ = ["Partial", "digest", "expanded", "land", "remove_leftovers", "rename", "unfinished"]
+__all__ = ["PartialFile", "file_sha256", "expand_path", "atomic_write", "remove_stale_parts", "rename", "temporary_path"]
 
 _NAME = re.compile(r"\.mkframe-[0-9a-f]{16}\.part")
-"""What `unfinished` gives."""
+"""What `temporary_path` gives."""
 
 
-class Partial:
+class PartialFile:
     """A file that is not complete yet; whatever happens, leaving the block removes it.
 
     It is hidden, lies in the target's folder, and is locked while its process lives.
@@ -42,7 +42,7 @@ class Partial:
     Examples
     --------
     >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder, Partial(Path(folder)) as partial:
+    >>> with tempfile.TemporaryDirectory() as folder, PartialFile(Path(folder)) as partial:
     ...     partial.write(b"PK")
     ...     partial.move(Path(folder) / "a.zip")
     ...     sorted(p.name for p in Path(folder).glob("[!.]*"))
@@ -100,7 +100,7 @@ class Partial:
             _move_to_free_name(self.path, target)
 
 
-def land(target: Path, write: Callable[[Path], object], hint: str) -> Path:
+def atomic_write(target: Path, write: Callable[[Path], object], hint: str) -> Path:
     """Write a file such that nobody reads half of it, in place of the old one where there is one.
 
     A link stays one, and the file that it leads to is written; an old file's permissions are kept.
@@ -123,12 +123,12 @@ def land(target: Path, write: Callable[[Path], object], hint: str) -> Path:
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     land(Path(folder) / "a.txt", lambda path: path.write_text("whole"), "Name another.").read_text()
+    ...     atomic_write(Path(folder) / "a.txt", lambda path: path.write_text("whole"), "Name another.").read_text()
     'whole'
     """
     try:
         real = target.resolve()
-        with Partial(real.parent) as partial:
+        with PartialFile(real.parent) as partial:
             write(partial.path)
             if real.exists():
                 shutil.copymode(real, partial.path)
@@ -164,18 +164,18 @@ def _remove(path: Path) -> None:
     path.unlink()
 
 
-def unfinished(folder: Path) -> Path:
+def temporary_path(folder: Path) -> Path:
     """Name what is not complete yet: hidden, and in the folder where the whole will be.
 
     Examples
     --------
-    >>> len(unfinished(Path("artifacts")).name)
+    >>> len(temporary_path(Path("artifacts")).name)
     30
     """
     return folder / f".mkframe-{secrets.token_hex(8)}.part"
 
 
-def expanded(path: str | os.PathLike[str]) -> Path:
+def expand_path(path: str | os.PathLike[str]) -> Path:
     """Take a path as people write it, with ``~`` for their home folder.
 
     Raises
@@ -185,7 +185,7 @@ def expanded(path: str | os.PathLike[str]) -> Path:
 
     Examples
     --------
-    >>> expanded("artifacts").as_posix(), expanded("~/artifacts") == Path.home() / "artifacts"
+    >>> expand_path("artifacts").as_posix(), expand_path("~/artifacts") == Path.home() / "artifacts"
     ('artifacts', True)
     """
     if not isinstance(path, str | os.PathLike):
@@ -198,13 +198,13 @@ def expanded(path: str | os.PathLike[str]) -> Path:
         ) from error
 
 
-def digest(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     """Compute the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def remove_leftovers(folder: Path) -> list[Path]:
+def remove_stale_parts(folder: Path) -> list[Path]:
     """Remove what killed processes left behind; files that a living process writes are left alone.
 
     Returns
@@ -218,7 +218,7 @@ def remove_leftovers(folder: Path) -> list[Path]:
 
 def _create(folder: Path) -> tuple[Path, IO[bytes]]:
     while True:
-        path = unfinished(folder)
+        path = temporary_path(folder)
         file = path.open("xb")
         try:
             _lock(file)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Any
 
-__all__ = ["one_line", "shown", "visible"]
+__all__ = ["single_line", "short_repr", "escape_invisible"]
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Control characters, bidirectional and other invisible marks, lone surrogates, line separators; what will
@@ -14,12 +14,12 @@ never be a character, and XML refuses, besides."""
 _PLAIN = re.compile(r"[\n\t -~]*")
 
 
-def visible(text: str) -> str:
+def escape_invisible(text: str) -> str:
     """Spell out characters that cannot be seen or that steer a terminal.
 
     Examples
     --------
-    >>> visible("a" + chr(0x202E) + "b")
+    >>> escape_invisible("a" + chr(0x202E) + "b")
     'a‹U+202E›b'
     """
     if _PLAIN.fullmatch(text):
@@ -27,24 +27,24 @@ def visible(text: str) -> str:
     return "".join(f"‹U+{ord(c):04X}›" if _steers(c) else c for c in text)
 
 
-def one_line(text: object, most: int = 300) -> str:
+def single_line(text: object, most: int = 300) -> str:
     r"""Write a word from a server into a sentence: one line, nothing hidden, not without end.
 
     Examples
     --------
-    >>> one_line("No release\nfor\x1b[31m A"), one_line("abcdef", 4)
+    >>> single_line("No release\nfor\x1b[31m A"), single_line("abcdef", 4)
     ('No release for‹U+001B›[31m A', 'abcd...')
     """
     line = " ".join(str(text).split())
-    return visible(line[:most]) + "..." * (len(line) > most)
+    return escape_invisible(line[:most]) + "..." * (len(line) > most)
 
 
-def shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """Write the start of a value, however long, large or deep it is.
 
     Examples
     --------
-    >>> shown("x" * 200)[-6:], shown(10**5000)
+    >>> short_repr("x" * 200)[-6:], short_repr(10**5000)
     ('xxx...', 'a value of type int')
     """
     try:

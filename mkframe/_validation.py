@@ -13,23 +13,23 @@ import pandas as pd
 
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, Exclusive
-from mkframe.spelling import shown
+from mkframe._text import short_repr
 
 __all__ = [
     "check_exclusive",
     "check_ids",
-    "identifier",
-    "is_row",
-    "project",
-    "query",
-    "releases",
+    "as_id",
+    "is_frame_row",
+    "project_body",
+    "query_params",
+    "as_releases",
     "row_id",
-    "text",
-    "truth",
+    "as_name",
+    "as_bool",
 ]
 
 
-def query(resource: str, given: Mapping[str, Any]) -> dict[str, str]:
+def query_params(resource: str, given: Mapping[str, Any]) -> dict[str, str]:
     """Check the filters of a find and write them as query parameters.
 
     Parameters
@@ -51,7 +51,7 @@ def query(resource: str, given: Mapping[str, Any]) -> dict[str, str]:
 
     Examples
     --------
-    >>> query("releases", {"group": 1, "closed": False})
+    >>> query_params("releases", {"group": 1, "closed": False})
     {'group_id': '1', 'closed': 'false'}
     """
     known = {f.name: f for f in RESOURCES[resource].filters}
@@ -83,43 +83,43 @@ def check_exclusive(groups: Iterable[Exclusive], given: Iterable[str], what: str
             )
 
 
-def project(given: Mapping[str, Any], groups: Iterable[Exclusive], what: str) -> dict[str, Any]:
+def project_body(given: Mapping[str, Any], groups: Iterable[Exclusive], what: str) -> dict[str, Any]:
     """Check the project of a write: its name or its id, under either word.
 
     Examples
     --------
-    >>> project({"project": 402, "project_id": None}, (), "builds.start")
+    >>> project_body({"project": 402, "project_id": None}, (), "builds.start")
     {'project_id': 402}
     """
     named = {name: given[name] for name in ("project", "project_id") if given.get(name) is not None}
     check_exclusive(groups, named, what)
     if "project" in named and not _is_whole(named["project"]):
-        return {"project": text("project", named["project"])}
-    return {"project_id": identifier("project_id", next(iter(named.values())))} if named else {}
+        return {"project": as_name("project", named["project"])}
+    return {"project_id": as_id("project_id", next(iter(named.values())))} if named else {}
 
 
-def identifier(name: str, value: Any) -> int:
+def as_id(name: str, value: Any) -> int:
     """Check an id.
 
     Examples
     --------
-    >>> identifier("build_id", 5139)
+    >>> as_id("build_id", 5139)
     5139
     """
     if not _is_whole(value):
         raise InputError(
-            f"{name} must be a whole number, not {shown(value)}.",
+            f"{name} must be a whole number, not {short_repr(value)}.",
             hint="Give the id; find(...) lists the ids beside the names.",
         )
     return operator.index(value)
 
 
-def is_row(thing: Any) -> bool:
+def is_frame_row(thing: Any) -> bool:
     """Whether a thing is a row of a frame, whose labels are words, and not a column of ids.
 
     Examples
     --------
-    >>> is_row(pd.Series({"name": "a.zip"}, name=5442)), is_row(pd.Series([5442, 5443]))
+    >>> is_frame_row(pd.Series({"name": "a.zip"}, name=5442)), is_frame_row(pd.Series([5442, 5443]))
     (True, False)
     """
     return isinstance(thing, pd.Series) and any(isinstance(label, str) for label in thing.index)
@@ -150,17 +150,17 @@ def check_ids(given: Any, *names: str) -> None:
         )
 
 
-def releases(name: str, value: Any) -> dict[str, str]:
+def as_releases(name: str, value: Any) -> dict[str, str]:
     """Check a mapping of release groups to releases.
 
     Examples
     --------
-    >>> releases("releases", {"DWH_GROUP": "R1"})
+    >>> as_releases("releases", {"DWH_GROUP": "R1"})
     {'DWH_GROUP': 'R1'}
     """
     if not isinstance(value, Mapping) or not value:
         raise InputError(
-            f"{name} must map release groups to releases, not {shown(value)}.",
+            f"{name} must map release groups to releases, not {short_repr(value)}.",
             hint=f'Write {name}={{"DWH_GROUP": "R1"}}.',
         )
     for group, release in value.items():
@@ -172,21 +172,21 @@ def releases(name: str, value: Any) -> dict[str, str]:
     return dict(value)
 
 
-def text(name: str, value: Any) -> str:
+def as_name(name: str, value: Any) -> str:
     """Check a name."""
     if not isinstance(value, str) or not value.strip():
         raise InputError(
-            f"{name} must be a name, not {shown(value)}.",
+            f"{name} must be a name, not {short_repr(value)}.",
             hint=f"Write {name}='...', spelled as in the web application.",
         )
     return str(value)
 
 
-def truth(name: str, value: Any) -> bool:
+def as_bool(name: str, value: Any) -> bool:
     """Check a yes or no."""
     if not isinstance(value, bool) and type(value).__name__ != "bool":
         raise InputError(
-            f"{name} must be True or False, not {shown(value)}.", hint=f"Write {name}=True or {name}=False."
+            f"{name} must be True or False, not {short_repr(value)}.", hint=f"Write {name}=True or {name}=False."
         )
     return bool(value)
 
@@ -204,8 +204,8 @@ def _unknown(sentence: str, name: str, known: Iterable[str]) -> InputError:
 
 
 _WRITERS: dict[str, Callable[[str, Any], str]] = {
-    "int": lambda name, value: str(identifier(name, value)),
-    "str": text,
-    "bool": lambda name, value: "true" if truth(name, value) else "false",
-    "releases": lambda name, value: json.dumps(releases(name, value), ensure_ascii=False),
+    "int": lambda name, value: str(as_id(name, value)),
+    "str": as_name,
+    "bool": lambda name, value: "true" if as_bool(name, value) else "false",
+    "releases": lambda name, value: json.dumps(as_releases(name, value), ensure_ascii=False),
 }

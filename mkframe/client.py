@@ -17,11 +17,11 @@ from typing import Any, ClassVar, ParamSpec, Self, overload
 
 import pandas as pd
 
-from mkframe import artifacts, frames, inputs, markers, queries, runs, settings
+from mkframe import (artifacts, frames, _validation, markers, queries, runs, settings)
 from mkframe.errors import InputError
 from mkframe.frames.children import listed
 from mkframe.schema import RESOURCES
-from mkframe.spelling import one_line
+from mkframe._text import single_line
 from mkframe.transport import Transport
 
 __all__ = ["Accessor", "Client", "Identity", "connect"]
@@ -119,7 +119,7 @@ class Accessor:
             find.__doc__ = _find_doc(cls.resource)
 
     def _find(self, given: Mapping[str, Any]) -> pd.DataFrame:
-        params = inputs.query(self.resource, given)
+        params = _validation.query_params(self.resource, given)
         read = functools.partial(frames.decode, self.resource)
         frame = self._transport.get(f"/{self.resource}", params, into=read)
         frame.attrs = {
@@ -151,7 +151,7 @@ class _Gettable(Accessor):
         NotFound
             If there is no such row.
         """
-        number = inputs.identifier("id", id)
+        number = _validation.as_id("id", id)
         read = functools.partial(frames.decode_one, self.resource)
         return self._transport.get(f"/{self.resource}/{number}", into=read)
 
@@ -544,15 +544,15 @@ class Downloads(Accessor):
             return [*map(_file, files.index, files["build_id"], files["name"])]
         if runs.is_build(files):
             return self._files(self.find(build_id=runs.build_id(files)))
-        if inputs.is_row(files):
+        if _validation.is_frame_row(files):
             if not set(files.index) >= _OF_A_DOWNLOAD:
                 raise InputError(
-                    f"The row {one_line(files.name)} is neither a download nor a build.", hint=_FILES
+                    f"The row {single_line(files.name)} is neither a download nor a build.", hint=_FILES
                 )
-            return [_file(inputs.row_id(files), files["build_id"], files["name"])]
-        inputs.check_ids(files, "id", "download_id")
+            return [_file(_validation.row_id(files), files["build_id"], files["name"])]
+        _validation.check_ids(files, "id", "download_id")
         if isinstance(files, str) or not isinstance(files, Iterable):
-            return [artifacts.File(inputs.identifier("a download id", files))]
+            return [artifacts.File(_validation.as_id("a download id", files))]
         return [file for one in files for file in self._files(one)]
 
 
@@ -898,7 +898,7 @@ def _file(id: Any, build: Any, name: Any) -> artifacts.File:
     """A file of a row, in which all but the id may be missing."""
     number = None if pd.isna(build) else int(build)
     return artifacts.File(
-        inputs.identifier("a download id", id), number, name if isinstance(name, str) else None
+        _validation.as_id("a download id", id), number, name if isinstance(name, str) else None
     )
 
 

@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 from mkframe.errors import InputError, warn
-from mkframe.landing import expanded, land
-from mkframe.spelling import visible
-from mkframe.zones import check_zone
+from mkframe._files import expand_path, atomic_write
+from mkframe._text import escape_invisible
+from mkframe.zones import check_timezone
 
 __all__ = ["export"]
 
@@ -88,7 +88,7 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
     name,patterns
     NIGHTLY,"[808, 809]"
     """
-    target, is_csv = expanded(path), str(path).lower().endswith(".csv")
+    target, is_csv = expand_path(path), str(path).lower().endswith(".csv")
     _check(frame, target, tz)
     cells = _Cells(is_csv, tz)
     columns = [
@@ -96,7 +96,7 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
         for name, values in _columns(frame)
     ]
     rows, write = zip(*columns, strict=True), _csv if is_csv else _xlsx
-    land(target, lambda path: write(path, rows), "Name another file.")
+    atomic_write(target, lambda path: write(path, rows), "Name another file.")
     cells.tell(target)
     return target
 
@@ -117,7 +117,7 @@ def _check(frame: pd.DataFrame, target: Path, tz: str) -> None:
         raise InputError(
             f"A sheet holds {_MOST_ROWS:,} rows, not {len(frame):,}.", hint="Write a .csv, or a part of it."
         )
-    check_zone(tz)
+    check_timezone(tz)
 
 
 # --- from a frame to cells ----------------------------------------------------------------------------
@@ -192,7 +192,7 @@ class _Cells:
         return wall
 
     def _text(self, text: str) -> str:
-        shown = visible(text)
+        shown = escape_invisible(text)
         self._counts["spelled"] += shown != text
         if self._is_csv:
             marked = _SECOND.sub("'", f"'{shown}" if _FORMULA.match(shown) else shown)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe import frames, inputs
+from mkframe import frames, _validation
 from mkframe.errors import (
     ConnectionLost,
     InputError,
@@ -21,7 +21,7 @@ from mkframe.errors import (
     UnexpectedBody,
 )
 from mkframe.schema import RESOURCES, VIEWS, Field, FieldType
-from mkframe.spelling import one_line
+from mkframe._text import single_line
 from mkframe.transport import Transport
 
 __all__ = ["query", "view"]
@@ -39,7 +39,7 @@ _LONGEST_SHOWN = 200
 
 def query(transport: Transport, sql: str, given: Mapping[str, Any], *, write: bool = False) -> pd.DataFrame:
     """Run one statement and shape its rows by the answer's own column metadata."""
-    answer = _ask(transport, sql, given, write=inputs.truth("write", write))
+    answer = _ask(transport, sql, given, write=_validation.as_bool("write", write))
     columns = [_field(column) for column in answer.get("metadata") or ()]
     return frames.table(columns, answer.get("rows") or [])
 
@@ -53,11 +53,11 @@ def view(transport: Transport, name: str, given: Mapping[str, Any]) -> pd.DataFr
 
 
 def _ask(transport: Transport, sql: str, given: Mapping[str, Any], *, write: bool) -> dict[str, Any]:
-    statement = inputs.text("sql", sql)
+    statement = _validation.as_name("sql", sql)
     if not write:
         _check_reading(statement)
         _check_reading(statement.translate(_READ_DIFFERENTLY))
-    body = inputs.project(given, _KNOWN.body_exclusive, "metadata.query") | {"statement": statement}
+    body = _validation.project_body(given, _KNOWN.body_exclusive, "metadata.query") | {"statement": statement}
     try:
         answer = transport.post(_KNOWN.path, body, into=_object)
     except (ConnectionLost, TimedOut, ServerError, UnexpectedBody) as error:
@@ -137,7 +137,7 @@ def _failed(answer: Mapping[str, Any], sql: str) -> QueryFailed:
     quoted = f": {said!r}" if said else ", without a text"
     shown = sql if len(sql) <= _LONGEST_SHOWN else f"{sql[:_LONGEST_SHOWN]}..."
     return QueryFailed(
-        f"The statement ended with status {one_line(answer['status'])}{quoted}. It was: {shown!r}.",
+        f"The statement ended with status {single_line(answer['status'])}{quoted}. It was: {shown!r}.",
         hint="Check the statement; the dialect is like Oracle's and Snowflake's.",
         vendor_message=said or None,
     )

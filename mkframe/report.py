@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkframe import errors
 from mkframe.errors import InputError, MkframeError, ReportError
-from mkframe.landing import expanded, land
+from mkframe._files import expand_path, atomic_write
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -71,7 +71,7 @@ def write(
         raise InputError(
             f"A report needs {', '.join(lacking)}.", hint='Install them with: pip install "mkframe[report]"'
         )
-    target = _writable(expanded(out).resolve())
+    target = _writable(expand_path(out).resolve())
     ran = _run(_with(_read(notebook), parameters), progress)
     notes = _taken_notes(ran)
     return _land(target, _page(_body(ran) + _listed(notes), title))
@@ -232,7 +232,7 @@ def _writable(target: Path) -> Path:
 
 
 def _land(target: Path, page: str) -> Path:
-    return land(
+    return atomic_write(
         target, lambda path: path.write_text(page, encoding="utf-8"), "Choose another place with --out."
     )
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from mkframe.errors import InputError
-from mkframe.spelling import shown
+from mkframe._text import short_repr
 
-__all__ = ["check_zone"]
+__all__ = ["check_timezone"]
 
 
-def check_zone(tz: str) -> None:
+def check_timezone(tz: str) -> None:
     """Refuse a zone that this machine does not know.
 
     Raises
@@ -20,11 +20,11 @@ def check_zone(tz: str) -> None:
 
     Examples
     --------
-    >>> check_zone("Europe/Vienna")
+    >>> check_timezone("Europe/Vienna")
     """
     try:
         ZoneInfo(tz)
     except (KeyError, OSError, ValueError, TypeError) as error:
         raise InputError(
-            f"tz={shown(tz)} is no time zone that is known here.", hint='Try "UTC" or "Europe/Vienna".'
+            f"tz={short_repr(tz)} is no time zone that is known here.", hint='Try "UTC" or "Europe/Vienna".'
         ) from error

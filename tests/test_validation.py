@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mkframe import inputs
+from mkframe import _validation
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, Exclusive
 
@@ -62,25 +62,25 @@ class TestEveryFilter:
     def test_writes_what_fits(self, resource, f):
         beside = company(resource, f.name)
         for value, written in GOOD[f.type]:
-            sent = inputs.query(resource.name, {f.name: value} | beside)
+            sent = _validation.query_params(resource.name, {f.name: value} | beside)
             assert sent == {f.name: written} | {name: str(number) for name, number in beside.items()}
 
     def test_refuses_what_does_not(self, resource, f):
         has_twin = (resource, f) in TWINS
         for value in BAD[f.type] + ([] if has_twin or f.type != "str" else [402]):
             with pytest.raises(InputError, match=f.name) as caught:
-                inputs.query(resource.name, {f.name: value} | company(resource, f.name))
+                _validation.query_params(resource.name, {f.name: value} | company(resource, f.name))
             assert caught.value.hint
 
     def test_none_is_not_sent(self, resource, f):
         others = [next(n for n in g.names if n != f.name) for g in resource.exclusive if g.required]
         beside = {name: 402 if name.endswith("_id") else "X" for name in others}
-        assert set(inputs.query(resource.name, {f.name: None} | beside)) == set(others)
+        assert set(_validation.query_params(resource.name, {f.name: None} | beside)) == set(others)
 
     def test_slip_of_the_pen_is_recognised(self, resource, f):
         slip = f.name + "x"
         with pytest.raises(InputError, match=f"{resource.name} has no filter {slip!r}") as caught:
-            inputs.query(resource.name, {slip: 1})
+            _validation.query_params(resource.name, {slip: 1})
         assert f"Did you mean {f.name!r}?" in caught.value.hint
 
 
@@ -88,7 +88,7 @@ class TestEveryFilter:
 class TestNameOrId:
     @pytest.mark.parametrize("whole", [402, np.int32(402)])
     def test_id_is_accepted_under_the_name(self, resource, f, whole):
-        sent = inputs.query(resource.name, {f.name: whole} | company(resource, f.name))
+        sent = _validation.query_params(resource.name, {f.name: whole} | company(resource, f.name))
         assert sent[f"{f.name}_id"] == "402"
         assert f.name not in sent
 
@@ -96,7 +96,7 @@ class TestNameOrId:
     def test_both_are_refused(self, resource, f, word):
         given = {f.name: word, f"{f.name}_id": 403} | company(resource, f.name)
         with pytest.raises(InputError, match=rf"\b{f.name} and {f.name}_id are given") as caught:
-            inputs.query(resource.name, given)
+            _validation.query_params(resource.name, given)
         assert "one of" in caught.value.hint
 
 
@@ -107,7 +107,7 @@ class TestNameOrId:
 )
 def test_required_group_names_its_choices(resource, group):
     with pytest.raises(InputError, match=f"{resource.name}.find needs {' or '.join(group.names)}") as caught:
-        inputs.query(resource.name, {})
+        _validation.query_params(resource.name, {})
     assert caught.value.hint.startswith("Give one of them, such as project='DEMO_PROJECT'")
 
 
@@ -115,11 +115,11 @@ def test_required_group_names_its_choices(resource, group):
 class TestEveryResource:
     def test_without_filters_nothing_is_sent(self, resource):
         beside = company(resource, "")
-        assert inputs.query(resource.name, beside) == {name: str(number) for name, number in beside.items()}
+        assert _validation.query_params(resource.name, beside) == {name: str(number) for name, number in beside.items()}
 
     def test_far_miss_lists_what_there_is(self, resource):
         with pytest.raises(InputError) as caught:
-            inputs.query(resource.name, {"zzzzzz": 1})
+            _validation.query_params(resource.name, {"zzzzzz": 1})
         assert "Did you mean" not in caught.value.hint
         listed = ", ".join(f.name for f in resource.filters) or "none"
         assert caught.value.hint == f"There is: {listed}."
@@ -132,7 +132,7 @@ def test_several_filters_travel_together():
         "user_id": np.int64(1),
         "releases": {"DWH_GROUP": "R1"},
     }
-    assert inputs.query("builds", given) == {
+    assert _validation.query_params("builds", given) == {
         "project": "DEMO_PROJECT",
         "pattern_id": "808",
         "user_id": "1",
@@ -142,13 +142,13 @@ def test_several_filters_travel_together():
 
 def test_releases_are_json_whatever_the_names():
     names = {'a"b': "ü&=?", "{": "}"}
-    sent = inputs.query("builds", {"releases": names})["releases"]
+    sent = _validation.query_params("builds", {"releases": names})["releases"]
     assert json.loads(sent) == names
 
 
 def test_what_is_given_stays_as_it_was():
     given = {"project": 402, "releases": {"DWH_GROUP": "R1"}}
-    inputs.query("builds", given)
+    _validation.query_params("builds", given)
     assert given == {"project": 402, "releases": {"DWH_GROUP": "R1"}}
 
 
@@ -162,26 +162,26 @@ def test_what_is_given_stays_as_it_was():
 )
 def test_broken_group(groups, given, sentence):
     with pytest.raises(InputError) as caught:
-        inputs.check_exclusive(groups, given, "x")
+        _validation.check_exclusive(groups, given, "x")
     assert caught.value.message == sentence
 
 
 @pytest.mark.parametrize("given", [["a"], ["b", "c"]])
 def test_kept_group_is_silent(given):
-    inputs.check_exclusive([Exclusive(("a", "b"), required=True)], given, "x")
+    _validation.check_exclusive([Exclusive(("a", "b"), required=True)], given, "x")
 
 
 def test_long_value_is_shown_short():
     with pytest.raises(InputError) as caught:
-        inputs.identifier("build_id", "9" * 500)
+        _validation.as_id("build_id", "9" * 500)
     assert len(caught.value.message) < 120
 
 
 @pytest.mark.parametrize("value", [5139, np.int64(5139)])
 def test_identifier_is_a_plain_int(value):
-    assert type(inputs.identifier("build_id", value)) is int
+    assert type(_validation.as_id("build_id", value)) is int
 
 
 @pytest.mark.parametrize("value", [True, np.bool_(True)])
 def test_truth_is_a_plain_bool(value):
-    assert inputs.truth("closed", value) is True
+    assert _validation.as_bool("closed", value) is True

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from mkframe.errors import ArtifactError, InputError
-from mkframe.landing import expanded
+from mkframe._files import expand_path
 
 from .names import DESKTOP_FILES
 from .opening import as_text, members, read
@@ -226,7 +226,7 @@ def _by_itself(name: str, path: Path) -> _Member:
 
 
 def _is_one_file(given: Delivered) -> bool:
-    return isinstance(given, str | os.PathLike) and expanded(given).is_file()
+    return isinstance(given, str | os.PathLike) and expand_path(given).is_file()
 
 
 def _has_archives(given: Delivered) -> bool:
@@ -237,7 +237,7 @@ def _files(given: Delivered) -> dict[str, Path]:
     """Files by the name that counts: relative to the folder, or their own."""
     if not isinstance(given, str | os.PathLike):
         return _listed(given)
-    path = _existing(expanded(given))
+    path = _existing(expand_path(given))
     if path.is_file():
         return {path.name: path}
     inside = sorted(p for p in path.rglob("*") if p.is_file() and not _is_ours_or_desktop(p.name))
@@ -252,7 +252,7 @@ def _listed(given: Iterable[Any]) -> dict[str, Path]:
                 f"{one!r} is no path: a file that was not fetched has none.",
                 hint='Leave such files out, as paths["path"].dropna() does.',
             )
-        path = _existing(expanded(one))
+        path = _existing(expand_path(one))
         if path.name in found:
             raise _twice(path.name, str(found[path.name].parent), str(path.parent))
         found[path.name] = path

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from mkframe.errors import InputError
-from mkframe.landing import expanded, remove_leftovers
+from mkframe._files import expand_path, remove_stale_parts
 from mkframe.transport import Transport
 
 from .crew import in_parallel
@@ -124,13 +124,13 @@ def _places(
 ) -> dict[int | None, Place]:
     """Where the files of each build go; without `by_build` all go to one place."""
     builds = dict.fromkeys(file.build_id for file in files)
-    base = expanded(to)
+    base = expand_path(to)
     folders = {build: base / f"build-{build}" if by_build else base for build in builds}
     _folder(base)
     made: dict[Path, Place] = {}
     for folder in dict.fromkeys(folders.values()):
         _folder(folder)
-        remove_leftovers(folder)
+        remove_stale_parts(folder)
         made[folder] = Place(folder, Ledger(folder, transport.settings.url))
     return {build: made[folder] for build, folder in folders.items()}
 

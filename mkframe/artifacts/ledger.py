@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mkframe.errors import InputError
-from mkframe.landing import digest
+from mkframe._files import file_sha256
 
 from .names import flaw, folded, numbered, safe_name
 
@@ -52,7 +52,7 @@ class Entry:
         """Whether the file is there with exactly these bytes."""
         path = folder / self.name
         try:
-            return path.is_file() and path.stat().st_size == self.bytes and digest(path) == self.sha256
+            return path.is_file() and path.stat().st_size == self.bytes and file_sha256(path) == self.sha256
         except OSError:
             return False
 

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from mkframe.errors import ArtifactError, InputError
-from mkframe.landing import digest, expanded, rename, unfinished
+from mkframe._files import (file_sha256, expand_path, rename, temporary_path)
 
 from .names import DESKTOP_FILES
 from .tables import table
@@ -183,7 +183,7 @@ def extract(
     ...     extract(path, Path(folder) / "CORE")["name"].tolist()
     ['ddl/airplane.sql']
     """
-    path, folder = expanded(path), expanded(to)
+    path, folder = expand_path(path), expand_path(to)
     folder = folder.resolve() if folder.is_symlink() else folder
     with _checked(path, Limits(max_bytes, max_ratio, max_members)) as (archive, entries):
         check_extractable(path, archive.infolist())
@@ -219,7 +219,7 @@ def _checked(
 ) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
     """Open an archive within limits, with the entries that are files."""
     with open_zip(path) as archive:
-        limits.check(expanded(path), archive.infolist())
+        limits.check(expand_path(path), archive.infolist())
         yield archive, [entry for entry in archive.infolist() if not entry.is_dir()]
 
 
@@ -269,7 +269,7 @@ def _beside(folder: Path) -> Iterator[Path]:
     """A folder inside a hidden neighbour; what is left in the end is removed."""
     made = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    hidden = unfinished(folder.parent)
+    hidden = temporary_path(folder.parent)
     hidden.mkdir()  # with ordinary permissions, unlike tempfile's, which Windows hands down to what is moved
     try:
         inner = hidden / "unpacked"
@@ -310,7 +310,7 @@ def _there(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> di
     """The row of a member that was extracted before."""
     path = folder / entry.filename
     sha256, kind = looked_at(chunks(archive, entry), entry.filename)
-    if not path.is_file() or digest(path) != sha256:
+    if not path.is_file() or file_sha256(path) != sha256:
         raise _occupied(folder, f"it lacks {entry.filename!r} or holds it with other content")
     return _row(entry, sha256, kind, path=str(path))
 

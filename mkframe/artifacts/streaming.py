@@ -13,9 +13,9 @@ from typing import Literal
 import requests
 
 from mkframe.errors import ArtifactError, ConnectionFailed, MkframeError, UnexpectedBody
-from mkframe.landing import Partial, digest
+from mkframe._files import PartialFile, file_sha256
 from mkframe.schema import RESOURCES
-from mkframe.spelling import one_line
+from mkframe._text import single_line
 from mkframe.transport import Transport
 from mkframe.transport.trouble import as_it_arrives
 from mkframe.transport.watching import Line
@@ -139,7 +139,7 @@ class Run:
 
     def _fetched(self, file: File) -> _Result:
         """Read the stream once, from its beginning."""
-        with Partial(self.places[file.build_id].folder) as partial:
+        with PartialFile(self.places[file.build_id].folder) as partial:
             with self._stream(file) as response:
                 name = file.name or from_header(response.headers.get("Content-Disposition"))
                 _refuse_page(response, name)
@@ -158,7 +158,7 @@ class Run:
                 self.meter.note(file.id, bytes=0, status="fetching")
                 yield response
 
-    def _pour(self, response: requests.Response, partial: Partial, file: File) -> None:
+    def _pour(self, response: requests.Response, partial: PartialFile, file: File) -> None:
         """Write the body; the library below holds it against Content-Length, also where it is packed."""
         expected = None if "Content-Encoding" in response.headers else _length(response)
         try:
@@ -171,7 +171,7 @@ class Run:
             self._check()  # the connection broke because we shut it
             raise
 
-    def _settled(self, file: File, name: str | None, partial: Partial) -> _Result:
+    def _settled(self, file: File, name: str | None, partial: PartialFile) -> _Result:
         """Move the complete file, or leave what is there."""
         place = self.places[file.build_id]
         own = place.ledger.claim(file.id, name or "")
@@ -180,7 +180,7 @@ class Run:
         try:
             partial.move(target, overwrite=self.overwrite)
         except FileExistsError:
-            if not (target.is_file() and target.stat().st_size == size and digest(target) == sha256):
+            if not (target.is_file() and target.stat().st_size == size and file_sha256(target) == sha256):
                 return _Result(
                     file.id, file.build_id, name, status="refused", error=_taken(own, place.folder)
                 )
@@ -196,7 +196,7 @@ def _refuse_page(response: requests.Response, name: str | None) -> None:
     """A proxy's page with status 200 is not an artifact."""
     kind = response.headers.get("Content-Type", "").lower()
     if "html" in kind and not (name or "").lower().endswith((".html", ".htm")):
-        wanted = repr(one_line(name, 100)) if name else "a file"
+        wanted = repr(single_line(name, 100)) if name else "a file"
         raise UnexpectedBody(
             f"GET {response.url} answered with a web page instead of {wanted}.",
             hint=UnexpectedBody.ELSEWHERE,

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from mkframe.errors import ArtifactError, InputError
-from mkframe.landing import expanded
-from mkframe.spelling import one_line
+from mkframe._files import expand_path
+from mkframe._text import single_line
 
 from .names import flaw, folded
 
@@ -102,7 +102,7 @@ def check_zip(path: Path, name: str, *, retryable: bool = False) -> None:
                 _check_beginning(file, archive)
         except zipfile.BadZipFile as error:
             raise ArtifactError(
-                f"{one_line(name, 100)!r} did not come as a whole ZIP archive: {error}.",
+                f"{single_line(name, 100)!r} did not come as a whole ZIP archive: {error}.",
                 hint="Try again; where it goes on, the file on the server is broken.",
                 retryable=retryable,
             ) from error
@@ -119,7 +119,7 @@ def open_zip(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     ArtifactError
         If it is not a ZIP archive, or its directory is damaged.
     """
-    path = expanded(path)
+    path = expand_path(path)
     if not path.is_file():
         raise InputError(f"There is no file {str(path)!r}.", hint="Give the path of a ZIP archive.")
     with path.open("rb") as file:

@@ -18,7 +18,7 @@ from mkframe.metrics.cells import BY, local_times, members
 from mkframe.metrics.inputs import status_of
 from mkframe.metrics.text import count_text, duration_text
 from mkframe.metrics.timing import wanted_of
-from mkframe.zones import check_zone
+from mkframe.zones import check_timezone
 
 __all__ = ["longest"]
 
@@ -64,7 +64,7 @@ def longest(
     '5139   1 Apr 2026 08:00   808'
     """
     rows = metrics.longest(builds, n, statuses)
-    check_zone(tz)
+    check_timezone(tz)
     ax = c.canvas(ax, height=1.6 + 0.3 * max(len(rows), 3))
     what = "builds" if statuses is None else noun(statuses)
     title = f"The {count_text(len(rows))} longest {what}" if len(rows) != 1 else f"The longest {what[:-1]}"

@@ -14,7 +14,7 @@ from mkframe.charts import canvas as c
 from mkframe.charts.words import left_out, printable
 from mkframe.metrics.cells import local_times, members
 from mkframe.metrics.text import count_text
-from mkframe.zones import check_zone
+from mkframe.zones import check_timezone
 
 __all__ = ["releases"]
 
@@ -62,7 +62,7 @@ def releases(
     >>> releases(frame, ax=Figure().subplots()).get_yticklabels()[0].get_text()
     'R1'
     """
-    check_zone(tz)
+    check_timezone(tz)
     table = metrics.releases(releases, builds)
     title = "Releases and their hotfixes"
     if not len(table):

@@ -22,7 +22,7 @@ from mkframe.frames.instants import instants
 from mkframe.frames.packing import Surprise, by_name, opened, pack, text
 from mkframe.frames.structs import download_fields, download_type
 from mkframe.schema import Field
-from mkframe.spelling import shown
+from mkframe._text import short_repr
 
 __all__ = ["check", "check_halves"]
 
@@ -118,7 +118,7 @@ _REFUSED = object()
 
 def _refusal(field: Field, key: Any, value: Any) -> SchemaError:
     return SchemaError(
-        f"Column {field.name!r}, row {shown(key)}: {shown(value)} is not {_EXPECTED[field.type]}.",
+        f"Column {field.name!r}, row {short_repr(key)}: {short_repr(value)} is not {_EXPECTED[field.type]}.",
         hint="The server sends something that its reference does not promise; nothing was loaded.",
     )
 

@@ -19,7 +19,7 @@ from mkframe.frames.columns import Array
 from mkframe.frames.gathering import Columns
 from mkframe.frames.structs import download_fields
 from mkframe.frames.windows import Downloads, Table
-from mkframe.spelling import shown
+from mkframe._text import short_repr
 
 __all__ = ["build_downloads", "build_patterns", "build_releases", "listed"]
 
@@ -214,7 +214,7 @@ _HINT = "Give a frame of builds, as kraft.builds.find() or mk.read_json() return
 
 def _stranger(column: str, value: Any) -> InputError:
     return InputError(
-        f"The column {column!r} holds {shown(value)}, which find() did not put there.", hint=_HINT
+        f"The column {column!r} holds {short_repr(value)}, which find() did not put there.", hint=_HINT
     )
 
 

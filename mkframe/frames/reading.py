@@ -17,7 +17,7 @@ from mkframe.frames.gathering import Columns
 from mkframe.frames.packing import Surprise, by_name, in_columns, pack_all
 from mkframe.frames.structs import Shape, download_fields
 from mkframe.schema import RESOURCES
-from mkframe.spelling import shown
+from mkframe._text import short_repr
 
 __all__ = ["Reader", "is_json"]
 
@@ -85,7 +85,7 @@ class Reader:
         """Check rows of any kind, value by value where need be, and learn their unknown keys."""
         for number, row in enumerate(rows):
             if not isinstance(row, dict):
-                raise SchemaError(f"Row {self.count + number} is not an object but {shown(row)}.", hint=_HINT)
+                raise SchemaError(f"Row {self.count + number} is not an object but {short_repr(row)}.", hint=_HINT)
         self._learn(rows)
         keys = [row.get(self.key) for row in rows]
         for number, key in enumerate(keys):
@@ -110,7 +110,7 @@ class Reader:
             return
         for name in (*extras, *nested):
             if not isinstance(name, str) or _UNFIT.search(name):
-                raise SchemaError(f"The answer has a field with the name {shown(name)}.", hint=_HINT)
+                raise SchemaError(f"The answer has a field with the name {short_repr(name)}.", hint=_HINT)
         self.shape = self.shape.learn(extras, nested)
         if len(self.shape.extras) + len(self.shape.nested) > _MOST_EXTRAS:
             raise SchemaError(f"The answer has more than {_MOST_EXTRAS} unknown fields.", hint=_HINT)

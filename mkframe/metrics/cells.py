@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from mkframe.errors import FarApart, InputError
 from mkframe.metrics.inputs import check_word, need
 from mkframe.schema import RESOURCES
-from mkframe.spelling import shown
-from mkframe.zones import check_zone
+from mkframe._text import short_repr
+from mkframe.zones import check_timezone
 
 __all__ = [
     "BY",
@@ -148,7 +148,7 @@ def local_days(builds: pd.DataFrame, tz: str) -> Days:
     >>> str(local_days(builds, "Europe/Vienna")[0])
     '2026-04-02'
     """
-    check_zone(tz)
+    check_timezone(tz)
     need(builds, ["build_start"])
     days: Days = local_times(builds["build_start"], tz).astype("datetime64[D]")
     return days
@@ -230,7 +230,7 @@ def check_lists(column: pd.Series[Any]) -> None:
     words = [cell for cell in column if isinstance(cell, str) and cell[:1] == "[" and cell[-1:] == "]"]
     if words:
         raise InputError(
-            f"The column {column.name} holds text, such as {shown(words[0])}, where lists were.",
+            f"The column {column.name} holds text, such as {short_repr(words[0])}, where lists were.",
             hint=f"Read it with json.loads: frame[{column.name!r}].map(json.loads).",
         )
 

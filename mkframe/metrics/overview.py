@@ -13,7 +13,7 @@ from mkframe.metrics.inputs import need, status_of
 from mkframe.metrics.results import failure_rate
 from mkframe.metrics.text import count_text, day_text, duration_text, percent_text
 from mkframe.metrics.timing import duration
-from mkframe.spelling import one_line
+from mkframe._text import single_line
 
 __all__ = ["fitting_period", "sentences", "summary"]
 
@@ -147,7 +147,7 @@ def sentences(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
     said = [_opening(value, text), _failures(value, text), _times(value, text)]
     if value["busiest_pattern"] > 0:
         said.append(
-            f"The pattern built most often is {one_line(text['busiest_pattern'], 80)}: "
+            f"The pattern built most often is {single_line(text['busiest_pattern'], 80)}: "
             f"{count_text(int(value['busiest_pattern']), 'build')}."
         )
     said += [_comparison(value, text), _left_out(value)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe import frames, inputs
+from mkframe import frames, _validation
 from mkframe.errors import InputError, MkframeError, UnexpectedBody
 from mkframe.runs.outcome import in_doubt, unconfirmed
 from mkframe.schema import RESOURCES
@@ -37,10 +37,10 @@ def _body(given: Mapping[str, Any]) -> dict[str, Any]:
             raise InputError(
                 f"build_deployments.start needs {key.name}.", hint=f"Give {key.name}=: {key.doc}"
             )
-    inputs.check_exclusive(_KNOWN.body_exclusive, named, "build_deployments.start")
+    _validation.check_exclusive(_KNOWN.body_exclusive, named, "build_deployments.start")
     types = {key.name: key.type for key in _KNOWN.body}
     return {
-        name: inputs.identifier(name, value) if types[name] == "int" else inputs.text(name, value)
+        name: _validation.as_id(name, value) if types[name] == "int" else _validation.as_name(name, value)
         for name, value in named.items()
     }
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe import inputs
+from mkframe import _validation
 from mkframe.errors import InputError
 from mkframe.runs.outcome import BuildStart
-from mkframe.spelling import one_line
+from mkframe._text import single_line
 
 __all__ = ["build_id", "build_ids", "is_build"]
 
@@ -29,7 +29,7 @@ def is_build(thing: Any) -> bool:
     >>> is_build(BuildStart(5139, "BUILDING")), is_build(pd.Series({"name": "a.zip"}, name=5442))
     (True, False)
     """
-    return isinstance(thing, BuildStart) or (inputs.is_row(thing) and _has_builds(thing.index))
+    return isinstance(thing, BuildStart) or (_validation.is_frame_row(thing) and _has_builds(thing.index))
 
 
 def _has_builds(labels: Any) -> bool:
@@ -44,11 +44,11 @@ def build_id(thing: Any) -> int:
     >>> build_id(BuildStart(5139, "BUILDING")), build_id(5140)
     (5139, 5140)
     """
-    if inputs.is_row(thing) and not is_build(thing):
-        raise InputError(f"The row {one_line(thing.name)} is not one of builds.", hint=_HINT)
+    if _validation.is_frame_row(thing) and not is_build(thing):
+        raise InputError(f"The row {single_line(thing.name)} is not one of builds.", hint=_HINT)
     if isinstance(thing, BuildStart):
         return thing.id
-    return inputs.identifier("the id of a build", inputs.row_id(thing) if inputs.is_row(thing) else thing)
+    return _validation.as_id("the id of a build", _validation.row_id(thing) if _validation.is_frame_row(thing) else thing)
 
 
 def build_ids(given: Any) -> tuple[list[int], bool]:
@@ -68,7 +68,7 @@ def build_ids(given: Any) -> tuple[list[int], bool]:
         if given.index.name != "id" or not _has_builds(given.columns):
             raise InputError("The frame is not one of builds.", hint=_HINT)
         given = list(given.index)
-    inputs.check_ids(given, "id", "build_id")
-    single = isinstance(given, BuildStart | str) or inputs.is_row(given) or not isinstance(given, Iterable)
+    _validation.check_ids(given, "id", "build_id")
+    single = isinstance(given, BuildStart | str) or _validation.is_frame_row(given) or not isinstance(given, Iterable)
     ids = [build_id(one) for one in ([given] if single else given)]
     return list(dict.fromkeys(ids)), single

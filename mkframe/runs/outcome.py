@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 import tenacity
 
-from mkframe import frames, inputs
+from mkframe import frames, _validation
 from mkframe.errors import (
     PASSING,
     ConnectionLost,
@@ -35,7 +35,7 @@ from mkframe.errors import (
     warn,
 )
 from mkframe.markers import MARKER
-from mkframe.spelling import one_line
+from mkframe._text import single_line
 from mkframe.transport import Transport
 
 __all__ = [
@@ -122,8 +122,8 @@ def confirm(
 ) -> BuildStart:
     """Look for the build that carries a marker."""
     check_marker(marker)
-    aloud = inputs.truth("warn", warn)
-    seconds, params = check_look_for(look_for), inputs.query("builds", given)
+    aloud = _validation.as_bool("warn", warn)
+    seconds, params = check_look_for(look_for), _validation.query_params("builds", given)
     try:
         found = _look(transport, params, marker, seconds)
     except MkframeError as blind:
@@ -139,7 +139,7 @@ def confirm(
 
 def tell(started: BuildStart) -> None:
     """Show what is to be said of a build that runs; its id is never lost for a warning's sake."""
-    for sentence in map(one_line, started.warnings):
+    for sentence in map(single_line, started.warnings):
         try:
             warn(f"Build {started.id}: {sentence}")
         except UserWarning:  # where warnings are errors, the log says it
@@ -153,7 +153,7 @@ def settle(
     if marker is None:
         raise unconfirmed(error.message, error, None, scope) from error
     try:
-        found = _look(transport, inputs.query("builds", scope), marker, look_for)
+        found = _look(transport, _validation.query_params("builds", scope), marker, look_for)
     except MkframeError as blind:
         told = f"{error.message} The builds could not be searched either: {blind.message}"
         raise unconfirmed(told, error, marker, scope) from blind

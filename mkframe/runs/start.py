@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe import frames, inputs
+from mkframe import frames, _validation
 from mkframe.errors import InputError, MkframeError, UnexpectedBody
 from mkframe.markers import described, new_marker
 from mkframe.runs.outcome import (
@@ -43,7 +43,7 @@ def start(
     warn: bool = True,
 ) -> BuildStart:
     """Check the body of ``POST /builds``, send it once, and find out what became of it."""
-    seconds, aloud = check_look_for(look_for), inputs.truth("warn", warn)
+    seconds, aloud = check_look_for(look_for), _validation.as_bool("warn", warn)
     word = _marker(marker)
     body = _body(given, word)
     scope: dict[str, Any] = {name: body[name] for name in ("project", "project_id") if name in body}
@@ -64,7 +64,7 @@ def _marker(given: bool | str) -> str | None:
     """The word that the description will carry."""
     if isinstance(given, str):
         return check_marker(given)
-    return new_marker() if inputs.truth("marker", given) else None
+    return new_marker() if _validation.as_bool("marker", given) else None
 
 
 def _send(
@@ -84,16 +84,16 @@ def _send(
 
 def _body(given: Mapping[str, Any], marker: str | None) -> dict[str, Any]:
     """The body in the API's words; every value is checked."""
-    body = inputs.project(given, _KNOWN.body_exclusive, "builds.start")
+    body = _validation.project_body(given, _KNOWN.body_exclusive, "builds.start")
     body["instances"] = _instances(given["instances"])
     if given.get("releases") is not None:
-        body["releases"] = inputs.releases("releases", given["releases"])
+        body["releases"] = _validation.as_releases("releases", given["releases"])
     description = given.get("description")
     if description is not None and not isinstance(description, str):
         raise InputError(f"description must be text, not {description!r}.", hint="Write description='...'.")
     if words := described(description, marker):
         body["description"] = words
-    if inputs.truth("restore", given.get("restore", False)):
+    if _validation.as_bool("restore", given.get("restore", False)):
         body["restore"] = True
     return body
 
@@ -119,23 +119,23 @@ def _one_by_one(given: Any) -> Iterable[Any]:
                 "The frame is not one of instances.", hint="Give rows of kraft.instances.find(...)."
             )
         return list(given.index)
-    if inputs.is_row(given) or isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+    if _validation.is_frame_row(given) or isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         return [given]
-    inputs.check_ids(given, "id", "instance_id")
+    _validation.check_ids(given, "id", "instance_id")
     return given
 
 
 def _instance(one: Any) -> dict[str, Any]:
     """One instance: by id, by pattern, folder and name, or as a row of an instances frame."""
     if isinstance(one, pd.Series):
-        one = {"id": inputs.row_id(one)} if set(one.index) >= _OF_AN_INSTANCE else one.to_dict()
+        one = {"id": _validation.row_id(one)} if set(one.index) >= _OF_AN_INSTANCE else one.to_dict()
     if not isinstance(one, Mapping):
-        return {"id": inputs.identifier("an instance", one)}
+        return {"id": _validation.as_id("an instance", one)}
     keys = {key for key, value in one.items() if value is not None}
     if keys == {"id"}:
-        return {"id": inputs.identifier("id", one["id"])}
+        return {"id": _validation.as_id("id", one["id"])}
     if keys == set(_BY_NAME):
-        return {key: inputs.text(key, one[key]) for key in _BY_NAME}
+        return {key: _validation.as_name(key, one[key]) for key in _BY_NAME}
     shown = repr(dict(one))
     raise InputError(
         "An instance is given by its id, or by pattern, folder and name, with no other key; "

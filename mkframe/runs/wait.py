@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe import frames, inputs
+from mkframe import frames, _validation
 from mkframe.errors import (
     PASSING,
     BuildFailed,
@@ -21,7 +21,7 @@ from mkframe.errors import (
     UnexpectedBody,
 )
 from mkframe.schema import is_over
-from mkframe.spelling import one_line
+from mkframe._text import single_line
 from mkframe.transport import Transport
 
 __all__ = ["wait"]
@@ -119,7 +119,7 @@ def wait(
     if not ids:
         raise InputError("There is no build to wait for.", hint="Give a build id, or several.")
     _check_timeout(timeout)
-    inputs.truth("progress", progress)
+    _validation.as_bool("progress", progress)
     watch = _Watch(transport, ids)
     until = math.inf if timeout is None else time.monotonic() + timeout
     with _bar(ids, progress) as bar:
@@ -192,8 +192,8 @@ def _raise_on_failure(builds: pd.DataFrame) -> None:
     if len(bad):
         facts = zip(bad.index, bad["status"], bad["message"], strict=True)
         told = "; ".join(
-            f"build {i} is {one_line(status) if isinstance(status, str) else 'without a status'}"
-            + (f", with {one_line(message)!r}" if isinstance(message, str) else "")
+            f"build {i} is {single_line(status) if isinstance(status, str) else 'without a status'}"
+            + (f", with {single_line(message)!r}" if isinstance(message, str) else "")
             for i, status, message in facts
         )
         raise BuildFailed(f"{told[:1].upper()}{told[1:]}.", hint="The text is the last progress message.")

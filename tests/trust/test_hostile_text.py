@@ -33,7 +33,7 @@ from mkframe.errors import MkframeError
 from mkframe.frames import from_rows
 from mkframe.schema import RESOURCES
 from mkframe.settings import Secret, Settings
-from mkframe.spelling import one_line, visible
+from mkframe._text import single_line, escape_invisible
 from mkframe.transport import Transport
 from tests import faults
 from tests.rows import row
@@ -569,7 +569,7 @@ def test_frame_holds_the_text_itself(text):
 
 @texts()
 def test_spelling_hides_nothing(text):
-    assert steering(visible(text)) == []
-    assert re.sub(r"‹U\+([0-9A-F]+)›", lambda m: chr(int(m[1], 16)), visible(text)) == text
-    assert "\n" not in one_line(text)
-    assert len(one_line(text, 50)) < 500
+    assert steering(escape_invisible(text)) == []
+    assert re.sub(r"‹U\+([0-9A-F]+)›", lambda m: chr(int(m[1], 16)), escape_invisible(text)) == text
+    assert "\n" not in single_line(text)
+    assert len(single_line(text, 50)) < 500

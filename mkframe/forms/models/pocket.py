@@ -13,7 +13,7 @@ import traitlets as t
 
 from mkframe.errors import InputError
 from mkframe.forms.models.base import Model
-from mkframe.landing import expanded
+from mkframe._files import expand_path
 
 __all__ = ["PocketFile", "PocketModel", "free_space", "size_text"]
 
@@ -133,7 +133,7 @@ def _outcome(status: pd.Series[str], folder: str, *, stopped: bool) -> str:
     if not len(status):
         return "There are no artifacts to fetch."
     good = int(status.isin(_GOOD).sum())
-    said = f"{good} of {_files(len(status))} in {expanded(folder).absolute()}."
+    said = f"{good} of {_files(len(status))} in {expand_path(folder).absolute()}."
     if good == len(status):
         return said
     return f"{'Stopped: ' * stopped}{said} Fetch again to try the others once more."
@@ -150,7 +150,7 @@ def free_space(folder: str) -> str:
     if not folder.strip():
         return "Write a folder."
     try:
-        path = expanded(folder).absolute()
+        path = expand_path(folder).absolute()
         there = next((p for p in (path, *path.parents) if p.exists()), None)
         if there is None:
             return f"{path} cannot be reached."
