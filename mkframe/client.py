@@ -148,7 +148,7 @@ class _Gettable(Accessor):
         ------
         InputError
             If the id is not a whole number; nothing was sent.
-        NotFound
+        NotFoundError
             If there is no such row.
         """
         number = _validation.as_id("id", id)
@@ -319,14 +319,14 @@ class Builds(_Gettable):
         ------
         InputError
             If an argument is unfit; nothing was sent.
-        Unreachable
+        ConnectError
             If no connection could be made; nothing was sent.
-        NotStarted
+        NotStartedError
             If the answer was lost and no build carries the marker.
-        Unconfirmed
+        StartUnconfirmedError
             If the answer was lost and the builds could not be searched: a build may run.
         ResponseError
-            If the server refuses, such as `Forbidden` or `NotFound`.
+            If the server refuses, such as `ForbiddenError` or `NotFoundError`.
 
         Examples
         --------
@@ -373,7 +373,7 @@ class Builds(_Gettable):
         Parameters
         ----------
         marker : str
-            The word that the error `Unconfirmed` or `NotStarted` names.
+            The word that the error `StartUnconfirmedError` or `NotStartedError` names.
         project : str or int, project_id : int, optional
             Where to look; everywhere by default.
         look_for : float, default 6
@@ -387,9 +387,9 @@ class Builds(_Gettable):
 
         Raises
         ------
-        NotStarted
+        NotStartedError
             If no build carries the marker.
-        Unconfirmed
+        StartUnconfirmedError
             If the builds cannot be searched now.
         """
         given = {"project": project, "project_id": project_id}
@@ -448,9 +448,9 @@ class Builds(_Gettable):
         ------
         InputError
             If something else than builds is given; nothing was sent.
-        StillBuilding
+        WaitTimeoutError
             If the time was over; the build goes on.
-        BuildFailed
+        BuildFailedError
             If a build did not finish and `raise_on_failure` is set.
 
         Examples
@@ -609,7 +609,7 @@ class BuildDeployments(Accessor):
         ------
         InputError
             If an argument is unfit; nothing was sent.
-        Unconfirmed
+        StartUnconfirmedError
             If the answer was lost: the deployment may have been started.
         """
         given = {
@@ -650,7 +650,7 @@ class Metadata(Accessor):
         ------
         InputError
             If it is not one reading statement and `write` is not set; nothing was sent.
-        QueryFailed
+        QueryFailedError
             If the statement ends with status ERROR; quotes the server.
 
         Examples

@@ -42,33 +42,33 @@ import traceback
 import warnings
 
 __all__ = [
-    "PASSING",
+    "TRANSIENT",
     "ArtifactError",
-    "BadRequest",
-    "BuildFailed",
-    "ConnectionFailed",
-    "ConnectionLost",
-    "FarApart",
-    "Forbidden",
+    "BadRequestError",
+    "BuildFailedError",
+    "ConnectionFailedError",
+    "ConnectionLostError",
+    "TooManyPeriodsError",
+    "ForbiddenError",
     "InputError",
-    "MethodNotAllowed",
+    "MethodNotAllowedError",
     "MkframeError",
-    "NotAuthenticated",
-    "NotFound",
-    "NotStarted",
-    "QueryFailed",
-    "Redirected",
+    "NotAuthenticatedError",
+    "NotFoundError",
+    "NotStartedError",
+    "QueryFailedError",
+    "RedirectError",
     "ReportError",
     "ResponseError",
     "SchemaError",
     "SchemaWarning",
     "ServerError",
-    "StillBuilding",
-    "TimedOut",
-    "TooManyRequests",
-    "Unconfirmed",
-    "UnexpectedBody",
-    "Unreachable",
+    "WaitTimeoutError",
+    "RequestTimeoutError",
+    "TooManyRequestsError",
+    "StartUnconfirmedError",
+    "InvalidResponseError",
+    "ConnectError",
     "for_status",
     "warn",
 ]
@@ -141,23 +141,23 @@ class InputError(MkframeError, ValueError):
     """Something in the call is wrong; nothing was sent."""
 
 
-class FarApart(InputError):
+class TooManyPeriodsError(InputError):
     """The builds lie so far apart that there would be too many periods."""
 
 
-class ConnectionFailed(MkframeError):
+class ConnectionFailedError(MkframeError):
     """No complete answer was read."""
 
 
-class Unreachable(ConnectionFailed):
+class ConnectError(ConnectionFailedError):
     """No connection could be made: nothing was sent."""
 
 
-class ConnectionLost(ConnectionFailed):
+class ConnectionLostError(ConnectionFailedError):
     """The connection broke after the request went out; it may have been carried out."""
 
 
-class TimedOut(ConnectionFailed):
+class RequestTimeoutError(ConnectionFailedError):
     """No answer in time; the request may have been carried out."""
 
 
@@ -165,31 +165,31 @@ class ResponseError(MkframeError):
     """The server answered with an error status."""
 
 
-class BadRequest(ResponseError):
+class BadRequestError(ResponseError):
     """400: parameters are missing or invalid."""
 
 
-class NotAuthenticated(ResponseError):
+class NotAuthenticatedError(ResponseError):
     """401: the token is missing, wrong or expired, or there is nothing to log in with."""
 
 
-class Forbidden(ResponseError):
+class ForbiddenError(ResponseError):
     """403: permissions are missing."""
 
 
-class NotFound(ResponseError):
+class NotFoundError(ResponseError):
     """404: what was named does not exist."""
 
 
-class MethodNotAllowed(ResponseError):
+class MethodNotAllowedError(ResponseError):
     """405: the endpoint does not know this method."""
 
 
-class TooManyRequests(ResponseError):
+class TooManyRequestsError(ResponseError):
     """429: the server asks for fewer requests."""
 
 
-class Redirected(ResponseError):
+class RedirectError(ResponseError):
     """3xx: the server points elsewhere, and the token is not carried there."""
 
 
@@ -197,19 +197,19 @@ class ServerError(ResponseError):
     """5xx: the server, or something before it, failed."""
 
 
-class UnexpectedBody(MkframeError):
+class InvalidResponseError(MkframeError):
     """The answer is not what the reference promises, such as a proxy's HTML page."""
 
     ELSEWHERE = "Is the URL that of the API, and does a proxy or a login page stand before it?"
     """The hint where something else than the API may have answered."""
 
     @classmethod
-    def instead_of(cls, promised: str, body: bytes, reason: str = "") -> UnexpectedBody:
+    def instead_of(cls, promised: str, body: bytes, reason: str = "") -> InvalidResponseError:
         """Say what came instead of the JSON that was promised, by its first characters.
 
         Examples
         --------
-        >>> UnexpectedBody.instead_of("one object", b"").message
+        >>> InvalidResponseError.instead_of("one object", b"").message
         'The answer is not the JSON that was promised (one object). It is empty.'
         """
         start = body[:80].decode("utf-8", "replace").strip()
@@ -221,7 +221,7 @@ class UnexpectedBody(MkframeError):
         )
 
 
-class SchemaError(UnexpectedBody):
+class SchemaError(InvalidResponseError):
     """A value has another type than the reference promises; names column, row and value."""
 
 
@@ -229,7 +229,7 @@ class ArtifactError(MkframeError):
     """A file or archive is broken, or opening it would do harm."""
 
 
-class NotStarted(MkframeError):
+class NotStartedError(MkframeError):
     """The answer was lost, and no build carries the marker: none was started.
 
     `marker` is the word that was looked for.
@@ -238,7 +238,7 @@ class NotStarted(MkframeError):
     marker: str | None = None
 
 
-class Unconfirmed(MkframeError):
+class StartUnconfirmedError(MkframeError):
     """The answer was lost and the builds could not be searched: a build may run.
 
     `marker` is the word to look for later, or None where the description carries none.
@@ -247,15 +247,15 @@ class Unconfirmed(MkframeError):
     marker: str | None = None
 
 
-class BuildFailed(MkframeError):
+class BuildFailedError(MkframeError):
     """A build that was waited for did not finish."""
 
 
-class StillBuilding(MkframeError):
+class WaitTimeoutError(MkframeError):
     """The waiting has ended before the build; as far as is known, the build goes on."""
 
 
-class QueryFailed(MkframeError):
+class QueryFailedError(MkframeError):
     """The statement was run and ended with status ERROR."""
 
 
@@ -263,7 +263,7 @@ class ReportError(MkframeError):
     """The notebook of a report failed."""
 
 
-PASSING = (ConnectionFailed, ServerError, TooManyRequests)
+TRANSIENT = (ConnectionFailedError, ServerError, TooManyRequestsError)
 """Troubles of a read that may be over a moment later."""
 
 
@@ -272,12 +272,12 @@ class SchemaWarning(UserWarning):
 
 
 _BY_STATUS: dict[int, type[ResponseError]] = {
-    400: BadRequest,
-    401: NotAuthenticated,
-    403: Forbidden,
-    404: NotFound,
-    405: MethodNotAllowed,
-    429: TooManyRequests,
+    400: BadRequestError,
+    401: NotAuthenticatedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    405: MethodNotAllowedError,
+    429: TooManyRequestsError,
 }
 
 
@@ -290,7 +290,7 @@ def for_status(status: int) -> type[ResponseError]:
     ('NotFound', 'ServerError', 'ResponseError')
     """
     if 300 <= status < 400:
-        return Redirected
+        return RedirectError
     if status >= 500:
         return ServerError
     return _BY_STATUS.get(status, ResponseError)

@@ -12,14 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mkframe import frames, _validation
-from mkframe.errors import (
-    ConnectionLost,
-    InputError,
-    QueryFailed,
-    ServerError,
-    TimedOut,
-    UnexpectedBody,
-)
+from mkframe.errors import (ConnectionLostError, InputError, QueryFailedError, ServerError, RequestTimeoutError, InvalidResponseError)
 from mkframe.schema import RESOURCES, VIEWS, Field, FieldType
 from mkframe._text import single_line
 from mkframe.transport import Transport
@@ -60,7 +53,7 @@ def _ask(transport: Transport, sql: str, given: Mapping[str, Any], *, write: boo
     body = _validation.project_body(given, _KNOWN.body_exclusive, "metadata.query") | {"statement": statement}
     try:
         answer = transport.post(_KNOWN.path, body, into=_object)
-    except (ConnectionLost, TimedOut, ServerError, UnexpectedBody) as error:
+    except (ConnectionLostError, RequestTimeoutError, ServerError, InvalidResponseError) as error:
         if write:
             error.hint = "It may have been carried out: look what it has changed before you send it again."
         raise
@@ -114,29 +107,29 @@ def _object(chunks: Iterable[bytes]) -> dict[str, Any]:
     lists = [answer.get("rows") or [], answer.get("metadata") or []]
     shaped = all(isinstance(items, list) and all(isinstance(i, dict) for i in items) for items in lists)
     if not shaped or not isinstance(answer.get("status"), str):
-        raise UnexpectedBody(
-            f"The answer is no result of a statement: {str(answer)[:80]!r}.", hint=UnexpectedBody.ELSEWHERE
+        raise InvalidResponseError(
+            f"The answer is no result of a statement: {str(answer)[:80]!r}.", hint=InvalidResponseError.ELSEWHERE
         )
     return answer
 
 
 def _field(column: Mapping[str, Any]) -> Field:
     if not isinstance(column.get("name"), str):
-        raise UnexpectedBody(
-            f"A column of the answer has no name: {str(column)[:80]!r}.", hint=UnexpectedBody.ELSEWHERE
+        raise InvalidResponseError(
+            f"A column of the answer has no name: {str(column)[:80]!r}.", hint=InvalidResponseError.ELSEWHERE
         )
     kind = str(column.get("type", "")).lower()
     return Field(column["name"], _TYPES.get(kind, "any"), f"Column of type {kind}.")
 
 
-def _failed(answer: Mapping[str, Any], sql: str) -> QueryFailed:
+def _failed(answer: Mapping[str, Any], sql: str) -> QueryFailedError:
     """Quote the server: where it puts the text of an error is not said, so any unknown text is shown."""
     documented = {field.name for field in _KNOWN.fields}
     texts = [str(v) for k, v in answer.items() if k not in documented and isinstance(v, str | dict) and v]
     said = "; ".join(texts)[:500]
     quoted = f": {said!r}" if said else ", without a text"
     shown = sql if len(sql) <= _LONGEST_SHOWN else f"{sql[:_LONGEST_SHOWN]}..."
-    return QueryFailed(
+    return QueryFailedError(
         f"The statement ended with status {single_line(answer['status'])}{quoted}. It was: {shown!r}.",
         hint="Check the statement; the dialect is like Oracle's and Snowflake's.",
         vendor_message=said or None,

@@ -72,7 +72,7 @@ ERROR_NAMES = {
     405: "MethodNotAllowed",
     500: "GeneralError",
 }
-"""Names in error bodies. Only ``BadRequest`` is printed in the reference; the others are the words that
+"""Names in error bodies. Only ``BadRequestError`` is printed in the reference; the others are the words that
 a FeathersJS server, whose error shape this is, uses for these codes."""
 
 ERROR_MEANINGS = {

@@ -100,7 +100,7 @@ def test_get_is_the_row_of_find(kraft, resource):
 
 @each_got
 def test_get_of_no_row_is_not_found(kraft, resource):
-    with pytest.raises(errors.NotFound, match="No record found for id '999999'"):
+    with pytest.raises(errors.NotFoundError, match="No record found for id '999999'"):
         getattr(kraft, resource.name).get(999_999)
 
 
@@ -447,7 +447,7 @@ def test_neither_or_both_of_project_and_project_id(silent, given, expected):
 
 
 def test_unknown_project(kraft):
-    sentence, hint = told(lambda: kraft.builds.find(project="DEMO"), errors.NotFound)
+    sentence, hint = told(lambda: kraft.builds.find(project="DEMO"), errors.NotFoundError)
     assert "A project with the name 'DEMO' does not exist!" in sentence
     assert "spelling" in hint
 
@@ -455,7 +455,7 @@ def test_unknown_project(kraft):
 def test_no_token(silent, monkeypatch):
     monkeypatch.setattr("mkframe.settings._from_keyring", lambda url: None)
     with mk.connect(silent.api) as client:
-        sentence, hint = told(client.builds.find, errors.NotAuthenticated)
+        sentence, hint = told(client.builds.find, errors.NotAuthenticatedError)
     assert "no token" in sentence
     assert "MKFRAME_TOKEN" in hint
     assert silent.connections == 0
@@ -470,7 +470,7 @@ def brief():
 
 def test_wrong_password(brief):
     with mk.connect(brief.url, email=brief.email, password="guess") as client:
-        sentence, hint = told(client.builds.find, errors.NotAuthenticated)
+        sentence, hint = told(client.builds.find, errors.NotAuthenticatedError)
     assert "Invalid login" in sentence
     assert brief.email in hint
 
@@ -481,7 +481,7 @@ def test_expired_token(brief):
         token = client._transport._current_token()
     time.sleep(0.35)
     with mk.connect(brief.url, token=token.reveal()) as client:
-        sentence, hint = told(client.builds.find, errors.NotAuthenticated)
+        sentence, hint = told(client.builds.find, errors.NotAuthenticatedError)
     assert "Not authenticated" in sentence
     assert "has expired" in hint
 
@@ -495,7 +495,7 @@ def test_expired_token_with_a_login_is_not_told_at_all(brief):
 
 def test_server_down():
     with faults.nobody_listens() as url, visiting(url) as client:
-        sentence, hint = told(client.builds.find, errors.Unreachable)
+        sentence, hint = told(client.builds.find, errors.ConnectError)
     assert "nothing was sent" in sentence
     assert "running" in hint
 
@@ -503,16 +503,16 @@ def test_server_down():
 @pytest.mark.parametrize(
     ("answer", "kind", "words_of_it"),
     [
-        (faults.silence(), errors.TimedOut, "no answer within 0.2 s"),
-        (faults.html(), errors.UnexpectedBody, "<html><body>Sign in"),
+        (faults.silence(), errors.RequestTimeoutError, "no answer within 0.2 s"),
+        (faults.html(), errors.InvalidResponseError, "<html><body>Sign in"),
         (faults.html(502), errors.ServerError, "<html><body>Sign in"),
         (
             faults.cut(faults.reply(rows("builds", 3))),
-            errors.ConnectionLost,
+            errors.ConnectionLostError,
             "before the answer was complete",
         ),
-        (faults.content(b'[{"id": 1', "application/json"), errors.UnexpectedBody, '[{"id": 1'),
-        (faults.vendor(403, "Not for you!"), errors.Forbidden, "Not for you!"),
+        (faults.content(b'[{"id": 1', "application/json"), errors.InvalidResponseError, '[{"id": 1'),
+        (faults.vendor(403, "Not for you!"), errors.ForbiddenError, "Not for you!"),
         (faults.vendor(500, "Disk full"), errors.ServerError, "Disk full"),
     ],
     ids=["time-out", "page", "page 502", "cut", "broken JSON", "403", "500"],
@@ -599,7 +599,7 @@ def test_leaving_the_block_ends_the_embedded_server():
     with mk.demo(builds=3) as client:
         url = client.url
         client.projects.find()
-    with visiting(url, token=Secret("a-token")) as late, pytest.raises(errors.Unreachable):
+    with visiting(url, token=Secret("a-token")) as late, pytest.raises(errors.ConnectError):
         late.projects.find()
 
 

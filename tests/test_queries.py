@@ -177,20 +177,20 @@ def test_bad_argument_is_refused_before_anything_is_sent(silent, sql, given, sen
     ],
 )
 def test_error_status_quotes_server_and_statement(more):
-    with pytest.raises(errors.QueryFailed, match="no such table: X") as caught:
+    with pytest.raises(errors.QueryFailedError, match="no such table: X") as caught:
         asked(result(status="ERROR", **more), "SELECT * FROM X")
     assert "'SELECT * FROM X'" in str(caught.value)
     assert "no such table: X" in caught.value.vendor_message
 
 
 def test_error_status_without_a_text_invents_none():
-    with pytest.raises(errors.QueryFailed, match="status ERROR, without a text") as caught:
+    with pytest.raises(errors.QueryFailedError, match="status ERROR, without a text") as caught:
         asked(result(status="ERROR", rows=None, metadata=None))
     assert caught.value.vendor_message is None
 
 
 def test_long_statement_is_quoted_with_a_mark_of_its_cut():
-    with pytest.raises(errors.QueryFailed, match=r"\.\.\.'") as caught:
+    with pytest.raises(errors.QueryFailedError, match=r"\.\.\.'") as caught:
         asked(result(status="ERROR", error="No"), f"SELECT {'1, ' * 500}1")
     assert len(str(caught.value)) < 500
 
@@ -211,7 +211,7 @@ def test_long_statement_is_quoted_with_a_mark_of_its_cut():
     ids=["page", "cut", "list", "empty", "no status", "rows", "row", "metadata", "no column name"],
 )
 def test_answer_of_another_shape_is_an_error_of_ours(answer):
-    with pytest.raises((errors.UnexpectedBody, errors.ConnectionLost)) as caught:
+    with pytest.raises((errors.InvalidResponseError, errors.ConnectionLostError)) as caught:
         asked(answer)
     assert not isinstance(caught.value, errors.SchemaError)
 
@@ -229,7 +229,7 @@ def test_lost_answer_of_a_write_warns_of_repeating_it(answer):
 
 
 def test_lost_answer_of_a_read_does_not_speak_of_writing():
-    with pytest.raises(errors.ConnectionLost) as caught:
+    with pytest.raises(errors.ConnectionLostError) as caught:
         asked(faults.reset())
     assert "carried out" not in caught.value.hint
 
@@ -313,7 +313,7 @@ def test_real_answer_is_typed(kraft):
 
 
 def test_real_error_is_quoted(kraft):
-    with pytest.raises(errors.QueryFailed, match="no such table: NOWHERE"):
+    with pytest.raises(errors.QueryFailedError, match="no such table: NOWHERE"):
         kraft.metadata.query("SELECT * FROM NOWHERE", **SCOPE)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mkframe import report
 from mkframe.__main__ import main
-from mkframe.errors import InputError, NotFound
+from mkframe.errors import InputError, NotFoundError
 from tests import pages
 from tests.rows import body, row
 
@@ -130,7 +130,7 @@ def test_no_builds_give_a_page_that_says_so(tmp_path):
 
 def test_error_of_the_notebook_is_the_error_of_the_report(tmp_path):
     parameters = {"project": "NO_SUCH_PROJECT", "source": "demo"}
-    with pytest.raises(NotFound, match="A project with the name 'NO_SUCH_PROJECT' does not exist!"):
+    with pytest.raises(NotFoundError, match="A project with the name 'NO_SUCH_PROJECT' does not exist!"):
         report.write(tmp_path / "out.html", parameters)
     assert list(tmp_path.iterdir()) == []
 

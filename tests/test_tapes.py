@@ -63,7 +63,7 @@ def test_releases():
 
 
 def test_error():
-    with tapes.played("error") as kraft, pytest.raises(errors.NotFound) as caught:
+    with tapes.played("error") as kraft, pytest.raises(errors.NotFoundError) as caught:
         kraft.builds.get(999_999_999)
     assert caught.value.vendor_message == "No record found for id '999999999'"
 

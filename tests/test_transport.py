@@ -156,7 +156,7 @@ def test_packed_file_without_its_end_is_not_whole():
         faults.serve(faults.unfinished_gzip(faults.file(os.urandom(1000)))) as server,
         connected(server.api) as transport,
         transport.stream("/downloads/1") as response,
-        pytest.raises(errors.ConnectionLost, match="damaged"),
+        pytest.raises(errors.ConnectionLostError, match="damaged"),
         transport.reading("GET /downloads/1"),
     ):
         list(response.iter_content(100))
@@ -216,7 +216,7 @@ def test_stream_that_breaks_is_one_of_our_errors():
     half = faults.cut(faults.file(b"x" * 1000))
     with faults.serve(half) as server, connected(server.api) as transport:
         with (
-            pytest.raises(errors.ConnectionLost),
+            pytest.raises(errors.ConnectionLostError),
             transport.stream("/downloads/1") as response,
             transport.reading("GET /downloads/1"),
         ):
@@ -247,19 +247,19 @@ PASSING = {
     "504": faults.html(504),
 }
 LASTING = {
-    "400": (faults.vendor(400), errors.BadRequest),
-    "401": (faults.unauthenticated(), errors.NotAuthenticated),
-    "403": (faults.vendor(403), errors.Forbidden),
-    "404": (faults.vendor(404), errors.NotFound),
-    "405": (faults.vendor(405), errors.MethodNotAllowed),
+    "400": (faults.vendor(400), errors.BadRequestError),
+    "401": (faults.unauthenticated(), errors.NotAuthenticatedError),
+    "403": (faults.vendor(403), errors.ForbiddenError),
+    "404": (faults.vendor(404), errors.NotFoundError),
+    "405": (faults.vendor(405), errors.MethodNotAllowedError),
     "409": (faults.vendor(409), errors.ResponseError),
     "500": (faults.vendor(500), errors.ServerError),
     "500 without a word": (faults.Answer(500), errors.ServerError),
     "501": (faults.vendor(501), errors.ServerError),
-    "200 page": (faults.html(), errors.UnexpectedBody),
-    "301": (faults.redirect("https://elsewhere.example/", 301), errors.Redirected),
-    "303": (faults.redirect("https://elsewhere.example/", 303), errors.Redirected),
-    "308": (faults.redirect("https://elsewhere.example/", 308), errors.Redirected),
+    "200 page": (faults.html(), errors.InvalidResponseError),
+    "301": (faults.redirect("https://elsewhere.example/", 301), errors.RedirectError),
+    "303": (faults.redirect("https://elsewhere.example/", 303), errors.RedirectError),
+    "308": (faults.redirect("https://elsewhere.example/", 308), errors.RedirectError),
 }
 
 
@@ -310,7 +310,7 @@ def test_write_whose_connection_is_reset_unread_is_not_repeated():
         error = failure(transport, lambda: transport.post("/builds", {}, into=read))
         assert server.connections == 1
     # Unreachable where the reset is quicker than the sending, else ConnectionLost.
-    assert isinstance(error, errors.ConnectionFailed)
+    assert isinstance(error, errors.ConnectionFailedError)
 
 
 def test_read_whose_connection_is_reset_unread_is_repeated():
@@ -391,7 +391,7 @@ def test_each_further_try_is_told_in_the_log(caplog):
 def test_refused_connection_is_tried_again_and_said():
     with faults.nobody_listens() as url, connected(url, tries=2) as transport:
         error = failure(transport)
-    assert type(error) is errors.Unreachable
+    assert type(error) is errors.ConnectError
     assert "nothing was sent" in error.message
     assert "running" in error.hint
 
@@ -399,13 +399,13 @@ def test_refused_connection_is_tried_again_and_said():
 def test_refused_write_is_unreachable_too():
     with faults.nobody_listens() as url, connected(url) as transport:
         error = failure(transport, lambda: transport.post("/builds", {}, into=read))
-    assert type(error) is errors.Unreachable
+    assert type(error) is errors.ConnectError
 
 
 def test_connection_that_never_stands_is_given_up():
     with faults.nobody_accepts() as url, connected(url, connect_timeout=0.1, tries=1) as transport:
         error = failure(transport)
-    assert type(error) is errors.Unreachable
+    assert type(error) is errors.ConnectError
     assert "no connection within 0.1 s" in error.message
     assert error.hint
 
@@ -417,7 +417,7 @@ def test_unknown_host_is_said(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with connected("https://kraft.example/api/v1", tries=1) as transport:
         error = failure(transport)
-    assert type(error) is errors.Unreachable
+    assert type(error) is errors.ConnectError
     assert "host name is unknown" in error.message
     assert "spelling" in error.hint
 
@@ -428,7 +428,7 @@ def test_server_that_speaks_no_https_is_said():
         with connected(server.api.replace("http:", "https:"), tries=1) as transport:
             error = failure(transport)
         assert server.requests == []
-    assert type(error) is errors.ConnectionLost
+    assert type(error) is errors.ConnectionLostError
     assert "does not look like https" in error.message
     assert error.hint
 
@@ -468,7 +468,7 @@ def test_certificate_that_nobody_vouches_for_is_said(tmp_path, monkeypatch):
     served = over_tls(tmp_path, monkeypatch, trusted=False)
     with served as (url, seen), connected(url, tries=1) as transport:
         error = failure(transport)
-    assert type(error) is errors.Unreachable
+    assert type(error) is errors.ConnectError
     assert "certificate" in error.message
     assert seen == []
 
@@ -476,7 +476,7 @@ def test_certificate_that_nobody_vouches_for_is_said(tmp_path, monkeypatch):
 def test_encryption_that_breaks_after_the_request_leaves_the_write_in_doubt(tmp_path, monkeypatch):
     with over_tls(tmp_path, monkeypatch, trusted=True) as (url, seen), connected(url) as transport:
         error = failure(transport, lambda: transport.post("/builds", {}, into=read))
-    assert type(error) is errors.ConnectionLost
+    assert type(error) is errors.ConnectionLostError
     assert seen[0].startswith(b"POST /api/v1/builds")
 
 
@@ -508,7 +508,7 @@ def test_silence_is_given_up_and_not_repeated(fault, method):
         act = {"POST": lambda: transport.post("/builds", {}, into=read)}.get(method)
         error = failure(transport, act)
         assert len(server.requests) == 1
-    assert type(error) is errors.TimedOut
+    assert type(error) is errors.RequestTimeoutError
     assert "within 0.2 s" in error.message
     assert error.hint
 
@@ -521,7 +521,7 @@ def test_answer_that_trickles_without_end_is_given_up(framing):
         error = failure(transport)
         assert time.monotonic() - started < 2
         assert len(server.requests) == 1
-    assert type(error) is errors.TimedOut
+    assert type(error) is errors.RequestTimeoutError
     assert "0.15 s" in error.message
     assert error.hint
 
@@ -532,7 +532,7 @@ def test_answer_that_trickles_behind_a_proxy_is_given_up(monkeypatch):
         with connected("http://kraft.example/api/v1", total_timeout=0.1) as transport:
             kinds = [type(failure(transport)) for _ in range(2)]
         assert len(proxy.requests) == 2
-    assert kinds == [errors.TimedOut] * 2
+    assert kinds == [errors.RequestTimeoutError] * 2
 
 
 def test_file_that_comes_to_a_trickle_is_given_up():
@@ -541,7 +541,7 @@ def test_file_that_comes_to_a_trickle_is_given_up():
         faults.serve(trickle) as server,
         connected(server.api, read_timeout=0.1) as transport,
         transport.stream("/downloads/1") as response,
-        pytest.raises(errors.TimedOut, match="next to nothing") as caught,
+        pytest.raises(errors.RequestTimeoutError, match="next to nothing") as caught,
         transport.reading("GET /downloads/1"),
     ):
         list(response.iter_content(1 << 16))
@@ -571,14 +571,14 @@ class TestCallerWithoutMuchTime:
     def test_silence_is_given_up_earlier(self):
         with faults.serve(faults.silence()) as server, connected(server.api, read_timeout=60) as transport:
             error = failure(transport, lambda: transport.get("/builds", into=read, timeout=0.1))
-        assert type(error) is errors.TimedOut
+        assert type(error) is errors.RequestTimeoutError
         assert "0.1 s" in error.message
 
     def test_trickle_is_given_up_earlier(self):
         trickle = faults.drip(WHOLE, pause=0.02, head=True)
         with faults.serve(trickle) as server, connected(server.api) as transport:
             error = failure(transport, lambda: transport.get("/builds", into=read, timeout=0.1))
-        assert type(error) is errors.TimedOut
+        assert type(error) is errors.RequestTimeoutError
         assert "0.1 s" in error.message
 
     def test_no_try_begins_after_the_time(self):
@@ -594,7 +594,7 @@ class TestCallerWithoutMuchTime:
             connected(server.api, **login(read_timeout=60)) as transport,
         ):
             error = failure(transport, lambda: transport.get("/builds", into=read, timeout=0.1))
-        assert type(error) is errors.TimedOut
+        assert type(error) is errors.RequestTimeoutError
         assert error.request == f"POST {server.url}{AUTHENTICATION}"
 
     def test_next_read_has_all_the_time(self):
@@ -721,7 +721,7 @@ def test_without_credentials_nothing_is_sent():
     with faults.serve(WHOLE) as server, connected(server.api, token=None) as transport:
         error = failure(transport)
         assert server.connections == 0
-    assert type(error) is errors.NotAuthenticated
+    assert type(error) is errors.NotAuthenticatedError
     assert "MKFRAME_TOKEN" in error.hint
 
 
@@ -756,7 +756,7 @@ def test_fresh_token_that_is_refused_too_is_an_error():
         with connected(server.api, **login(token=Secret(TOKEN))) as transport:
             error = failure(transport)
         assert (len(server.to(BUILDS)), len(server.to(AUTHENTICATION))) == (2, 1)
-    assert type(error) is errors.NotAuthenticated
+    assert type(error) is errors.NotAuthenticatedError
     assert error.vendor_message == "Not authenticated"
     assert error.hint
 
@@ -765,7 +765,7 @@ def test_refused_token_without_credentials_says_what_to_give():
     with faults.serve(guarded()) as server, connected(server.api) as transport:
         error = failure(transport)
         assert len(server.requests) == 1
-    assert type(error) is errors.NotAuthenticated
+    assert type(error) is errors.NotAuthenticatedError
     assert "email=" in error.hint
 
 
@@ -796,7 +796,7 @@ def test_refused_login_names_the_email(status):
 def test_login_that_is_not_there_doubts_the_url():
     with faults.serve({}) as server, connected(server.api, **login()) as transport:
         error = failure(transport)
-    assert type(error) is errors.NotFound
+    assert type(error) is errors.NotFoundError
     assert "URL" in error.hint
 
 
@@ -838,7 +838,7 @@ def test_login_that_answers_something_else_is_an_error(answer):
     with faults.serve({AUTHENTICATION: answer}) as server, connected(server.api, **login()) as transport:
         error = failure(transport)
         assert len(server.requests) == 1
-    assert isinstance(error, errors.UnexpectedBody)
+    assert isinstance(error, errors.InvalidResponseError)
     assert error.hint
     assert (error.request, error.status) == (f"POST {server.url}{AUTHENTICATION}", answer.status)
     assert error.request in error.message
@@ -857,7 +857,7 @@ def test_target_of_a_redirect_sees_nothing(status, where):
         with faults.serve(script) as server, connected(server.api, **login()) as transport:
             error = failure(transport)
         assert other.connections == 0
-    assert type(error) is errors.Redirected
+    assert type(error) is errors.RedirectError
 
 
 @pytest.fixture
@@ -988,19 +988,19 @@ def test_what_the_caller_was_handling_is_not_the_trouble():
         before = failure(transport)
     try:
         raise before
-    except errors.Unreachable:
+    except errors.ConnectError:
         with faults.serve(faults.reset()) as server, connected(server.api) as transport:
             error = failure(transport, lambda: transport.post("/builds", {}, into=read))
-    assert type(error) is errors.ConnectionLost
+    assert type(error) is errors.ConnectionLostError
     assert before.__traceback__ is not None
 
 
 @pytest.mark.parametrize(
     ("inner", "kind"),
     [
-        (ConnectionResetError("reset by peer"), errors.ConnectionLost),
-        (OSError("Tunnel connection failed: 407 Proxy Authentication Required"), errors.Unreachable),
-        (urllib3.exceptions.NewConnectionError(None, "refused"), errors.Unreachable),
+        (ConnectionResetError("reset by peer"), errors.ConnectionLostError),
+        (OSError("Tunnel connection failed: 407 Proxy Authentication Required"), errors.ConnectError),
+        (urllib3.exceptions.NewConnectionError(None, "refused"), errors.ConnectError),
     ],
 )
 def test_only_a_proxy_that_made_no_connection_proves_that_nothing_was_sent(inner, kind):
@@ -1014,7 +1014,7 @@ def test_certificates_that_are_not_there_are_said(monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
     with connected("https://kraft.example/api/v1", tries=1) as transport:
         error = failure(transport)
-    assert type(error) is errors.Unreachable
+    assert type(error) is errors.ConnectError
     assert "/no/such/file.pem" in error.message
     assert "REQUESTS_CA_BUNDLE" in error.hint
 
@@ -1024,5 +1024,5 @@ def test_a_proxy_that_is_not_there_proves_that_nothing_was_sent(monkeypatch):
         monkeypatch.setenv("https_proxy", url)
         with connected("https://kraft.example/api/v1", tries=1) as transport:
             error = failure(transport, lambda: transport.post("/builds", {}, into=read))
-    assert type(error) is errors.Unreachable
+    assert type(error) is errors.ConnectError
     assert "nothing was sent" in error.message

@@ -12,7 +12,7 @@ from typing import Literal
 
 import requests
 
-from mkframe.errors import ArtifactError, ConnectionFailed, MkframeError, UnexpectedBody
+from mkframe.errors import (ArtifactError, ConnectionFailedError, MkframeError, InvalidResponseError)
 from mkframe._files import PartialFile, file_sha256
 from mkframe.schema import RESOURCES
 from mkframe._text import single_line
@@ -167,7 +167,7 @@ class Run:
                     self._check()
                     partial.write(chunk)
                     self.meter.note(file.id, bytes=partial.bytes, total=expected)
-        except ConnectionFailed:
+        except ConnectionFailedError:
             self._check()  # the connection broke because we shut it
             raise
 
@@ -197,9 +197,9 @@ def _refuse_page(response: requests.Response, name: str | None) -> None:
     kind = response.headers.get("Content-Type", "").lower()
     if "html" in kind and not (name or "").lower().endswith((".html", ".htm")):
         wanted = repr(single_line(name, 100)) if name else "a file"
-        raise UnexpectedBody(
+        raise InvalidResponseError(
             f"GET {response.url} answered with a web page instead of {wanted}.",
-            hint=UnexpectedBody.ELSEWHERE,
+            hint=InvalidResponseError.ELSEWHERE,
             request=f"GET {response.url}",
             status=response.status_code,
         )

@@ -18,7 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from numpy.typing import NDArray
 
 from mkframe.charts.words import printable
-from mkframe.errors import FarApart, InputError
+from mkframe.errors import TooManyPeriodsError, InputError
 from mkframe.metrics.cells import EVERY, Every, edges
 from mkframe.metrics.text import count_text, duration_text
 
@@ -179,7 +179,7 @@ def bounds(table: pd.DataFrame, every: Every) -> NDArray[np.float64]:
     """Place the bounds of the periods of a table on a date axis, in the table's own zone."""
     days = edges(pd.DatetimeIndex(table.index), every)
     if len(days) > _MOST_PERIODS or (days < _FIRST_DAY).any() or (days > _LAST_DAY).any():
-        raise FarApart(f"Not every {EVERY[every]} from {days[0]} to {days[-1]} can be drawn.")
+        raise TooManyPeriodsError(f"Not every {EVERY[every]} from {days[0]} to {days[-1]} can be drawn.")
     return date_numbers(days)
 
 
@@ -191,7 +191,7 @@ def says_if_far_apart(title: str) -> Callable[[Chart[P]], Chart[P]]:
         def drawn(*args: P.args, **kwargs: P.kwargs) -> Axes:
             try:
                 return chart(*args, **kwargs)
-            except FarApart:
+            except TooManyPeriodsError:
                 given = inspect.signature(chart).bind(*args, **kwargs).arguments
                 return say(canvas(given.get("ax")), title, _far_apart(given["builds"]["build_start"]))
 

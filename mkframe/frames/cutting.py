@@ -17,7 +17,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from mkframe.errors import UnexpectedBody
+from mkframe.errors import InvalidResponseError
 from mkframe.frames.ahead import Ahead
 from mkframe.frames.columns import Piece
 from mkframe.frames.reading import Reader, is_json
@@ -69,7 +69,7 @@ class Cutter:
             if opened:
                 yield from self._pieces()
         if not opened:
-            raise UnexpectedBody.instead_of(_PROMISED, bytes(self.buffer))
+            raise InvalidResponseError.instead_of(_PROMISED, bytes(self.buffer))
         yield from self._last()
 
     def _open(self) -> bool:
@@ -80,7 +80,7 @@ class Cutter:
         if not buffer:
             return False
         if head[:1] != b"[":
-            raise UnexpectedBody.instead_of(_PROMISED, bytes(buffer))
+            raise InvalidResponseError.instead_of(_PROMISED, bytes(buffer))
         del buffer[: buffer.index(b"[")]
         return True
 
@@ -196,5 +196,5 @@ class Cutter:
         if columns is None:
             read = f" after {self.reader.count} rows" if self.reader.count else ""
             shown = bytes(self.buffer[1:] if read else self.buffer)
-            raise UnexpectedBody.instead_of(_PROMISED, shown, f"{read}{self.reader.why}")
+            raise InvalidResponseError.instead_of(_PROMISED, shown, f"{read}{self.reader.why}")
         return columns

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe.errors import UnexpectedBody
+from mkframe.errors import InvalidResponseError
 from mkframe.frames.ahead import Ahead
 from mkframe.frames.checking import check_halves
 from mkframe.frames.cutting import SPACE, Cutter, windows
@@ -38,7 +38,7 @@ def decode(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
 
     Raises
     ------
-    UnexpectedBody
+    InvalidResponseError
         If the body is not a JSON array of objects; shows how it starts.
     SchemaError
         If a value cannot be held by the declared dtype.
@@ -65,7 +65,7 @@ def decode_one(resource: str, body: bytes | Iterable[bytes]) -> pd.Series[Any]:
 
     Raises
     ------
-    UnexpectedBody
+    InvalidResponseError
         If the body is not a JSON object.
     SchemaError
         If a value cannot be held by the declared dtype.
@@ -88,10 +88,10 @@ def decode_row(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
     """
     whole = body if isinstance(body, bytes) else b"".join(body)
     if whole.lstrip(SPACE)[:1] != b"{":
-        raise UnexpectedBody.instead_of("one object", whole)
+        raise InvalidResponseError.instead_of("one object", whole)
     frame = decode(resource, b"[" + whole + b"]")
     if len(frame) != 1:
-        raise UnexpectedBody.instead_of("one object", whole, f" but {len(frame)} of them")
+        raise InvalidResponseError.instead_of("one object", whole, f" but {len(frame)} of them")
     return frame
 
 

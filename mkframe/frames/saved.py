@@ -11,7 +11,7 @@ from typing import IO
 import pandas as pd
 
 from mkframe import schema
-from mkframe.errors import InputError, UnexpectedBody
+from mkframe.errors import InputError, InvalidResponseError
 from mkframe.frames.decoding import decode, decode_row
 
 __all__ = ["read_json"]
@@ -39,7 +39,7 @@ def read_json(source: str | PathLike[str] | bytes | IO[bytes], resource: str = "
     ------
     InputError
         If the file cannot be read or the resource is unknown.
-    UnexpectedBody
+    InvalidResponseError
         If the content is not such a response.
 
     Examples
@@ -55,8 +55,8 @@ def read_json(source: str | PathLike[str] | bytes | IO[bytes], resource: str = "
     body = _unzipped(_bytes(source)).removeprefix(_BOM)
     try:
         return decode_row(resource, body) if body.lstrip()[:1] == b"{" else decode(resource, body)
-    except UnexpectedBody as error:
-        if error.hint == UnexpectedBody.ELSEWHERE:
+    except InvalidResponseError as error:
+        if error.hint == InvalidResponseError.ELSEWHERE:
             error.hint = f"Is it the saved answer of a find or get of {resource}?"
         raise
 

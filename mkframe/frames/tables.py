@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from mkframe.errors import SchemaError, SchemaWarning, UnexpectedBody, warn
+from mkframe.errors import (SchemaError, SchemaWarning, InvalidResponseError, warn)
 from mkframe.frames.checking import check
 from mkframe.frames.columns import Column
 from mkframe.schema import Field
@@ -21,7 +21,7 @@ def record(chunks: Iterable[bytes], promised: str) -> dict[str, Any]:
 
     Raises
     ------
-    UnexpectedBody
+    InvalidResponseError
         If it is anything else; shows how it starts.
 
     Examples
@@ -36,7 +36,7 @@ def record(chunks: Iterable[bytes], promised: str) -> dict[str, Any]:
         answer = None
     if isinstance(answer, dict):
         return answer
-    raise UnexpectedBody.instead_of(promised, content)
+    raise InvalidResponseError.instead_of(promised, content)
 
 
 def table(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mkframe.errors import FarApart, InputError
+from mkframe.errors import TooManyPeriodsError, InputError
 from mkframe.metrics.inputs import check_word, need
 from mkframe.schema import RESOURCES
 from mkframe._text import short_repr
@@ -336,7 +336,7 @@ def _localized(days: Days, tz: str) -> pd.DatetimeIndex:
 
 def _check_size(number: int) -> None:
     if number > _MOST_CELLS:
-        raise FarApart(
+        raise TooManyPeriodsError(
             f"That would be {number:,} rows, because the builds lie so far apart.",
             hint='Choose longer periods, such as every="M", or look for builds with a wrong build_start.',
         )

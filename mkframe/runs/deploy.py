@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mkframe import frames, _validation
-from mkframe.errors import InputError, MkframeError, UnexpectedBody
+from mkframe.errors import InputError, MkframeError, InvalidResponseError
 from mkframe.runs.outcome import in_doubt, unconfirmed
 from mkframe.schema import RESOURCES
 from mkframe.transport import Transport
@@ -48,8 +48,8 @@ def _body(given: Mapping[str, Any]) -> dict[str, Any]:
 def _answer(chunks: Iterable[bytes]) -> pd.Series[Any]:
     answer = frames.record(chunks, "the new build deployment")
     if type(answer.get("id")) is not int:
-        raise UnexpectedBody(
+        raise InvalidResponseError(
             f"The answer is no build deployment, since it has no id: {str(answer)[:80]!r}.",
-            hint=UnexpectedBody.ELSEWHERE,
+            hint=InvalidResponseError.ELSEWHERE,
         )
     return pd.Series(answer, name=answer.get("id"), dtype=object)

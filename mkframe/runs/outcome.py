@@ -20,20 +20,7 @@ import pandas as pd
 import tenacity
 
 from mkframe import frames, _validation
-from mkframe.errors import (
-    PASSING,
-    ConnectionLost,
-    InputError,
-    MkframeError,
-    NotStarted,
-    ResponseError,
-    SchemaError,
-    SchemaWarning,
-    TimedOut,
-    Unconfirmed,
-    UnexpectedBody,
-    warn,
-)
+from mkframe.errors import (TRANSIENT, ConnectionLostError, InputError, MkframeError, NotStartedError, ResponseError, SchemaError, SchemaWarning, RequestTimeoutError, StartUnconfirmedError, InvalidResponseError, warn)
 from mkframe.markers import MARKER
 from mkframe._text import single_line
 from mkframe.transport import Transport
@@ -89,7 +76,7 @@ def in_doubt(error: MkframeError, transport: Transport, path: str) -> bool:
     if isinstance(error, ResponseError):
         status = error.status or 0
         return not 300 <= status < 500 or status == _TIMED_OUT_UNDERWAY
-    return isinstance(error, (ConnectionLost, TimedOut, UnexpectedBody))
+    return isinstance(error, (ConnectionLostError, RequestTimeoutError, InvalidResponseError))
 
 
 def check_marker(value: Any) -> str:
@@ -182,7 +169,7 @@ def _look(transport: Transport, params: Mapping[str, str], marker: str, look_for
     growing = tenacity.wait_exponential(multiplier=0.1, max=_LONGEST_PAUSE)
     looking = tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda found: found is None)
-        | tenacity.retry_if_exception_type(PASSING),
+        | tenacity.retry_if_exception_type(TRANSIENT),
         stop=tenacity.stop_after_delay(look_for),
         wait=pause,
         # What the last look saw counts: none, or that nothing can be seen.
@@ -206,22 +193,22 @@ def _found(carrying: Any, marker: str) -> BuildStart:
 
 def _not_started(
     happened: str, error: MkframeError | None, marker: str, scope: Mapping[str, Any], look_for: float
-) -> NotStarted:
+) -> NotStartedError:
     seen = f"After {look_for:g} s of looking no build carries the marker {marker}: none was started."
     again = f"Where the server may be slow, let {_call(marker, scope)} look once more; then start it again."
-    raised = NotStarted(f"{happened} {seen}".strip(), hint=again, **_facts(error))
+    raised = NotStartedError(f"{happened} {seen}".strip(), hint=again, **_facts(error))
     raised.marker = marker
     return raised
 
 
 def unconfirmed(
     happened: str, error: MkframeError, marker: str | None, scope: Mapping[str, Any], hint: str = ""
-) -> Unconfirmed:
+) -> StartUnconfirmedError:
     """The error for a write of which nobody knows whether it was carried out."""
     if marker:
         hint = f"Do not start it again before {_call(marker, scope)} has told."
     unmarked = "Look for it in the web application before you start it again; a marker would have told."
-    raised = Unconfirmed(
+    raised = StartUnconfirmedError(
         f"{happened} Whether it was started is not known.", hint=hint or unmarked, **_facts(error)
     )
     raised.marker = marker

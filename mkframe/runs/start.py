@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mkframe import frames, _validation
-from mkframe.errors import InputError, MkframeError, UnexpectedBody
+from mkframe.errors import InputError, MkframeError, InvalidResponseError
 from mkframe.markers import described, new_marker
 from mkframe.runs.outcome import (
     BuildStart,
@@ -150,7 +150,7 @@ def _answer(chunks: Iterable[bytes]) -> BuildStart:
     build, said = answer.get("build"), answer.get("warnings") or []
     number, status = (build.get("id"), build.get("status")) if isinstance(build, dict) else (None, None)
     if type(number) is not int or not isinstance(status, str):
-        raise UnexpectedBody(
+        raise InvalidResponseError(
             f"The answer names no build: {str(answer)[:80]!r}.",
             hint="Look in the web application whether the build runs.",
         )

@@ -11,15 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mkframe import frames, _validation
-from mkframe.errors import (
-    PASSING,
-    BuildFailed,
-    InputError,
-    MkframeError,
-    SchemaError,
-    StillBuilding,
-    UnexpectedBody,
-)
+from mkframe.errors import (TRANSIENT, BuildFailedError, InputError, MkframeError, SchemaError, WaitTimeoutError, InvalidResponseError)
 from mkframe.schema import is_over
 from mkframe._text import single_line
 from mkframe.transport import Transport
@@ -66,7 +58,7 @@ class _Watch:
                 )
             except SchemaError:
                 raise
-            except (*PASSING, UnexpectedBody) as error:
+            except (*TRANSIENT, InvalidResponseError) as error:
                 self.trouble = error
                 self.turns[number] = self.turns.pop(number)
                 self._count_silence()
@@ -176,12 +168,12 @@ def _message(row: pd.DataFrame) -> str:
     return shown[:_LONGEST_MESSAGE]
 
 
-def _still_building(watch: _Watch, why: str) -> StillBuilding:
+def _still_building(watch: _Watch, why: str) -> WaitTimeoutError:
     several = len(watch.open) > 1
     listed = ", ".join(map(str, watch.open))
     state = f"build{'s' if several else ''} {listed} still {'go' if several else 'goes'} on"
     doubt = f", as far as is known ({watch.trouble.message})" if watch.trouble else ""
-    return StillBuilding(
+    return WaitTimeoutError(
         f"{why}, {state}{doubt}; only the waiting has ended.",
         hint="Wait again with kraft.builds.wait(...), with a longer timeout or none.",
     )
@@ -196,4 +188,4 @@ def _raise_on_failure(builds: pd.DataFrame) -> None:
             + (f", with {single_line(message)!r}" if isinstance(message, str) else "")
             for i, status, message in facts
         )
-        raise BuildFailed(f"{told[:1].upper()}{told[1:]}.", hint="The text is the last progress message.")
+        raise BuildFailedError(f"{told[:1].upper()}{told[1:]}.", hint="The text is the last progress message.")

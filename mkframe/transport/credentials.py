@@ -58,7 +58,7 @@ def token_of(body: bytes) -> Secret:
     except (ValueError, KeyError, TypeError, RecursionError):
         word = None
     if not isinstance(word, str) or not fits_a_header(word):
-        raise errors.UnexpectedBody(
+        raise errors.InvalidResponseError(
             "It holds no token under the key 'accessToken'.", hint="Is the URL that of the API?"
         )
     return Secret(word)

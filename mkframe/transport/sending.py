@@ -166,7 +166,7 @@ class Transport:
         """Say of an answer that cannot be understood what was asked."""
         try:
             yield
-        except errors.UnexpectedBody as error:
+        except errors.InvalidResponseError as error:
             self._check_unpacking(request, response)
             error.request, error.status = request, response.status_code
             error.message = f"{request} answered, but: {error.message}"
@@ -257,7 +257,7 @@ class Transport:
         if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError)):
             raise broken(error, request, self._told_limits, handled) from cause
         if isinstance(error, OSError) and "TLS CA certificate" in str(error):  # before anything is sent
-            raise errors.Unreachable(
+            raise errors.ConnectError(
                 f"{request}: {error}.",
                 hint="REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names it; correct the path.",
                 request=request,
@@ -268,9 +268,9 @@ class Transport:
         kind = response.headers.get("Content-Type", "")
         if "html" in kind.lower():
             start = start_of(response, self._limits.read_timeout)[:_LONGEST_SHOWN]
-            raise errors.UnexpectedBody(
+            raise errors.InvalidResponseError(
                 f"A web page came instead of JSON. It starts with {start!r}.",
-                hint=errors.UnexpectedBody.ELSEWHERE,
+                hint=errors.InvalidResponseError.ELSEWHERE,
                 body_start=start,
             )
         yield from as_it_arrives(response)
@@ -297,7 +297,7 @@ class Transport:
     def _log_in(self) -> None:
         url = self.settings.login_url
         if self.settings.email is None or self.settings.password is None:
-            raise errors.NotAuthenticated(
+            raise errors.NotAuthenticatedError(
                 f"There is no token for {self.settings.url}.",
                 hint="Give token=, or email= and password=, or set MKFRAME_TOKEN and MKFRAME_URL: what the "
                 "environment holds goes to the host that it names. mk.demo() needs neither.",

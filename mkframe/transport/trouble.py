@@ -162,7 +162,7 @@ class _Trouble:
     """What it means when one of some exceptions stands in the chain."""
 
     kinds: tuple[type[BaseException], ...]
-    error: type[errors.ConnectionFailed]
+    error: type[errors.ConnectionFailedError]
     sentence: str
     """May name the settings' time-outs."""
     hint: str
@@ -176,13 +176,13 @@ _TROUBLES = (
     # Of all TLS errors only this one proves that nothing was sent; the others also come in mid-answer.
     _Trouble(
         (ssl.SSLCertVerificationError,),
-        errors.Unreachable,
+        errors.ConnectError,
         "the server's certificate was not accepted.",
         "Is the host name right? Behind a company proxy, REQUESTS_CA_BUNDLE names its certificate.",
     ),
     _Trouble(
         (urllib3.exceptions.NameResolutionError,),
-        errors.Unreachable,
+        errors.ConnectError,
         "the host name is unknown.",
         "Check the spelling of the URL and the network.",
         again=True,
@@ -190,7 +190,7 @@ _TROUBLES = (
     # Before the time-out, of which urllib3 makes it a kind.
     _Trouble(
         (urllib3.exceptions.NewConnectionError,),
-        errors.Unreachable,
+        errors.ConnectError,
         "the connection was refused; nothing was sent.",
         "Is the server running, and is the URL right?",
         again=True,
@@ -198,7 +198,7 @@ _TROUBLES = (
     # Other errors are called the proxy's as well, although the request went out: an answer that never came.
     _Trouble(
         (requests.exceptions.ProxyError,),
-        errors.Unreachable,
+        errors.ConnectError,
         "the proxy made no connection; nothing was sent.",
         "Look at the proxy that HTTPS_PROXY or HTTP_PROXY names.",
         again=True,
@@ -206,7 +206,7 @@ _TROUBLES = (
     ),
     _Trouble(
         (requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError),
-        errors.Unreachable,
+        errors.ConnectError,
         "no connection within {0.connect_timeout:.3g} s.",
         "Is the server reachable from here?",
         again=True,
@@ -214,39 +214,39 @@ _TROUBLES = (
     # Both before the silence that urllib3 takes them for.
     _Trouble(
         (Overdue,),
-        errors.TimedOut,
+        errors.RequestTimeoutError,
         "the answer was not complete after {0.total_timeout:.3g} s.",
         "The server or the connection is very slow; ask for less, by project or pattern.",
     ),
     _Trouble(
         (Trickle,),
-        errors.TimedOut,
+        errors.RequestTimeoutError,
         "next to nothing of the answer came in more than {0.read_timeout:.3g} s.",
         "The server or the connection is very slow; try again later.",
     ),
     _Trouble(
         (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError),
-        errors.TimedOut,
+        errors.RequestTimeoutError,
         "no answer within {0.read_timeout:.3g} s.",
         "The server may be busy; try again later, or ask for less.",
     ),
     _Trouble(
         (requests.exceptions.SSLError, urllib3.exceptions.SSLError),
-        errors.ConnectionLost,
+        errors.ConnectionLostError,
         "what came does not look like https.",
         "Is the port right? A server on this machine may want http.",
         text="WRONG_VERSION",
     ),
     _Trouble(
         (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError),
-        errors.ConnectionLost,
+        errors.ConnectionLostError,
         "the compressed answer is damaged.",
         "Try again; where it goes on, look at any proxy between here and the server.",
         again=True,
     ),
     _Trouble(
         (BaseException,),
-        errors.ConnectionLost,
+        errors.ConnectionLostError,
         "the connection broke before the answer was complete.",
         "Try again; where it goes on, look at the network and any proxy.",
         again=True,
@@ -257,7 +257,7 @@ _TROUBLES = (
 
 def broken(
     error: BaseException, request: str, settings: Settings, handled: BaseException | None
-) -> errors.ConnectionFailed:
+) -> errors.ConnectionFailedError:
     """The error that a broken connection stands for; `handled` is what the caller was handling already."""
     chain, said = list(_chain(error, handled)), str(error)
     trouble = next(

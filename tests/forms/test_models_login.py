@@ -107,7 +107,7 @@ def test_disconnecting_closes_the_client(model):
     kraft = model.kraft
     model.disconnect()
     assert model.kraft is None
-    with pytest.raises(mk.errors.Unreachable):
+    with pytest.raises(mk.errors.ConnectError):
         kraft.projects.find()
 
 

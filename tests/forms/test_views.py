@@ -362,7 +362,7 @@ def test_a_login_that_is_closed_while_it_connects_leaves_no_client(login):
     login.enter.click()
     login.close()
     assert login.kraft is None
-    with pytest.raises(mk.errors.Unreachable):
+    with pytest.raises(mk.errors.ConnectError):
         made[0].projects.find()
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mkframe import frames
-from mkframe.errors import SchemaWarning, UnexpectedBody
+from mkframe.errors import SchemaWarning, InvalidResponseError
 from mkframe.frames import ahead, arrays, cutting
 from mkframe.frames.ahead import Ahead
 from mkframe.frames.structs import Shape
@@ -129,7 +129,7 @@ def test_break_after_many_rows_is_told_as_without_threads(monkeypatch):
     told = []
     for processors in (1, 3):
         monkeypatch.setattr(ahead, "processors", lambda count=processors: count)
-        with pytest.raises(UnexpectedBody, match=r"after \d+ rows") as caught:
+        with pytest.raises(InvalidResponseError, match=r"after \d+ rows") as caught:
             frames.decode("builds", content)
         told.append(caught.value.message)
     assert told[0].partition("after")[0] == told[1].partition("after")[0]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from mkframe import frames
-from mkframe.errors import SchemaError, SchemaWarning, UnexpectedBody
+from mkframe.errors import SchemaError, SchemaWarning, InvalidResponseError
 from mkframe.frames import ahead, cutting
 from mkframe.frames.reading import Reader
 from mkframe.schema import RESOURCES
@@ -153,7 +153,7 @@ class TestCuts:
         assert (len(looks) > 40) if running else not looks
 
     def test_break_after_many_rows_says_how_many_were_read(self):
-        with pytest.raises(UnexpectedBody, match=r"after \d+ rows"):
+        with pytest.raises(InvalidResponseError, match=r"after \d+ rows"):
             frames.decode("builds", body(rows("builds", 60))[:-40])
 
 
@@ -338,7 +338,7 @@ class TestBodies:
         ],
     )
     def test_what_is_no_array_of_rows_is_an_error_that_shows_its_start(self, content):
-        with pytest.raises(UnexpectedBody) as caught:
+        with pytest.raises(InvalidResponseError) as caught:
             frames.decode("labels", content)
         assert content.decode().strip()[:20] in str(caught.value) or "empty" in str(caught.value)
         assert caught.value.hint
@@ -348,18 +348,18 @@ class TestBodies:
             frames.decode("labels", body([row("labels"), 7]))
 
     def test_nesting_without_end(self):
-        with pytest.raises(UnexpectedBody):
+        with pytest.raises(InvalidResponseError):
             frames.decode("labels", b'[{"id":1,"a":' + b"[" * 100_000)
 
     def test_broken_utf8(self):
-        with pytest.raises(UnexpectedBody):
+        with pytest.raises(InvalidResponseError):
             frames.decode("labels", b'[{"id":1,"name":"\xff\xfe"}]')
 
     @pytest.mark.parametrize("depth", range(970, 1000, 3))
     @pytest.mark.parametrize("name", ["status", "patterns", "downloads", "build_start"])
     def test_nesting_nearly_too_deep_to_read_is_told_too(self, name, depth):
         record = json.dumps(row("builds", **{name: None})).replace(f'"{name}": null', f'"{name}": @')
-        with pytest.raises(UnexpectedBody):
+        with pytest.raises(InvalidResponseError):
             frames.decode("builds", f"[{record}]".replace("@", "[" * depth + "]" * depth).encode())
 
     @pytest.mark.parametrize("size", [1, 300, 10**6])
@@ -369,14 +369,14 @@ class TestBodies:
         assert frame.index.tolist() == [1, 2]
 
     def test_only_the_space_of_json_may_stand_before_the_rows(self):
-        with pytest.raises(UnexpectedBody):
+        with pytest.raises(InvalidResponseError):
             frames.decode("labels", b"\x0c[]")
 
 
 class TestOne:
     def test_two_objects_are_an_error(self):
         one = body(row("labels"))
-        with pytest.raises(UnexpectedBody, match=r"one object.*but 2 of them"):
+        with pytest.raises(InvalidResponseError, match=r"one object.*but 2 of them"):
             frames.decode_one("labels", one + b"," + one)
 
     def test_series_is_named_by_its_id(self):
@@ -385,7 +385,7 @@ class TestOne:
         assert series["status"] == "status 5139"
 
     def test_array_is_an_error(self):
-        with pytest.raises(UnexpectedBody, match="one object"):
+        with pytest.raises(InvalidResponseError, match="one object"):
             frames.decode_one("builds", body([row("builds")]))
 
 
@@ -396,6 +396,6 @@ def test_collector_is_left_as_it_was():
         assert not gc.isenabled()
     finally:
         gc.enable()
-    with pytest.raises(UnexpectedBody):
+    with pytest.raises(InvalidResponseError):
         frames.decode("builds", b"x")
     assert gc.isenabled()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import mkframe as mk
-from mkframe.errors import InputError, UnexpectedBody
+from mkframe.errors import InputError, InvalidResponseError
 from tests.rows import body, row, rows
 
 BODY = body(rows("builds", 3))
@@ -82,18 +82,18 @@ def test_what_is_no_file_is_told():
 
 @pytest.mark.parametrize("text", ['["\ud800"]', '[{"id": 1, "name": "\ud800"}]'])
 def test_text_file_with_half_a_character_is_no_answer(text):
-    with pytest.raises(UnexpectedBody):
+    with pytest.raises(InvalidResponseError):
         mk.read_json(io.StringIO(text), resource="release_groups")
 
 
 def test_two_objects_without_brackets_are_no_answer():
-    with pytest.raises(UnexpectedBody, match=r"one object.*but 2 of them"):
+    with pytest.raises(InvalidResponseError, match=r"one object.*but 2 of them"):
         mk.read_json(b'{"id": 1, "name": "a"}, {"id": 2, "name": "b"}', resource="release_groups")
 
 
 def test_another_file_is_not_blamed_on_a_server():
     with pytest.raises(
-        mk.errors.UnexpectedBody, match=r"Is it the saved answer of a find or get of builds\?"
+        mk.errors.InvalidResponseError, match=r"Is it the saved answer of a find or get of builds\?"
     ) as told:
         mk.read_json(b"id;name")
     assert "URL" not in str(told.value)

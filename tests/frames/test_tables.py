@@ -2,7 +2,7 @@
 
 import pytest
 
-from mkframe.errors import SchemaWarning, UnexpectedBody
+from mkframe.errors import SchemaWarning, InvalidResponseError
 from mkframe.frames import record, table
 from mkframe.schema import Field
 
@@ -30,5 +30,5 @@ def test_value_of_another_type_keeps_the_column_as_it_came():
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"<html>", b'{"build":', b'"\xff"'])
 def test_what_is_no_object_is_told_by_its_start(content):
-    with pytest.raises(UnexpectedBody, match="the new build"):
+    with pytest.raises(InvalidResponseError, match="the new build"):
         record([content], "the new build")

@@ -98,7 +98,7 @@ def test_lost_answer_is_unconfirmed_and_sent_once(answer):
     with (
         faults.serve(answer) as server,
         visiting(server.api, read_timeout=0.3) as client,
-        pytest.raises(errors.Unconfirmed, match="Whether it was started is not known") as caught,
+        pytest.raises(errors.StartUnconfirmedError, match="Whether it was started is not known") as caught,
     ):
         client.build_deployments.start(build_id=5139, deployment_id=3)
     assert "kraft.build_deployments.find(build_id=5139)" in caught.value.hint
@@ -116,6 +116,6 @@ def test_refused_connection_says_that_nothing_was_sent():
     with (
         faults.nobody_listens() as url,
         visiting(url) as client,
-        pytest.raises(errors.Unreachable, match="nothing was sent"),
+        pytest.raises(errors.ConnectError, match="nothing was sent"),
     ):
         client.build_deployments.start(build_id=5139, deployment_id=3)

@@ -186,7 +186,7 @@ def test_rows_of_find_start_a_build_of_those_instances(owner):
 def test_deleted_instance_is_built_only_with_restore(owner):
     deleted = owner.instances.find(project="DEMO_PROJECT", deleted=True).head(1)
     releases = {"DWH_GROUP": "R1"}
-    with pytest.raises(errors.NotFound, match="Instance not found"):
+    with pytest.raises(errors.NotFoundError, match="Instance not found"):
         start(owner, instances=deleted, releases=releases)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -277,7 +277,7 @@ def test_refused_connection_says_that_nothing_was_sent():
     with (
         faults.nobody_listens() as url,
         visiting(url) as client,
-        pytest.raises(errors.Unreachable, match="nothing was sent"),
+        pytest.raises(errors.ConnectError, match="nothing was sent"),
     ):
         start(client)
 
@@ -304,7 +304,7 @@ def test_login_that_breaks_is_no_lost_build():
     with (
         faults.serve({"/authentication": faults.reset()}) as server,
         visiting(server.api, token=None, email="ada@example.org", password=Secret("word")) as client,
-        pytest.raises(errors.ConnectionLost, match="/authentication"),
+        pytest.raises(errors.ConnectionLostError, match="/authentication"),
     ):
         start(client)
     assert server.to(BUILDS) == []
@@ -366,7 +366,7 @@ def test_build_of_a_lost_answer_is_adopted(answer):
 @lost
 def test_start_that_was_not_carried_out_is_said(answer):
     _, outcome = trial(Recorder(answer, records=False))
-    assert isinstance(outcome, errors.NotStarted)
+    assert isinstance(outcome, errors.NotStartedError)
     assert "none was started" in outcome.message
     assert f"kraft.builds.confirm('{outcome.marker}', project='DEMO_PROJECT')" in outcome.hint
 
@@ -374,7 +374,7 @@ def test_start_that_was_not_carried_out_is_said(answer):
 @lost
 def test_where_looking_fails_the_call_that_settles_it_is_named(answer):
     server, outcome = trial(Recorder(answer, sees=faults.vendor(403, "Not for you")))
-    assert isinstance(outcome, errors.Unconfirmed)
+    assert isinstance(outcome, errors.StartUnconfirmedError)
     assert outcome.marker in sent(server)["description"]
     assert f"kraft.builds.confirm('{outcome.marker}', project='DEMO_PROJECT')" in outcome.hint
 
@@ -382,14 +382,14 @@ def test_where_looking_fails_the_call_that_settles_it_is_named(answer):
 @pytest.mark.parametrize("sees", [faults.reset(), faults.html(), faults.vendor(503), faults.reply([1])])
 def test_any_trouble_while_looking_leaves_it_unconfirmed(sees):
     _, outcome = trial(Recorder(faults.reset(), sees=sees))
-    assert isinstance(outcome, errors.Unconfirmed)
+    assert isinstance(outcome, errors.StartUnconfirmedError)
     assert "could not be searched" in outcome.message
 
 
 @lost
 def test_without_a_marker_a_lost_answer_stays_unconfirmed(answer):
     server, outcome = trial(Recorder(answer), marker=False)
-    assert isinstance(outcome, errors.Unconfirmed)
+    assert isinstance(outcome, errors.StartUnconfirmedError)
     assert outcome.marker is None
     assert server.to(BUILDS, "GET") == []
 
@@ -502,7 +502,7 @@ def test_confirm_says_that_none_was_started():
     with (
         faults.serve(Recorder()) as server,
         visiting(server.api) as client,
-        pytest.raises(errors.NotStarted, match=f"(?i)no build carries the marker {WORD}"),
+        pytest.raises(errors.NotStartedError, match=f"(?i)no build carries the marker {WORD}"),
     ):
         client.builds.confirm(WORD, look_for=0)
 
@@ -511,7 +511,7 @@ def test_confirm_that_cannot_look_stays_unconfirmed():
     with (
         faults.nobody_listens() as url,
         visiting(url) as client,
-        pytest.raises(errors.Unconfirmed, match="connection was refused") as caught,
+        pytest.raises(errors.StartUnconfirmedError, match="connection was refused") as caught,
     ):
         client.builds.confirm(WORD, project="DEMO_PROJECT", look_for=0)
     assert caught.value.marker == WORD
@@ -587,7 +587,7 @@ def test_hundred_requests_that_are_dropped_unread_start_nothing(fresh):
             dropping.set()
             with (
                 visiting(server.api, token=token) as client,
-                pytest.raises((errors.NotStarted, errors.Unreachable)),
+                pytest.raises((errors.NotStartedError, errors.ConnectError)),
             ):
                 start(client, description=f"number {number}", look_for=0)
     relay.close()
@@ -616,7 +616,7 @@ def test_starts_lost_now_before_now_after_are_never_doubled(fresh):
         for number in range(21):
             try:
                 said.append(quiet_start(client, number).id)
-            except errors.NotStarted:
+            except errors.NotStartedError:
                 said.append(None)
     relay.close()
     assert [i is None for i in said] == [True, False, False] * 7
@@ -646,6 +646,6 @@ def test_warnings_that_are_errors_do_not_lose_the_marker():
 
     with faults.serve(script) as server, visiting(server.api) as client, warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(errors.Unconfirmed, match=r"be searched either: .*without a time zone") as caught:
+        with pytest.raises(errors.StartUnconfirmedError, match=r"be searched either: .*without a time zone") as caught:
             client.builds.start(project="P", instances=[1], look_for=0.1)
     assert re.fullmatch(r"mkframe-[0-9a-f]{12}", caught.value.marker)

@@ -141,7 +141,7 @@ def test_unknown_status_word_with_an_end_ends_the_waiting():
 def test_timeout_says_that_the_build_goes_on(owner, quick):
     number = begin(owner)
     with pytest.raises(
-        errors.StillBuilding, match=rf"0.1 s are over, build {number} still goes on"
+        errors.WaitTimeoutError, match=rf"0.1 s are over, build {number} still goes on"
     ) as caught:
         owner.builds.wait(number, timeout=0.1, progress=False)
     assert "Wait again" in caught.value.hint
@@ -150,7 +150,7 @@ def test_timeout_says_that_the_build_goes_on(owner, quick):
 
 def test_timeout_of_several_names_those_that_go_on():
     script = {f"{BUILDS}/{i}": build("FINISHED" if i == 2 else "BUILDING", i) for i in (1, 2, 3)}
-    with pytest.raises(errors.StillBuilding, match="builds 1, 3 still go on"):
+    with pytest.raises(errors.WaitTimeoutError, match="builds 1, 3 still go on"):
         waited(script, [1, 2, 3], timeout=0)
 
 
@@ -166,37 +166,37 @@ def test_timeout_ends_a_look_at_a_server_that_is_silent(monkeypatch):
     with (
         faults.serve(faults.silence()) as server,
         visiting(server.api, read_timeout=20) as client,
-        pytest.raises(errors.StillBuilding),
+        pytest.raises(errors.WaitTimeoutError),
     ):
         client.builds.wait(7, timeout=0.1, progress=False)
     assert time.monotonic() - began < 10
 
 
 def test_timeout_while_the_server_is_away_says_what_is_known():
-    with pytest.raises(errors.StillBuilding, match=r"as far as is known .*Too tired") as caught:
+    with pytest.raises(errors.WaitTimeoutError, match=r"as far as is known .*Too tired") as caught:
         waited(faults.vendor(500, "Too tired"), timeout=0)
     assert isinstance(caught.value.__cause__, errors.ServerError)
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELED", "PAUSED"])
 def test_raise_on_failure_names_build_status_and_message(status):
-    with pytest.raises(errors.BuildFailed, match=f"Build 7 is {status}, with 'Key missing'"):
+    with pytest.raises(errors.BuildFailedError, match=f"Build 7 is {status}, with 'Key missing'"):
         waited(build(status, message="Key missing"), raise_on_failure=True)
 
 
 def test_raise_on_failure_without_a_message_invents_none():
-    with pytest.raises(errors.BuildFailed, match=r"Build 7 is FAILED\."):
+    with pytest.raises(errors.BuildFailedError, match=r"Build 7 is FAILED\."):
         waited(build("FAILED", message=None), raise_on_failure=True)
 
 
 def test_raise_on_failure_says_in_words_that_there_is_no_status():
-    with pytest.raises(errors.BuildFailed, match="Build 7 is without a status, with 'Key missing'"):
+    with pytest.raises(errors.BuildFailedError, match="Build 7 is without a status, with 'Key missing'"):
         waited(build(None, message="Key missing"), raise_on_failure=True)
 
 
 def test_raise_on_failure_of_several_names_only_the_failed():
     script = {f"{BUILDS}/1": build("FINISHED", 1), BUILD: build("FAILED", message="Key missing")}
-    with pytest.raises(errors.BuildFailed) as caught:
+    with pytest.raises(errors.BuildFailedError) as caught:
         waited(script, [1, 7], raise_on_failure=True)
     assert "build 1" not in str(caught.value).lower()
 
@@ -206,7 +206,7 @@ def test_raise_on_failure_lets_success_through():
 
 
 def test_unknown_build_is_an_error_at_once():
-    with pytest.raises(errors.NotFound, match="No record found"):
+    with pytest.raises(errors.NotFoundError, match="No record found"):
         waited(faults.vendor(404, "No record found for id '7'"))
 
 
@@ -270,7 +270,7 @@ def test_token_that_expires_is_renewed(quick):
 
 
 def test_expired_token_without_credentials_ends_the_waiting(quick):
-    with pytest.raises(errors.NotAuthenticated, match="expired"):
+    with pytest.raises(errors.NotAuthenticatedError, match="expired"):
         waited([build("BUILDING"), faults.unauthenticated()])
 
 
@@ -295,7 +295,7 @@ def test_trouble_of_the_server_is_waited_through(trouble, quick):
 
 
 def test_server_away_for_half_an_hour_ends_the_waiting(clock):
-    with pytest.raises(errors.StillBuilding, match="half an hour, build 7 still goes on, as far as is known"):
+    with pytest.raises(errors.WaitTimeoutError, match="half an hour, build 7 still goes on, as far as is known"):
         waited([build("BUILDING"), faults.vendor(500, "Down")])
     assert 1800 < clock.now - 1000 < 1900
 
@@ -323,7 +323,7 @@ def test_intervals_grow_to_fifteen_seconds(clock):
 
 
 def test_last_pause_ends_with_the_timeout(clock):
-    with pytest.raises(errors.StillBuilding):
+    with pytest.raises(errors.WaitTimeoutError):
         waited(build("BUILDING"), timeout=20)
     assert sum(clock.pauses) == pytest.approx(20)
 
@@ -332,7 +332,7 @@ def test_closing_the_client_ends_the_waiting(monkeypatch):
     monkeypatch.setattr(WAIT, "_FIRST_PAUSE", 60.0)
     with faults.serve(build("BUILDING")) as server, visiting(server.api) as client:
         threading.Timer(0.3, client.close).start()
-        with pytest.raises(errors.StillBuilding, match="The client was closed, build 7 still goes on"):
+        with pytest.raises(errors.WaitTimeoutError, match="The client was closed, build 7 still goes on"):
             client.builds.wait(7, progress=False)
 
 
@@ -371,7 +371,7 @@ def test_no_thread_is_left(quick):
 
 
 def shown(capsys, script, ids=7, **options):
-    with contextlib.suppress(errors.StillBuilding):
+    with contextlib.suppress(errors.WaitTimeoutError):
         waited(script, ids, **{"progress": True, **options})
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -424,7 +424,7 @@ def test_wait_names_no_secret_in_its_errors():
     with (
         faults.serve(faults.vendor(500, "Down")) as server,
         visiting(server.api, token=Secret("canary")) as client,
-        pytest.raises(errors.StillBuilding) as caught,
+        pytest.raises(errors.WaitTimeoutError) as caught,
     ):
         client.builds.wait(7, timeout=0, progress=False)
     assert "canary" not in repr(vars(caught.value))
@@ -437,6 +437,6 @@ def test_a_build_whose_answer_fails_hides_no_other(quick):
         asked.append(request.path)
         return faults.vendor(500) if request.path.endswith("/7") else build("FINISHED", 8)
 
-    with pytest.raises(errors.StillBuilding, match=r"build 7 still goes on"):
+    with pytest.raises(errors.WaitTimeoutError, match=r"build 7 still goes on"):
         waited(script, ids=[7, 8], timeout=0.3)
     assert asked.count(f"{BUILDS}/8") == 1

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import traitlets as t
 
-from mkframe.errors import PASSING, MkframeError, NotFound, UnexpectedBody
+from mkframe.errors import (TRANSIENT, MkframeError, NotFoundError, InvalidResponseError)
 from mkframe.forms.models.base import Model, overhearing, rows_of, text
 from mkframe.schema import is_over
 
@@ -98,7 +98,7 @@ class WatchModel(Model):
                 going = {b.id: b for b in self.builds if not b.over}
                 for number in [number for number in self._turns if number in going]:
                     self._replace(self._ask(going[number]))
-        except (*PASSING, UnexpectedBody) as error:
+        except (*TRANSIENT, InvalidResponseError) as error:
             self._turns[number] = self._turns.pop(number)  # asked last the next time, it hides no other
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
             self.lost = f"{error} Nothing is lost: the build goes on at the server, and this form asks again."
@@ -120,7 +120,7 @@ class WatchModel(Model):
     def _ask(self, seen: Seen) -> Seen:
         try:
             return _seen(self._kraft.builds.get(seen.id))
-        except NotFound as error:
+        except NotFoundError as error:
             return Seen(seen.id, missing=error.vendor_message or error.message)
 
     def _replace(self, seen: Seen) -> None:

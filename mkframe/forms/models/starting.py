@@ -6,7 +6,7 @@ from typing import Any
 
 import traitlets as t
 
-from mkframe.errors import MkframeError, NotStarted, Unconfirmed
+from mkframe.errors import MkframeError, NotStartedError, StartUnconfirmedError
 from mkframe.forms.models import preflight, turns
 from mkframe.forms.models.base import rows_of, text
 from mkframe.forms.models.choosing import ChoosingModel
@@ -127,7 +127,7 @@ class StartModel(ChoosingModel):
 
     def _not_begun(self, error: Exception, sent: bool) -> None:
         """After an error: nothing was started, or nobody knows."""
-        unknown = isinstance(error, Unconfirmed) or not isinstance(error, MkframeError)
+        unknown = isinstance(error, StartUnconfirmedError) or not isinstance(error, MkframeError)
         if sent:
             self._marker = ""
         self.state = "unconfirmed" if sent and unknown else "choosing"
@@ -144,7 +144,7 @@ class StartModel(ChoosingModel):
             found = self._kraft.builds.confirm(
                 marker, project_id=self.project_id, look_for=self._look_for, warn=False
             )
-        except NotStarted:
+        except NotStartedError:
             self.state = "choosing"
             raise
         self._begun(found)
