@@ -22,7 +22,7 @@ from mkframe.errors import InputError
 from mkframe.frames.children import listed
 from mkframe.schema import RESOURCES
 from mkframe._text import single_line
-from mkframe.transport import Transport
+from mkframe._http import Transport
 
 __all__ = ["Accessor", "Client", "Identity", "connect"]
 

@@ -15,7 +15,7 @@ from mkframe import frames, _validation
 from mkframe.errors import (ConnectionLostError, InputError, QueryFailedError, ServerError, RequestTimeoutError, InvalidResponseError)
 from mkframe.schema import RESOURCES, VIEWS, Field, FieldType
 from mkframe._text import single_line
-from mkframe.transport import Transport
+from mkframe._http import Transport
 
 __all__ = ["query", "view"]
 

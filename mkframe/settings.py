@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from mkframe.errors import InputError
 from mkframe.schema import AUTHENTICATION, BASE_URL
 
-__all__ = ["KEYRING_SERVICE", "Secret", "Settings", "fits_a_header", "load"]
+__all__ = ["KEYRING_SERVICE", "Secret", "Settings", "is_valid_header_value", "load"]
 
 KEYRING_SERVICE = "mkframe"
 
@@ -147,12 +147,12 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def fits_a_header(token: str) -> bool:
+def is_valid_header_value(token: str) -> bool:
     """Whether a token is one word of visible ASCII, as a header needs it.
 
     Examples
     --------
-    >>> fits_a_header("eyJh.eyJz.c2ln"), fits_a_header("Bearer eyJh")
+    >>> is_valid_header_value("eyJh.eyJz.c2ln"), is_valid_header_value("Bearer eyJh")
     (True, False)
     """
     return re.fullmatch(r"[\x21-\x7e]+", token) is not None
@@ -227,7 +227,7 @@ def _checked(url: str) -> str:
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_address = False
-    if not is_address or not fits_a_header(asked) or "\\" in asked:
+    if not is_address or not is_valid_header_value(asked) or "\\" in asked:
         raise InputError(f"{shown} is not a web address.", hint=f"Give the base URL, such as {BASE_URL}.")
     if not _is_private(parts):
         raise InputError(
@@ -239,7 +239,7 @@ def _checked(url: str) -> str:
 
 def _checked_token(token: str) -> Secret:
     word = token.strip()
-    if not fits_a_header(word):
+    if not is_valid_header_value(word):
         raise InputError(
             "The token is not one word of plain characters." if word else "The token is empty.",
             hint="Give the access token alone: no 'Bearer' before it, no quotes or line breaks within.",

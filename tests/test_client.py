@@ -24,7 +24,7 @@ from mkframe import errors, frames, runs
 from mkframe.embedded import Server, words
 from mkframe.schema import RESOURCES
 from mkframe.settings import Secret, Settings
-from mkframe.transport import Transport
+from mkframe._http import Transport
 from tests import faults
 from tests.rows import rows
 from tests.runs.servers import login, visiting

@@ -1,5 +1,5 @@
 """The only room that sends."""
 
-from mkframe.transport.sending import Transport
+from mkframe._http.session import Transport
 
 __all__ = ["Transport"]

@@ -14,7 +14,7 @@ import requests
 from requests.auth import AuthBase
 
 from mkframe import errors
-from mkframe.settings import Secret, Settings, fits_a_header
+from mkframe.settings import Secret, Settings, is_valid_header_value
 
 __all__ = ["Bearer", "Credentials", "expiry_of", "token_of"]
 
@@ -57,7 +57,7 @@ def token_of(body: bytes) -> Secret:
         word = json.loads(body)["accessToken"]
     except (ValueError, KeyError, TypeError, RecursionError):
         word = None
-    if not isinstance(word, str) or not fits_a_header(word):
+    if not isinstance(word, str) or not is_valid_header_value(word):
         raise errors.InvalidResponseError(
             "It holds no token under the key 'accessToken'.", hint="Is the URL that of the API?"
         )

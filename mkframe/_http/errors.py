@@ -18,9 +18,9 @@ import urllib3
 from mkframe import errors
 from mkframe.schema import BASE_URL
 from mkframe.settings import Settings
-from mkframe.transport.watching import Overdue, Trickle
+from mkframe._http.timeouts import DeadlineExceeded, StalledError
 
-__all__ = ["as_it_arrives", "broken", "named", "plain", "refusal", "start_of"]
+__all__ = ["iter_body", "error_from_exception", "format_request", "strip_tracebacks", "error_from_response", "peek_text"]
 
 _CHUNK = 1 << 18
 _LONGEST_SHOWN = 300
@@ -38,13 +38,13 @@ _HINTS = {
 }
 
 
-def refusal(
+def error_from_response(
     method: str, response: requests.Response, settings: Settings, *, login: bool = False
 ) -> errors.ResponseError:
     """The error that an answer with an error status stands for."""
-    request = named(method, response.url)
+    request = format_request(method, response.url)
     status = response.status_code
-    start = start_of(response, settings.read_timeout)
+    start = peek_text(response, settings.read_timeout)
     vendor = _vendor_message(start)
     return errors.for_status(status)(
         f"{request} {_answered(response, vendor, start)} (status {status}).",
@@ -83,23 +83,23 @@ def _hint(response: requests.Response, settings: Settings, vendor: str | None, l
     return _HINTS.get(status, _HINTS[302] if 300 <= status < 400 else fallback)
 
 
-def named(method: str, url: str) -> str:
+def format_request(method: str, url: str) -> str:
     """Name a request, such as ``GET https://host/api/v1/builds``."""
     return f"{method} {url if len(url) <= _LONGEST_SHOWN else url[:_LONGEST_SHOWN] + '...'}"
 
 
-def as_it_arrives(response: requests.Response) -> Iterator[bytes]:
+def iter_body(response: requests.Response) -> Iterator[bytes]:
     """The body in pieces; `iter_content` waits for whole chunks, and a trickle never fills one."""
     response.raw.decode_content = True
     while piece := response.raw.read1(_CHUNK):
         yield piece
 
 
-def start_of(response: requests.Response, seconds: float) -> str:
+def peek_text(response: requests.Response, seconds: float) -> str:
     """First characters of an answer, as text: what arrives within a time."""
     start, deadline = bytearray(), time.monotonic() + seconds
     with contextlib.suppress(urllib3.exceptions.HTTPError):
-        for chunk in as_it_arrives(response):
+        for chunk in iter_body(response):
             start += chunk
             if len(start) > _CHUNK or time.monotonic() > deadline:
                 break
@@ -145,7 +145,7 @@ def _chain(error: BaseException, handled: BaseException | None) -> Iterator[Base
         step = inner if isinstance(inner, BaseException) else step.__cause__ or step.__context__
 
 
-def plain(error: BaseException, handled: BaseException | None) -> BaseException:
+def strip_tracebacks(error: BaseException, handled: BaseException | None) -> BaseException:
     """The same error without the request and the frames it passed, whose variables hold the token."""
     for step in _chain(error, handled):
         step.__traceback__ = None
@@ -158,7 +158,7 @@ def plain(error: BaseException, handled: BaseException | None) -> BaseException:
 
 
 @dataclass(frozen=True, slots=True)
-class _Trouble:
+class _ExceptionRule:
     """What it means when one of some exceptions stands in the chain."""
 
     kinds: tuple[type[BaseException], ...]
@@ -172,15 +172,15 @@ class _Trouble:
     """What the exception must say besides."""
 
 
-_TROUBLES = (
+_EXCEPTION_RULES = (
     # Of all TLS errors only this one proves that nothing was sent; the others also come in mid-answer.
-    _Trouble(
+    _ExceptionRule(
         (ssl.SSLCertVerificationError,),
         errors.ConnectError,
         "the server's certificate was not accepted.",
         "Is the host name right? Behind a company proxy, REQUESTS_CA_BUNDLE names its certificate.",
     ),
-    _Trouble(
+    _ExceptionRule(
         (urllib3.exceptions.NameResolutionError,),
         errors.ConnectError,
         "the host name is unknown.",
@@ -188,7 +188,7 @@ _TROUBLES = (
         again=True,
     ),
     # Before the time-out, of which urllib3 makes it a kind.
-    _Trouble(
+    _ExceptionRule(
         (urllib3.exceptions.NewConnectionError,),
         errors.ConnectError,
         "the connection was refused; nothing was sent.",
@@ -196,7 +196,7 @@ _TROUBLES = (
         again=True,
     ),
     # Other errors are called the proxy's as well, although the request went out: an answer that never came.
-    _Trouble(
+    _ExceptionRule(
         (requests.exceptions.ProxyError,),
         errors.ConnectError,
         "the proxy made no connection; nothing was sent.",
@@ -204,7 +204,7 @@ _TROUBLES = (
         again=True,
         text="Tunnel connection failed",
     ),
-    _Trouble(
+    _ExceptionRule(
         (requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError),
         errors.ConnectError,
         "no connection within {0.connect_timeout:.3g} s.",
@@ -212,39 +212,39 @@ _TROUBLES = (
         again=True,
     ),
     # Both before the silence that urllib3 takes them for.
-    _Trouble(
-        (Overdue,),
+    _ExceptionRule(
+        (DeadlineExceeded,),
         errors.RequestTimeoutError,
         "the answer was not complete after {0.total_timeout:.3g} s.",
         "The server or the connection is very slow; ask for less, by project or pattern.",
     ),
-    _Trouble(
-        (Trickle,),
+    _ExceptionRule(
+        (StalledError,),
         errors.RequestTimeoutError,
         "next to nothing of the answer came in more than {0.read_timeout:.3g} s.",
         "The server or the connection is very slow; try again later.",
     ),
-    _Trouble(
+    _ExceptionRule(
         (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError),
         errors.RequestTimeoutError,
         "no answer within {0.read_timeout:.3g} s.",
         "The server may be busy; try again later, or ask for less.",
     ),
-    _Trouble(
+    _ExceptionRule(
         (requests.exceptions.SSLError, urllib3.exceptions.SSLError),
         errors.ConnectionLostError,
         "what came does not look like https.",
         "Is the port right? A server on this machine may want http.",
         text="WRONG_VERSION",
     ),
-    _Trouble(
+    _ExceptionRule(
         (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError),
         errors.ConnectionLostError,
         "the compressed answer is damaged.",
         "Try again; where it goes on, look at any proxy between here and the server.",
         again=True,
     ),
-    _Trouble(
+    _ExceptionRule(
         (BaseException,),
         errors.ConnectionLostError,
         "the connection broke before the answer was complete.",
@@ -255,13 +255,13 @@ _TROUBLES = (
 """The first that fits counts."""
 
 
-def broken(
+def error_from_exception(
     error: BaseException, request: str, settings: Settings, handled: BaseException | None
 ) -> errors.ConnectionFailedError:
     """The error that a broken connection stands for; `handled` is what the caller was handling already."""
     chain, said = list(_chain(error, handled)), str(error)
     trouble = next(
-        t for t in _TROUBLES if t.text in said and any(isinstance(step, t.kinds) for step in chain)
+        t for t in _EXCEPTION_RULES if t.text in said and any(isinstance(step, t.kinds) for step in chain)
     )
     sentence = trouble.sentence.format(settings)
     return trouble.error(

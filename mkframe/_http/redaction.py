@@ -13,7 +13,7 @@ from urllib.parse import quote
 from mkframe.errors import MkframeError
 from mkframe.settings import Secret
 
-__all__ = ["redacted", "withheld"]
+__all__ = ["redact", "redact_errors"]
 
 _SHORTEST = 4
 """Characters; a shorter word stands in every other sentence by chance."""
@@ -25,7 +25,7 @@ _OURS = {"request"}
 """Fields that no server writes; what became of a build is found out by them."""
 
 
-class withheld:  # noqa: N801
+class redact_errors:  # noqa: N801
     """Takes secrets out of the errors of ours that leave a block, and out of what stands behind them.
 
     The frames within the block are left behind: their variables hold what the server has said.
@@ -50,14 +50,14 @@ class withheld:  # noqa: N801
                 _redact(step, self._secrets())
 
 
-def redacted(text: str, secrets: Iterable[Secret]) -> str:
+def redact(text: str, secrets: Iterable[Secret]) -> str:
     """Replace secrets in a text, also where they are written as in JSON, HTML or a URL, or cut short.
 
     Examples
     --------
-    >>> redacted("invalid token: 'open sesame'", [Secret("open sesame")])
+    >>> redact("invalid token: 'open sesame'", [Secret("open sesame")])
     "invalid token: '***'"
-    >>> redacted("invalid token: 'open ses'", [Secret("open sesame")])
+    >>> redact("invalid token: 'open ses'", [Secret("open sesame")])
     "invalid token: '***'"
     """
     for word in sorted((secret.reveal() for secret in secrets), key=len, reverse=True):
@@ -96,10 +96,10 @@ def _letter(character: str) -> re.Pattern[str]:
 
 
 def _redact(step: BaseException, secrets: list[Secret]) -> None:
-    step.args = tuple(redacted(arg, secrets) if isinstance(arg, str) else arg for arg in step.args)
+    step.args = tuple(redact(arg, secrets) if isinstance(arg, str) else arg for arg in step.args)
     for name, value in vars(step).items():
         if isinstance(value, str) and name not in _OURS:
-            setattr(step, name, redacted(value, secrets))
+            setattr(step, name, redact(value, secrets))
 
 
 def _family(error: BaseException, handled: BaseException | None) -> list[BaseException]:

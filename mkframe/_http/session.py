@@ -27,12 +27,12 @@ import urllib3
 
 from mkframe import __version__, errors
 from mkframe.settings import Secret, Settings
-from mkframe.transport.credentials import Bearer, Credentials, expiry_of, token_of
-from mkframe.transport.redacting import withheld
-from mkframe.transport.repeating import retrying
-from mkframe.transport.trouble import as_it_arrives, broken, named, plain, refusal, start_of
-from mkframe.transport.unpacking import unpacked
-from mkframe.transport.watching import Adapter, answered_by
+from mkframe._http.auth import (Bearer, Credentials, expiry_of, token_of)
+from mkframe._http.redaction import redact_errors
+from mkframe._http.retry import retrying
+from mkframe._http.errors import (iter_body, error_from_exception, format_request, strip_tracebacks, error_from_response, peek_text)
+from mkframe._http.gzip import unpacked
+from mkframe._http.timeouts import Adapter, deadline
 
 __all__ = ["Transport"]
 
@@ -133,8 +133,8 @@ class Transport:
 
     @contextlib.contextmanager
     def stream(self, path: str) -> Iterator[requests.Response]:
-        """Open the bytes of a file, once; the caller reads `as_it_arrives` inside `reading`."""
-        with withheld(self._known_secrets), self._open("GET", path, None, None, a_file=True) as response:
+        """Open the bytes of a file, once; the caller reads `iter_body` inside `reading`."""
+        with redact_errors(self._known_secrets), self._open("GET", path, None, None, a_file=True) as response:
             yield response
 
     @contextlib.contextmanager
@@ -144,7 +144,7 @@ class Transport:
         try:
             yield
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise broken(error, request, self._told_limits, handled) from plain(error, handled)
+            raise error_from_exception(error, request, self._told_limits, handled) from strip_tracebacks(error, handled)
 
     # --- one request -------------------------------------------------------------------------------
 
@@ -156,8 +156,8 @@ class Transport:
         body: Mapping[str, Any] | None,
         into: Callable[[Iterable[bytes]], T],
     ) -> T:
-        with withheld(self._known_secrets), self._open(method, path, params, body) as response:
-            request = named(method, response.url)
+        with redact_errors(self._known_secrets), self._open(method, path, params, body) as response:
+            request = format_request(method, response.url)
             with self._naming(request, response), self.reading(request):
                 return into(self._chunks(response))
 
@@ -177,7 +177,7 @@ class Transport:
         deadline = time.monotonic() + self._limits.read_timeout
         if "Content-Encoding" in response.headers:
             with self.reading(request):
-                for _ in as_it_arrives(response):
+                for _ in iter_body(response):
                     if time.monotonic() > deadline:
                         break
 
@@ -199,7 +199,7 @@ class Transport:
             response = self._send(method, path, params, body, self._renewed(token), a_file)
         with response:
             if not 200 <= response.status_code < 300:
-                raise refusal(method, response, self.settings)
+                raise error_from_response(method, response, self.settings)
             yield response
 
     def _send(
@@ -227,7 +227,7 @@ class Transport:
         limits, handled = self._limits, sys.exception()
         deadline = math.inf if endless else time.monotonic() + limits.total_timeout
         try:
-            with answered_by(deadline):
+            with deadline(deadline):
                 response = self._session.request(
                     method,
                     url,
@@ -239,7 +239,7 @@ class Transport:
                 )
             return unpacked(response)
         except BaseException as error:
-            self._failed(error, named(method, url), handled)
+            self._failed(error, format_request(method, url), handled)
 
     @property
     def _limits(self) -> Settings:
@@ -253,9 +253,9 @@ class Transport:
 
     def _failed(self, error: BaseException, request: str, handled: BaseException | None) -> NoReturn:
         """Leave the sending without its frames, by Ctrl-C too."""
-        cause = plain(error, handled)
+        cause = strip_tracebacks(error, handled)
         if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError)):
-            raise broken(error, request, self._told_limits, handled) from cause
+            raise error_from_exception(error, request, self._told_limits, handled) from cause
         if isinstance(error, OSError) and "TLS CA certificate" in str(error):  # before anything is sent
             raise errors.ConnectError(
                 f"{request}: {error}.",
@@ -267,13 +267,13 @@ class Transport:
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         kind = response.headers.get("Content-Type", "")
         if "html" in kind.lower():
-            start = start_of(response, self._limits.read_timeout)[:_LONGEST_SHOWN]
+            start = peek_text(response, self._limits.read_timeout)[:_LONGEST_SHOWN]
             raise errors.InvalidResponseError(
                 f"A web page came instead of JSON. It starts with {start!r}.",
                 hint=errors.InvalidResponseError.ELSEWHERE,
                 body_start=start,
             )
-        yield from as_it_arrives(response)
+        yield from iter_body(response)
 
     # --- tokens ------------------------------------------------------------------------------------
 
@@ -301,17 +301,17 @@ class Transport:
                 f"There is no token for {self.settings.url}.",
                 hint="Give token=, or email= and password=, or set MKFRAME_TOKEN and MKFRAME_URL: what the "
                 "environment holds goes to the host that it names. mk.demo() needs neither.",
-                request=named("POST", url),
+                request=format_request("POST", url),
             )
         self._token = self.again(self._ask_for_token)
         self._tokens.append(self._token)
 
     def _ask_for_token(self) -> Secret:
-        url, request = self.settings.login_url, named("POST", self.settings.login_url)
+        url, request = self.settings.login_url, format_request("POST", self.settings.login_url)
         asking = {"auth": Credentials(self.settings)}
-        with withheld(self._known_secrets), self._request("POST", url, asking) as response:
+        with redact_errors(self._known_secrets), self._request("POST", url, asking) as response:
             if response.status_code not in (200, 201):
-                raise refusal("POST", response, self.settings, login=True)
+                raise error_from_response("POST", response, self.settings, login=True)
             with self._naming(request, response), self.reading(request):
                 return token_of(b"".join(self._chunks(response)))
 

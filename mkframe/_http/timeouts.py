@@ -20,7 +20,7 @@ from typing import Any
 
 from requests.adapters import HTTPAdapter
 
-__all__ = ["PATIENCE", "Adapter", "Line", "Overdue", "Trickle", "answered_by"]
+__all__ = ["PATIENCE", "Adapter", "CancelScope", "DeadlineExceeded", "StalledError", "deadline"]
 
 PATIENCE = 3
 """How many read time-outs may be spent in waiting for one KiB."""
@@ -29,16 +29,16 @@ _LEAST = 1024
 _here = threading.local()
 
 
-class Overdue(TimeoutError):
+class DeadlineExceeded(TimeoutError):
     """The deadline has passed, and the answer is not complete."""
 
 
-class Trickle(TimeoutError):
+class StalledError(TimeoutError):
     """Less than one KiB came in a long time."""
 
 
 @contextlib.contextmanager
-def answered_by(deadline: float) -> Iterator[None]:
+def deadline(deadline: float) -> Iterator[None]:
     """Give the answers that begin in this block, in this thread, a deadline by `time.monotonic`."""
     before = getattr(_here, "deadline", math.inf)
     _here.deadline = deadline
@@ -48,12 +48,12 @@ def answered_by(deadline: float) -> Iterator[None]:
         _here.deadline = before
 
 
-class Line:
+class CancelScope:
     """Answers that somebody waits for, in threads that hold it open, and may cut off.
 
     Examples
     --------
-    >>> line = Line()
+    >>> line = CancelScope()
     >>> with line.held():
     ...     pass  # whatever is asked here
     >>> line.cut()
@@ -137,9 +137,9 @@ class _Answer(http.client.HTTPResponse):
 class _Watched(io.RawIOBase):
     """The bytes of a socket, as long as they come in time."""
 
-    def __init__(self, raw: io.RawIOBase, sock: Any, deadline: float, line: Line | None) -> None:
+    def __init__(self, raw: io.RawIOBase, sock: Any, deadline: float, line: CancelScope | None) -> None:
         self._raw = raw
-        self._line = line or Line()
+        self._line = line or CancelScope()
         self._line.add(sock)
         self._sock = sock
         self._silence: float = math.inf if sock.gettimeout() is None else sock.gettimeout()
@@ -161,19 +161,19 @@ class _Watched(io.RawIOBase):
         if self._came >= _LEAST:
             self._waited, self._came = 0.0, 0
         elif self._waited > PATIENCE * self._silence:
-            raise Trickle("Next to nothing came.")
+            raise StalledError("Next to nothing came.")
         return count
 
     def _wait_for(self, buffer: Any, left: float) -> int | None:
         if left <= 0:
-            raise Overdue("The time is over.")
+            raise DeadlineExceeded("The time is over.")
         hurried = left < self._silence
         if hurried:
             self._sock.settimeout(left)
         try:
             return self._raw.readinto(buffer)
         except TimeoutError as error:
-            raise Overdue("The time is over.") if hurried else error from None
+            raise DeadlineExceeded("The time is over.") if hurried else error from None
 
     def close(self) -> None:
         if not self.closed:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from mkframe.errors import InputError
 from mkframe._files import expand_path, remove_stale_parts
-from mkframe.transport import Transport
+from mkframe._http import Transport
 
 from .crew import in_parallel
 from .ledger import Ledger

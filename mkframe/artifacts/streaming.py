@@ -16,9 +16,9 @@ from mkframe.errors import (ArtifactError, ConnectionFailedError, MkframeError, 
 from mkframe._files import PartialFile, file_sha256
 from mkframe.schema import RESOURCES
 from mkframe._text import single_line
-from mkframe.transport import Transport
-from mkframe.transport.trouble import as_it_arrives
-from mkframe.transport.watching import Line
+from mkframe._http import Transport
+from mkframe._http.errors import iter_body
+from mkframe._http.timeouts import CancelScope
 
 from .ledger import Ledger
 from .names import from_header
@@ -95,7 +95,7 @@ class Run:
         self._results: dict[int, _Result] = {}
         self._streams = threading.BoundedSemaphore(parallel)
         self._stopped = threading.Event()
-        self._line = Line()
+        self._line = CancelScope()
         for file in sorted(files, key=lambda f: f.id):  # the same counters, whichever thread is first
             if file.name:
                 places[file.build_id].ledger.claim(file.id, file.name)
@@ -163,7 +163,7 @@ class Run:
         expected = None if "Content-Encoding" in response.headers else _length(response)
         try:
             with self.transport.reading(f"GET {response.url}"):
-                for chunk in as_it_arrives(response):
+                for chunk in iter_body(response):
                     self._check()
                     partial.write(chunk)
                     self.meter.note(file.id, bytes=partial.bytes, total=expected)

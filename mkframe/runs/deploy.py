@@ -11,7 +11,7 @@ from mkframe import frames, _validation
 from mkframe.errors import InputError, MkframeError, InvalidResponseError
 from mkframe.runs.outcome import in_doubt, unconfirmed
 from mkframe.schema import RESOURCES
-from mkframe.transport import Transport
+from mkframe._http import Transport
 
 __all__ = ["deploy"]
 

@@ -23,7 +23,7 @@ from mkframe import frames, _validation
 from mkframe.errors import (TRANSIENT, ConnectionLostError, InputError, MkframeError, NotStartedError, ResponseError, SchemaError, SchemaWarning, RequestTimeoutError, StartUnconfirmedError, InvalidResponseError, warn)
 from mkframe.markers import MARKER
 from mkframe._text import single_line
-from mkframe.transport import Transport
+from mkframe._http import Transport
 
 __all__ = [
     "BuildStart",

@@ -20,7 +20,7 @@ from mkframe.runs.outcome import (
     tell,
 )
 from mkframe.schema import RESOURCES
-from mkframe.transport import Transport
+from mkframe._http import Transport
 
 __all__ = ["start"]
 

@@ -14,7 +14,7 @@ from mkframe import frames, _validation
 from mkframe.errors import (TRANSIENT, BuildFailedError, InputError, MkframeError, SchemaError, WaitTimeoutError, InvalidResponseError)
 from mkframe.schema import is_over
 from mkframe._text import single_line
-from mkframe.transport import Transport
+from mkframe._http import Transport
 
 __all__ = ["wait"]
 

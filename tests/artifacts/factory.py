@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mkframe.settings import Secret, Settings
-from mkframe.transport import Transport
+from mkframe._http import Transport
 
 SQL = "".join(f"ALTER TABLE airplane ADD COLUMN c{n} INTEGER;\n" for n in range(2000))
 

@@ -12,7 +12,7 @@ from mkframe.client import Client
 from mkframe.embedded import Server
 from mkframe.forms.models import StartModel
 from mkframe.forms.models.choices import FLAGS
-from mkframe.transport import Transport
+from mkframe._http import Transport
 
 PROJECT = 402
 AIRPLANE = 20001

@@ -23,8 +23,8 @@ import urllib3
 from mkframe import errors
 from mkframe.schema import AUTHENTICATION
 from mkframe.settings import Secret, Settings
-from mkframe.transport import Transport
-from mkframe.transport.trouble import broken
+from mkframe._http import Transport
+from mkframe._http.errors import error_from_exception
 from tests import faults
 from tests.rows import rows
 
@@ -347,7 +347,7 @@ def test_pause_is_what_the_server_asks_for(after, monkeypatch, caplog):
     # An HTTP date has whole seconds, so the clock that dates are compared with stands still.
     now = dt.datetime(2026, 11, 21, 12, 0, 0, tzinfo=dt.UTC)
     if after == "date":
-        monkeypatch.setattr("mkframe.transport.trouble.time.time", lambda: now.timestamp() + 0.85)
+        monkeypatch.setattr("mkframe._http.errors.time.time", lambda: now.timestamp() + 0.85)
         after = now + dt.timedelta(seconds=1)
     answers = [faults.later(503, after), WHOLE]
     with faults.serve(answers) as server, connected(server.api, patience=1.0) as transport:
@@ -1007,7 +1007,7 @@ def test_only_a_proxy_that_made_no_connection_proves_that_nothing_was_sent(inner
     theirs = urllib3.exceptions.ProxyError("Unable to connect to proxy", inner)
     theirs.__cause__ = inner  # as urllib3 does
     error = requests.exceptions.ProxyError(urllib3.exceptions.MaxRetryError(None, "/", theirs))
-    assert type(broken(error, "POST /builds", Settings("https://kraft.example/api/v1"), None)) is kind
+    assert type(error_from_exception(error, "POST /builds", Settings("https://kraft.example/api/v1"), None)) is kind
 
 
 def test_certificates_that_are_not_there_are_said(monkeypatch):

@@ -13,7 +13,7 @@ import requests
 from mkframe.client import Client
 from mkframe.embedded import Server
 from mkframe.settings import Secret, Settings
-from mkframe.transport import Transport
+from mkframe._http import Transport
 from tests import faults
 from tests.rows import row
 

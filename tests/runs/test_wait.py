@@ -15,7 +15,7 @@ from mkframe import errors
 from mkframe.embedded import Server
 from mkframe.frames import from_rows
 from mkframe.settings import Secret
-from mkframe.transport import Transport
+from mkframe._http import Transport
 from tests import faults
 from tests.rows import row
 from tests.runs.servers import AIRPLANE, BUILDS, Relay, login, visiting

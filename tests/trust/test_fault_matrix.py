@@ -27,7 +27,7 @@ from mkframe import errors
 from mkframe.client import Client
 from mkframe.schema import AUTHENTICATION, RESOURCES
 from mkframe.settings import Secret, Settings
-from mkframe.transport import Transport
+from mkframe._http import Transport
 from tests import faults
 from tests.faults import Answer
 from tests.trust.disturbances import FAULTS, LOGIN, SLOW, Fault

@@ -34,7 +34,7 @@ from mkframe.frames import from_rows
 from mkframe.schema import RESOURCES
 from mkframe.settings import Secret, Settings
 from mkframe._text import single_line, escape_invisible
-from mkframe.transport import Transport
+from mkframe._http import Transport
 from tests import faults
 from tests.rows import row
 from tests.trust.verbs import result_of_a_statement

@@ -31,7 +31,7 @@ from mkframe.client import Client
 from mkframe.errors import InputError, MkframeError
 from mkframe.schema import AUTHENTICATION
 from mkframe.settings import Secret, Settings
-from mkframe.transport import Transport, redacting, sending
+from mkframe._http import Transport, redaction, session
 from tests import faults
 from tests.faults import Answer, Request
 from tests.rows import row, rows
@@ -212,16 +212,16 @@ def test_search_finds_each_disguise(name, disguise):
 
 LEAKS = {
     "a secret that shows itself": lambda patch: patch.setattr(Secret, "__repr__", Secret.reveal),
-    "an echo that is let through": lambda patch: patch.setattr(redacting, "_redact", lambda *_: None),
-    "frames that are kept": lambda patch: patch.setattr(sending, "withheld", RedactsOnly),
+    "an echo that is let through": lambda patch: patch.setattr(redaction, "_redact", lambda *_: None),
+    "frames that are kept": lambda patch: patch.setattr(session, "withheld", RedactsOnly),
     "headers that are printed": lambda patch: patch.setattr(HTTPConnection, "debuglevel", 1),
 }
 
 
-class RedactsOnly(redacting.withheld):
+class RedactsOnly(redaction.redact_errors):
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
-            redacting._redact(error, self._secrets())
+            redaction._redact(error, self._secrets())
 
 
 @pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)

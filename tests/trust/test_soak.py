@@ -32,7 +32,7 @@ from mkframe.client import Client
 from mkframe.frames import from_rows
 from mkframe.schema import AUTHENTICATION
 from mkframe.settings import Settings
-from mkframe.transport import Transport
+from mkframe._http import Transport
 from tests import faults
 from tests.rows import row, rows
 from tests.runs.servers import AIRPLANE
