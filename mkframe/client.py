@@ -17,7 +17,7 @@ from typing import Any, ClassVar, ParamSpec, Self, overload
 
 import pandas as pd
 
-from mkframe import (artifacts, frames, _validation, markers, queries, runs, settings)
+from mkframe import (artifacts, frames, _validation, queries, builds, settings); from mkframe.builds import _marker
 from mkframe.errors import InputError
 from mkframe.frames.children import listed
 from mkframe.schema import RESOURCES
@@ -281,7 +281,7 @@ class Builds(_Gettable):
         marker: bool | str = True,
         look_for: float = 6.0,
         warn: bool = True,
-    ) -> runs.BuildStart:
+    ) -> builds.BuildStart:
         """Start a build, exactly once.
 
         Where the answer is lost, the project's builds are searched for the marker before anything is
@@ -347,7 +347,7 @@ class Builds(_Gettable):
             "description": description,
             "restore": restore,
         }
-        return runs.start(self._transport, given, marker=marker, look_for=look_for, warn=warn)
+        return builds._start(self._transport, given, marker=marker, look_for=look_for, warn=warn)
 
     def new_marker(self) -> str:
         """Draw a word for `start`, so that it is known before anything is sent.
@@ -357,7 +357,7 @@ class Builds(_Gettable):
         str
             Such as ``mkframe-0123456789ab``, with twelve random hexadecimal digits.
         """
-        return markers.new_marker()
+        return _marker.new_marker()
 
     def confirm(
         self,
@@ -367,7 +367,7 @@ class Builds(_Gettable):
         project_id: Id = None,
         look_for: float = 6.0,
         warn: bool = True,
-    ) -> runs.BuildStart:
+    ) -> builds.BuildStart:
         """Find out what became of a build whose start could not be confirmed.
 
         Parameters
@@ -393,12 +393,12 @@ class Builds(_Gettable):
             If the builds cannot be searched now.
         """
         given = {"project": project, "project_id": project_id}
-        return runs.confirm(self._transport, marker, given, look_for=look_for, warn=warn)
+        return builds.confirm(self._transport, marker, given, look_for=look_for, warn=warn)
 
     @overload
     def wait(
         self,
-        id: int | runs.BuildStart | pd.Series[Any],
+        id: int | builds.BuildStart | pd.Series[Any],
         *,
         timeout: float | None = ...,
         raise_on_failure: bool = ...,
@@ -417,7 +417,7 @@ class Builds(_Gettable):
 
     def wait(
         self,
-        id: int | runs.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int],
+        id: int | builds.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int],
         *,
         timeout: float | None = None,
         raise_on_failure: bool = False,
@@ -460,9 +460,9 @@ class Builds(_Gettable):
         ...     kraft.builds.wait(5139, progress=False)["status"]
         'FINISHED'
         """
-        numbers, single = runs.build_ids(id)
+        numbers, single = builds.build_ids(id)
         options = {"timeout": timeout, "raise_on_failure": raise_on_failure, "progress": progress}
-        rows = runs.wait(self._transport, numbers, **options)  # type: ignore[arg-type]
+        rows = builds._wait(self._transport, numbers, **options)  # type: ignore[arg-type]
         return rows.iloc[0] if single else rows
 
 
@@ -542,8 +542,8 @@ class Downloads(Accessor):
             if not set(files.columns) >= _OF_A_DOWNLOAD or files.index.name != "id":
                 raise InputError("The frame is not one of downloads.", hint=_FILES)
             return [*map(_file, files.index, files["build_id"], files["name"])]
-        if runs.is_build(files):
-            return self._files(self.find(build_id=runs.build_id(files)))
+        if builds.is_build(files):
+            return self._files(self.find(build_id=builds.build_id(files)))
         if _validation.is_frame_row(files):
             if not set(files.index) >= _OF_A_DOWNLOAD:
                 raise InputError(
@@ -619,7 +619,7 @@ class BuildDeployments(Accessor):
             "agent_id": agent_id,
             "agent_group_id": agent_group_id,
         }
-        return runs.deploy(self._transport, given)
+        return builds._deploy(self._transport, given)
 
 
 class Metadata(Accessor):

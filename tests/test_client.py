@@ -20,14 +20,14 @@ import pytest
 
 import mkframe as mk
 from mkframe import client as room
-from mkframe import errors, frames, runs
+from mkframe import errors, frames, builds
 from mkframe.embedded import Server, words
 from mkframe.schema import RESOURCES
 from mkframe.settings import Secret, Settings
 from mkframe._http import Transport
 from tests import faults
 from tests.rows import rows
-from tests.runs.servers import login, visiting
+from tests.builds.servers import login, visiting
 
 FOUND = [r for r in RESOURCES.values() if "find" in r.verbs]
 GOT = [r for r in RESOURCES.values() if "get" in r.verbs]
@@ -619,7 +619,7 @@ def test_each_line_that_loads_what_is_odd_is_told_so():
 
 def test_wait_takes_what_start_and_find_give(kraft):
     builds = kraft.builds.find().iloc[[0, 1]]
-    started = runs.BuildStart(int(builds.index[0]), "BUILDING")
+    started = builds.BuildStart(int(builds.index[0]), "BUILDING")
     assert kraft.builds.wait(started, progress=False).name == started.id
     assert kraft.builds.wait(builds.iloc[0], progress=False).name == started.id
     assert kraft.builds.wait(builds, progress=False).index.tolist() == builds.index.tolist()
@@ -640,7 +640,7 @@ def test_fetch_takes_builds_among_others(kraft, tmp_path, shape):
     (ours, other), row = (kraft.builds.find().query("status == 'FINISHED'").index[:2], None)
     row = kraft.builds.get(int(ours))
     given = {
-        "start": runs.BuildStart(int(ours), "BUILDING"),
+        "start": builds.BuildStart(int(ours), "BUILDING"),
         "row": row,
         "without downloads": row.drop("downloads"),
     }[shape]

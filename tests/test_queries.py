@@ -7,7 +7,7 @@ from mkframe import errors, frames
 from mkframe.schema import VIEWS
 from tests import faults
 from tests.rows import value
-from tests.runs.servers import visiting
+from tests.builds.servers import visiting
 
 PATH = f"{faults.API}/metadata"
 SCOPE = {"project": "DEMO_PROJECT"}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mkframe import frames, _validation
 from mkframe.errors import InputError, MkframeError, InvalidResponseError
-from mkframe.runs.outcome import in_doubt, unconfirmed
+from mkframe.builds._reconcile import may_have_started, unconfirmed_error
 from mkframe.schema import RESOURCES
 from mkframe._http import Transport
 
@@ -24,10 +24,10 @@ def deploy(transport: Transport, given: Mapping[str, Any]) -> pd.Series[Any]:
     try:
         return transport.post(_KNOWN.path, body, into=_answer)
     except MkframeError as error:
-        if not in_doubt(error, transport, _KNOWN.path):
+        if not may_have_started(error, transport, _KNOWN.path):
             raise
         hint = f"kraft.build_deployments.find(build_id={body['build_id']}) lists what was started."
-        raise unconfirmed(error.message, error, None, body, hint) from error
+        raise unconfirmed_error(error.message, error, None, body, hint) from error
 
 
 def _body(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mkframe import _validation
 from mkframe.errors import InputError
-from mkframe.runs.outcome import BuildStart
+from mkframe.builds._reconcile import BuildStart
 from mkframe._text import single_line
 
 __all__ = ["build_id", "build_ids", "is_build"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 
-__all__ = ["MARKER", "described", "marker_in", "new_marker"]
+__all__ = ["MARKER", "with_marker", "marker_in", "new_marker"]
 
 MARKER = re.compile(r"mkframe-[0-9a-f]{12}")
 """What a marker looks like."""
@@ -16,12 +16,12 @@ def new_marker() -> str:
     return f"mkframe-{secrets.token_hex(6)}"
 
 
-def described(description: str | None, marker: str | None) -> str:
+def with_marker(description: str | None, marker: str | None) -> str:
     """Write a description with the marker behind it.
 
     Examples
     --------
-    >>> described("nightly", "mkframe-0123456789ab"), described(None, None)
+    >>> with_marker("nightly", "mkframe-0123456789ab"), with_marker(None, None)
     ('nightly [mkframe-0123456789ab]', '')
     """
     return " ".join(word for word in (description, f"[{marker}]" if marker else None) if word)

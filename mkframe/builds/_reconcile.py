@@ -21,7 +21,7 @@ import tenacity
 
 from mkframe import frames, _validation
 from mkframe.errors import (TRANSIENT, ConnectionLostError, InputError, MkframeError, NotStartedError, ResponseError, SchemaError, SchemaWarning, RequestTimeoutError, StartUnconfirmedError, InvalidResponseError, warn)
-from mkframe.markers import MARKER
+from mkframe.builds._marker import MARKER
 from mkframe._text import single_line
 from mkframe._http import Transport
 
@@ -30,10 +30,10 @@ __all__ = [
     "check_look_for",
     "check_marker",
     "confirm",
-    "in_doubt",
-    "settle",
-    "tell",
-    "unconfirmed",
+    "may_have_started",
+    "reconcile",
+    "emit_warnings",
+    "unconfirmed_error",
 ]
 
 log = logging.getLogger("mkframe")
@@ -64,7 +64,7 @@ class BuildStart:
     marker: str | None = None
 
 
-def in_doubt(error: MkframeError, transport: Transport, path: str) -> bool:
+def may_have_started(error: MkframeError, transport: Transport, path: str) -> bool:
     """Whether a POST may have been carried out although it ended with an error.
 
     A 4xx is the server's refusal; any other error after the request went out leaves it open. An error
@@ -114,17 +114,17 @@ def confirm(
     try:
         found = _look(transport, params, marker, seconds)
     except MkframeError as blind:
-        raise unconfirmed(
+        raise unconfirmed_error(
             f"The builds could not be searched: {blind.message}", blind, marker, given
         ) from blind
     if found is None:
         raise _not_started("", None, marker, given, seconds)
     if aloud:
-        tell(found)
+        emit_warnings(found)
     return found
 
 
-def tell(started: BuildStart) -> None:
+def emit_warnings(started: BuildStart) -> None:
     """Show what is to be said of a build that runs; its id is never lost for a warning's sake."""
     for sentence in map(single_line, started.warnings):
         try:
@@ -133,17 +133,17 @@ def tell(started: BuildStart) -> None:
             log.warning("Build %d: %s", started.id, sentence)
 
 
-def settle(
+def reconcile(
     transport: Transport, scope: Mapping[str, Any], marker: str | None, look_for: float, error: MkframeError
 ) -> BuildStart:
     """After a lost answer: adopt the build with the marker, or say that there is none."""
     if marker is None:
-        raise unconfirmed(error.message, error, None, scope) from error
+        raise unconfirmed_error(error.message, error, None, scope) from error
     try:
         found = _look(transport, _validation.query_params("builds", scope), marker, look_for)
     except MkframeError as blind:
         told = f"{error.message} The builds could not be searched either: {blind.message}"
-        raise unconfirmed(told, error, marker, scope) from blind
+        raise unconfirmed_error(told, error, marker, scope) from blind
     if found is None:
         raise _not_started(error.message, error, marker, scope, look_for) from error
     lost = "The server's answer was lost; the build was found by its marker, its warnings are not known."
@@ -201,7 +201,7 @@ def _not_started(
     return raised
 
 
-def unconfirmed(
+def unconfirmed_error(
     happened: str, error: MkframeError, marker: str | None, scope: Mapping[str, Any], hint: str = ""
 ) -> StartUnconfirmedError:
     """The error for a write of which nobody knows whether it was carried out."""

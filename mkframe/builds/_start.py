@@ -10,15 +10,8 @@ import pandas as pd
 
 from mkframe import frames, _validation
 from mkframe.errors import InputError, MkframeError, InvalidResponseError
-from mkframe.markers import described, new_marker
-from mkframe.runs.outcome import (
-    BuildStart,
-    check_look_for,
-    check_marker,
-    in_doubt,
-    settle,
-    tell,
-)
+from mkframe.builds._marker import with_marker, new_marker
+from mkframe.builds._reconcile import (BuildStart, check_look_for, check_marker, may_have_started, reconcile, emit_warnings)
 from mkframe.schema import RESOURCES
 from mkframe._http import Transport
 
@@ -56,7 +49,7 @@ def start(
         stop.add_note(f"A build may run: {told}.")
         raise
     if aloud:
-        tell(started)
+        emit_warnings(started)
     return started
 
 
@@ -73,9 +66,9 @@ def _send(
     try:
         started = transport.post(_KNOWN.path, body, into=_answer)
     except MkframeError as error:
-        if not in_doubt(error, transport, _KNOWN.path):
+        if not may_have_started(error, transport, _KNOWN.path):
             raise
-        return settle(transport, scope, word, look_for, error)
+        return reconcile(transport, scope, word, look_for, error)
     return BuildStart(started.id, started.status, started.warnings, word)
 
 
@@ -91,7 +84,7 @@ def _body(given: Mapping[str, Any], marker: str | None) -> dict[str, Any]:
     description = given.get("description")
     if description is not None and not isinstance(description, str):
         raise InputError(f"description must be text, not {description!r}.", hint="Write description='...'.")
-    if words := described(description, marker):
+    if words := with_marker(description, marker):
         body["description"] = words
     if _validation.as_bool("restore", given.get("restore", False)):
         body["restore"] = True

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 import mkframe
-from mkframe import artifacts, runs
+from mkframe import artifacts, builds
 from mkframe.errors import InputError
 from mkframe.forms.models import ConnectModel, ExploreModel, FetchModel, StartModel, WatchModel
 from mkframe.forms.models.pocket import PocketModel
@@ -93,7 +93,7 @@ def start_build(kraft: mkframe.Client | ConnectForm) -> StartForm | WaitingForm:
 
 def watch(
     kraft: mkframe.Client | ConnectForm,
-    build_id: int | runs.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int],
+    build_id: int | builds.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int],
 ) -> WatchForm | WaitingForm:
     """Show a form that follows builds, whoever started them; it can be shown again at any time.
 
@@ -124,7 +124,7 @@ def watch(
     >>> form.model.builds[0].status
     'FINISHED'
     """
-    ids, _ = runs.build_ids(build_id)
+    ids, _ = builds.build_ids(build_id)
     if not ids:
         raise InputError("No build is given.", hint="Give the id of a build, such as 5139, or several.")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mkframe.embedded import Server
-from tests.runs.servers import login, visiting
+from tests.builds.servers import login, visiting
 
 
 @pytest.fixture(scope="module")

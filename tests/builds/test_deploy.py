@@ -8,7 +8,7 @@ from mkframe import errors
 from mkframe.embedded import Server
 from tests import faults
 from tests.rows import row
-from tests.runs.servers import AIRPLANE, login, visiting
+from tests.builds.servers import AIRPLANE, login, visiting
 
 PATH = f"{faults.API}/build_deployments"
 ANSWER = faults.reply(row("build_deployments", 4), 201)

@@ -15,18 +15,7 @@ from mkframe.embedded import Server
 from mkframe.settings import Secret
 from tests import faults
 from tests.rows import row, rows
-from tests.runs.servers import (
-    AIRPLANE,
-    BUILDS,
-    MARKER,
-    SCOPE,
-    Recorder,
-    Relay,
-    is_start,
-    login,
-    sent,
-    visiting,
-)
+from tests.builds.servers import (AIRPLANE, BUILDS, MARKER, SCOPE, Recorder, Relay, is_start, login, sent, visiting)
 
 INSTANCES = frames.from_rows("instances", rows("instances", 3))
 SOON = 0.05

@@ -18,9 +18,9 @@ from mkframe.settings import Secret
 from mkframe._http import Transport
 from tests import faults
 from tests.rows import row
-from tests.runs.servers import AIRPLANE, BUILDS, Relay, login, visiting
+from tests.builds.servers import (AIRPLANE, BUILDS, Relay, login, visiting)
 
-WAIT = sys.modules["mkframe.runs.wait"]
+WAIT = sys.modules["mkframe.builds._wait"]
 BUILD = f"{BUILDS}/7"
 
 

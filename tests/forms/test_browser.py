@@ -17,7 +17,7 @@ from mkframe.embedded import Server
 from mkframe.forms.models.login import WAYS
 from tests import faults
 from tests.forms import jupyter
-from tests.runs.servers import BUILDS, is_start
+from tests.builds.servers import BUILDS, is_start
 
 PLANES = [
     "AIRPLANE · BV_PIT_BRIDGE · /BUSINESS_VAULT",

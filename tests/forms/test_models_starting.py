@@ -12,7 +12,7 @@ from mkframe.forms.models.turns import turn
 from mkframe.schema import RESOURCES
 from tests import faults, rows
 from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, followed, impatient, opened
-from tests.runs.servers import BUILDS, MARKER, is_start
+from tests.builds.servers import BUILDS, MARKER, is_start
 
 
 def numbers(kraft):

@@ -35,7 +35,7 @@ from mkframe.settings import Settings
 from mkframe._http import Transport
 from tests import faults
 from tests.rows import row, rows
-from tests.runs.servers import AIRPLANE
+from tests.builds.servers import AIRPLANE
 from tests.trust.disturbances import FAULTS, LOGIN
 from tests.trust.verbs import PROJECT, VERBS, Ledger, archive
 

@@ -22,7 +22,7 @@ from mkframe.frames import from_rows
 from mkframe.schema import AUTHENTICATION, RESOURCES, VIEWS
 from tests import faults
 from tests.rows import row, rows, value
-from tests.runs.servers import AIRPLANE
+from tests.builds.servers import AIRPLANE
 
 MARKER = "mkframe-0123456789ab"
 PROJECT = "DEMO_PROJECT"

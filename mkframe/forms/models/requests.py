@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe.markers import described
+from mkframe.builds._marker import with_marker
 
 __all__ = ["Line", "as_json", "as_python", "body", "definitions"]
 
@@ -35,7 +35,7 @@ def body(request: Mapping[str, Any]) -> dict[str, Any]:
     >>> body({"project_id": 402, "instances": [{"id": 7}], "marker": "mkframe-0123456789ab"})
     {'project_id': 402, 'instances': [{'id': 7}], 'description': '[mkframe-0123456789ab]'}
     """
-    made = {**request, "description": described(request.get("description"), request.get("marker"))}
+    made = {**request, "description": with_marker(request.get("description"), request.get("marker"))}
     order = ("project", "project_id", "instances", "releases", "description", "restore")
     return {key: made[key] for key in order if made.get(key)}
 

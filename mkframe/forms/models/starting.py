@@ -12,7 +12,7 @@ from mkframe.forms.models.base import rows_of, text
 from mkframe.forms.models.choosing import ChoosingModel
 from mkframe.forms.models.following import WatchModel
 from mkframe.forms.models.pocket import PocketModel
-from mkframe.markers import marker_in
+from mkframe.builds._marker import marker_in
 from mkframe.schema import RUNNING
 
 __all__ = ["StartModel"]
