@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from mkframe.client import connect as connect
     from mkframe._demo import demo as demo
     from mkframe.exports import export as export
-    from mkframe.frames import build_downloads as build_downloads
-    from mkframe.frames import build_patterns as build_patterns
-    from mkframe.frames import build_releases as build_releases
+    from mkframe.frames import explode_downloads as explode_downloads
+    from mkframe.frames import explode_patterns as explode_patterns
+    from mkframe.frames import explode_releases as explode_releases
     from mkframe.frames import read_json as read_json
 
 _HOMES = {

@@ -19,7 +19,7 @@ import pandas as pd
 
 from mkframe import (artifacts, frames, _validation, queries, builds, settings); from mkframe.builds import _marker
 from mkframe.errors import InputError
-from mkframe.frames.children import listed
+from mkframe.frames._explode import listed
 from mkframe.schema import RESOURCES
 from mkframe._text import single_line
 from mkframe._http import Transport

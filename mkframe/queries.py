@@ -34,14 +34,14 @@ def query(transport: Transport, sql: str, given: Mapping[str, Any], *, write: bo
     """Run one statement and shape its rows by the answer's own column metadata."""
     answer = _ask(transport, sql, given, write=_validation.as_bool("write", write))
     columns = [_field(column) for column in answer.get("metadata") or ()]
-    return frames.table(columns, answer.get("rows") or [])
+    return frames.frame_from_rows(columns, answer.get("rows") or [])
 
 
 def view(transport: Transport, name: str, given: Mapping[str, Any]) -> pd.DataFrame:
     """Read one of the documented views, typed by the schema."""
     fields = VIEWS[name].fields
     answer = _ask(transport, f"SELECT * FROM @INFORMATION_SCHEMA.{name}", given, write=False)  # noqa: S608 - a name of the schema
-    frame = frames.table(fields, answer.get("rows") or [])
+    frame = frames.frame_from_rows(fields, answer.get("rows") or [])
     return frame.set_index("ID") if fields[0].name == "ID" else frame
 
 
@@ -103,7 +103,7 @@ def _tokens(sql: str) -> list[tuple[Any, str]]:
 
 
 def _object(chunks: Iterable[bytes]) -> dict[str, Any]:
-    answer = frames.record(chunks, "the result of a statement")
+    answer = frames.parse_object(chunks, "the result of a statement")
     lists = [answer.get("rows") or [], answer.get("metadata") or []]
     shaped = all(isinstance(items, list) and all(isinstance(i, dict) for i in items) for items in lists)
     if not shaped or not isinstance(answer.get("status"), str):

@@ -46,7 +46,7 @@ def _body(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _answer(chunks: Iterable[bytes]) -> pd.Series[Any]:
-    answer = frames.record(chunks, "the new build deployment")
+    answer = frames.parse_object(chunks, "the new build deployment")
     if type(answer.get("id")) is not int:
         raise InvalidResponseError(
             f"The answer is no build deployment, since it has no id: {str(answer)[:80]!r}.",

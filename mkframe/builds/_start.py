@@ -139,7 +139,7 @@ def _instance(one: Any) -> dict[str, Any]:
 
 def _answer(chunks: Iterable[bytes]) -> BuildStart:
     """Read ``{"build": {"id", "status"}, "warnings": [...]}``."""
-    answer = frames.record(chunks, "the new build")
+    answer = frames.parse_object(chunks, "the new build")
     build, said = answer.get("build"), answer.get("warnings") or []
     number, status = (build.get("id"), build.get("status")) if isinstance(build, dict) else (None, None)
     if type(number) is not int or not isinstance(status, str):

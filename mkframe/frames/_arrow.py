@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from mkframe.frames.columns import Array, Piece, arrow_text
-from mkframe.frames.packing import EARLIEST, Surprise
-from mkframe.frames.structs import Shape, download_fields
+from mkframe.frames._columns import Array, ColumnChunk, arrow_text
+from mkframe.frames._fast import EARLIEST, SchemaMismatch
+from mkframe.frames._row_types import RowSchema, download_fields
 from mkframe.schema import Field
 
 __all__ = ["CLOSING", "OPENING", "kind_of", "pieces", "read", "refusals"]
@@ -24,7 +24,7 @@ OPENING, CLOSING = b'{"rows":', b"}"
 
 
 @functools.lru_cache(maxsize=64)
-def kind_of(shape: Shape) -> Any:
+def kind_of(shape: RowSchema) -> Any:
     """Arrow's schema for the rows of a shape, or None where one of their fields may hold anything."""
     import pyarrow as pa
 
@@ -51,7 +51,7 @@ def refusals() -> tuple[type[Exception], ...]:
     """Errors after which a piece takes the other roads."""
     import pyarrow as pa
 
-    return Surprise, pa.ArrowException, UnicodeDecodeError, OverflowError
+    return SchemaMismatch, pa.ArrowException, UnicodeDecodeError, OverflowError
 
 
 def read(text: bytearray, kind: Any) -> Any:
@@ -71,43 +71,43 @@ def read(text: bytearray, kind: Any) -> Any:
     )
 
 
-def pieces(shape: Shape, table: Any) -> list[Piece]:
+def pieces(shape: RowSchema, table: Any) -> list[ColumnChunk]:
     """Columns of the rows that were read."""
     if table.num_rows != 1:
-        raise Surprise
+        raise SchemaMismatch
     return _columns(table["rows"].chunk(0), shape.fields(), download_fields(shape.nested))
 
 
-def _columns(lists: Any, fields: Sequence[Field], nested: Sequence[Field] = ()) -> list[Piece]:
+def _columns(lists: Any, fields: Sequence[Field], nested: Sequence[Field] = ()) -> list[ColumnChunk]:
     records = lists.flatten()
     if records.null_count:
-        raise Surprise
+        raise SchemaMismatch
     return [_pack(field, array, nested) for field, array in zip(fields, records.flatten(), strict=True)]
 
 
-def _pack(field: Field, array: Any, nested: Sequence[Field]) -> Piece:
+def _pack(field: Field, array: Any, nested: Sequence[Field]) -> ColumnChunk:
     if array.null_count and not field.null:
-        raise Surprise
+        raise SchemaMismatch
     missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
     if field.type == "int":
-        return Piece(_filled(array, 0), missing)
+        return ColumnChunk(_filled(array, 0), missing)
     if field.type == "flag":
         numbers = _filled(array, 0)
         if (numbers >> 1).any():
-            raise Surprise
-        return Piece(numbers.astype(np.bool_), missing)
+            raise SchemaMismatch
+        return ColumnChunk(numbers.astype(np.bool_), missing)
     if field.type == "bool":
-        return Piece(_filled(array, False), missing)
+        return ColumnChunk(_filled(array, False), missing)
     if field.type == "timestamp":
-        return Piece(_instants(array, missing), missing)
+        return ColumnChunk(_instants(array, missing), missing)
     if field.type == "downloads":
         counts = _filled(array.value_lengths(), 0).astype(np.int64)
-        return Piece(counts, missing, tuple(nested), tuple(_columns(array, nested)))
+        return ColumnChunk(counts, missing, tuple(nested), tuple(_columns(array, nested)))
     if field.type == "str":
-        return Piece(array)
+        return ColumnChunk(array)
     if array.flatten().null_count:
-        raise Surprise
-    return Piece(array.to_pylist())
+        raise SchemaMismatch
+    return ColumnChunk(array.to_pylist())
 
 
 def _filled(array: Any, stand_in: int) -> Array:
@@ -127,12 +127,12 @@ def _instants(array: Any, missing: Array | None) -> Array:
     _, offsets, text = array.buffers()
     widths = np.diff(np.frombuffer(offsets, dtype=np.int64, count=len(array) + 1))
     if (widths[... if missing is None else ~missing] != _WIDTH).any():
-        raise Surprise
+        raise SchemaMismatch
     given = len(array) - array.null_count
     letters = np.frombuffer(text, dtype=np.uint8, count=given * _WIDTH).reshape(given, _WIDTH)
     if any((letters[:, at] != letter).any() for at, letter in _FIXED):
-        raise Surprise
+        raise SchemaMismatch
     times: Array = array.cast(pa.timestamp("us", "UTC")).to_numpy(zero_copy_only=False)
     if given and np.nanmin(times) < EARLIEST:
-        raise Surprise
+        raise SchemaMismatch
     return times

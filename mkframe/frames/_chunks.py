@@ -18,11 +18,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from mkframe.errors import InvalidResponseError
-from mkframe.frames.ahead import Ahead
-from mkframe.frames.columns import Piece
-from mkframe.frames.reading import Reader, is_json
+from mkframe.frames._parallel import ParallelReader
+from mkframe.frames._columns import ColumnChunk
+from mkframe.frames._rows import RowReader, is_json
 
-__all__ = ["SPACE", "Cutter", "windows"]
+__all__ = ["SPACE", "ChunkReader", "windows"]
 
 SPACE = b" \t\n\r"
 _FIRST_CUT = 1 << 16
@@ -40,14 +40,14 @@ def windows(body: bytes) -> Iterator[memoryview]:
     return (view[start:end] for start, end in itertools.pairwise(starts))
 
 
-class Cutter:
+class ChunkReader:
     """Cuts a stream of bytes into rows as columns.
 
     The first byte of the buffer is the array's opening bracket, or the comma that stood before the rest;
     a bracket is written over it, and another over the comma to cut at, so that no byte is copied.
     """
 
-    def __init__(self, reader: Reader, ahead: Ahead | None = None, size: int | None = None) -> None:
+    def __init__(self, reader: RowReader, ahead: ParallelReader | None = None, size: int | None = None) -> None:
         self.reader = reader
         self.ahead = ahead
         self.buffer = bytearray()
@@ -60,7 +60,7 @@ class Cutter:
         if self.ahead:
             self.ahead.close()
 
-    def cut(self, chunks: Iterable[bytes | bytearray | memoryview]) -> Iterator[list[Piece]]:
+    def cut(self, chunks: Iterable[bytes | bytearray | memoryview]) -> Iterator[list[ColumnChunk]]:
         """Give the columns of one piece after the other."""
         opened = False
         for chunk in chunks:
@@ -84,7 +84,7 @@ class Cutter:
         del buffer[: buffer.index(b"[")]
         return True
 
-    def _pieces(self) -> Iterator[list[Piece]]:
+    def _pieces(self) -> Iterator[list[ColumnChunk]]:
         """Cut while there is more than one piece."""
         while len(self.buffer) >= self.size:
             if self._serves():
@@ -99,7 +99,7 @@ class Cutter:
             elif self.size > len(self.buffer):
                 return
 
-    def _last(self) -> Iterator[list[Piece]]:
+    def _last(self) -> Iterator[list[ColumnChunk]]:
         """Read what remains when all has arrived."""
         rest = self.buffer.rstrip(SPACE)
         if self.ahead and self.ahead.started and self._serves() and rest.endswith(b"]"):
@@ -126,7 +126,7 @@ class Cutter:
         self.buffer, self.buffer[:1] = rest, b"["
         return True
 
-    def _share_out(self, ahead: Ahead, rest: bytearray) -> None:
+    def _share_out(self, ahead: ParallelReader, rest: bytearray) -> None:
         """Give what remains in as many pieces as there are threads, so that all are busy to the end."""
         self.buffer = rest
         self.size = max(_FIRST_CUT, len(rest) // (2 * ahead.workers))
@@ -135,14 +135,14 @@ class Cutter:
         ahead.give(self.reader.shape, self.buffer)
         self.buffer = bytearray()
 
-    def _taken(self, every: bool = False) -> Iterator[list[Piece]]:
+    def _taken(self, every: bool = False) -> Iterator[list[ColumnChunk]]:
         """Take the pieces that are due, or every one."""
         while self.ahead and (self.ahead.is_due or (every and self.ahead.waiting)):
             taken = self.ahead.take(self.reader.shape)
             if isinstance(taken, list):
                 yield taken
             elif is_json(taken):
-                yield from Cutter(self.reader, size=_CUT // _PARTS).cut([taken])
+                yield from ChunkReader(self.reader, size=_CUT // _PARTS).cut([taken])
             else:
                 self._put_back([taken, *self.ahead.take_back()])
 
@@ -155,7 +155,7 @@ class Cutter:
 
     # --- here ------------------------------------------------------------------------------------------
 
-    def _here(self) -> list[Piece] | None:
+    def _here(self) -> list[ColumnChunk] | None:
         """Read the largest piece that proves to be rows; where none does, look further the next time."""
         for brace, comma in self._candidates():
             hint = bytes(self.buffer[brace - 1 : comma + 7])
@@ -191,7 +191,7 @@ class Cutter:
         """Where a piece ends at the latest."""
         return min(len(self.buffer), 2 * self.size)
 
-    def _rest(self) -> list[Piece]:
+    def _rest(self) -> list[ColumnChunk]:
         columns = self.reader.try_rows(self.buffer)
         if columns is None:
             read = f" after {self.reader.count} rows" if self.reader.count else ""

@@ -1,7 +1,7 @@
 """Typed pandas columns that grow piece by piece.
 
-A `Piece` is one column of one part of an answer, packed by the fast road (`packing`) or the careful one
-(`checking`); a `Column` takes pieces in and gives out one array in the dtype that the schema declares.
+A `ColumnChunk` is one column of one part of an answer, packed by the fast road (`packing`) or the careful one
+(`checking`); a `ColumnBuilder` takes pieces in and gives out one array in the dtype that the schema declares.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pandas.api.internals import create_dataframe_from_blocks  # type: ignore[im
 from mkframe.errors import SchemaWarning, warn
 from mkframe.schema import Field
 
-__all__ = ["DTYPES", "INT64", "STORAGE", "SURROGATE", "Column", "Piece", "assemble", "dtype_of"]
+__all__ = ["DTYPES", "INT64", "STORAGE", "SURROGATE", "ColumnBuilder", "ColumnChunk", "assemble", "dtype_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -54,7 +54,7 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a character, which UTF-8 and so Arrow cannot hold."""
 
 
-class Piece(msgspec.Struct, frozen=True, gc=False):
+class ColumnChunk(msgspec.Struct, frozen=True, gc=False):
     """Values of one column in one part of an answer.
 
     `values` is a numpy array where the type has a `STORAGE`, an Arrow array or a sequence for text, and
@@ -65,7 +65,7 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     values: Any
     missing: Array | None = None
     fields: tuple[Field, ...] = ()
-    inside: tuple[Piece, ...] = ()
+    inside: tuple[ColumnChunk, ...] = ()
 
 
 def dtype_of(field: Field) -> str:
@@ -95,7 +95,7 @@ def _text() -> pd.StringDtype:
     return pd.StringDtype(na_value=np.nan)
 
 
-class Column:
+class ColumnBuilder:
     """One column of a frame, as far as it has been read."""
 
     def __init__(self, field: Field) -> None:
@@ -104,7 +104,7 @@ class Column:
         self.parts: list[Any] = []
         self.missing: list[Array] | None = None
 
-    def add(self, piece: Piece) -> None:
+    def add(self, piece: ColumnChunk) -> None:
         """Add a piece at the end."""
         if piece.missing is not None and self.missing is None:
             self.missing = [np.zeros(self.size, dtype=np.bool_)]
@@ -160,7 +160,7 @@ class Column:
         )
 
 
-def assemble(columns: Sequence[Column], key: str) -> pd.DataFrame:
+def assemble(columns: Sequence[ColumnBuilder], key: str) -> pd.DataFrame:
     """Make a frame of columns, indexed by one of them.
 
     The columns have their dtypes already. The usual constructor would look at each of them again, which
@@ -177,7 +177,7 @@ def assemble(columns: Sequence[Column], key: str) -> pd.DataFrame:
     return frame
 
 
-def _block(columns: Sequence[Column]) -> Array | ExtensionArray:
+def _block(columns: Sequence[ColumnBuilder]) -> Array | ExtensionArray:
     """Plain columns of one dtype put together, as pandas itself would; or one column of another."""
     field, size = columns[0].field, columns[0].size
     if not columns[0].is_plain:

@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 
 from mkframe.errors import InvalidResponseError
-from mkframe.frames.ahead import Ahead
-from mkframe.frames.checking import check_halves
-from mkframe.frames.cutting import SPACE, Cutter, windows
-from mkframe.frames.reading import Reader
-from mkframe.frames.structs import Shape
+from mkframe.frames._parallel import ParallelReader
+from mkframe.frames._strict import check_halves
+from mkframe.frames._chunks import SPACE, ChunkReader, windows
+from mkframe.frames._rows import RowReader
+from mkframe.frames._row_types import RowSchema
 from mkframe.schema import RESOURCES
 
 __all__ = ["decode", "decode_one", "decode_row", "from_rows"]
@@ -50,8 +50,8 @@ def decode(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
     id
     1   DWH_GROUP
     """
-    reader = Reader(Shape(resource))
-    cutter = Cutter(reader, Ahead())
+    reader = RowReader(RowSchema(resource))
+    cutter = ChunkReader(reader, ParallelReader())
     with _collector_paused() as promote, contextlib.closing(cutter):
         for columns in cutter.cut(windows(body) if isinstance(body, bytes) else body):
             if reader.count:
@@ -103,7 +103,7 @@ def from_rows(resource: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
     >>> from_rows("release_groups", [{"id": 1, "name": None}]).loc[1, "name"]
     nan
     """
-    reader = Reader(Shape(resource))
+    reader = RowReader(RowSchema(resource))
     if resource == "builds":
         complete = [row for row in rows if isinstance(row, dict)]
         lists, keys = ([row.get(name) for row in complete] for name in ("downloads", reader.key))

@@ -15,16 +15,16 @@ import numpy as np
 import pandas as pd
 
 from mkframe.errors import InputError, SchemaWarning, warn
-from mkframe.frames.columns import Array
-from mkframe.frames.gathering import Columns
-from mkframe.frames.structs import download_fields
-from mkframe.frames.windows import Downloads, Table
+from mkframe.frames._columns import Array
+from mkframe.frames._gather import Columns
+from mkframe.frames._row_types import download_fields
+from mkframe.frames._nested import DownloadList, DownloadTable
 from mkframe._text import short_repr
 
-__all__ = ["build_downloads", "build_patterns", "build_releases", "listed"]
+__all__ = ["explode_downloads", "explode_patterns", "explode_releases", "listed"]
 
 
-def build_patterns(builds: pd.DataFrame) -> pd.DataFrame:
+def explode_patterns(builds: pd.DataFrame) -> pd.DataFrame:
     """List the patterns of each build.
 
     Parameters
@@ -48,7 +48,7 @@ def build_patterns(builds: pd.DataFrame) -> pd.DataFrame:
     >>> builds = mk.read_json(b'[{"id": 7, "customer_id": 1, "user_id": 1, "project_id": 402,'
     ...                       b' "status": "FINISHED", "patterns": [801, 808], "releases": [],'
     ...                       b' "downloads": []}]')
-    >>> build_patterns(builds)
+    >>> explode_patterns(builds)
        build_id  pattern_id
     0         7         801
     1         7         808
@@ -56,7 +56,7 @@ def build_patterns(builds: pd.DataFrame) -> pd.DataFrame:
     return _bridge(builds, "patterns", "pattern_id")
 
 
-def build_releases(builds: pd.DataFrame) -> pd.DataFrame:
+def explode_releases(builds: pd.DataFrame) -> pd.DataFrame:
     """List the releases of each build.
 
     Parameters
@@ -77,13 +77,13 @@ def build_releases(builds: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> import mkframe as mk
-    >>> build_releases(mk.read_json(b"[]")).dtypes.astype(str).to_dict()
+    >>> explode_releases(mk.read_json(b"[]")).dtypes.astype(str).to_dict()
     {'build_id': 'int64', 'release_id': 'int64'}
     """
     return _bridge(builds, "releases", "release_id")
 
 
-def build_downloads(builds: pd.DataFrame) -> pd.DataFrame:
+def explode_downloads(builds: pd.DataFrame) -> pd.DataFrame:
     """List the downloads of each build, as they come inside builds.
 
     Parameters
@@ -106,7 +106,7 @@ def build_downloads(builds: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> import mkframe as mk
-    >>> list(build_downloads(mk.read_json(b"[]")).columns)
+    >>> list(explode_downloads(mk.read_json(b"[]")).columns)
     ['build_id', 'pattern', 'pattern_id', 'file_id', 'name']
     """
     cells, ids = _cells(builds)
@@ -146,7 +146,7 @@ def _compare(told: pd.Series[Any], owners: Array) -> None:
         )
 
 
-def _rows(table: Table, places: Array) -> pd.DataFrame:
+def _rows(table: DownloadTable, places: Array) -> pd.DataFrame:
     """Rows of a table that belong to some of its builds; mostly it is all of them, in order."""
     if np.array_equal(places, np.arange(len(table.bounds) - 1)):
         return table.frame.copy(deep=False)
@@ -159,17 +159,17 @@ def _cells(builds: pd.DataFrame) -> tuple[Array, Array]:
     """Cells that hold downloads, and the ids of their builds."""
     cells = _column(builds, "downloads").to_numpy()
     ids = _ids(builds)
-    if set(map(type, cells)) == {Downloads}:
+    if set(map(type, cells)) == {DownloadList}:
         return cells, ids
     given = pd.notna(cells)
     for cell in cells[given]:
-        if not isinstance(cell, Downloads):
+        if not isinstance(cell, DownloadList):
             raise _stranger("downloads", cell)
     return cells[given], ids[given]
 
 
-def _no_downloads() -> Table:
-    return Table(Columns(download_fields()).columns, ())
+def _no_downloads() -> DownloadTable:
+    return DownloadTable(Columns(download_fields()).columns, ())
 
 
 def _bridge(builds: pd.DataFrame, column: str, name: str) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """The fast road: values whose types msgspec has checked, packed a whole column at a time.
 
-Where something is not as the schema promises, `Surprise` is raised, and the careful road takes over.
+Where something is not as the schema promises, `SchemaMismatch` is raised, and the careful road takes over.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from mkframe.frames.columns import Array, Piece, arrow, arrow_text
-from mkframe.frames.structs import download_fields
+from mkframe.frames._columns import (Array, ColumnChunk, arrow, arrow_text)
+from mkframe.frames._row_types import download_fields
 from mkframe.schema import Field
 
 __all__ = [
     "EARLIEST",
-    "Surprise",
+    "SchemaMismatch",
     "by_name",
     "in_columns",
     "local_instants",
-    "opened",
+    "flatten",
     "pack",
     "pack_all",
     "text",
 ]
 
 
-class Surprise(Exception):
+class SchemaMismatch(Exception):
     """A value is not what the schema promises."""
 
 
@@ -51,19 +51,19 @@ def by_name(rows: Sequence[dict[str, Any]], fields: Sequence[Field]) -> list[Seq
     return [[row.get(name) for row in rows] for name in names]
 
 
-def pack_all(fields: Sequence[Field], columns: Iterable[Sequence[Any]]) -> list[Piece]:
+def pack_all(fields: Sequence[Field], columns: Iterable[Sequence[Any]]) -> list[ColumnChunk]:
     """Pack columns of the same rows; columns of times without nulls at once, which short answers feel."""
     columns = list(columns)
     whole = [f.type == "timestamp" and None not in values for f, values in zip(fields, columns, strict=True)]
     times = _instants([*itertools.chain(*itertools.compress(columns, whole))]).values
     parts = iter(times.reshape(sum(whole), len(columns[0])))
     return [
-        Piece(next(parts)) if alike else pack(field, values)
+        ColumnChunk(next(parts)) if alike else pack(field, values)
         for field, values, alike in zip(fields, columns, whole, strict=True)
     ]
 
 
-def pack(field: Field, values: Sequence[Any]) -> Piece:
+def pack(field: Field, values: Sequence[Any]) -> ColumnChunk:
     """Pack values whose types are checked already."""
     if field.type == "int":
         return _numbers(values)
@@ -73,7 +73,7 @@ def pack(field: Field, values: Sequence[Any]) -> Piece:
         return _instants(values)
     if field.type == "downloads":
         return _nested(values)
-    return Piece(text(values) if field.type == "str" else values)
+    return ColumnChunk(text(values) if field.type == "str" else values)
 
 
 def text(values: Sequence[str | None]) -> Any:
@@ -93,19 +93,19 @@ def _without_nulls(values: Sequence[Any], stand_in: Any) -> tuple[Sequence[Any],
     return [stand_in if value is None else value for value in values], missing
 
 
-def _numbers(values: Sequence[Any]) -> Piece:
+def _numbers(values: Sequence[Any]) -> ColumnChunk:
     missing = None
     try:
         try:
-            return Piece(np.fromiter(values, dtype=np.int64, count=len(values)))
+            return ColumnChunk(np.fromiter(values, dtype=np.int64, count=len(values)))
         except TypeError:
             values, missing = _without_nulls(values, 0)
-        return Piece(np.fromiter(values, dtype=np.int64, count=len(values)), missing)
+        return ColumnChunk(np.fromiter(values, dtype=np.int64, count=len(values)), missing)
     except OverflowError as error:
-        raise Surprise from error
+        raise SchemaMismatch from error
 
 
-def _truths(values: Sequence[Any]) -> Piece:
+def _truths(values: Sequence[Any]) -> ColumnChunk:
     missing = None
     try:
         try:
@@ -114,10 +114,10 @@ def _truths(values: Sequence[Any]) -> Piece:
             values, missing = _without_nulls(values, 0)
             small = bytes(values)
     except ValueError as error:
-        raise Surprise from error
+        raise SchemaMismatch from error
     if small.translate(None, b"\x00\x01"):
-        raise Surprise
-    return Piece(np.frombuffer(small, dtype=np.bool_), missing)
+        raise SchemaMismatch
+    return ColumnChunk(np.frombuffer(small, dtype=np.bool_), missing)
 
 
 _LOWEST = np.frombuffer(b"0000-00-00T00:00:00.000Z\n", dtype=np.uint8)
@@ -128,7 +128,7 @@ EARLIEST = np.datetime64("0001-01-01T00:00:00")
 _WIDTH = len(_LOWEST)
 
 
-def _instants(values: Sequence[Any]) -> Piece:
+def _instants(values: Sequence[Any]) -> ColumnChunk:
     """Times in the one form the vendor writes, ``2026-04-02T08:14:40.320Z``, as fixed-width text.
 
     A line break after each keeps a long text from making up for a short one.
@@ -142,13 +142,13 @@ def _instants(values: Sequence[Any]) -> Piece:
     try:
         digits = np.frombuffer(lines.encode("ascii"), dtype=np.uint8).reshape(len(values), _WIDTH)
     except ValueError as error:
-        raise Surprise from error
+        raise SchemaMismatch from error
     if not (digits - _LOWEST <= _RANGE).all():
-        raise Surprise
+        raise SchemaMismatch
     times = local_instants(digits[:, :-2])
     if missing is not None:
         times[missing] = np.datetime64("NaT", "us")
-    return Piece(times)
+    return ColumnChunk(times)
 
 
 def local_instants(letters: Array) -> Array:
@@ -156,28 +156,28 @@ def local_instants(letters: Array) -> Array:
 
     Raises
     ------
-    Surprise
+    SchemaMismatch
         If one of them is no time, or lies before the years that pandas can show.
     """
     width = letters.shape[1]
     try:
         times: Array = np.ascontiguousarray(letters).view(f"S{width}").ravel().astype("datetime64[us]")
     except ValueError as error:
-        raise Surprise from error
+        raise SchemaMismatch from error
     if len(times) and times.min() < EARLIEST:
-        raise Surprise
+        raise SchemaMismatch
     return times
 
 
-def _nested(values: Sequence[Any]) -> Piece:
+def _nested(values: Sequence[Any]) -> ColumnChunk:
     """Lists of records, as their lengths and the columns of all records."""
-    counts, missing, records = opened(values)
+    counts, missing, records = flatten(values)
     fields = download_fields(records[0].learned if records else ())
     inside = pack_all(fields, in_columns(records, len(fields)))
-    return Piece(counts, missing, fields, tuple(inside))
+    return ColumnChunk(counts, missing, fields, tuple(inside))
 
 
-def opened(lists: Sequence[Any]) -> tuple[Array, Array | None, list[Any]]:
+def flatten(lists: Sequence[Any]) -> tuple[Array, Array | None, list[Any]]:
     """Lengths of lists, marks where one is null, and all items one after the other."""
     missing = None
     try:

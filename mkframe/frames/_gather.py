@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mkframe.frames.columns import Array, Column, Piece
-from mkframe.frames.packing import pack
-from mkframe.frames.structs import download_fields
-from mkframe.frames.windows import Table, windows
+from mkframe.frames._columns import Array, ColumnBuilder, ColumnChunk
+from mkframe.frames._fast import pack
+from mkframe.frames._row_types import download_fields
+from mkframe.frames._nested import DownloadTable, windows
 from mkframe.schema import Field
 
 __all__ = ["Columns"]
@@ -19,19 +19,19 @@ class Columns:
     """Columns in the order of their fields; further fields may come at the end."""
 
     def __init__(self, fields: Sequence[Field]) -> None:
-        self.columns: list[Column] = []
+        self.columns: list[ColumnBuilder] = []
         self.size = 0
         self.widen(fields)
 
     def widen(self, fields: Sequence[Field]) -> None:
         """Add columns for fields that are new; they are missing before."""
         for field in fields[len(self.columns) :]:
-            column = Nested(field) if field.type == "downloads" else Column(field)
+            column = Nested(field) if field.type == "downloads" else ColumnBuilder(field)
             if self.size:
                 column.add(pack(field, (None,) * self.size))
             self.columns.append(column)
 
-    def add(self, fields: Sequence[Field], pieces: Sequence[Piece]) -> None:
+    def add(self, fields: Sequence[Field], pieces: Sequence[ColumnChunk]) -> None:
         """Add a piece to each column."""
         self.widen(fields)
         self.size += len(pieces[0].values)
@@ -39,16 +39,16 @@ class Columns:
             column.add(piece)
 
 
-class Nested(Column):
+class Nested(ColumnBuilder):
     """The column of the downloads inside builds: how many each has, and their own columns."""
 
     def __init__(self, field: Field) -> None:
         super().__init__(field)
         self.inside = Columns(download_fields())
-        self.table = Table(self.inside.columns, self.parts)
+        self.table = DownloadTable(self.inside.columns, self.parts)
         self.cells = [np.empty(0, dtype=object)]
 
-    def add(self, piece: Piece) -> None:
+    def add(self, piece: ColumnChunk) -> None:
         """Add a piece at the end."""
         self.inside.add(piece.fields, piece.inside)
         builds = range(self.size, self.size + len(piece.values))

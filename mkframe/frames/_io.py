@@ -12,7 +12,7 @@ import pandas as pd
 
 from mkframe import schema
 from mkframe.errors import InputError, InvalidResponseError
-from mkframe.frames.decoding import decode, decode_row
+from mkframe.frames._decode import decode, decode_row
 
 __all__ = ["read_json"]
 

@@ -15,21 +15,21 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from mkframe.frames.columns import Array, Column, assemble
-from mkframe.frames.structs import DOWNLOAD_WIDTH, download_type
+from mkframe.frames._columns import Array, ColumnBuilder, assemble
+from mkframe.frames._row_types import DOWNLOAD_WIDTH, download_type
 
-__all__ = ["Downloads", "Table", "windows"]
+__all__ = ["DownloadList", "DownloadTable", "windows"]
 
 _AT_ONCE = 512
 
 
-class Table:
+class DownloadTable:
     """The downloads of one answer, in the order in which they came.
 
     While the answer is read its `columns` and `counts`, how many downloads each build has, may grow.
     """
 
-    def __init__(self, columns: Sequence[Column], counts: Sequence[Array]) -> None:
+    def __init__(self, columns: Sequence[ColumnBuilder], counts: Sequence[Array]) -> None:
         self.columns = columns
         self.counts = counts
         self._blocks: dict[int, list[msgspec.Struct]] = {}
@@ -63,8 +63,8 @@ class Table:
         return [kind(*values) for values in zip(*columns, strict=True)]
 
 
-def _thawed(frame: pd.DataFrame, counts: Array) -> Table:
-    table = Table((), [counts])
+def _thawed(frame: pd.DataFrame, counts: Array) -> DownloadTable:
+    table = DownloadTable((), [counts])
     table.frame = frame
     return table
 
@@ -75,7 +75,7 @@ def _plain(column: pd.Index[Any] | pd.Series[Any]) -> Array:
     return values
 
 
-class Downloads(msgspec.Struct, frozen=True, gc=False, eq=False):
+class DownloadList(msgspec.Struct, frozen=True, gc=False, eq=False):
     """The downloads of one build; reads like a list of records and cannot be changed.
 
     Parameters
@@ -94,7 +94,7 @@ class Downloads(msgspec.Struct, frozen=True, gc=False, eq=False):
     [Download(id=5442, name='a.zip')]
     """
 
-    table: Table
+    table: DownloadTable
     build: int
 
     @property
@@ -114,9 +114,9 @@ class Downloads(msgspec.Struct, frozen=True, gc=False, eq=False):
         return self.table.record(numbers) if isinstance(numbers, int) else [*map(self.table.record, numbers)]
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Downloads | list | tuple):
+        if not isinstance(other, DownloadList | list | tuple):
             return NotImplemented
-        if isinstance(other, Downloads) and (other.table, other.build) == (self.table, self.build):
+        if isinstance(other, DownloadList) and (other.table, other.build) == (self.table, self.build):
             return True
         return len(self) == len(other) and all(mine == its for mine, its in zip(self, other, strict=True))
 
@@ -131,9 +131,9 @@ class Downloads(msgspec.Struct, frozen=True, gc=False, eq=False):
         return repr(list(self))
 
 
-def windows(table: Table, builds: range, missing: Array | None) -> Array:
+def windows(table: DownloadTable, builds: range, missing: Array | None) -> Array:
     """Cells of some builds; None where a build has null in place of a list."""
-    cells = map(Downloads, itertools.repeat(table), builds)
+    cells = map(DownloadList, itertools.repeat(table), builds)
     column = np.fromiter(cells, dtype=object, count=len(builds))
     if missing is not None:
         column[missing] = None

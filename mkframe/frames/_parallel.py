@@ -8,11 +8,11 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from mkframe.frames import arrays
-from mkframe.frames.columns import Piece, arrow
-from mkframe.frames.structs import Shape
+from mkframe.frames import _arrow
+from mkframe.frames._columns import ColumnChunk, arrow
+from mkframe.frames._row_types import RowSchema
 
-__all__ = ["Ahead"]
+__all__ = ["ParallelReader"]
 
 _MOST_WORKERS = 4
 """Packing stays with one thread, which cannot keep up with more."""
@@ -25,7 +25,7 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-class Ahead:
+class ParallelReader:
     """Threads that read pieces with Arrow, which leaves Python to others meanwhile.
 
     Without Arrow or with one processor there is nothing to gain, and `serves` says no.
@@ -33,12 +33,12 @@ class Ahead:
 
     def __init__(self) -> None:
         self.workers = min(_MOST_WORKERS, processors())
-        self.waiting: deque[tuple[Shape, bytearray, Future[Any]]] = deque()
+        self.waiting: deque[tuple[RowSchema, bytearray, Future[Any]]] = deque()
         self._pool: ThreadPoolExecutor | None = None
 
-    def serves(self, shape: Shape) -> bool:
+    def serves(self, shape: RowSchema) -> bool:
         """Whether rows of this shape may be given."""
-        return self.workers > 1 and arrow() is not None and arrays.kind_of(shape) is not None
+        return self.workers > 1 and arrow() is not None and _arrow.kind_of(shape) is not None
 
     @property
     def started(self) -> bool:
@@ -50,25 +50,25 @@ class Ahead:
         """Whether a piece should be taken: one is ready, or every thread has one and one more waits."""
         return len(self.waiting) > self.workers or (bool(self.waiting) and self.waiting[0][2].done())
 
-    def give(self, shape: Shape, rows: bytearray) -> None:
+    def give(self, shape: RowSchema, rows: bytearray) -> None:
         """Have an array of rows read, and keep it."""
         if not self._pool:
             self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="mkframe-read")
-        rows[:0] = arrays.OPENING
-        rows += arrays.CLOSING
-        kind = arrays.kind_of(shape)
+        rows[:0] = _arrow.OPENING
+        rows += _arrow.CLOSING
+        kind = _arrow.kind_of(shape)
         try:
-            future = self._pool.submit(arrays.read, rows, kind)
+            future = self._pool.submit(_arrow.read, rows, kind)
         except RuntimeError:  # Python ends, and starts no thread any more
             future = _read_here(rows, kind)
         self.waiting.append((shape, rows, future))
 
-    def take(self, shape: Shape) -> list[Piece] | bytearray:
+    def take(self, shape: RowSchema) -> list[ColumnChunk] | bytearray:
         """Columns of the oldest piece, or the piece itself where the other roads must read it."""
         expected, text, future = self.waiting.popleft()
         if expected == shape:
-            with contextlib.suppress(*arrays.refusals()):
-                return arrays.pieces(shape, future.result())
+            with contextlib.suppress(*_arrow.refusals()):
+                return _arrow.pieces(shape, future.result())
         return _array(text)
 
     def take_back(self) -> list[bytearray]:
@@ -86,11 +86,11 @@ class Ahead:
 def _read_here(rows: bytearray, kind: Any) -> Future[Any]:
     future: Future[Any] = Future()
     try:
-        future.set_result(arrays.read(rows, kind))
+        future.set_result(_arrow.read(rows, kind))
     except Exception as error:
         future.set_exception(error)
     return future
 
 
 def _array(text: bytearray) -> bytearray:
-    return text[len(arrays.OPENING) : -len(arrays.CLOSING)]
+    return text[len(_arrow.OPENING) : -len(_arrow.CLOSING)]

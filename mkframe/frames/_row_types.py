@@ -16,7 +16,7 @@ import msgspec
 
 from mkframe import schema
 
-__all__ = ["DOWNLOAD_WIDTH", "Shape", "download_fields", "download_type", "fields_of"]
+__all__ = ["DOWNLOAD_WIDTH", "RowSchema", "download_fields", "download_type", "fields_of"]
 
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _TYPES: dict[str, Any] = {
@@ -49,7 +49,7 @@ def download_fields(extras: tuple[str, ...] = ()) -> tuple[schema.Field, ...]:
     return (*schema.EMBEDDED_DOWNLOAD, *seen)
 
 
-class Shape(msgspec.Struct, frozen=True, gc=False):
+class RowSchema(msgspec.Struct, frozen=True, gc=False):
     """What one answer looks like: its resource and the keys that were learned from it.
 
     `extras` are unknown keys of the rows, `nested` further keys of the downloads inside them.
@@ -67,9 +67,9 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
         """A decoder of a list of rows; the attributes are called c0, c1 … in column order."""
         return _decoder(self)
 
-    def learn(self, extras: list[str], nested: list[str]) -> Shape:
+    def learn(self, extras: list[str], nested: list[str]) -> RowSchema:
         """Return the shape with further keys."""
-        return Shape(self.resource, (*self.extras, *extras), (*self.nested, *nested))
+        return RowSchema(self.resource, (*self.extras, *extras), (*self.nested, *nested))
 
 
 _TAKEN = re.compile(r"__|learned$|toDict$|field_")
@@ -93,7 +93,7 @@ def _revive(nested: tuple[str, ...], values: tuple[Any, ...]) -> msgspec.Struct:
 
 
 @functools.lru_cache(maxsize=64)
-def _decoder(shape: Shape) -> msgspec.json.Decoder[list[Any]]:
+def _decoder(shape: RowSchema) -> msgspec.json.Decoder[list[Any]]:
     attributes: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     names = {}
     for number, field in enumerate(shape.fields()):

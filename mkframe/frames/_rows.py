@@ -11,15 +11,15 @@ import msgspec
 import pandas as pd
 
 from mkframe.errors import SchemaError
-from mkframe.frames.checking import check
-from mkframe.frames.columns import Piece, assemble
-from mkframe.frames.gathering import Columns
-from mkframe.frames.packing import Surprise, by_name, in_columns, pack_all
-from mkframe.frames.structs import Shape, download_fields
+from mkframe.frames._strict import check
+from mkframe.frames._columns import ColumnChunk, assemble
+from mkframe.frames._gather import Columns
+from mkframe.frames._fast import (SchemaMismatch, by_name, in_columns, pack_all)
+from mkframe.frames._row_types import RowSchema, download_fields
 from mkframe.schema import RESOURCES
 from mkframe._text import short_repr
 
-__all__ = ["Reader", "is_json"]
+__all__ = ["RowReader", "is_json"]
 
 _MOST_EXTRAS = 1000
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -41,13 +41,13 @@ def is_json(text: bytes | bytearray) -> bool:
     return True
 
 
-class Reader:
+class RowReader:
     """Collects the columns of an answer, piece by piece.
 
     `surprised` says whether the last piece had to be read carefully, `why` in what it was no JSON.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: RowSchema) -> None:
         self.shape = shape
         self.key = RESOURCES[shape.resource].key
         self.columns = Columns(shape.fields())
@@ -59,12 +59,12 @@ class Reader:
         """Number of rows so far."""
         return self.columns.size
 
-    def try_rows(self, piece: memoryview | bytearray) -> list[Piece] | None:
+    def try_rows(self, piece: memoryview | bytearray) -> list[ColumnChunk] | None:
         """Rows of a piece as columns, or None where the piece is not JSON."""
         self.surprised = False
         try:
             return self.fast(self.shape.decoder().decode(piece))
-        except (msgspec.ValidationError, Surprise):
+        except (msgspec.ValidationError, SchemaMismatch):
             self.surprised = True
         except _NOT_JSON as error:
             self.why = f" ({error})"
@@ -76,12 +76,12 @@ class Reader:
             return None
         return self.carefully(rows)
 
-    def fast(self, rows: list[Any]) -> list[Piece]:
+    def fast(self, rows: list[Any]) -> list[ColumnChunk]:
         """Pack rows that msgspec has checked."""
         fields = self.shape.fields()
         return pack_all(fields, in_columns(rows, len(fields)))
 
-    def carefully(self, rows: list[Any]) -> list[Piece]:
+    def carefully(self, rows: list[Any]) -> list[ColumnChunk]:
         """Check rows of any kind, value by value where need be, and learn their unknown keys."""
         for number, row in enumerate(rows):
             if not isinstance(row, dict):
@@ -115,7 +115,7 @@ class Reader:
         if len(self.shape.extras) + len(self.shape.nested) > _MOST_EXTRAS:
             raise SchemaError(f"The answer has more than {_MOST_EXTRAS} unknown fields.", hint=_HINT)
 
-    def take(self, pieces: list[Piece]) -> None:
+    def take(self, pieces: list[ColumnChunk]) -> None:
         """Add a piece to each column."""
         self.columns.add(self.shape.fields(), pieces)
 

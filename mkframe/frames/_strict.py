@@ -17,17 +17,17 @@ import msgspec
 import numpy as np
 
 from mkframe.errors import SchemaError, SchemaWarning, warn
-from mkframe.frames.columns import INT64, STORAGE, SURROGATE, Piece
-from mkframe.frames.instants import instants
-from mkframe.frames.packing import Surprise, by_name, opened, pack, text
-from mkframe.frames.structs import download_fields, download_type
+from mkframe.frames._columns import (INT64, STORAGE, SURROGATE, ColumnChunk)
+from mkframe.frames._timestamps import timestamps
+from mkframe.frames._fast import (SchemaMismatch, by_name, flatten, pack, text)
+from mkframe.frames._row_types import download_fields, download_type
 from mkframe.schema import Field
 from mkframe._text import short_repr
 
 __all__ = ["check", "check_halves"]
 
 
-def check(field: Field, values: Sequence[Any], keys: Sequence[Any], nested: tuple[str, ...] = ()) -> Piece:
+def check(field: Field, values: Sequence[Any], keys: Sequence[Any], nested: tuple[str, ...] = ()) -> ColumnChunk:
     """Pack values of any JSON type.
 
     Parameters
@@ -46,7 +46,7 @@ def check(field: Field, values: Sequence[Any], keys: Sequence[Any], nested: tupl
     SchemaError
         If a value cannot be held by the declared dtype; names column, row and value.
     """
-    with contextlib.suppress(Surprise, msgspec.ValidationError):
+    with contextlib.suppress(SchemaMismatch, msgspec.ValidationError):
         return _at_once(field, values, nested)
     if field.type == "timestamp":
         return _times(field, values, keys)
@@ -58,10 +58,10 @@ def check(field: Field, values: Sequence[Any], keys: Sequence[Any], nested: tupl
     if refused is not None:
         raise _refusal(field, keys[refused], values[refused])
     if field.type not in STORAGE:
-        return Piece(text(converted) if field.type == "str" else converted)
+        return ColumnChunk(text(converted) if field.type == "str" else converted)
     missing = np.fromiter((v is None for v in converted), dtype=np.bool_, count=len(converted))
     packed = np.array([0 if v is None else v for v in converted], dtype=STORAGE[field.type])
-    return Piece(packed, missing if missing.any() else None)
+    return ColumnChunk(packed, missing if missing.any() else None)
 
 
 def check_halves(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> None:
@@ -90,26 +90,26 @@ _PROMISED: dict[str, set[type]] = {
 }
 
 
-def _at_once(field: Field, values: Sequence[Any], nested: tuple[str, ...]) -> Piece:
+def _at_once(field: Field, values: Sequence[Any], nested: tuple[str, ...]) -> ColumnChunk:
     """Pack a whole column, unless a single value is not as promised."""
     if field.type == "any":
-        return Piece(values)
+        return ColumnChunk(values)
     if field.type == "downloads":
         download = download_type(nested)
         return pack(field, msgspec.convert(values, list[list[download] | None]))  # type: ignore[valid-type]
     items = _flat(values) if field.type in ("ints", "strs") else values
     if not set(map(type, items)) <= _PROMISED[field.type]:
-        raise Surprise
+        raise SchemaMismatch
     if str in _PROMISED[field.type] and SURROGATE.search("".join(filter(None, items))):
-        raise Surprise
+        raise SchemaMismatch
     if field.type == "ints" and items and not (min(items) in INT64 and max(items) in INT64):
-        raise Surprise
+        raise SchemaMismatch
     return pack(field, values)
 
 
 def _flat(lists: Sequence[Any]) -> list[Any]:
     if not set(map(type, lists)) <= {list, NoneType}:
-        raise Surprise
+        raise SchemaMismatch
     return list(itertools.chain.from_iterable(items or () for items in lists))
 
 
@@ -149,8 +149,8 @@ def _text(value: Any) -> Any:
     return value if isinstance(value, str) and not SURROGATE.search(value) else _REFUSED
 
 
-def _times(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> Piece:
-    times, refused, zoneless = instants(values)
+def _times(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> ColumnChunk:
+    times, refused, zoneless = timestamps(values)
     if refused:
         raise _refusal(field, keys[min(refused)], values[min(refused)])
     if zoneless:
@@ -159,7 +159,7 @@ def _times(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> Piece:
             f"Column {field.name!r}: {len(zoneless)} without a time zone, such as {first!r}, read as UTC.",
             SchemaWarning,
         )
-    return Piece(times)
+    return ColumnChunk(times)
 
 
 def _list(check_one: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -172,19 +172,19 @@ def _list(check_one: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return convert
 
 
-def _downloads(field: Field, values: Sequence[Any], keys: Sequence[Any], nested: tuple[str, ...]) -> Piece:
+def _downloads(field: Field, values: Sequence[Any], keys: Sequence[Any], nested: tuple[str, ...]) -> ColumnChunk:
     """Check the downloads inside builds as if they came by themselves, column by column."""
     for key, items in zip(keys, values, strict=True):
         if items is not None and not (isinstance(items, list) and all(isinstance(i, dict) for i in items)):
             raise _refusal(field, key, items)
-    counts, missing, records = opened(values)
+    counts, missing, records = flatten(values)
     owners = [key for key, count in zip(keys, counts, strict=True) for _ in range(count)]
     fields = download_fields(nested)
     inside = (
         check(dataclasses.replace(part, name=f"{field.name}.{part.name}"), column, owners)
         for part, column in zip(fields, by_name(records, fields), strict=True)
     )
-    return Piece(counts, missing, fields, tuple(inside))
+    return ColumnChunk(counts, missing, fields, tuple(inside))
 
 
 def _as_it_is(value: Any) -> Any:

@@ -9,14 +9,14 @@ import msgspec
 import pandas as pd
 
 from mkframe.errors import (SchemaError, SchemaWarning, InvalidResponseError, warn)
-from mkframe.frames.checking import check
-from mkframe.frames.columns import Column
+from mkframe.frames._strict import check
+from mkframe.frames._columns import ColumnBuilder
 from mkframe.schema import Field
 
-__all__ = ["record", "table"]
+__all__ = ["parse_object", "frame_from_rows"]
 
 
-def record(chunks: Iterable[bytes], promised: str) -> dict[str, Any]:
+def parse_object(chunks: Iterable[bytes], promised: str) -> dict[str, Any]:
     """Read one JSON object whose keys are not those of a row, such as the answer of a write.
 
     Raises
@@ -26,7 +26,7 @@ def record(chunks: Iterable[bytes], promised: str) -> dict[str, Any]:
 
     Examples
     --------
-    >>> record([b'{"build": {"id": 7}}'], "the new build")
+    >>> parse_object([b'{"build": {"id": 7}}'], "the new build")
     {'build': {'id': 7}}
     """
     content = b"".join(chunks)
@@ -39,7 +39,7 @@ def record(chunks: Iterable[bytes], promised: str) -> dict[str, Any]:
     raise InvalidResponseError.instead_of(promised, content)
 
 
-def table(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def frame_from_rows(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Turn rows into a frame with the given columns, then those that only the rows have.
 
     Parameters
@@ -61,7 +61,7 @@ def table(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> pd.DataFra
 
     Examples
     --------
-    >>> table([Field("N", "int", "A number.")], [{"N": 1}, {"N": None}])["N"].tolist()
+    >>> frame_from_rows([Field("N", "int", "A number.")], [{"N": 1}, {"N": None}])["N"].tolist()
     [1, <NA>]
     """
     known = {field.name for field in fields}
@@ -72,7 +72,7 @@ def table(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> pd.DataFra
 
 
 def _array(field: Field, values: list[Any]) -> Any:
-    column = Column(field)
+    column = ColumnBuilder(field)
     try:
         column.add(check(field, values, range(len(values))))
     except SchemaError as error:

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mkframe.frames.columns import STORAGE, Array
-from mkframe.frames.packing import EARLIEST, Surprise, local_instants
+from mkframe.frames._columns import STORAGE, Array
+from mkframe.frames._fast import EARLIEST, SchemaMismatch, local_instants
 
-__all__ = ["Instants", "instants"]
+__all__ = ["Timestamps", "timestamps"]
 
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _ISO = re.compile(
@@ -34,7 +34,7 @@ it reads as midnight from 3.14 on and refuses before."""
 _LATEST = np.datetime64("9999-12-31T23:59:59.999999")
 
 
-class Instants(NamedTuple):
+class Timestamps(NamedTuple):
     """Times in UTC, NaT for None, and the places of those refused and of those that name no zone."""
 
     times: Array
@@ -42,12 +42,12 @@ class Instants(NamedTuple):
     zoneless: list[int]
 
 
-def instants(values: Sequence[Any]) -> Instants:
+def timestamps(values: Sequence[Any]) -> Timestamps:
     """Read times in any form of ISO 8601 that microseconds can hold; those without a zone as UTC.
 
     Examples
     --------
-    >>> times, refused, zoneless = instants(["2026-04-02T08:14:40+02:00", None, "2026-04-02", "yesterday"])
+    >>> times, refused, zoneless = timestamps(["2026-04-02T08:14:40+02:00", None, "2026-04-02", "yesterday"])
     >>> times[0], refused, zoneless
     (np.datetime64('2026-04-02T06:14:40.000000'), [3], [2])
     """
@@ -55,7 +55,7 @@ def instants(values: Sequence[Any]) -> Instants:
     for place, (value, shape) in enumerate(zip(values, _shapes(values), strict=True)):
         if value is not None:
             shapes.setdefault(shape, []).append(place)
-    found = Instants(np.full(len(values), "NaT", dtype=STORAGE["timestamp"]), [], [])
+    found = Timestamps(np.full(len(values), "NaT", dtype=STORAGE["timestamp"]), [], [])
     for shape, places in shapes.items():
         form = _ISO.fullmatch(shape)
         if not form:
@@ -66,7 +66,7 @@ def instants(values: Sequence[Any]) -> Instants:
         given = [values[place] for place in places]
         try:
             found.times[places] = _together(shape, given)
-        except Surprise:
+        except SchemaMismatch:
             single = list(map(_instant, given))
             found.refused.extend(place for place, time in zip(places, single, strict=True) if time is None)
             found.times[places] = np.array(single, dtype=STORAGE["timestamp"])
@@ -83,14 +83,14 @@ def _together(shape: str, values: Sequence[str]) -> Array:
     """Read times of one shape; a surprise is a shape that numpy does not know, or what is no time."""
     form = _USUAL.fullmatch(shape)
     if not form:
-        raise Surprise
+        raise SchemaMismatch
     width = form.end("local")
     letters = np.frombuffer("".join(values).encode("ascii"), dtype=np.uint8).reshape(len(values), len(shape))
     times = local_instants(letters[:, :width])
     if (form["zone"] or "Z") != "Z":
         times = times - _offsets(form["zone"], letters[:, width:])
     if (times < EARLIEST).any() or (times > _LATEST).any():
-        raise Surprise
+        raise SchemaMismatch
     return times
 
 
@@ -101,7 +101,7 @@ def _offsets(zone: str, letters: Array) -> Array:
     hours = 10 * digits[:, 0] + digits[:, 1]
     minutes = 10 * digits[:, -2] + digits[:, -1] if len(places) == 4 else np.zeros_like(hours)
     if (hours > 23).any() or (minutes > 59).any():
-        raise Surprise
+        raise SchemaMismatch
     return (60 * hours + minutes).astype("timedelta64[m]") * (-1 if zone[0] == "-" else 1)
 
 

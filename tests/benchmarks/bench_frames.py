@@ -96,7 +96,7 @@ Pair = tuple[Any, Any]
 
 def mkframe(content: bytes) -> Pair:
     builds = frames.decode("builds", content)
-    return builds, frames.build_downloads(builds)
+    return builds, frames.explode_downloads(builds)
 
 
 def mkframe_without_pyarrow(content: bytes) -> Pair:

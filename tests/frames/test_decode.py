@@ -12,8 +12,8 @@ import pytest
 
 from mkframe import frames
 from mkframe.errors import SchemaError, SchemaWarning, InvalidResponseError
-from mkframe.frames import ahead, cutting
-from mkframe.frames.reading import Reader
+from mkframe.frames import _parallel, _chunks
+from mkframe.frames._rows import RowReader
 from mkframe.schema import RESOURCES
 from tests.rows import body, download, row, rows
 
@@ -89,9 +89,9 @@ class TestCuts:
 
     @pytest.fixture(autouse=True, params=["one after another", "ahead, in threads"])
     def _small_cuts(self, request, monkeypatch):
-        monkeypatch.setattr(cutting, "_FIRST_CUT", 300)
-        monkeypatch.setattr(cutting, "_CUT", 900)
-        monkeypatch.setattr(ahead, "processors", lambda: 2 if request.param.startswith("ahead") else 1)
+        monkeypatch.setattr(_chunks, "_FIRST_CUT", 300)
+        monkeypatch.setattr(_chunks, "_CUT", 900)
+        monkeypatch.setattr(_parallel, "processors", lambda: 2 if request.param.startswith("ahead") else 1)
 
     @staticmethod
     def tricky():
@@ -109,8 +109,8 @@ class TestCuts:
 
     def test_body_is_really_cut(self, monkeypatch):
         taken = []
-        take = Reader.take
-        monkeypatch.setattr(Reader, "take", lambda self, columns: (taken.append(1), take(self, columns)))
+        take = RowReader.take
+        monkeypatch.setattr(RowReader, "take", lambda self, columns: (taken.append(1), take(self, columns)))
         frames.decode("builds", body(self.tricky()))
         assert len(taken) > 10
 
@@ -271,7 +271,7 @@ class TestSurprises:
         inside = [download(1, file_id=7.0, type="IICS"), download(2)]
         records = [row("builds", 1, instances=7.0, downloads=inside), row("builds", 2, downloads=None)]
         frame = frames.decode("builds", body(records))
-        child = frames.build_downloads(frame)
+        child = frames.explode_downloads(frame)
         assert child["file_id"].dtype == "Int64"
         assert child.loc[1, "file_id"] == 7
         assert child["type"].isna().tolist() == [False, True]

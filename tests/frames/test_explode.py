@@ -24,29 +24,29 @@ def builds():
 
 
 def test_patterns(builds):
-    child = mk.build_patterns(builds)
+    child = mk.explode_patterns(builds)
     assert child.to_dict("list") == {"build_id": [1, 1, 3], "pattern_id": [808, 809, 808]}
 
 
 def test_releases(builds):
-    child = mk.build_releases(builds)
+    child = mk.explode_releases(builds)
     assert child.to_dict("list") == {"build_id": [1, 3, 3], "release_id": [21, 21, 30]}
 
 
 def test_downloads(builds):
-    child = mk.build_downloads(builds)
+    child = mk.explode_downloads(builds)
     assert child.index.tolist() == [5, 6, 7]
     assert child["build_id"].tolist() == [1, 1, 3]
     assert child["file_id"].isna().tolist() == [False, False, True]
 
 
-@pytest.mark.parametrize("open_list", [mk.build_patterns, mk.build_releases, mk.build_downloads])
+@pytest.mark.parametrize("open_list", [mk.explode_patterns, mk.explode_releases, mk.explode_downloads])
 def test_no_builds_give_the_same_columns_and_dtypes(builds, open_list):
     assert open_list(builds.iloc[:0]).dtypes.to_dict() == open_list(builds).dtypes.to_dict()
 
 
 def test_further_keys_of_downloads_come_last():
-    child = mk.build_downloads(
+    child = mk.explode_downloads(
         mk.read_json(body([row("builds", downloads=[download(1, type="IICS", odd=[1])])]))
     )
     assert list(child.columns[-2:]) == ["type", "odd"]
@@ -55,13 +55,13 @@ def test_further_keys_of_downloads_come_last():
 
 
 def test_child_joins_its_builds(builds):
-    joined = mk.build_downloads(builds).join(builds, on="build_id", suffixes=("", "_build"))
+    joined = mk.explode_downloads(builds).join(builds, on="build_id", suffixes=("", "_build"))
     assert joined["status"].tolist() == ["status 1", "status 1", "status 3"]
 
 
 def test_frame_without_the_list_is_told(builds):
     with pytest.raises(InputError, match="no column 'patterns'"):
-        mk.build_patterns(builds.drop(columns="patterns"))
+        mk.explode_patterns(builds.drop(columns="patterns"))
 
 
 def test_frame_survives_pickling(builds):
@@ -70,29 +70,29 @@ def test_frame_survives_pickling(builds):
 
 def test_build_id_that_downloads_bring_along_is_checked():
     inside = [download(1, build_id=1), download(2, build_id=None), download(3)]
-    child = mk.build_downloads(mk.read_json(body([row("builds", 1, downloads=inside)])))
+    child = mk.explode_downloads(mk.read_json(body([row("builds", 1, downloads=inside)])))
     assert child["build_id"].tolist() == [1, 1, 1]
 
 
 def test_download_that_names_another_build_is_told():
     builds = mk.read_json(body([row("builds", 1, downloads=[download(1, build_id=2)])]))
     with pytest.warns(SchemaWarning, match="1 downloads name another build"):
-        assert mk.build_downloads(builds)["build_id"].tolist() == [1]
+        assert mk.explode_downloads(builds)["build_id"].tolist() == [1]
 
 
-@pytest.mark.parametrize("open_list", [mk.build_patterns, mk.build_releases, mk.build_downloads])
+@pytest.mark.parametrize("open_list", [mk.explode_patterns, mk.explode_releases, mk.explode_downloads])
 def test_frame_that_lost_its_index_is_told(builds, open_list):
     with pytest.raises(InputError, match="not by the id of the builds"):
         open_list(builds.reset_index())
 
 
-@pytest.mark.parametrize("open_list", [mk.build_patterns, mk.build_releases, mk.build_downloads])
+@pytest.mark.parametrize("open_list", [mk.explode_patterns, mk.explode_releases, mk.explode_downloads])
 def test_builds_that_a_join_left_without_lists_have_none(builds, open_list):
     wider = builds.reindex([1, 99])
     assert set(open_list(wider)["build_id"]) == {1}
 
 
-@pytest.mark.parametrize("open_list", [mk.build_patterns, mk.build_releases, mk.build_downloads])
+@pytest.mark.parametrize("open_list", [mk.explode_patterns, mk.explode_releases, mk.explode_downloads])
 @pytest.mark.parametrize("index", [[1.5, 2, 3], [None, 2, 3], ["a", "b", "c"]])
 def test_index_that_holds_no_ids_is_told(builds, open_list, index):
     builds.index = pd.Index(index, name="id")
@@ -103,12 +103,12 @@ def test_index_that_holds_no_ids_is_told(builds, open_list, index):
 @pytest.mark.parametrize("cells", [[808, 1, 2], [[1.5], [1], [2]], [["x"], [], []], [[True], [], []]])
 def test_lists_that_find_did_not_put_there_are_told(builds, cells):
     with pytest.raises(InputError, match="which find\\(\\) did not put there"):
-        mk.build_patterns(builds.assign(patterns=pd.Series(cells, index=builds.index, dtype=object)))
+        mk.explode_patterns(builds.assign(patterns=pd.Series(cells, index=builds.index, dtype=object)))
 
 
 def test_column_that_is_there_twice_is_told(builds):
     with pytest.raises(InputError, match="has 2 columns 'patterns'"):
-        mk.build_patterns(pd.concat([builds, builds["patterns"]], axis=1))
+        mk.explode_patterns(pd.concat([builds, builds["patterns"]], axis=1))
 
 
 @pytest.mark.parametrize(
@@ -126,13 +126,13 @@ def test_column_that_is_there_twice_is_told(builds):
 )
 def test_download_key_that_python_has_another_use_for(name):
     frame = mk.read_json(body([row("builds", 1, downloads=[download(1, **{name: 5})])]))
-    assert mk.build_downloads(frame)[name].tolist() == [5]
+    assert mk.explode_downloads(frame)[name].tolist() == [5]
     assert pickle.loads(pickle.dumps(frame)).loc[1, "downloads"] == frame.loc[1, "downloads"]
 
 
 def test_download_keys_that_would_share_an_attribute():
     inside = download(1) | {"field_6": 1, "a b": 2, "a²": 3}
-    child = mk.build_downloads(mk.read_json(body([row("builds", 1, downloads=[inside])])))
+    child = mk.explode_downloads(mk.read_json(body([row("builds", 1, downloads=[inside])])))
     assert child[["field_6", "a b", "a²"]].to_numpy().tolist() == [[1, 2, 3]]
 
 
@@ -144,6 +144,6 @@ def test_downloads_of_mixed_answers_keep_the_order_of_the_builds():
         for ids in ((1, 3, 5), (2, 4))
     )
     mixed = pd.concat([first, second]).sort_index()
-    child = mk.build_downloads(mixed)
+    child = mk.explode_downloads(mixed)
     assert child.index.tolist() == [10, 11, 20, 21, 30, 31, 40, 41, 50, 51]
     assert child["build_id"].tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]

@@ -10,7 +10,7 @@ import pytest
 import mkframe as mk
 from mkframe import frames
 from mkframe.errors import InputError, SchemaError
-from mkframe.frames import windows as module
+from mkframe.frames import _nested as module
 from tests.rows import body, download, row
 
 
@@ -77,25 +77,25 @@ def test_null_is_none_in_a_record():
 
 
 def test_records_beyond_one_block_are_found(monkeypatch):
-    monkeypatch.setattr(module, "_AT_ONCE", 3)
+    monkeypatch.setattr(_nested, "_AT_ONCE", 3)
     builds = frames.decode("builds", body([row("builds", downloads=[download(n) for n in range(8)])]))
     assert ids(builds.loc[1, "downloads"]) == list(range(8))
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda frame: pickle.loads(pickle.dumps(frame))])
 def test_frame_survives_being_copied(builds, copied):
-    pd.testing.assert_frame_equal(mk.build_downloads(copied(builds)), mk.build_downloads(builds))
+    pd.testing.assert_frame_equal(mk.explode_downloads(copied(builds)), mk.explode_downloads(builds))
 
 
 def test_some_builds_give_their_downloads_in_their_order(builds):
-    child = mk.build_downloads(builds.loc[[5, 1, 3]])
+    child = mk.explode_downloads(builds.loc[[5, 1, 3]])
     assert child.index.tolist() == [7, 8, 9, 10, 2, 3]
     assert child["build_id"].tolist() == [5, 5, 5, 5, 3, 3]
 
 
 def test_builds_of_two_answers_give_the_downloads_of_both(builds):
     late = frames.decode("builds", body([row("builds", 9, downloads=[download(90, type="IICS")])]))
-    child = mk.build_downloads(pd.concat([builds.loc[[3]], late, builds.loc[[2]]]))
+    child = mk.explode_downloads(pd.concat([builds.loc[[3]], late, builds.loc[[2]]]))
     assert child["build_id"].to_dict() == {2: 3, 3: 3, 90: 9, 1: 2}
     assert child.loc[90, "type"] == "IICS"
 
@@ -103,11 +103,11 @@ def test_builds_of_two_answers_give_the_downloads_of_both(builds):
 def test_null_in_place_of_the_list_is_no_download():
     builds = frames.from_rows("builds", [row("builds", 1, downloads=None), row("builds", 2)])
     assert builds["downloads"].isna().tolist() == [True, False]
-    assert mk.build_downloads(builds)["build_id"].tolist() == [2]
+    assert mk.explode_downloads(builds)["build_id"].tolist() == [2]
 
 
 def test_changing_the_child_leaves_the_builds_alone(builds):
-    child = mk.build_downloads(builds)
+    child = mk.explode_downloads(builds)
     child.loc[4, "name"] = "other"
     assert builds.loc[4, "downloads"][0].name != "other"
 
@@ -119,4 +119,4 @@ def test_number_that_64_bits_cannot_hold_is_named():
 
 def test_column_that_find_did_not_make_is_told():
     with pytest.raises(InputError, match="which find\\(\\) did not put there"):
-        mk.build_downloads(pd.DataFrame({"downloads": [[1]]}, index=pd.Index([1], name="id")))
+        mk.explode_downloads(pd.DataFrame({"downloads": [[1]]}, index=pd.Index([1], name="id")))

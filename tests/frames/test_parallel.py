@@ -10,9 +10,9 @@ import pytest
 
 from mkframe import frames
 from mkframe.errors import SchemaWarning, InvalidResponseError
-from mkframe.frames import ahead, arrays, cutting
-from mkframe.frames.ahead import Ahead
-from mkframe.frames.structs import Shape
+from mkframe.frames import _parallel, _arrow, _chunks
+from mkframe.frames._parallel import ParallelReader
+from mkframe.frames._row_types import RowSchema
 from tests.rows import body, download, row, rows
 
 pytest.importorskip("pyarrow", reason="the threads read with pyarrow, an extra")
@@ -20,9 +20,9 @@ pytest.importorskip("pyarrow", reason="the threads read with pyarrow, an extra")
 
 @pytest.fixture(autouse=True)
 def _small_cuts(monkeypatch):
-    monkeypatch.setattr(cutting, "_FIRST_CUT", 1000)
-    monkeypatch.setattr(cutting, "_CUT", 3000)
-    monkeypatch.setattr(ahead, "processors", lambda: 3)
+    monkeypatch.setattr(_chunks, "_FIRST_CUT", 1000)
+    monkeypatch.setattr(_chunks, "_CUT", 3000)
+    monkeypatch.setattr(_parallel, "processors", lambda: 3)
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def given(monkeypatch):
         seen.append((text, threading.current_thread().name))
         return arrays_read(text, kind)
 
-    arrays_read = arrays.read
-    monkeypatch.setattr(arrays, "read", read)
+    arrays_read = _arrow.read
+    monkeypatch.setattr(_arrow, "read", read)
     return seen
 
 
@@ -67,7 +67,7 @@ def test_what_remains_at_the_end_is_shared_out(given):
 @pytest.mark.parametrize("reason", ["no Arrow", "one processor", "an unknown field"])
 def test_where_threads_gain_nothing_none_are_started(reason, given, monkeypatch):
     if reason == "one processor":
-        monkeypatch.setattr(ahead, "processors", lambda: 1)
+        monkeypatch.setattr(_parallel, "processors", lambda: 1)
     unknown = {"queue": "night"} if reason == "an unknown field" else {}
     with pd.option_context("mode.string_storage", "python" if reason == "no Arrow" else "pyarrow"):
         assert_read(rows("builds", 60, **unknown))
@@ -114,8 +114,8 @@ def test_one_odd_row_does_not_end_the_threads_work(given):
 def test_cut_that_only_looked_right_is_found_out(monkeypatch):
     """Downloads end and begin here as the rows do."""
     put_back = []
-    take_back = Ahead.take_back
-    monkeypatch.setattr(Ahead, "take_back", lambda self: put_back.append(take_back(self)) or put_back[-1])
+    take_back = ParallelReader.take_back
+    monkeypatch.setattr(ParallelReader, "take_back", lambda self: put_back.append(take_back(self)) or put_back[-1])
     records = [row("builds", n, downloads=[download(m) for m in range(60 * (n > 8))]) for n in range(40)]
     for record in records:
         record["description"] = record.pop("description")
@@ -128,7 +128,7 @@ def test_break_after_many_rows_is_told_as_without_threads(monkeypatch):
     content = body(rows("builds", 60))[:-40]
     told = []
     for processors in (1, 3):
-        monkeypatch.setattr(ahead, "processors", lambda count=processors: count)
+        monkeypatch.setattr(_parallel, "processors", lambda count=processors: count)
         with pytest.raises(InvalidResponseError, match=r"after \d+ rows") as caught:
             frames.decode("builds", content)
         told.append(caught.value.message)
@@ -156,10 +156,10 @@ def test_no_thread_outlives_an_answer(given):
 
 
 def readable(text):
-    kind = arrays.kind_of(Shape("builds"))
+    kind = _arrow.kind_of(RowSchema("builds"))
     try:
-        return arrays.pieces(Shape("builds"), arrays.read(arrays.OPENING + text + arrays.CLOSING, kind))
-    except arrays.refusals():
+        return _arrow.pieces(RowSchema("builds"), _arrow.read(_arrow.OPENING + text + _arrow.CLOSING, kind))
+    except _arrow.refusals():
         return None
 
 
@@ -250,8 +250,8 @@ def test_null_that_was_never_promised_is_told(given):
 
 
 def test_processors_are_counted():
-    assert ahead.processors() >= 1
-    assert Ahead().workers >= 1
+    assert _parallel.processors() >= 1
+    assert ParallelReader().workers >= 1
 
 
 AT_THE_END = """

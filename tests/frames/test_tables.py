@@ -3,7 +3,7 @@
 import pytest
 
 from mkframe.errors import SchemaWarning, InvalidResponseError
-from mkframe.frames import record, table
+from mkframe.frames import parse_object, frame_from_rows
 from mkframe.schema import Field
 
 FIELDS = [
@@ -15,20 +15,20 @@ FIELDS = [
 
 def test_dtypes_are_those_of_the_fields_for_none_and_many():
     rows = [{"N": 1, "WHEN": "2026-04-02T08:14:40Z", "NAME": "x"}, {"N": None, "WHEN": None, "NAME": None}]
-    assert table(FIELDS, rows).dtypes.to_dict() == table(FIELDS, []).dtypes.to_dict()
+    assert frame_from_rows(FIELDS, rows).dtypes.to_dict() == frame_from_rows(FIELDS, []).dtypes.to_dict()
 
 
 def test_column_that_was_not_announced_comes_last():
-    assert list(table(FIELDS, [{"ODD": 1, "N": 2}]).columns) == ["N", "WHEN", "NAME", "ODD"]
+    assert list(frame_from_rows(FIELDS, [{"ODD": 1, "N": 2}]).columns) == ["N", "WHEN", "NAME", "ODD"]
 
 
 def test_value_of_another_type_keeps_the_column_as_it_came():
     with pytest.warns(SchemaWarning, match="'WHEN'.*1775124880390.*keeps what came"):
-        frame = table(FIELDS, [{"N": 1, "WHEN": 1775124880390, "NAME": "x"}])
+        frame = frame_from_rows(FIELDS, [{"N": 1, "WHEN": 1775124880390, "NAME": "x"}])
     assert frame["WHEN"].tolist() == [1775124880390]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"<html>", b'{"build":', b'"\xff"'])
 def test_what_is_no_object_is_told_by_its_start(content):
     with pytest.raises(InvalidResponseError, match="the new build"):
-        record([content], "the new build")
+        parse_object([content], "the new build")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mkframe.frames.instants import instants
+from mkframe.frames._timestamps import timestamps
 from tests.fuzz.amount import amount
 
 DAYS = st.datetimes(dt.datetime(1, 1, 3), dt.datetime(9999, 12, 29))
@@ -41,7 +41,7 @@ def text_of(time: dt.datetime, form: str) -> str:
 @amount(100)
 def test_times_are_read_as_python_reads_them(parts):
     texts = [text_of(time, form) + zone for time, form, zone in parts]
-    times, refused, zoneless = instants(texts)
+    times, refused, zoneless = timestamps(texts)
     assert refused == []
     assert times.tolist() == [utc(text).item() for text in texts]
     assert sorted(zoneless) == [place for place, (_, _, zone) in enumerate(parts) if not zone]
@@ -49,7 +49,7 @@ def test_times_are_read_as_python_reads_them(parts):
 
 @pytest.mark.parametrize("digits", ["3", "32", "320", "3204", "32048", "320480", "3204800"])
 def test_fractions_of_any_width_are_read(digits):
-    (time,), refused, _ = instants([f"2026-04-02T08:14:40.{digits}+01:00"])
+    (time,), refused, _ = timestamps([f"2026-04-02T08:14:40.{digits}+01:00"])
     assert not refused
     assert time == np.datetime64(f"2026-04-02T07:14:40.{digits[:6]}")
 
@@ -84,7 +84,7 @@ def test_fractions_of_any_width_are_read(digits):
 )
 def test_what_is_no_time_is_refused_and_leaves_others_alone(odd):
     plain = "2026-04-02T08:14:40Z"
-    times, refused, zoneless = instants([plain, odd, None, plain])
+    times, refused, zoneless = timestamps([plain, odd, None, plain])
     assert refused == [1]
     assert zoneless == []
     assert times[[0, 3]].tolist() == [utc(plain).item()] * 2
@@ -93,12 +93,12 @@ def test_what_is_no_time_is_refused_and_leaves_others_alone(odd):
 
 def test_the_ends_of_the_calendar_are_times():
     ends = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "0001-01-01T01:00:00+01:00"]
-    times, refused, _ = instants(ends)
+    times, refused, _ = timestamps(ends)
     assert not refused
     assert times.tolist() == [utc(end).item() for end in ends]
 
 
 def test_no_values_are_no_times():
-    times, refused, zoneless = instants([None, None])
+    times, refused, zoneless = timestamps([None, None])
     assert np.isnat(times).all()
     assert (refused, zoneless) == ([], [])

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 import mkframe as mk
 from mkframe import frames
 from mkframe.errors import InputError, MkframeError, SchemaWarning
-from mkframe.frames import ahead, checking, cutting, instants
-from mkframe.frames.packing import Surprise
-from mkframe.frames.reading import Reader
-from mkframe.frames.windows import Downloads
+from mkframe.frames import (_parallel, _strict, _chunks, _timestamps)
+from mkframe.frames._fast import SchemaMismatch
+from mkframe.frames._rows import RowReader
+from mkframe.frames._nested import DownloadList
 from mkframe.schema import RESOURCES
 from tests.fuzz import bodies, oracle
 from tests.fuzz.amount import amount, attempt
@@ -31,15 +31,15 @@ pytestmark = pytest.mark.slow
 def _small_cuts():
     """Cut bodies of a few kilobytes as often as others are cut that are a thousand times as large."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cutting, "_FIRST_CUT", 500)
-        patch.setattr(cutting, "_CUT", 1500)
-        patch.setattr(ahead, "processors", lambda: 2)
+        patch.setattr(_chunks, "_FIRST_CUT", 500)
+        patch.setattr(_chunks, "_CUT", 1500)
+        patch.setattr(_parallel, "processors", lambda: 2)
         yield
 
 
 def plain(cell):
     """A cell of a frame as JSON would have it; times as microseconds."""
-    if isinstance(cell, Downloads):
+    if isinstance(cell, DownloadList):
         table = cell.table.frame.iloc[cell.numbers.start : cell.numbers.stop].reset_index()
         return [{name: plain(value) for name, value in row.items()} for row in table.to_dict("records")]
     if cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and cell != cell):
@@ -113,26 +113,26 @@ def test_frame_is_what_the_oracle_says(case):
 
 def without_threads(resource, content):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ahead, "processors", lambda: 1)
+        patch.setattr(_parallel, "processors", lambda: 1)
         return frames.decode(resource, content)
 
 
 def without_fast_road(resource, content):
     def fast(self, rows):
-        raise Surprise
+        raise SchemaMismatch
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Reader, "fast", fast)
+        patch.setattr(RowReader, "fast", fast)
         return without_threads(resource, content)
 
 
 def value_by_value(resource, content):
     def refuse(*_):
-        raise Surprise
+        raise SchemaMismatch
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checking, "_at_once", refuse)
-        patch.setattr(instants, "_together", refuse)
+        patch.setattr(_strict, "_at_once", refuse)
+        patch.setattr(timestamps, "_together", refuse)
         return without_fast_road(resource, content)
 
 
@@ -251,7 +251,7 @@ def test_rows_of_python_are_a_frame_or_an_error_in_either_storage(resource, chan
 @given(builds())
 @amount(40)
 def test_lists_of_builds_open_or_say_why_not(frame):
-    for open_list, column in ((mk.build_patterns, "patterns"), (mk.build_releases, "releases")):
+    for open_list, column in ((mk.explode_patterns, "patterns"), (mk.explode_releases, "releases")):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SchemaWarning)
             try:
@@ -273,7 +273,7 @@ def test_downloads_of_builds_open_or_say_why_not(frame):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SchemaWarning)
         try:
-            child = mk.build_downloads(frame)
+            child = mk.explode_downloads(frame)
         except InputError:
             return
     assert list(child.columns[:5]) == ["build_id", "pattern", "pattern_id", "file_id", "name"]
