@@ -9,17 +9,17 @@ Traceback (most recent call last):
 mkframe.errors.InputError: There is no file 'missing.zip'. Give the path of a ZIP archive.
 """
 
-from mkframe.artifacts.comparing import diff
-from mkframe.artifacts.fetching import File, fetch
-from mkframe.artifacts.opening import extract, members, read
-from mkframe.artifacts.progress import FileProgress, Progress
-from mkframe.artifacts.rendering import Shown, show
+from mkframe.artifacts._diff import diff
+from mkframe.artifacts._fetch import File, fetch
+from mkframe.artifacts._archive import extract, members, read
+from mkframe.artifacts._progress import FileProgress, Progress
+from mkframe.artifacts._diff_view import DiffView, show
 
 __all__ = [
     "File",
     "FileProgress",
     "Progress",
-    "Shown",
+    "DiffView",
     "diff",
     "extract",
     "fetch",

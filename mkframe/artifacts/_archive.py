@@ -16,10 +16,10 @@ import pandas as pd
 from mkframe.errors import ArtifactError, InputError
 from mkframe._files import (file_sha256, expand_path, rename, temporary_path)
 
-from .names import DESKTOP_FILES
-from .tables import table
-from .texts import decoded, looked_at
-from .zips import MAX_BYTES, MAX_MEMBERS, MAX_RATIO, Limits, check_extractable, chunks, open_zip
+from mkframe.artifacts._filenames import DESKTOP_FILES
+from mkframe.artifacts._frames import typed_frame
+from mkframe.artifacts._content import decoded, looked_at
+from mkframe.artifacts._zip import (MAX_BYTES, MAX_MEMBERS, MAX_RATIO, Limits, check_extractable, chunks, open_zip)
 
 __all__ = ["extract", "members", "read"]
 
@@ -78,7 +78,7 @@ def members(
         for entry in entries:
             sha256, kind = looked_at(chunks(archive, entry), entry.filename)
             rows.append(_row(entry, sha256, kind, compressed=entry.compress_size))
-    return table(rows, _MEMBERS)
+    return typed_frame(rows, _MEMBERS)
 
 
 def read(
@@ -197,7 +197,7 @@ def extract(
         else:
             rows = [_there(archive, entry, folder) for entry in entries]
             _refuse_others(folder, {row["path"] for row in rows})
-    return table(rows, _EXTRACTED)
+    return typed_frame(rows, _EXTRACTED)
 
 
 def as_text(content: bytes, name: str, encoding: str | None) -> str:

@@ -17,11 +17,11 @@ import pandas as pd
 from mkframe.errors import ArtifactError, InputError
 from mkframe._files import expand_path
 
-from .names import DESKTOP_FILES
-from .opening import as_text, members, read
-from .tables import table
-from .texts import looked_at
-from .zips import MAX_BYTES, MAX_MEMBERS, MAX_RATIO, is_zip
+from mkframe.artifacts._filenames import DESKTOP_FILES
+from mkframe.artifacts._archive import as_text, members, read
+from mkframe.artifacts._frames import typed_frame
+from mkframe.artifacts._content import looked_at
+from mkframe.artifacts._zip import (MAX_BYTES, MAX_MEMBERS, MAX_RATIO, is_zip)
 
 __all__ = ["Delivered", "diff"]
 
@@ -142,7 +142,7 @@ def diff(
             row["diff"], row["note"] = _compared(name, a, b, context, encoding, max_text)
         if row["change"] != "unchanged" or unchanged:
             rows.append(row)
-    return table(rows, _DTYPES)
+    return typed_frame(rows, _DTYPES)
 
 
 def _row(name: str, a: _Member | None, b: _Member | None) -> dict[str, Any]:

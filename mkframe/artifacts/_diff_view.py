@@ -10,7 +10,7 @@ import pandas as pd
 from mkframe.errors import InputError
 from mkframe._text import escape_invisible
 
-__all__ = ["Shown", "show"]
+__all__ = ["DiffView", "show"]
 
 _NEEDED = ("name", "change", "kind", "diff", "note")
 _SIGNS = {"added": "+", "removed": "−", "changed": "±", "unchanged": "="}
@@ -19,7 +19,7 @@ _SHADES = {"+": _GREEN, "-": _RED, "@": _GREY}
 _PRE = "overflow-x:auto;line-height:1.35;margin:0.3em 0;color:#1f2328;background:#fff"
 
 
-class Shown:
+class DiffView:
     """What `show` returns: HTML where a notebook asks for it, text elsewhere."""
 
     def __init__(self, frame: pd.DataFrame, limit: int | None, lines: int | None) -> None:
@@ -59,7 +59,7 @@ class Shown:
         return [f"{left:,} more are not shown; show(frame, limit=None) shows all."] if left > 0 else []
 
 
-def show(frame: pd.DataFrame, limit: int | None = 100, lines: int | None = 500) -> Shown:
+def show(frame: pd.DataFrame, limit: int | None = 100, lines: int | None = 500) -> DiffView:
     r"""Render a comparison, with its unified diffs.
 
     Everything from the archives is escaped, and invisible characters are spelled out. Added and removed
@@ -76,7 +76,7 @@ def show(frame: pd.DataFrame, limit: int | None = 100, lines: int | None = 500) 
 
     Returns
     -------
-    Shown
+    DiffView
         Displays itself.
 
     Raises
@@ -100,7 +100,7 @@ def show(frame: pd.DataFrame, limit: int | None = 100, lines: int | None = 500) 
     lacking = [column for column in _NEEDED if column not in frame.columns]
     if lacking:
         raise InputError(f"The frame has no column {lacking[0]!r}.", hint="Give a frame that diff returned.")
-    return Shown(frame, limit, lines)
+    return DiffView(frame, limit, lines)
 
 
 def _headline(frame: pd.DataFrame) -> str:

@@ -20,12 +20,12 @@ from mkframe._http import Transport
 from mkframe._http.errors import iter_body
 from mkframe._http.timeouts import CancelScope
 
-from .ledger import Ledger
-from .names import from_header
-from .progress import Meter
-from .zips import check_zip, is_zip
+from mkframe.artifacts._manifest import Manifest
+from mkframe.artifacts._filenames import from_header
+from mkframe.artifacts._progress import ProgressTracker
+from mkframe.artifacts._zip import check_zip, is_zip
 
-__all__ = ["File", "Place", "Run"]
+__all__ = ["File", "TargetFolder", "FetchJob"]
 
 _PATH = RESOURCES["downloads"].path
 _STOPPED = "The fetch was stopped before this file was whole. Fetch again to get it."
@@ -69,24 +69,24 @@ class _Stopped(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TargetFolder:
     """A folder and the names in it."""
 
     folder: Path
-    ledger: Ledger
+    ledger: Manifest
 
 
-class Run:
+class FetchJob:
     """What the threads of one `fetch` share."""
 
     def __init__(
         self,
         transport: Transport,
         files: list[File],
-        places: dict[int | None, Place],
+        places: dict[int | None, TargetFolder],
         parallel: int,
         overwrite: bool,
-        meter: Meter,
+        meter: ProgressTracker,
     ) -> None:
         self.transport = transport
         self.places = places

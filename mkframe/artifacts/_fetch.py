@@ -16,11 +16,11 @@ from mkframe.errors import InputError
 from mkframe._files import expand_path, remove_stale_parts
 from mkframe._http import Transport
 
-from .crew import in_parallel
-from .ledger import Ledger
-from .progress import FileProgress, Meter, Shower, check_progress, shown
-from .streaming import File, Place, Run
-from .tables import table
+from mkframe.artifacts._threads import in_parallel
+from mkframe.artifacts._manifest import Manifest
+from mkframe.artifacts._progress import (FileProgress, ProgressTracker, ProgressCallback, check_progress, shown)
+from mkframe.artifacts._download import File, TargetFolder, FetchJob
+from mkframe.artifacts._frames import typed_frame
 
 __all__ = ["File", "fetch"]
 
@@ -53,7 +53,7 @@ def fetch(
     parallel: int = 8,
     overwrite: bool = False,
     by_build: bool = False,
-    progress: bool | Shower = True,
+    progress: bool | ProgressCallback = True,
 ) -> pd.DataFrame:
     """Fetch artifacts into a folder.
 
@@ -109,33 +109,33 @@ def fetch(
     """
     wanted = _checked(files, parallel, by_build)
     check_progress(progress)
-    meter = Meter([FileProgress(file.id, file.build_id, file.name) for file in wanted])
-    run = Run(transport, wanted, _places(to, wanted, by_build, transport), parallel, overwrite, meter)
+    meter = ProgressTracker([FileProgress(file.id, file.build_id, file.name) for file in wanted])
+    run = FetchJob(transport, wanted, _places(to, wanted, by_build, transport), parallel, overwrite, meter)
     with shown(progress) as show:
         with contextlib.suppress(_Halted):
             in_parallel(run.one, wanted, parallel + _FINISHING, _ticking(meter, show), run.stop)
         results = [run.result(file) for file in wanted]
         show(meter.progress())
-    return table([asdict(result) for result in results], _DTYPES).set_index("id")
+    return typed_frame([asdict(result) for result in results], _DTYPES).set_index("id")
 
 
 def _places(
     to: str | os.PathLike[str], files: list[File], by_build: bool, transport: Transport
-) -> dict[int | None, Place]:
+) -> dict[int | None, TargetFolder]:
     """Where the files of each build go; without `by_build` all go to one place."""
     builds = dict.fromkeys(file.build_id for file in files)
     base = expand_path(to)
     folders = {build: base / f"build-{build}" if by_build else base for build in builds}
     _folder(base)
-    made: dict[Path, Place] = {}
+    made: dict[Path, TargetFolder] = {}
     for folder in dict.fromkeys(folders.values()):
         _folder(folder)
         remove_stale_parts(folder)
-        made[folder] = Place(folder, Ledger(folder, transport.settings.url))
+        made[folder] = TargetFolder(folder, Manifest(folder, transport.settings.url))
     return {build: made[folder] for build, folder in folders.items()}
 
 
-def _ticking(meter: Meter, show: Shower) -> Callable[[], None]:
+def _ticking(meter: ProgressTracker, show: ProgressCallback) -> Callable[[], None]:
     """Show progress, but not more often than anybody sees; end where that was asked for."""
     last = float("-inf")
 

@@ -10,15 +10,15 @@ import pandas as pd
 _TEXT = pd.StringDtype("python", na_value=float("nan"))
 """The dtype ``str``; kept by Python, since a name may hold half a surrogate pair, which Arrow refuses."""
 
-__all__ = ["table"]
+__all__ = ["typed_frame"]
 
 
-def table(rows: Sequence[Mapping[str, Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
+def typed_frame(rows: Sequence[Mapping[str, Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
     """Make a frame whose columns and dtypes do not depend on the rows.
 
     Examples
     --------
-    >>> table([], {"name": "str", "size": "int64"}).dtypes.astype(str).to_dict()
+    >>> typed_frame([], {"name": "str", "size": "int64"}).dtypes.astype(str).to_dict()
     {'name': 'str', 'size': 'int64'}
     """
     frame = pd.DataFrame(list(rows), columns=list(dtypes), dtype=object)

@@ -16,9 +16,9 @@ from pathlib import Path
 from mkframe.errors import InputError
 from mkframe._files import file_sha256
 
-from .names import flaw, folded, numbered, safe_name
+from mkframe.artifacts._filenames import (flaw, folded, numbered, safe_name)
 
-__all__ = ["NAME", "Entry", "Ledger"]
+__all__ = ["NAME", "Entry", "Manifest"]
 
 NAME = ".mkframe.jsonl"
 
@@ -57,7 +57,7 @@ class Entry:
             return False
 
 
-class Ledger:
+class Manifest:
     """The names that downloads of one server have in a folder, now and in earlier runs.
 
     Parameters

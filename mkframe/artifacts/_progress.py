@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from mkframe.errors import InputError
 
-__all__ = ["FileProgress", "Meter", "Progress", "Shower", "check_progress", "shown"]
+__all__ = ["FileProgress", "ProgressTracker", "Progress", "ProgressCallback", "check_progress", "shown"]
 
 _UNNOTICED = 0.5
 """Seconds within which nobody misses a bar."""
@@ -100,10 +100,10 @@ class Progress:
         self._halt()
 
 
-Shower = Callable[[Progress], object]
+ProgressCallback = Callable[[Progress], object]
 
 
-class Meter:
+class ProgressTracker:
     """Keeps the state of all files; each is written by one thread at a time.
 
     Parameters
@@ -138,7 +138,7 @@ def check_progress(progress: Any) -> None:
 
 
 @contextlib.contextmanager
-def shown(progress: bool | Shower) -> Iterator[Shower]:
+def shown(progress: bool | ProgressCallback) -> Iterator[ProgressCallback]:
     """What shows progress: one bar, nothing, or the function that was given."""
     if not isinstance(progress, bool):
         yield progress

@@ -16,7 +16,7 @@ from mkframe.errors import ArtifactError, InputError
 from mkframe._files import expand_path
 from mkframe._text import single_line
 
-from .names import flaw, folded
+from mkframe.artifacts._filenames import flaw, folded
 
 __all__ = [
     "MAX_BYTES",

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from mkframe.artifacts import File, fetch
-from mkframe.artifacts.ledger import NAME
+from mkframe.artifacts._manifest import NAME
 from mkframe.errors import InputError
 from mkframe.settings import Secret
 from tests.artifacts.factory import artifact, packed, transport, tree, visible_files
-from tests.artifacts.test_names import HOSTILE
+from tests.artifacts.test_filenames import HOSTILE
 from tests.faults import (
     Answer,
     broken_gzip,

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from mkframe.artifacts.ledger import NAME, Ledger
+from mkframe.artifacts._manifest import NAME, Manifest
 from mkframe.errors import InputError
 
 URL = "https://a.example/api/v1"
@@ -18,24 +18,24 @@ def line(**changes):
 
 
 def test_record_is_found_again(tmp_path):
-    Ledger(tmp_path, URL).record(1, None, "a.zip", 5, "x")
-    assert Ledger(tmp_path, URL).entry(1).name == "a.zip"
+    Manifest(tmp_path, URL).record(1, None, "a.zip", 5, "x")
+    assert Manifest(tmp_path, URL).entry(1).name == "a.zip"
 
 
 def test_same_record_is_written_once(tmp_path):
     for _ in range(3):
-        Ledger(tmp_path, URL).record(1, 9, "a.zip", 5, "x")
+        Manifest(tmp_path, URL).record(1, 9, "a.zip", 5, "x")
     assert len((tmp_path / NAME).read_text().splitlines()) == 1
 
 
 def test_later_line_wins(tmp_path):
     (tmp_path / NAME).write_text(f"{line(bytes=5)}\n{line(bytes=6)}\n")
-    assert Ledger(tmp_path, URL).entry(1).bytes == 6
+    assert Manifest(tmp_path, URL).entry(1).bytes == 6
 
 
 def test_other_server_is_another_story(tmp_path):
     (tmp_path / NAME).write_text(line(server="https://b.example/api/v1"))
-    assert Ledger(tmp_path, URL).entry(1) is None
+    assert Manifest(tmp_path, URL).entry(1) is None
 
 
 @pytest.mark.parametrize(
@@ -61,45 +61,45 @@ def test_other_server_is_another_story(tmp_path):
 )
 def test_unsound_line_is_ignored(tmp_path, bad):
     (tmp_path / NAME).write_text(f"{bad}\n{line(id=2, name='b.zip')}\n")
-    ledger = Ledger(tmp_path, URL)
+    ledger = Manifest(tmp_path, URL)
     assert (ledger.entry(1), ledger.entry(2).name) == (None, "b.zip")
 
 
 def test_bytes_that_are_no_text_are_ignored(tmp_path):
     (tmp_path / NAME).write_bytes(b"\xff\xfe\n" + line().encode())
-    assert Ledger(tmp_path, URL).entry(1).id == 1
+    assert Manifest(tmp_path, URL).entry(1).id == 1
 
 
 def test_link_in_place_of_the_ledger_is_not_followed(tmp_path):
     (tmp_path / NAME).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic"):
-        Ledger(tmp_path, URL).record(1, None, "a.zip", 5, "x")
+        Manifest(tmp_path, URL).record(1, None, "a.zip", 5, "x")
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_second_of_a_name_is_numbered(tmp_path):
-    ledger = Ledger(tmp_path, URL)
+    ledger = Manifest(tmp_path, URL)
     assert [ledger.claim(n, "a.zip") for n in (1, 2, 3)] == ["a.zip", "a (2).zip", "a (3).zip"]
 
 
 def test_names_that_differ_in_case_only_are_numbered(tmp_path):
-    ledger = Ledger(tmp_path, URL)
+    ledger = Manifest(tmp_path, URL)
     assert [ledger.claim(1, "a.zip"), ledger.claim(2, "A.ZIP")] == ["a.zip", "A (2).ZIP"]
 
 
 def test_claim_is_stable(tmp_path):
-    ledger = Ledger(tmp_path, URL)
+    ledger = Manifest(tmp_path, URL)
     assert ledger.claim(2, "a.zip") == ledger.claim(2, "a.zip") == "a.zip"
 
 
 def test_name_of_an_earlier_run_is_kept(tmp_path):
     (tmp_path / NAME).write_text(line(id=2))
-    ledger = Ledger(tmp_path, URL)
+    ledger = Manifest(tmp_path, URL)
     assert [ledger.claim(1, "a.zip"), ledger.claim(2, "a.zip")] == ["a (2).zip", "a.zip"]
 
 
 def test_file_without_a_name_is_called_after_its_id(tmp_path):
-    assert Ledger(tmp_path, URL).claim(5442, "") == "download_5442"
+    assert Manifest(tmp_path, URL).claim(5442, "") == "download_5442"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_whole_means_the_same_bytes(tmp_path, content, whole):
     sha256 = hashlib.sha256(b"whole").hexdigest()
     if content is not None:
         (tmp_path / "a.zip").write_bytes(content)
-    ledger = Ledger(tmp_path, URL)
+    ledger = Manifest(tmp_path, URL)
     ledger.record(1, 9, "a.zip", 5, sha256)
     assert ledger.entry(1).is_whole(tmp_path) is whole
 
@@ -117,4 +117,4 @@ def test_whole_means_the_same_bytes(tmp_path, content, whole):
 def test_what_cannot_be_read_is_told(tmp_path):
     (tmp_path / NAME).mkdir()
     with pytest.raises(InputError, match=r"the list of what was fetched, cannot be read"):
-        Ledger(tmp_path, URL)
+        Manifest(tmp_path, URL)

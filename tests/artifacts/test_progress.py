@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mkframe.artifacts import File, fetch
-from mkframe.artifacts.progress import FileProgress, Progress
+from mkframe.artifacts._progress import FileProgress, Progress
 from mkframe.errors import InputError
 from tests.artifacts.factory import artifact, transport, visible_files
-from tests.artifacts.test_fetching import crew, every, files, number, sources
+from tests.artifacts.test_fetch import (crew, every, files, number, sources)
 from tests.faults import Answer, cut, drip, file, serve, vendor
 
 WHOLE = artifact(1)

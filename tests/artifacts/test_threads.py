@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from mkframe.artifacts.crew import in_parallel
+from mkframe.artifacts._threads import in_parallel
 
 
 def nothing():
