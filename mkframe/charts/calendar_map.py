@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.words import left_out
-from mkframe.metrics.text import count_text, day_text
+from mkframe.metrics._formatting import count_text, day_text
 
 __all__ = ["calendar"]
 

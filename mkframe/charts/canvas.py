@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from mkframe.charts.words import printable
 from mkframe.errors import TooManyPeriodsError, InputError
-from mkframe.metrics.cells import EVERY, Every, edges
-from mkframe.metrics.text import count_text, duration_text
+from mkframe.metrics._grouping import EVERY, Every, edges
+from mkframe.metrics._formatting import count_text, duration_text
 
 __all__ = [
     "COLOURS",

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.words import left_out, printable
-from mkframe.metrics.cells import EVERY, Every
-from mkframe.metrics.text import count_text, percent_text
+from mkframe.metrics._grouping import EVERY, Every
+from mkframe.metrics._formatting import count_text, percent_text
 
 __all__ = ["outcomes", "throughput"]
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.words import left_out, noun, printable
-from mkframe.metrics.cells import EVERY, By, Every, local_times
-from mkframe.metrics.inputs import status_of
-from mkframe.metrics.text import count_text, duration_text
+from mkframe.metrics._grouping import (EVERY, By, Every, local_times)
+from mkframe.metrics._checks import status_of
+from mkframe.metrics._formatting import count_text, duration_text
 
 __all__ = ["FEWEST", "durations"]
 
@@ -82,7 +82,7 @@ def durations(
     table = metrics.durations(builds, every, None, tz, statuses)
     limits = c.bounds(table, every)
     groups = metrics.durations(builds, every, by, tz, statuses) if by else None
-    rows = metrics.ended(builds, statuses)
+    rows = metrics.completed_builds(builds, statuses)
     rows = rows[rows["build_start"].notna()]
     ax = c.canvas(ax)
     what = noun(statuses)

@@ -15,9 +15,9 @@ from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.duration_lines import FEWEST
 from mkframe.charts.words import ends_first, left_out, noun
-from mkframe.metrics.inputs import status_of
-from mkframe.metrics.text import count_text
-from mkframe.metrics.timing import classes_of
+from mkframe.metrics._checks import status_of
+from mkframe.metrics._formatting import count_text
+from mkframe.metrics._durations import classes_of
 
 __all__ = ["duration_by_instances"]
 
@@ -61,7 +61,7 @@ def duration_by_instances(
     >>> duration_by_instances(builds, ax=Figure().subplots()).get_xlabel()
     'instances in the build, logarithmic'
     """
-    rows = metrics.ended(builds, statuses)
+    rows = metrics.completed_builds(builds, statuses)
     table = classes_of(rows)
     counted = rows[rows["instances"].fillna(-1) > 0]
     ax = c.canvas(ax)

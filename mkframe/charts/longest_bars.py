@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.words import left_out, noun, printable
-from mkframe.metrics.cells import BY, local_times, members
-from mkframe.metrics.inputs import status_of
-from mkframe.metrics.text import count_text, duration_text
-from mkframe.metrics.timing import wanted_of
+from mkframe.metrics._grouping import BY, local_times, members
+from mkframe.metrics._checks import status_of
+from mkframe.metrics._formatting import count_text, duration_text
+from mkframe.metrics._durations import wanted_of
 from mkframe.zones import check_timezone
 
 __all__ = ["longest"]

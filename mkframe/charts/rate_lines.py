@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.words import left_out, printable
-from mkframe.metrics.cells import EVERY, By, Every
-from mkframe.metrics.inputs import check_word
-from mkframe.metrics.results import Canceled
-from mkframe.metrics.text import count_text, percent_text
+from mkframe.metrics._grouping import EVERY, By, Every
+from mkframe.metrics._checks import check_word
+from mkframe.metrics._outcomes import Canceled
+from mkframe.metrics._formatting import count_text, percent_text
 
 __all__ = ["failure_rate"]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe.charts import canvas as c
 from mkframe.charts.words import left_out, printable
-from mkframe.metrics.cells import local_times, members
-from mkframe.metrics.text import count_text
+from mkframe.metrics._grouping import local_times, members
+from mkframe.metrics._formatting import count_text
 from mkframe.zones import check_timezone
 
 __all__ = ["releases"]

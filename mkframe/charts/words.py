@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib import font_manager, rcParams
 
 from mkframe import metrics
-from mkframe.metrics.text import count_text
+from mkframe.metrics._formatting import count_text
 
 __all__ = ["ends_first", "left_out", "noun", "printable"]
 

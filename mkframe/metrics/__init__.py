@@ -5,23 +5,23 @@ million builds. A build belongs to the period in which it started; days and week
 weeks begin on Monday. Every row of the frame counts, so a build that is in the frame twice counts twice.
 """
 
-from mkframe.metrics.overview import fitting_period, sentences, summary
-from mkframe.metrics.release_order import releases
-from mkframe.metrics.results import calendar, failure_rate, outcomes, throughput, wilson
-from mkframe.metrics.timing import duration, duration_by_instances, durations, ended, longest
+from mkframe.metrics._summary import suggest_period, describe, summary
+from mkframe.metrics._releases import releases
+from mkframe.metrics._outcomes import (calendar, failure_rate, outcomes, throughput, wilson)
+from mkframe.metrics._durations import (duration, duration_by_instances, durations, completed_builds, longest)
 
 __all__ = [
     "calendar",
     "duration",
     "duration_by_instances",
     "durations",
-    "ended",
+    "completed_builds",
     "failure_rate",
-    "fitting_period",
+    "suggest_period",
     "longest",
     "outcomes",
     "releases",
-    "sentences",
+    "describe",
     "summary",
     "throughput",
     "wilson",

@@ -9,10 +9,10 @@ import pandas as pd
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, STATUSES
 
-__all__ = ["check_statuses", "check_word", "need", "status_of"]
+__all__ = ["check_statuses", "check_word", "require_columns", "status_of"]
 
 
-def need(frame: pd.DataFrame, columns: Iterable[str], resource: str = "builds") -> None:
+def require_columns(frame: pd.DataFrame, columns: Iterable[str], resource: str = "builds") -> None:
     """Refuse a frame that lacks a column, or has times without a zone in one.
 
     Parameters
@@ -31,7 +31,7 @@ def need(frame: pd.DataFrame, columns: Iterable[str], resource: str = "builds") 
 
     Examples
     --------
-    >>> need(pd.DataFrame({"status": ["FAILED"]}), ["status"])
+    >>> require_columns(pd.DataFrame({"status": ["FAILED"]}), ["status"])
     """
     hint = f"Pass a {resource} frame as kraft.{resource}.find() or mk.read_json() returns it."
     if not isinstance(frame, pd.DataFrame):

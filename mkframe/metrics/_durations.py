@@ -9,15 +9,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mkframe.errors import InputError
-from mkframe.metrics.cells import EVERY, By, Cells, Every, cells
-from mkframe.metrics.inputs import check_statuses, check_word, need, status_of
+from mkframe.metrics._grouping import (EVERY, By, Groups, Every, group_builds)
+from mkframe.metrics._checks import (check_statuses, check_word, require_columns, status_of)
 
 __all__ = [
     "classes_of",
     "duration",
     "duration_by_instances",
     "durations",
-    "ended",
+    "completed_builds",
     "longest",
     "wanted_of",
 ]
@@ -53,7 +53,7 @@ def duration(builds: pd.DataFrame) -> pd.Series:
     >>> duration(builds).dt.total_seconds().tolist()
     [18.0]
     """
-    need(builds, ["build_start", "build_end"])
+    require_columns(builds, ["build_start", "build_end"])
     return (builds["build_end"] - builds["build_start"]).astype("timedelta64[us]").rename("duration")
 
 
@@ -106,9 +106,9 @@ def durations(
     >>> durations(builds)[["n", "p50", "running"]].iloc[0].tolist()
     [1.0, 90.0, 1.0]
     """
-    need(builds, ["status", "build_start", "build_end"])
+    require_columns(builds, ["status", "build_start", "build_end"])
     check_word("every", every, list(EVERY))
-    where = cells(builds, every, by, tz)
+    where = group_builds(builds, every, by, tz)
     seconds, wanted = _seconds(builds), wanted_of(builds, statuses)
     measured = (seconds >= 0) & wanted
     running = (status_of(builds) == "BUILDING").to_numpy(bool)
@@ -127,7 +127,7 @@ def durations(
     )
 
 
-def ended(builds: pd.DataFrame, statuses: Sequence[str] | None = ("FINISHED",)) -> pd.DataFrame:
+def completed_builds(builds: pd.DataFrame, statuses: Sequence[str] | None = ("FINISHED",)) -> pd.DataFrame:
     """List the builds that have a duration, with their number of instances.
 
     Parameters
@@ -153,10 +153,10 @@ def ended(builds: pd.DataFrame, statuses: Sequence[str] | None = ("FINISHED",)) 
     >>> start = pd.to_datetime(["2026-04-01T08:00Z"], utc=True)
     >>> builds = pd.DataFrame({"status": "FINISHED", "build_start": start, "instances": [3],
     ...                        "build_end": start + pd.Timedelta("90s")})
-    >>> ended(builds)[["instances", "seconds"]].iloc[0].tolist()
+    >>> completed_builds(builds)[["instances", "seconds"]].iloc[0].tolist()
     [3.0, 90.0]
     """
-    need(builds, ["status", "build_start", "build_end", "instances"])
+    require_columns(builds, ["status", "build_start", "build_end", "instances"])
     seconds = _seconds(builds)
     held = np.flatnonzero((seconds >= 0) & wanted_of(builds, statuses))
     rows = builds[["status", "build_start", "instances"]].take(held)
@@ -199,7 +199,7 @@ def longest(builds: pd.DataFrame, n: int = 10, statuses: Sequence[str] | None = 
         raise InputError(
             f"n={n!r} is not a number of builds.", hint="Give a whole number from 1 up, such as n=10."
         )
-    need(builds, ["status", "build_start", "build_end"])
+    require_columns(builds, ["status", "build_start", "build_end"])
     length = duration(builds).to_numpy("timedelta64[us]").astype("int64")  # exact, as seconds may not be
     held = (length >= 0) & wanted_of(builds, statuses)  # NaT is below all
     least = np.partition(length[held], -n)[-n] if held.sum() > n else 0
@@ -216,7 +216,7 @@ def duration_by_instances(
 ) -> pd.DataFrame:
     """Sum up how long builds took by their number of instances.
 
-    The classes double: 1, 2 to 3, 4 to 7, 8 to 15 instances and so on. `ended` lists the single builds.
+    The classes double: 1, 2 to 3, 4 to 7, 8 to 15 instances and so on. `completed_builds` lists the single builds.
 
     Parameters
     ----------
@@ -245,18 +245,18 @@ def duration_by_instances(
     >>> duration_by_instances(builds)["p50"].to_dict()
     {1: 5.0, 4: 25.0}
     """
-    return classes_of(ended(builds, statuses))
+    return classes_of(completed_builds(builds, statuses))
 
 
 def classes_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """Sum up rows of `ended` by their number of instances, as `duration_by_instances` does."""
+    """Sum up rows of `completed_builds` by their number of instances, as `duration_by_instances` does."""
     rows = rows[(rows["instances"] >= 0).fillna(False).to_numpy(bool)]
     number = rows["instances"].to_numpy("int64")
     power = np.clip(np.frexp(number.astype("float64"))[1] - 1, 0, 62).astype("int64")
     power -= (1 << power) > np.maximum(number, 1)  # as a float, a large number may be rounded up
     smallest = np.where(number > 0, 1 << power, 0)
     classes, place = np.unique(smallest, return_inverse=True)
-    where = Cells(pd.Index(classes, name="instances"), np.arange(len(rows)), place)
+    where = Groups(pd.Index(classes, name="instances"), np.arange(len(rows)), place)
     everyone = np.ones(len(rows), dtype=bool)
     quantiles = where.quantiles(rows["seconds"].to_numpy(), everyone, list(QUANTILES.values()))
     return pd.DataFrame(

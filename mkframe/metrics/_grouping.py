@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mkframe.errors import TooManyPeriodsError, InputError
-from mkframe.metrics.inputs import check_word, need
+from mkframe.metrics._checks import check_word, require_columns
 from mkframe.schema import RESOURCES
 from mkframe._text import short_repr
 from mkframe.zones import check_timezone
@@ -22,9 +22,9 @@ __all__ = [
     "EVERY",
     "NONE",
     "By",
-    "Cells",
+    "Groups",
     "Every",
-    "cells",
+    "group_builds",
     "check_lists",
     "edges",
     "local_days",
@@ -62,7 +62,7 @@ _SECOND_DAY, _LAST_DAY = np.datetime64("0001-01-02"), np.datetime64("9999-12-31"
 
 
 @dataclass(frozen=True)
-class Cells:
+class Groups:
     """The cells of an answer, and for each counted row the cell it lies in."""
 
     index: pd.Index[Any]
@@ -90,7 +90,7 @@ class Cells:
         return table
 
 
-def cells(builds: pd.DataFrame, every: Every | None, by: By | None, tz: str) -> Cells:
+def group_builds(builds: pd.DataFrame, every: Every | None, by: By | None, tz: str) -> Groups:
     """Give every build that has a start its cell; with ``every=None`` all builds share one period.
 
     Parameters
@@ -106,7 +106,7 @@ def cells(builds: pd.DataFrame, every: Every | None, by: By | None, tz: str) -> 
 
     Returns
     -------
-    Cells
+    Groups
         Its index is `period` (datetime64[us, tz]), or `by` (str) and `period`; periods without builds
         between the first and the last are there.
 
@@ -118,7 +118,7 @@ def cells(builds: pd.DataFrame, every: Every | None, by: By | None, tz: str) -> 
     Examples
     --------
     >>> builds = pd.DataFrame({"build_start": pd.to_datetime(["2026-04-01", "2026-04-14"], utc=True)})
-    >>> cells(builds, "W", None, "UTC").index.strftime("%d %b").tolist()
+    >>> group_builds(builds, "W", None, "UTC").index.strftime("%d %b").tolist()
     ['30 Mar', '06 Apr', '13 Apr']
     """
     check_word("every", every, [*EVERY, None])
@@ -127,7 +127,7 @@ def cells(builds: pd.DataFrame, every: Every | None, by: By | None, tz: str) -> 
     index = _localized(periods, tz)
     if by is None:
         placed = np.flatnonzero(code >= 0)
-        return Cells(index, placed, code[placed])
+        return Groups(index, placed, code[placed])
     groups, row, group, _ = memberships(builds, by)
     if (rows := len(groups) * len(periods)) > _MOST_CELLS:
         raise InputError(
@@ -136,7 +136,7 @@ def cells(builds: pd.DataFrame, every: Every | None, by: By | None, tz: str) -> 
         )
     has_period = code[row] >= 0
     product = pd.MultiIndex.from_product([groups, index], names=[by, "period"])
-    return Cells(product, row[has_period], (group * len(periods) + code[row])[has_period])
+    return Groups(product, row[has_period], (group * len(periods) + code[row])[has_period])
 
 
 def local_days(builds: pd.DataFrame, tz: str) -> Days:
@@ -149,7 +149,7 @@ def local_days(builds: pd.DataFrame, tz: str) -> Days:
     '2026-04-02'
     """
     check_timezone(tz)
-    need(builds, ["build_start"])
+    require_columns(builds, ["build_start"])
     days: Days = local_times(builds["build_start"], tz).astype("datetime64[D]")
     return days
 
@@ -185,7 +185,7 @@ def memberships(
     (['9', '808', '(none)'], [0, 0, 1], [0, 1, 2], 2)
     """
     columns = [name for name in BY[by] if name in builds.columns] or [BY[by][-1]]
-    need(builds, columns)
+    require_columns(builds, columns)
     flat = builds[columns].reset_index(drop=True)
     if RESOURCES["builds"].field(BY[by][-1]).type == "ints":
         flat = _opened(flat)

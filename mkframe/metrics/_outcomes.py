@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mkframe.metrics.cells import EVERY, By, Cells, Every, cells, edges, local_days, unnamed
-from mkframe.metrics.inputs import check_word, need, status_of
+from mkframe.metrics._grouping import (EVERY, By, Groups, Every, group_builds, edges, local_days, unnamed)
+from mkframe.metrics._checks import check_word, require_columns, status_of
 from mkframe.schema import STATUSES
 
 __all__ = ["Canceled", "calendar", "failure_rate", "outcomes", "throughput", "wilson"]
@@ -100,9 +100,9 @@ def failure_rate(
     >>> failure_rate(builds)[["n", "rate"]].round(3).values.tolist()
     [[3.0, 0.333]]
     """
-    need(builds, ["status", "build_start"])
+    require_columns(builds, ["status", "build_start"])
     check_word("canceled", canceled, ["exclude", "count"])
-    where = cells(builds, every, by, tz)
+    where = group_builds(builds, every, by, tz)
     counted = _tally(where, status_of(builds), [*_COUNTS.values()])
     table = pd.DataFrame(counted, index=where.index, columns=[*_COUNTS, "other"])
     total = table["finished"] + table["failed"] + (table["canceled"] if canceled == "count" else 0)
@@ -111,7 +111,7 @@ def failure_rate(
     return table.assign(n=total, rate=rate, low=low, high=high)
 
 
-def _tally(where: Cells, status: pd.Series[str], words: Sequence[str]) -> NDArray[np.int64]:
+def _tally(where: Groups, status: pd.Series[str], words: Sequence[str]) -> NDArray[np.int64]:
     """Count the builds of each cell, one column a status; the last counts all others and missing ones."""
     places = {word: place for place, word in enumerate(words)}
     code, found = pd.factorize(status)  # -1 where missing
@@ -148,9 +148,9 @@ def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.Da
     >>> outcomes(pd.DataFrame({"status": ["FAILED", "PAUSED"], "build_start": start})).iloc[0].to_dict()
     {'FINISHED': 0, 'FAILED': 1, 'CANCELED': 0, 'BUILDING': 0, 'PAUSED': 1}
     """
-    need(builds, ["status", "build_start"])
+    require_columns(builds, ["status", "build_start"])
     check_word("every", every, list(EVERY))
-    where = cells(builds, every, None, tz)
+    where = group_builds(builds, every, None, tz)
     status = status_of(builds)
     found = status.dropna().unique()
     others, missing = sorted(set(found) - set(STATUSES)), unnamed(found)
@@ -193,7 +193,7 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.
     {'builds': 2, 'days': 3, 'per_day': 0.6666666666666666, 'partial': True}
     """
     check_word("every", every, list(EVERY))
-    where = cells(builds, every, None, tz)
+    where = group_builds(builds, every, None, tz)
     counted = where.count()
     if not len(where.index):
         days = full = np.zeros(0, dtype="int64")

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from mkframe.errors import InputError
-from mkframe.metrics.cells import check_lists
-from mkframe.metrics.inputs import need
+from mkframe.metrics._grouping import check_lists
+from mkframe.metrics._checks import require_columns
 
 __all__ = ["releases"]
 
@@ -57,7 +57,7 @@ def releases(releases: pd.DataFrame, builds: pd.DataFrame | None = None) -> pd.D
     >>> releases(frame)["name"].tolist()
     ['R1', 'R1.1', 'R2']
     """
-    need(releases, _KEPT, "releases")
+    require_columns(releases, _KEPT, "releases")
     _check_ids(releases)
     table = releases[_KEPT].astype({"closed": "boolean", "deleted": "boolean"})
     table = table.astype({"hotfix_of_id": "Int64", "prev_release_id": "Int64"})
@@ -140,7 +140,7 @@ def _activity(index: pd.Index[int], builds: pd.DataFrame | None) -> pd.DataFrame
     ids = index.unique()
     if builds is None:
         return pd.DataFrame({name: pd.Series(index=ids, dtype=dtype) for name, dtype in _ACTIVITY.items()})
-    need(builds, ["releases", "build_start"])
+    require_columns(builds, ["releases", "build_start"])
     check_lists(builds["releases"])
     named = builds[["releases", "build_start"]].reset_index(drop=True).explode("releases")
     named = named[named["releases"].isin(ids)].reset_index(names="row").drop_duplicates(["row", "releases"])

@@ -8,14 +8,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from mkframe.metrics.cells import Every, local_days, memberships
-from mkframe.metrics.inputs import need, status_of
-from mkframe.metrics.results import failure_rate
-from mkframe.metrics.text import count_text, day_text, duration_text, percent_text
-from mkframe.metrics.timing import duration
+from mkframe.metrics._grouping import Every, local_days, memberships
+from mkframe.metrics._checks import require_columns, status_of
+from mkframe.metrics._outcomes import failure_rate
+from mkframe.metrics._formatting import (count_text, day_text, duration_text, percent_text)
+from mkframe.metrics._durations import duration
 from mkframe._text import single_line
 
-__all__ = ["fitting_period", "sentences", "summary"]
+__all__ = ["suggest_period", "describe", "summary"]
 
 Figures: TypeAlias = dict[str, tuple[float, str]]
 
@@ -60,7 +60,7 @@ def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
     >>> summary(builds).loc[["builds", "failure_rate", "duration_p50"], "text"].tolist()
     ['2', '50.0 %', '1 min 30 s']
     """
-    need(builds, ["status", "build_start", "build_end"])
+    require_columns(builds, ["status", "build_start", "build_end"])
     days = local_days(builds, tz)
     rows = _totals(builds) | _span(builds, days) | _busiest(builds)
     last = np.nanmax(days) if rows["days"][0] else np.datetime64("NaT", "D")
@@ -76,7 +76,7 @@ def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
     return table.astype({"value": "float64", "text": "str"})
 
 
-def fitting_period(builds: pd.DataFrame) -> Every:
+def suggest_period(builds: pd.DataFrame) -> Every:
     """Choose a length of period that suits how long the history is.
 
     Parameters
@@ -92,10 +92,10 @@ def fitting_period(builds: pd.DataFrame) -> Every:
     Examples
     --------
     >>> start = pd.to_datetime(["2026-04-03T08:00Z", "2026-07-05T08:00Z"], utc=True)
-    >>> fitting_period(pd.DataFrame({"build_start": start}))
+    >>> suggest_period(pd.DataFrame({"build_start": start}))
     'W'
     """
-    need(builds, ["build_start"])
+    require_columns(builds, ["build_start"])
     days = (builds["build_start"].max() - builds["build_start"].min()) / pd.Timedelta(days=1)
     return "M" if days > _MANY_DAYS else "W" if days > _WINDOW else "D"
 
@@ -110,7 +110,7 @@ class Sentences(list[str]):
         return f"<ul>{''.join(f'<li>{html.escape(sentence)}</li>' for sentence in self)}</ul>"
 
 
-def sentences(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
+def describe(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
     r"""Say the figures of `summary` in a few sentences.
 
     Parameters
@@ -136,7 +136,7 @@ def sentences(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
     >>> start = pd.to_datetime(["2026-04-03T08:00Z", "2026-04-05T08:00Z"], utc=True)
     >>> builds = pd.DataFrame({"status": ["FAILED", "FINISHED"], "build_start": start,
     ...                        "build_end": start + pd.Timedelta("90s"), "patterns": [[808], [808]]})
-    >>> print(*sentences(builds)[:2], sep="\n")
+    >>> print(*describe(builds)[:2], sep="\n")
     2 builds started from 3 April 2026 to 5 April 2026 (3 days): 1 finished, 1 failed, 0 canceled.
     50.0 % of the 2 builds that finished or failed have failed (95 % interval 9.5 % to 90.5 %).
     """

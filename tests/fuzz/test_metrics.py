@@ -34,7 +34,7 @@ FUNCTIONS = [
     metrics.duration,
     metrics.durations,
     metrics.duration_by_instances,
-    metrics.ended,
+    metrics.completed_builds,
     metrics.failure_rate,
     metrics.longest,
     metrics.outcomes,
@@ -67,7 +67,7 @@ def test_table_is_as_declared_or_the_frame_is_refused(frame, call):
     pd.testing.assert_frame_equal(frame, before)
     if isinstance(table, InputError):
         return
-    if function in (metrics.longest, metrics.ended, metrics.duration):  # rows of the frame itself
+    if function in (metrics.longest, metrics.completed_builds, metrics.duration):  # rows of the frame itself
         assert set(table.index) <= set(frame.index)
         return
     empty = described(function(frame.iloc[:0], **options))
@@ -82,8 +82,8 @@ def test_table_is_as_declared_or_the_frame_is_refused(frame, call):
 @amount(30)
 def test_sentences_can_always_be_said(frame, tz):
     try:
-        said = metrics.sentences(frame, tz)
-        assert metrics.fitting_period(frame) in ("D", "W", "M")
+        said = metrics.describe(frame, tz)
+        assert metrics.suggest_period(frame) in ("D", "W", "M")
     except InputError:
         return
     assert said

@@ -9,7 +9,7 @@ from mkframe.errors import InputError
 BUILDS_IN = [
     metrics.duration,
     metrics.durations,
-    metrics.ended,
+    metrics.completed_builds,
     metrics.failure_rate,
     metrics.outcomes,
     metrics.throughput,

@@ -79,8 +79,8 @@ def test_ended_lists_the_points(factory):
     builds = factory.builds(
         {"id": 7, "seconds": 2, "instances": 3}, {"id": 8, "seconds": 4, "status": "FAILED"}
     )
-    assert metrics.ended(builds)["seconds"].to_dict() == {7: 2.0}
-    assert metrics.ended(builds, None)["seconds"].to_dict() == {7: 2.0, 8: 4.0}
+    assert metrics.completed_builds(builds)["seconds"].to_dict() == {7: 2.0}
+    assert metrics.completed_builds(builds, None)["seconds"].to_dict() == {7: 2.0, 8: 4.0}
 
 
 def test_largest_numbers_of_instances_have_exact_classes(factory):

@@ -6,7 +6,7 @@ import pytest
 
 from mkframe import metrics
 from mkframe.errors import TooManyPeriodsError, InputError
-from mkframe.metrics.cells import local_days
+from mkframe.metrics._grouping import local_days
 
 
 def starts(table):

@@ -80,4 +80,4 @@ def test_quantiles_rise(rows, factory):
 def test_classes_of_instances_hold_all_that_can_be_classed(rows, factory):
     builds = factory.builds(*rows)
     table = metrics.duration_by_instances(builds, None)
-    assert table["n"].sum() == metrics.ended(builds, None)["instances"].notna().sum()
+    assert table["n"].sum() == metrics.completed_builds(builds, None)["instances"].notna().sum()

@@ -50,7 +50,7 @@ def test_sentences_of_a_full_history(factory):
         for s in start
         for w in ("FAILED", "FINISHED")
     ]
-    said = metrics.sentences(factory.builds(*rows, {"status": "BUILDING", "build_start": start[-1]}))
+    said = metrics.describe(factory.builds(*rows, {"status": "BUILDING", "build_start": start[-1]}))
     assert said[0] == (
         "9 builds started from 10 January 2026 to 10 April 2026 (91 days): "
         "4 finished, 4 failed, 0 canceled, 1 running."
@@ -75,12 +75,12 @@ def test_sentences_of_a_full_history(factory):
     ],
 )
 def test_sentences_of_one_build(factory, status, expected):
-    said = metrics.sentences(factory.builds({"status": status, "seconds": 90}))
+    said = metrics.describe(factory.builds({"status": status, "seconds": 90}))
     assert set(expected) <= set(said)
 
 
 def test_sentences_say_what_is_missing(factory):
-    said = " ".join(metrics.sentences(factory.builds({"status": "CANCELED", "build_start": None})))
+    said = " ".join(metrics.describe(factory.builds({"status": "CANCELED", "build_start": None})))
     assert "no failure rate" in said
     assert "no typical duration" in said
     assert "1 build without a start" in said
@@ -88,7 +88,7 @@ def test_sentences_say_what_is_missing(factory):
 
 
 def test_no_builds_are_one_sentence(factory):
-    assert metrics.sentences(factory.builds()) == ["There are no builds."]
+    assert metrics.describe(factory.builds()) == ["There are no builds."]
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "BUILDING"])
@@ -98,14 +98,14 @@ def test_one_build_is_enough(status, factory):
 
 @pytest.mark.parametrize("name", ["x" * 10**6, "a\nb\x1b[31m\u202e"])
 def test_name_in_a_sentence_is_short_and_of_one_line(name, factory):
-    said = metrics.sentences(factory.builds({"seconds": 5, "pattern_names": [name]}))
+    said = metrics.describe(factory.builds({"seconds": 5, "pattern_names": [name]}))
     sentence = next(sentence for sentence in said if sentence.startswith("The pattern built most often"))
     assert len(sentence) < 150
     assert sentence.isprintable()
 
 
 def test_finished_builds_without_a_duration_are_not_denied(factory):
-    said = metrics.sentences(factory.builds({"end": None}, {"end": None}))
+    said = metrics.describe(factory.builds({"end": None}, {"end": None}))
     assert "No finished build has a duration, so there is no typical duration." in said
-    said = metrics.sentences(factory.builds({"end": None}, {"seconds": 90}))
+    said = metrics.describe(factory.builds({"end": None}, {"seconds": 90}))
     assert "The one finished build that has a duration took 1 min 30 s." in said

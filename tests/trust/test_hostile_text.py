@@ -356,7 +356,7 @@ def html_of_a_frame(text: str) -> str:
 
 
 def html_of_sentences(text: str) -> str:
-    return mk.metrics.sentences(built(text))._repr_html_()
+    return mk.metrics.describe(built(text))._repr_html_()
 
 
 def html_of_a_comparison(text: str) -> str:

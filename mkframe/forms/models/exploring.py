@@ -10,7 +10,7 @@ import traitlets as t
 
 from mkframe.errors import InputError
 from mkframe.forms.models.base import Model
-from mkframe.metrics.cells import members
+from mkframe.metrics._grouping import members
 
 __all__ = ["EVERYTHING", "MOST_ROWS", "ExploreModel"]
 

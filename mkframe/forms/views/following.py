@@ -9,7 +9,7 @@ from mkframe.forms.models.following import Seen, WatchModel
 from mkframe.forms.views import parts
 from mkframe.forms.views.pocket import PocketPart
 from mkframe.forms.worker import Worker
-from mkframe.metrics.text import duration_text
+from mkframe.metrics._formatting import duration_text
 
 __all__ = ["WatchForm", "WatchPart"]
 
