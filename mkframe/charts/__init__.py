@@ -5,17 +5,17 @@ figure; a given Axes is drawn on and returned, and nothing else of its figure is
 nothing to draw, the Axes say why. No style is changed and nothing is shown: a notebook shows the figure.
 """
 
-from mkframe.charts.calendar_map import calendar
-from mkframe.charts.canvas import COLOURS, OTHER
-from mkframe.charts.count_steps import outcomes, throughput
-from mkframe.charts.duration_lines import durations
-from mkframe.charts.instance_cloud import duration_by_instances
-from mkframe.charts.longest_bars import longest
-from mkframe.charts.rate_lines import failure_rate
-from mkframe.charts.release_lines import releases
+from mkframe.charts._calendar import calendar
+from mkframe.charts._style import COLORS, OTHER
+from mkframe.charts._outcomes import outcomes, throughput
+from mkframe.charts._durations import durations
+from mkframe.charts._duration_by_instances import duration_by_instances
+from mkframe.charts._longest import longest
+from mkframe.charts._failure_rate import failure_rate
+from mkframe.charts._releases import releases
 
 __all__ = [
-    "COLOURS",
+    "COLORS",
     "OTHER",
     "calendar",
     "duration_by_instances",

@@ -17,13 +17,13 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from mkframe.charts.words import printable
+from mkframe.charts._labels import printable
 from mkframe.errors import TooManyPeriodsError, InputError
 from mkframe.metrics._grouping import EVERY, Every, edges
 from mkframe.metrics._formatting import count_text, duration_text
 
 __all__ = [
-    "COLOURS",
+    "COLORS",
     "HATCHES",
     "INK",
     "LIGHT",
@@ -34,8 +34,8 @@ __all__ = [
     "SOFT",
     "bar_look",
     "bounds",
-    "canvas",
-    "colour",
+    "open_axes",
+    "color",
     "date_axis",
     "date_numbers",
     "duration_axis",
@@ -54,7 +54,7 @@ __all__ = [
 P = ParamSpec("P")
 Chart: TypeAlias = Callable[P, Axes]
 
-COLOURS = {"FINISHED": "#0072B2", "FAILED": "#D55E00", "CANCELED": "#E2B4CB", "BUILDING": "#56B4E9"}
+COLORS = {"FINISHED": "#0072B2", "FAILED": "#D55E00", "CANCELED": "#E2B4CB", "BUILDING": "#56B4E9"}
 """One colour per status, which colour-blind readers can tell apart: Okabe and Ito's, CANCELED lightened."""
 OTHER = "#8C8C8C"
 """The colour of a status that the reference does not list."""
@@ -75,14 +75,14 @@ _TICKS = (1, 10, 60, 600, 3_600, 36_000, 86_400, 864_000, 8_640_000)
 _FINE_TICKS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 18_000, 36_000, 86_400)
 
 
-def canvas(ax: Axes | None, width: float = 9, height: float = 4.6) -> Axes:
+def open_axes(ax: Axes | None, width: float = 9, height: float = 4.6) -> Axes:
     """Open a figure of so many inches, unless an Axes is given.
 
     Examples
     --------
     >>> from matplotlib.figure import Figure
     >>> ax = Figure().subplots()
-    >>> canvas(ax) is ax
+    >>> open_axes(ax) is ax
     True
     """
     if ax is None:
@@ -157,21 +157,21 @@ def say(ax: Axes, title: str, sentence: str) -> Axes:
     return ax
 
 
-def colour(status: str) -> str:
+def color(status: str) -> str:
     """Give the colour of a status.
 
     Examples
     --------
-    >>> colour("FAILED"), colour("PAUSED")
+    >>> color("FAILED"), color("PAUSED")
     ('#D55E00', '#8C8C8C')
     """
-    return COLOURS.get(status, OTHER)
+    return COLORS.get(status, OTHER)
 
 
 def bar_look(status: str, hatched: bool = True) -> dict[str, Any]:
     """Give the colour and hatch of a bar of one status."""
-    hatch = HATCHES.get(status, "" if status in COLOURS else _OTHER_HATCH) if hatched else ""
-    look = {"facecolor": colour(status), "edgecolor": "white", "linewidth": 0, "hatch": hatch}
+    hatch = HATCHES.get(status, "" if status in COLORS else _OTHER_HATCH) if hatched else ""
+    look = {"facecolor": color(status), "edgecolor": "white", "linewidth": 0, "hatch": hatch}
     return look | {"hatch_linewidth": 0.6}
 
 
@@ -193,7 +193,7 @@ def says_if_far_apart(title: str) -> Callable[[Chart[P]], Chart[P]]:
                 return chart(*args, **kwargs)
             except TooManyPeriodsError:
                 given = inspect.signature(chart).bind(*args, **kwargs).arguments
-                return say(canvas(given.get("ax")), title, _far_apart(given["builds"]["build_start"]))
+                return say(open_axes(given.get("ax")), title, _far_apart(given["builds"]["build_start"]))
 
         return drawn
 

@@ -92,9 +92,9 @@ def test_each_status_has_its_one_colour(mixed):
         for patch in charts.outcomes(mixed).patches
         if patch.get_gid()
     }
-    expected = {word: colour.lower() for word, colour in charts.COLOURS.items()}
+    expected = {word: colour.lower() for word, colour in charts.COLORS.items()}
     assert stacks == {**expected, "PAUSED": charts.OTHER.lower()}
-    assert set(charts.COLOURS) == set(STATUSES)
+    assert set(charts.COLORS) == set(STATUSES)
 
 
 def test_stack_reaches_the_number_of_builds(mixed):
