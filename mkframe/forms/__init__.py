@@ -16,9 +16,9 @@ import mkframe
 from mkframe import artifacts, builds
 from mkframe.errors import InputError
 from mkframe.forms.models import ConnectModel, ExploreModel, FetchModel, StartModel, WatchModel
-from mkframe.forms.models.pocket import PocketModel
-from mkframe.forms.views import ConnectForm, ExploreForm, FetchForm, StartForm, WaitingForm, WatchForm
-from mkframe.forms.views.parts import Form
+from mkframe.forms.models.downloads import DownloadsModel
+from mkframe.forms.views import (ConnectForm, ExploreForm, FetchForm, StartForm, DeferredForm, WatchForm)
+from mkframe.forms.views.widgets import Form
 from mkframe.schema import BASE_URL
 
 __all__ = ["connect", "explore", "fetch_artifacts", "start_build", "watch"]
@@ -56,7 +56,7 @@ def connect() -> ConnectForm:
     return ConnectForm(model)
 
 
-def start_build(kraft: mkframe.Client | ConnectForm) -> StartForm | WaitingForm:
+def start_build(kraft: mkframe.Client | ConnectForm) -> StartForm | DeferredForm:
     """Show a form that starts a build once, follows it and fetches its artifacts.
 
     Before anything is sent the form says what speaks against the build and shows what will be sent. A
@@ -94,7 +94,7 @@ def start_build(kraft: mkframe.Client | ConnectForm) -> StartForm | WaitingForm:
 def watch(
     kraft: mkframe.Client | ConnectForm,
     build_id: int | builds.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int],
-) -> WatchForm | WaitingForm:
+) -> WatchForm | DeferredForm:
     """Show a form that follows builds, whoever started them; it can be shown again at any time.
 
     Parameters
@@ -129,12 +129,12 @@ def watch(
         raise InputError("No build is given.", hint="Give the id of a build, such as 5139, or several.")
 
     def make(client: mkframe.Client) -> WatchForm:
-        return WatchForm(WatchModel(client, ids), PocketModel(client))
+        return WatchForm(WatchModel(client, ids), DownloadsModel(client))
 
     return _when_connected(kraft, make, "Watch builds")
 
 
-def fetch_artifacts(kraft: mkframe.Client | ConnectForm) -> FetchForm | WaitingForm:
+def fetch_artifacts(kraft: mkframe.Client | ConnectForm) -> FetchForm | DeferredForm:
     """Show a form that finds builds, fetches their artifacts and compares them with the build before.
 
     Parameters
@@ -204,10 +204,10 @@ def explore(builds: pd.DataFrame) -> ExploreForm:
 
 def _when_connected(
     kraft: mkframe.Client | ConnectForm, make: Callable[[mkframe.Client], F], title: str
-) -> F | WaitingForm:
+) -> F | DeferredForm:
     """The form for a client; for a connect form, one that appears when there is a client."""
     if isinstance(kraft, ConnectForm):
-        return WaitingForm(kraft, make, title)
+        return DeferredForm(kraft, make, title)
     if not hasattr(kraft, "builds"):
         raise InputError(
             f"A client is needed, not {type(kraft).__name__}.",

@@ -15,14 +15,14 @@ from typing import IO
 
 from mkframe.errors import MkframeError
 
-__all__ = ["turn"]
+__all__ = ["exclusive_lock"]
 
 log = logging.getLogger("mkframe")
 _PAUSE = 0.05
 
 
 @contextlib.contextmanager
-def turn(what: str, patience: float = 30.0) -> Iterator[None]:
+def exclusive_lock(what: str, patience: float = 30.0) -> Iterator[None]:
     """Hold a lock that every kernel of this person on this machine respects; other machines do not see it.
 
     Parameters
@@ -39,7 +39,7 @@ def turn(what: str, patience: float = 30.0) -> Iterator[None]:
 
     Examples
     --------
-    >>> with turn("an example"):
+    >>> with exclusive_lock("an example"):
     ...     pass
     """
     try:

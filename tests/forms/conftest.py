@@ -11,7 +11,7 @@ from mkframe import settings
 from mkframe.client import Client
 from mkframe.embedded import Server
 from mkframe.forms.models import StartModel
-from mkframe.forms.models.choices import FLAGS
+from mkframe.forms.models.options import FLAGS
 from mkframe._http import Transport
 
 PROJECT = 402

@@ -14,7 +14,7 @@ import pytest
 
 import mkframe as mk
 from mkframe.embedded import Server
-from mkframe.forms.models.login import WAYS
+from mkframe.forms.models.connect import METHODS
 from tests import faults
 from tests.forms import jupyter
 from tests.builds.servers import BUILDS, is_start
@@ -28,7 +28,7 @@ PLANES = [
 """One instance of each pattern: no build of the servers' own story looks the same."""
 LIFETIME = 2.0
 """Seconds that a token of the brief server lives."""
-WAY_SETTINGS = WAYS["environment"]
+WAY_SETTINGS = METHODS["environment"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
@@ -373,7 +373,7 @@ def test_two_tabs_of_voila_start_one_build(moody, chromium, kraft, root, tmp_pat
             tab.goto(url)
             tab.locator(".mkf-email input").fill(moody.quick.email)
             tab.locator(".mkf-secret input").fill(moody.quick.password)
-            connect(tab, WAYS["password"])
+            connect(tab, METHODS["password"])
             choose(tab, "from a tab")
         jupyter.shoot(first, "7_voila", tmp_path)
         for tab in (first, second):  # the second does not wait for the first

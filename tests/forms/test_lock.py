@@ -8,39 +8,39 @@ import threading
 import pytest
 
 from mkframe.errors import MkframeError
-from mkframe.forms.models.turns import turn
+from mkframe.forms._lock import exclusive_lock
 
 
 def test_what_is_held_is_waited_for_and_then_told():
     with (
-        turn("a project"),
+        exclusive_lock("a project"),
         pytest.raises(MkframeError, match="Another window on this machine is starting"),
-        turn("a project", patience=0.1),
+        exclusive_lock("a project", patience=0.1),
     ):
         pass
 
 
 def test_what_was_given_back_is_taken_at_once():
     for _ in range(2):
-        with turn("a project", patience=0):
+        with exclusive_lock("a project", patience=0):
             pass
 
 
 def test_an_error_gives_it_back():
-    with pytest.raises(ZeroDivisionError), turn("a project"):
+    with pytest.raises(ZeroDivisionError), exclusive_lock("a project"):
         raise ZeroDivisionError
-    with turn("a project", patience=0):
+    with exclusive_lock("a project", patience=0):
         pass
 
 
 def test_other_projects_do_not_wait():
-    with turn("a project"), turn("another project", patience=0):
+    with exclusive_lock("a project"), exclusive_lock("another project", patience=0):
         pass
 
 
 HOLD = """
 import sys, tempfile
-from mkframe.forms.models.turns import turn
+from mkframe.forms._lock import turn
 tempfile.tempdir = sys.argv[1]
 with turn("a project"):
     print("held", flush=True)
@@ -60,7 +60,7 @@ def other_kernel():
 @pytest.mark.slow
 def test_another_kernel_is_waited_for(other_kernel):
     threading.Timer(0.2, other_kernel.stdin.close).start()
-    with turn("a project", patience=20):
+    with exclusive_lock("a project", patience=20):
         assert other_kernel.wait(20) == 0
 
 
@@ -68,23 +68,23 @@ def test_another_kernel_is_waited_for(other_kernel):
 def test_a_kernel_that_dies_gives_it_back(other_kernel):
     other_kernel.kill()
     other_kernel.wait()
-    with turn("a project", patience=0):
+    with exclusive_lock("a project", patience=0):
         pass
 
 
 def test_without_a_lock_file_it_goes_on_and_says_so(monkeypatch, tmp_path, caplog):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
-    with turn("a project"):
+    with exclusive_lock("a project"):
         pass
     assert "other windows are not waited for" in caplog.text
 
 
 def test_a_link_in_its_place_is_not_followed(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with turn("a project"):
+    with exclusive_lock("a project"):
         (lock,) = tmp_path.iterdir()
     lock.unlink()
     lock.symlink_to(tmp_path / "elsewhere")
-    with turn("a project"):
+    with exclusive_lock("a project"):
         pass
     assert not (tmp_path / "elsewhere").exists()

@@ -5,7 +5,7 @@ import pytest
 
 from mkframe.errors import InputError
 from mkframe.forms.models import ExploreModel
-from mkframe.forms.models.exploring import EVERYTHING, MOST_ROWS
+from mkframe.forms.models.explore import EVERYTHING, MOST_ROWS
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 from mkframe.artifacts import diff
 from mkframe.errors import SchemaWarning
 from mkframe.forms.models import FetchModel
-from mkframe.forms.models.fetching import HEADER
-from mkframe.forms.models.pocket import PocketModel, free_space
+from mkframe.forms.models.fetch import HEADER
+from mkframe.forms.models.downloads import DownloadsModel, free_space
 from mkframe.schema import RESOURCES
 from tests import faults, rows
 from tests.forms.conftest import PROJECT, client_of, impatient, patient
@@ -150,7 +150,7 @@ def test_who_may_not_download_is_told_for_each_file(factory, tmp_path):
 
     with client_of(Viewer) as kraft:
         build = next(b for b, files in kraft.builds.find(project_id=PROJECT)["downloads"].items() if files)
-        pocket = PocketModel(kraft)
+        pocket = DownloadsModel(kraft)
         pocket.folder = str(tmp_path)
         pocket.fetch([build])
     assert "You don't have permissions to download build results!" in pocket.files[0].said
@@ -158,14 +158,14 @@ def test_who_may_not_download_is_told_for_each_file(factory, tmp_path):
 
 
 def test_a_second_fetch_waits_for_the_first(kraft, tmp_path):
-    pocket, steps = PocketModel(kraft), []
+    pocket, steps = DownloadsModel(kraft), []
     pocket.folder, pocket.run = str(tmp_path), steps.append
     assert [pocket.fetch([5139]), pocket.fetch([5139])] == [True, False]
     assert len(steps) == 1
 
 
 def test_stopping_before_anything_has_begun_fetches_nothing(kraft, tmp_path):
-    pocket, steps = PocketModel(kraft), []
+    pocket, steps = DownloadsModel(kraft), []
     pocket.folder, pocket.run = str(tmp_path), steps.append
     pocket.fetch([5139])
     pocket.stop()
@@ -194,7 +194,7 @@ def to_the_middle(request):
 @contextlib.contextmanager
 def pocket_of(script, to):
     with faults.serve(script) as server, impatient(server.api) as client:
-        pocket = PocketModel(client)
+        pocket = DownloadsModel(client)
         pocket.folder = str(to)
         yield pocket
 
@@ -268,7 +268,7 @@ def test_a_try_that_fails_in_a_thread_of_the_fetch_is_told(tmp_path):
         return faults.later(503, 0) if first and request.path[-1].isdigit() else files_of(request)
 
     with faults.serve(script) as server, patient(server.api) as client:
-        pocket = PocketModel(client)
+        pocket = DownloadsModel(client)
         pocket.folder = str(tmp_path)
         pocket.observe(lambda change: told.append(change["new"]), "busy")
         pocket.fetch([7])

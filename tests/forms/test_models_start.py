@@ -7,8 +7,8 @@ import time
 import pytest
 
 from mkframe.forms.models import StartModel
-from mkframe.forms.models.choosing import MOST_SHOWN
-from mkframe.forms.models.turns import turn
+from mkframe.forms.models.selection import MOST_SHOWN
+from mkframe.forms._lock import exclusive_lock
 from mkframe.schema import RESOURCES
 from tests import faults, rows
 from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, followed, impatient, opened
@@ -322,7 +322,7 @@ def test_the_call_to_paste_sends_the_same_body_with_a_marker_of_its_own(relayed)
 def test_instances_that_share_their_names_are_sent_by_id():
     import pandas as pd
 
-    from mkframe.forms.models.requests import definitions
+    from mkframe.forms.models.preview import definitions
 
     frame = pd.DataFrame({"pattern": "P", "folder": "/F", "name": ["A", "A", "B"]}, index=[7, 8, 9])
     assert definitions(frame, frame) == [{"id": 7}, {"id": 8}, {"pattern": "P", "folder": "/F", "name": "B"}]
@@ -385,7 +385,7 @@ def test_two_kernels_of_one_machine_in_the_same_instant_start_one_build(own):
 
 def test_who_must_wait_for_another_window_sends_nothing_yet(own):
     model, before = opened(own, *PLANES), numbers(own)
-    with turn(f"builds of {PROJECT} at {own.url}"):
+    with exclusive_lock(f"builds of {PROJECT} at {own.url}"):
         thread = threading.Thread(target=model.submit)
         thread.start()
         thread.join(0.3)

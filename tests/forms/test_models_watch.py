@@ -4,7 +4,7 @@ import pytest
 
 from mkframe.errors import SchemaWarning
 from mkframe.forms.models import WatchModel
-from mkframe.forms.models.following import LONGEST_PAUSE, Seen, failed_alike
+from mkframe.forms.models.watch import LONGEST_PAUSE, BuildSnapshot, failed_alike
 from tests import faults, rows
 from tests.forms.conftest import AIRPLANE, PROJECT, followed, impatient, patient
 
@@ -40,8 +40,8 @@ def test_a_canceled_build_is_over(own):
 
 
 def test_a_build_with_an_unknown_status_is_over_when_it_has_an_end():
-    assert not Seen(7, "PAUSED", start=NOON).over
-    assert Seen(7, "PAUSED", start=NOON, end=NOON).over
+    assert not BuildSnapshot(7, "PAUSED", start=NOON).over
+    assert BuildSnapshot(7, "PAUSED", start=NOON, end=NOON).over
 
 
 def test_a_failed_build_shows_those_that_failed_alike(own, marked):
@@ -159,11 +159,11 @@ def test_a_stopped_form_looks_again_when_asked():
 @pytest.mark.parametrize(
     ("seen", "seconds"),
     [
-        (Seen(1, "BUILDING", start=NOON), 90.0),
-        (Seen(1, "FINISHED", start=NOON, end=NOON + dt.timedelta(seconds=7)), 7.0),
-        (Seen(1, "FAILED", start=NOON), None),
-        (Seen(1, "BUILDING"), None),
-        (Seen(1, "BUILDING", start=NOON + dt.timedelta(hours=1)), 0.0),
+        (BuildSnapshot(1, "BUILDING", start=NOON), 90.0),
+        (BuildSnapshot(1, "FINISHED", start=NOON, end=NOON + dt.timedelta(seconds=7)), 7.0),
+        (BuildSnapshot(1, "FAILED", start=NOON), None),
+        (BuildSnapshot(1, "BUILDING"), None),
+        (BuildSnapshot(1, "BUILDING", start=NOON + dt.timedelta(hours=1)), 0.0),
     ],
 )
 def test_elapsed_time(seen, seconds):

@@ -12,9 +12,9 @@ import mkframe as mk
 from mkframe import forms
 from mkframe.errors import InputError
 from mkframe.forms.models.base import Model
-from mkframe.forms.models.pocket import PocketFile, PocketModel
-from mkframe.forms.views import parts
-from mkframe.forms.views.pocket import PocketPart
+from mkframe.forms.models.downloads import DownloadedFile, DownloadsModel
+from mkframe.forms.views import widgets
+from mkframe.forms.views.downloads import DownloadsPart
 from tests import faults, rows
 from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, impatient
 
@@ -84,7 +84,7 @@ def test_choosing_enables_the_start_button(filled):
 
 
 def test_a_button_is_disabled_before_anything_else_happens():
-    form, button, seen = parts.Form(Model()), w.Button(description="Go"), []
+    form, button, seen = widgets.Form(Model()), w.Button(description="Go"), []
     form.press(button, lambda: seen.append(button.disabled))
     button.click()
     form.close()
@@ -92,7 +92,7 @@ def test_a_button_is_disabled_before_anything_else_happens():
 
 
 def test_a_button_comes_back_only_where_the_model_allows_it():
-    form, button = parts.Form(Model()), w.Button(description="Go")
+    form, button = widgets.Form(Model()), w.Button(description="Go")
     form.press(button, lambda: None, lambda: False)
     button.click()
     form.close()
@@ -116,7 +116,7 @@ def test_the_build_is_shown_until_its_end(filled):
 def test_artifacts_are_fetched_from_the_form(filled, tmp_path):
     filled.start.click()
     until(lambda: "FINISHED" in html_of(filled.live))
-    pocket = next(part for part in filled.live.children if isinstance(part, PocketPart))
+    pocket = next(part for part in filled.live.children if isinstance(part, DownloadsPart))
     pocket.folder.value = str(tmp_path)
     pocket.fetch.click()
     until(lambda: filled.result is not None)
@@ -423,8 +423,8 @@ def test_charts_follow_the_filters(kraft):
 
 
 def part_of(*files):
-    model = PocketModel(None)
-    part = PocketPart(model, list)
+    model = DownloadsModel(None)
+    part = DownloadsPart(model, list)
     model.files = files
     part.close()
     return part.files.value
@@ -438,13 +438,13 @@ def part_of(*files):
     ],
 )
 def test_each_file_has_its_bar(share, bar):
-    assert bar in part_of(PocketFile("a.zip", "fetching", share, "1 kB"))
+    assert bar in part_of(DownloadedFile("a.zip", "fetching", share, "1 kB"))
 
 
 def test_of_very_many_files_those_that_need_attention_come_first():
-    many = [PocketFile(f"{n}.zip", "fetched", 1.0) for n in range(200)]
+    many = [DownloadedFile(f"{n}.zip", "fetched", 1.0) for n in range(200)]
     shown = part_of(
-        *many, PocketFile("bad.zip", "failed", 1.0, "It is gone"), PocketFile("now.zip", "fetching")
+        *many, DownloadedFile("bad.zip", "failed", 1.0, "It is gone"), DownloadedFile("now.zip", "fetching")
     )
     assert shown.count("<tr>") == 50
     assert shown.index("now.zip") < shown.index("bad.zip") < shown.index("0.zip")
@@ -478,7 +478,7 @@ def test_what_is_no_client_is_refused():
 
 
 def test_words_keep_their_direction_to_themselves():
-    assert parts.markup("{}", "\u202e<b>") == "<bdi>\u202e&lt;b&gt;</bdi>"
+    assert widgets.markup("{}", "\u202e<b>") == "<bdi>\u202e&lt;b&gt;</bdi>"
 
 
 def test_the_form_outside_a_notebook_says_what_it_is(filled):

@@ -1,6 +1,6 @@
 import threading
 
-from mkframe.forms.worker import Worker
+from mkframe.forms._worker import Worker
 
 
 def test_steps_are_done_in_order():

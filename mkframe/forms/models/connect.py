@@ -10,9 +10,9 @@ import traitlets as t
 from mkframe.forms.models.base import Model
 from mkframe.schema import BASE_URL
 
-__all__ = ["WAYS", "ConnectModel"]
+__all__ = ["METHODS", "ConnectModel"]
 
-WAYS = {
+METHODS = {
     "environment": "settings of this machine",
     "password": "e-mail and password",
     "token": "access token",
@@ -32,7 +32,7 @@ class ConnectModel(Model):
     url : str
         Base URL to begin with.
     way : str
-        One of `WAYS` to begin with.
+        One of `METHODS` to begin with.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class ConnectModel(Model):
         Who is connected, where, and until when.
     """
 
-    way = t.Enum(list(WAYS), "password")
+    way = t.Enum(list(METHODS), "password")
     url = t.Unicode(BASE_URL)
     email = t.Unicode("")
     has_secret = t.Bool(False)

@@ -15,13 +15,13 @@ from mkframe.errors import InputError
 from mkframe.forms.models.base import Model
 from mkframe._files import expand_path
 
-__all__ = ["PocketFile", "PocketModel", "free_space", "size_text"]
+__all__ = ["DownloadedFile", "DownloadsModel", "free_space", "size_text"]
 
 _GOOD = ("fetched", "present")
 
 
 @dataclass(frozen=True, slots=True)
-class PocketFile:
+class DownloadedFile:
     """One artifact on its way.
 
     Parameters
@@ -42,7 +42,7 @@ class PocketFile:
     said: str = ""
 
 
-class PocketModel(Model):
+class DownloadsModel(Model):
     """Where artifacts go, and how far they are.
 
     Attributes
@@ -115,14 +115,14 @@ class PocketModel(Model):
             now.stop()
 
 
-def _seen(file: Any) -> PocketFile:
+def _seen(file: Any) -> DownloadedFile:
     """A file's progress, said in words."""
     said, share = size_text(file.bytes), file.share
     if file.status == "waiting":
         said = ""
     elif file.status == "fetching":
         said, share = (f"{said} of {size_text(file.total)}", share) if file.total else (said, None)
-    return PocketFile(file.name or f"download {file.id}", file.status, share, file.error or said)
+    return DownloadedFile(file.name or f"download {file.id}", file.status, share, file.error or said)
 
 
 def _files(count: int) -> str:

@@ -9,9 +9,9 @@ import pandas as pd
 import traitlets as t
 
 from mkframe.errors import InputError
-from mkframe.forms.models import choices
+from mkframe.forms.models import options
 from mkframe.forms.models.base import Model, rows_of, text
-from mkframe.forms.models.pocket import PocketModel
+from mkframe.forms.models.downloads import DownloadsModel
 from mkframe.schema import STATUSES
 
 __all__ = ["HEADER", "MOST_BUILDS", "PERIODS", "STATUS_OPTIONS", "FetchModel"]
@@ -69,7 +69,7 @@ class FetchModel(Model):
         super().__init__()
         self._kraft, self._diff = kraft, diff
         self._builds: pd.DataFrame | None = None
-        self.pocket = PocketModel(kraft)
+        self.pocket = DownloadsModel(kraft)
         self.observe(self._on_project, "project_id")
         self.observe(self._on_filter, ["pattern_id", "release_id", "days", "status"])
         self.observe(self._on_choice, "chosen")
@@ -87,10 +87,10 @@ class FetchModel(Model):
         self.later("Loading the projects", self._load)
 
     def _load(self) -> None:
-        self._pattern_names = choices.names_of(self._kraft.patterns.find())
+        self._pattern_names = options.names_of(self._kraft.patterns.find())
         groups = self._kraft.release_groups.find()
-        self._release_names = choices.release_names(self._kraft.releases.find(), groups)
-        self.projects = choices.project_options(self._kraft.projects.find())
+        self._release_names = options.release_names(self._kraft.releases.find(), groups)
+        self.projects = options.project_options(self._kraft.projects.find())
 
     def refresh(self) -> None:
         """Load the builds of the project again."""
@@ -215,7 +215,7 @@ class FetchModel(Model):
         return paths
 
 
-def _named_ids(lists: pd.Series[Any], names: Mapping[Any, str]) -> tuple[choices.Option, ...]:
+def _named_ids(lists: pd.Series[Any], names: Mapping[Any, str]) -> tuple[options.Option, ...]:
     """The ids that occur in list cells, by name."""
     ids = {int(i) for cell in lists for i in cell or ()}
     return tuple(sorted((names.get(i, str(i)), i) for i in ids))

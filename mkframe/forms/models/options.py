@@ -15,7 +15,7 @@ __all__ = [
     "FLAGS",
     "Group",
     "Option",
-    "catalogue",
+    "instance_table",
     "folder_options",
     "matching",
     "named",
@@ -135,7 +135,7 @@ def folder_options(folders: pd.DataFrame, instances: pd.DataFrame) -> tuple[Opti
     return tuple(options)
 
 
-def catalogue(
+def instance_table(
     instances: pd.DataFrame,
     flagged: Mapping[str, Iterable[int]],
     patterns: pd.DataFrame,

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from mkframe.forms.models.base import listed
-from mkframe.forms.models.choices import Group
+from mkframe.forms.models.options import Group
 from mkframe.schema import TERMINAL
 
-__all__ = ["alike", "blockers", "notices"]
+__all__ = ["similar_builds", "blockers", "notices"]
 
 _SAID = {
     "invalid": "invalid",
@@ -79,7 +79,7 @@ def _about_releases(chosen: pd.DataFrame, groups: Sequence[Group], releases: Map
     return said
 
 
-def alike(builds: pd.DataFrame, patterns: set[int], count: int, known: set[int]) -> pd.DataFrame:
+def similar_builds(builds: pd.DataFrame, patterns: set[int], count: int, known: set[int]) -> pd.DataFrame:
     """Builds that run, or began unseen, with the same patterns and as many instances."""
     fresh = ~builds["status"].isin(TERMINAL) | ~builds.index.isin(list(known))
     same = builds["instances"].fillna(-1).eq(count)

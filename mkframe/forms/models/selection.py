@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 import traitlets as t
 
-from mkframe.forms.models import choices, preflight, requests
+from mkframe.forms.models import options, preflight, preview
 from mkframe.forms.models.base import Model, rows_of, text
 from mkframe.schema import RUNNING
 
-__all__ = ["MOST_SHOWN", "ChoosingModel"]
+__all__ = ["MOST_SHOWN", "SelectionModel"]
 
 MOST_SHOWN = 200
 """Instances in the list at a time: a browser stays quick, and nobody reads more."""
@@ -21,12 +21,12 @@ def _nothing() -> pd.DataFrame:
     """The instances of no project."""
     instances = pd.DataFrame(columns=["name", "pattern_id", "errors", "instance_folder_id"])
     folders = pd.DataFrame(columns=["path", "build_disabled"])
-    return choices.catalogue(
-        instances.astype({"errors": int}), dict.fromkeys(choices.FLAGS, ()), instances, folders
+    return options.instance_table(
+        instances.astype({"errors": int}), dict.fromkeys(options.FLAGS, ()), instances, folders
     )
 
 
-class ChoosingModel(Model):
+class SelectionModel(Model):
     """What is chosen for a build, and what speaks against it.
 
     Parameters
@@ -100,7 +100,7 @@ class ChoosingModel(Model):
         self._groups = self._kraft.release_groups.find()
         self._releases = self._kraft.releases.find()
         self._project_names = projects["name"].to_dict()
-        self.projects = choices.project_options(projects)
+        self.projects = options.project_options(projects)
 
     def _on_project(self, _: Any) -> None:
         self.chosen, self.pattern_id, self.folder, self.search = (), None, "", ""
@@ -125,9 +125,9 @@ class ChoosingModel(Model):
         if not self._fill(id):
             return
         own = self._patterns[self._patterns.index.isin([*self._rows["pattern_id"], *folders["pattern_id"]])]
-        self.groups = choices.release_groups(self._groups, self._releases, own)
-        self.patterns = choices.pattern_options(own, self._rows)
-        self.folders = choices.folder_options(folders, self._rows)
+        self.groups = options.release_groups(self._groups, self._releases, own)
+        self.patterns = options.pattern_options(own, self._rows)
+        self.folders = options.folder_options(folders, self._rows)
         builds = self._kraft.builds.find(project_id=id)
         if id != self.project_id:
             return
@@ -143,7 +143,7 @@ class ChoosingModel(Model):
         releases = dict(self.releases) or None
         given: dict[str, Any] = {"project_id": id, "releases": releases}
         instances = self._kraft.instances.find(**given)
-        flagged = {flag: self._kraft.instances.find(**given, **{flag: True}) for flag in choices.FLAGS}
+        flagged = {flag: self._kraft.instances.find(**given, **{flag: True}) for flag in options.FLAGS}
         if id != self.project_id:
             return False
         # Whether a find without filter lists deleted instances is not documented.
@@ -151,7 +151,7 @@ class ChoosingModel(Model):
         instances = pd.concat([instances, *(rows for rows in unlisted if len(rows))])
         instances = instances[~instances.index.duplicated()]
         ids = {flag: rows.index for flag, rows in flagged.items()}
-        self._rows = choices.catalogue(instances, ids, self._patterns, self._folders)
+        self._rows = options.instance_table(instances, ids, self._patterns, self._folders)
         words = self._rows["name"] + " · " + self._rows["pattern"]
         self._labels.update(zip(map(int, self._rows.index), words, strict=True))
         self._filled = (id, releases)
@@ -196,7 +196,7 @@ class ChoosingModel(Model):
         self.chosen = ()
 
     def _matching(self) -> pd.DataFrame:
-        return choices.matching(self._rows, self.pattern_id, self.folder, self.search)
+        return options.matching(self._rows, self.pattern_id, self.folder, self.search)
 
     def _on_filter(self, _: Any) -> None:
         found = self._matching()
@@ -228,7 +228,7 @@ class ChoosingModel(Model):
         project = {"project": name} if name else {"project_id": self.project_id}
         return {
             **project,
-            "instances": requests.definitions(self._chosen_rows(), self._rows),
+            "instances": preview.definitions(self._chosen_rows(), self._rows),
             "releases": dict(self.releases) or None,
             "description": self.description.strip() or None,
             "restore": self.restore,
@@ -237,7 +237,7 @@ class ChoosingModel(Model):
 
     def body(self) -> str:
         """The body that will be sent, with all instances and exactly as it goes over the wire."""
-        return "".join(text for _, text in requests.as_json(self.request()))
+        return "".join(text for _, text in preview.as_json(self.request()))
 
     def _check(self) -> None:
         """Bring blockers, notices and preview up to date."""
@@ -255,8 +255,8 @@ class ChoosingModel(Model):
         self._marker = self._marker or self._kraft.builds.new_marker()
         request = self.request()
         self.json, self.python = (
-            requests.as_json(request, MOST_SHOWN),
-            requests.as_python(request, MOST_SHOWN),
+            preview.as_json(request, MOST_SHOWN),
+            preview.as_python(request, MOST_SHOWN),
         )
 
 
@@ -266,7 +266,7 @@ _NOT_LOADED = (
 )
 
 
-def _options(rows: pd.DataFrame) -> tuple[choices.Option, ...]:
+def _options(rows: pd.DataFrame) -> tuple[options.Option, ...]:
     return tuple(zip(rows["label"], (int(i) for i in rows.index), strict=True))
 
 

@@ -7,18 +7,18 @@ from typing import Any
 import traitlets as t
 
 from mkframe.errors import MkframeError, NotStartedError, StartUnconfirmedError
-from mkframe.forms.models import preflight, turns
+from mkframe.forms.models import preflight; from mkframe.forms import _lock
 from mkframe.forms.models.base import rows_of, text
-from mkframe.forms.models.choosing import ChoosingModel
-from mkframe.forms.models.following import WatchModel
-from mkframe.forms.models.pocket import PocketModel
+from mkframe.forms.models.selection import SelectionModel
+from mkframe.forms.models.watch import WatchModel
+from mkframe.forms.models.downloads import DownloadsModel
 from mkframe.builds._marker import marker_in
 from mkframe.schema import RUNNING
 
 __all__ = ["StartModel"]
 
 
-class StartModel(ChoosingModel):
+class StartModel(SelectionModel):
     """The mind of the form that starts a build.
 
     Parameters
@@ -50,7 +50,7 @@ class StartModel(ChoosingModel):
     doubles = t.Tuple()
     doubles_said = t.Unicode("")
     watching = t.Instance(WatchModel, allow_none=True)
-    pocket = t.Instance(PocketModel, allow_none=True)
+    pocket = t.Instance(DownloadsModel, allow_none=True)
 
     def __init__(self, kraft: Any, look_for: float = 6.0) -> None:
         super().__init__(kraft)
@@ -79,7 +79,7 @@ class StartModel(ChoosingModel):
     def _start(self) -> None:
         sent = False
         try:
-            with turns.turn(f"builds of {self.project_id} at {self._kraft.url}"):
+            with _lock.exclusive_lock(f"builds of {self.project_id} at {self._kraft.url}"):
                 # What was still being loaded when the button was pressed may speak against it now.
                 if self.blockers or self._has_twin():
                     self.state = "choosing"
@@ -101,7 +101,7 @@ class StartModel(ChoosingModel):
         self._show_running(builds)
         if self.beside:
             return False
-        found = preflight.alike(builds, *self._alike, self._known)
+        found = preflight.similar_builds(builds, *self._alike, self._known)
         self.twin_ids = tuple(int(i) for i in found.index)
         self.twins = tuple(_twin_said(row) for row in rows_of(found))
         return bool(self.twins)
@@ -120,7 +120,7 @@ class StartModel(ChoosingModel):
         """Look for a build that another machine began between our look and our start."""
         builds = self._kraft.builds.find(project_id=self.project_id)
         others = builds[~builds.index.isin([*self._before, started.id])]
-        found = preflight.alike(others, *self._alike, set())
+        found = preflight.similar_builds(others, *self._alike, set())
         if self.started is started and len(found):
             self.doubles_said = _doubles_said(found, started)
             self.doubles = tuple(int(i) for i in found.index)
@@ -157,7 +157,7 @@ class StartModel(ChoosingModel):
     def follow(self, *ids: int) -> None:
         """Follow a build: the one that was started, one that runs already, or all that began at once."""
         if self.pocket is None:
-            self.pocket = PocketModel(self._kraft)
+            self.pocket = DownloadsModel(self._kraft)
             self.pocket.run = self.run
         watching = WatchModel(self._kraft, ids)
         watching.run = self.run

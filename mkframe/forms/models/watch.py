@@ -15,7 +15,7 @@ from mkframe.errors import (TRANSIENT, MkframeError, NotFoundError, InvalidRespo
 from mkframe.forms.models.base import Model, overhearing, rows_of, text
 from mkframe.schema import is_over
 
-__all__ = ["Seen", "WatchModel", "failed_alike"]
+__all__ = ["BuildSnapshot", "WatchModel", "failed_alike"]
 
 PAUSE, LONGEST_PAUSE, GROWTH = 0.7, 5.0, 1.15
 """Seconds between two looks: short at first, longer for a build that takes its time."""
@@ -24,7 +24,7 @@ _MOST_ALIKE = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class BuildSnapshot:
     """A build as it was last seen; `status` is empty before the first answer."""
 
     id: int
@@ -87,7 +87,7 @@ class WatchModel(Model):
         self._kraft = kraft
         self._pause = PAUSE
         self._turns = dict.fromkeys(map(int, ids))
-        self.builds = tuple(map(Seen, self._turns))
+        self.builds = tuple(map(BuildSnapshot, self._turns))
 
     def look(self) -> float | None:
         """Ask once for every build that goes on; return the seconds until the next look."""
@@ -117,13 +117,13 @@ class WatchModel(Model):
         self._pause, self.state, self.lost, self.trouble = PAUSE, "following", "", ""
         self.run(lambda: None)
 
-    def _ask(self, seen: Seen) -> Seen:
+    def _ask(self, seen: BuildSnapshot) -> BuildSnapshot:
         try:
             return _seen(self._kraft.builds.get(seen.id))
         except NotFoundError as error:
-            return Seen(seen.id, missing=error.vendor_message or error.message)
+            return BuildSnapshot(seen.id, missing=error.vendor_message or error.message)
 
-    def _replace(self, seen: Seen) -> None:
+    def _replace(self, seen: BuildSnapshot) -> None:
         self.builds = tuple(seen if b.id == seen.id else b for b in self.builds)
         self.lost, self.heard = "", dt.datetime.now(dt.UTC)
 
@@ -154,8 +154,8 @@ class WatchModel(Model):
         )
 
 
-def _seen(build: pd.Series[Any]) -> Seen:
-    return Seen(
+def _seen(build: pd.Series[Any]) -> BuildSnapshot:
+    return BuildSnapshot(
         id=int(build.name),  # type: ignore[call-overload]
         status=text(build["status"], "no status"),
         progress=min(100, max(0, _number(build["progress"]) or 0)),

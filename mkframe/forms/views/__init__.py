@@ -1,10 +1,10 @@
 """Faces of the models: widgets that show traits and pass on what a person does. Nothing is decided here."""
 
-from mkframe.forms.views.connecting import ConnectForm
-from mkframe.forms.views.exploring import ExploreForm
-from mkframe.forms.views.fetching import FetchForm
-from mkframe.forms.views.following import WatchForm
-from mkframe.forms.views.starting import StartForm
-from mkframe.forms.views.waiting import WaitingForm
+from mkframe.forms.views.connect import ConnectForm
+from mkframe.forms.views.explore import ExploreForm
+from mkframe.forms.views.fetch import FetchForm
+from mkframe.forms.views.watch import WatchForm
+from mkframe.forms.views.start import StartForm
+from mkframe.forms.views.deferred import DeferredForm
 
-__all__ = ["ConnectForm", "ExploreForm", "FetchForm", "StartForm", "WaitingForm", "WatchForm"]
+__all__ = ["ConnectForm", "ExploreForm", "FetchForm", "StartForm", "DeferredForm", "WatchForm"]

@@ -6,29 +6,29 @@ from typing import Any
 
 import ipywidgets as w
 
-from mkframe.forms.models.login import WAYS, ConnectModel
-from mkframe.forms.views import parts
-from mkframe.forms.worker import Worker
+from mkframe.forms.models.connect import METHODS, ConnectModel
+from mkframe.forms.views import widgets
+from mkframe.forms._worker import Worker
 
 __all__ = ["ConnectForm"]
 
 
-class ConnectForm(parts.Form):
+class ConnectForm(widgets.Form):
     """A form that connects; `kraft` is the client, None before."""
 
     def __init__(self, model: ConnectModel) -> None:
         super().__init__(model, Worker())
         model.run = self.worker.do
-        self.way = parts.field(
-            w.Dropdown, "Connect by", "way", options=[(label, way) for way, label in WAYS.items()]
+        self.way = widgets.field(
+            w.Dropdown, "Connect by", "way", options=[(label, way) for way, label in METHODS.items()]
         )
-        self.url = parts.field(w.Text, "Base URL", "url")
-        self.email = parts.field(w.Text, "E-mail", "email")
+        self.url = widgets.field(w.Text, "Base URL", "url")
+        self.email = widgets.field(w.Text, "E-mail", "email")
         # Not continuous: the word travels once, is taken at once, and no saved state holds it.
-        self.secret = parts.field(w.Password, "Password", "secret", continuous_update=False)
-        self.enter = parts.button("Connect", "connect", "Connect to the server", "primary")
-        self.leave = parts.button("Disconnect", "disconnect", "Close the connection")
-        self.said = parts.text(name="connected")
+        self.secret = widgets.field(w.Password, "Password", "secret", continuous_update=False)
+        self.enter = widgets.button("Connect", "connect", "Connect to the server", "primary")
+        self.leave = widgets.button("Disconnect", "disconnect", "Close the connection")
+        self.said = widgets.text(name="connected")
         for widget, trait in ((self.way, "way"), (self.url, "url"), (self.email, "email")):
             self.link(widget, trait)
         self.secret.observe(self._take, "value")
@@ -36,8 +36,8 @@ class ConnectForm(parts.Form):
         self.press(self.leave, model.disconnect, lambda: model.kraft is not None)
         self.on(model, ["way", "has_secret", "blockers", "busy", "kraft", "said"], self._show)
         self.children = (
-            parts.heading("Connect to MetaKraftwerk"), self.way, self.url, self.email, self.secret,
-            parts.row(self.enter, self.leave), self.said, *self.footer,
+            widgets.heading("Connect to MetaKraftwerk"), self.way, self.url, self.email, self.secret,
+            widgets.row(self.enter, self.leave), self.said, *self.footer,
         )  # fmt: skip
 
     @property
@@ -72,6 +72,6 @@ class ConnectForm(parts.Form):
         self.enter.disabled = not self._may_enter()
         self.leave.disabled = model.kraft is None
         done = (
-            parts.markup('<div class="box good" role="status">✔ {}</div>', model.said) if model.said else ""
+            widgets.markup('<div class="box good" role="status">✔ {}</div>', model.said) if model.said else ""
         )
-        self.said.value = done or parts.markup('<p class="soft">{}</p>', " ".join(model.blockers))
+        self.said.value = done or widgets.markup('<p class="soft">{}</p>', " ".join(model.blockers))

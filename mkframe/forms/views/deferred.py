@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from mkframe.forms.models.base import Model
-from mkframe.forms.views import parts
-from mkframe.forms.views.connecting import ConnectForm
+from mkframe.forms.views import widgets
+from mkframe.forms.views.connect import ConnectForm
 
-__all__ = ["WaitingForm"]
+__all__ = ["DeferredForm"]
 
 
-class WaitingForm(parts.Form):
+class DeferredForm(widgets.Form):
     """Holds a place until a connect form has a client; a new connection brings a new form.
 
     Parameters
@@ -25,8 +25,8 @@ class WaitingForm(parts.Form):
         What stands there before.
     """
 
-    def __init__(self, login: ConnectForm, make: Callable[[Any], parts.Form], title: str) -> None:
-        self.form: parts.Form | None = None
+    def __init__(self, login: ConnectForm, make: Callable[[Any], widgets.Form], title: str) -> None:
+        self.form: widgets.Form | None = None
         super().__init__(Model())
         self._login, self._make, self._title = login, make, title
         self.on(login.model, ["kraft"], self._show)
@@ -60,5 +60,5 @@ class WaitingForm(parts.Form):
         kraft = self._login.model.kraft
         if kraft is not None:
             self.form = self._make(kraft)
-        waiting = parts.heading(self._title, "Connect first, in the form above.")
+        waiting = widgets.heading(self._title, "Connect first, in the form above.")
         self.children = ((self.form or waiting), *self.footer)

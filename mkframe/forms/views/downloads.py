@@ -1,4 +1,4 @@
-"""The face of `PocketModel`: target folder, fetch button, one bar for each file and one for all."""
+"""The face of `DownloadsModel`: target folder, fetch button, one bar for each file and one for all."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import ipywidgets as w
 
-from mkframe.forms.models.pocket import PocketFile, PocketModel
-from mkframe.forms.views import parts
+from mkframe.forms.models.downloads import DownloadedFile, DownloadsModel
+from mkframe.forms.views import widgets
 
-__all__ = ["PocketPart"]
+__all__ = ["DownloadsPart"]
 
 _SIGNS = {"fetched": "✔ fetched", "present": "✔ there already", "refused": "✖ refused", "failed": "✖ failed",
           "waiting": "… waiting", "fetching": "▶ fetching"}  # fmt: skip
@@ -17,54 +17,54 @@ _FIRST = ("fetching", "failed", "refused", "waiting")
 _MOST_ROWS = 50
 
 
-class PocketPart(parts.Form):
+class DownloadsPart(widgets.Form):
     """The part of a form that fetches the artifacts of some builds."""
 
-    def __init__(self, model: PocketModel, builds: Callable[[], Iterable[int]]) -> None:
+    def __init__(self, model: DownloadsModel, builds: Callable[[], Iterable[int]]) -> None:
         super().__init__(model)
         self._builds = builds
-        self.folder = parts.field(w.Text, "Target folder", "folder", continuous_update=False)
-        self.space = parts.text(name="space")
-        self.fetch = parts.button(
+        self.folder = widgets.field(w.Text, "Target folder", "folder", continuous_update=False)
+        self.space = widgets.text(name="space")
+        self.fetch = widgets.button(
             "Fetch artifacts", "fetch", "Fetch all artifacts into the folder", "primary"
         )
-        self.halt = parts.button("Stop", "stop", "Stop the fetch; files that are whole stay")
-        self.files = parts.text(name="files")
+        self.halt = widgets.button("Stop", "stop", "Stop the fetch; files that are whole stay")
+        self.files = widgets.text(name="files")
         self.link(self.folder, "folder")
         self.press(self.fetch, lambda: model.fetch(self._builds()), lambda: model.state != "fetching")
         self.press(self.halt, model.stop, lambda: model.state == "fetching")
         self.on(model, ["space", "state", "files", "said"], self._show)
         self.children = (
-            parts.section("Artifacts"), self.folder, self.space,
-            parts.row(self.fetch, self.halt), self.files, *self.footer,
+            widgets.section("Artifacts"), self.folder, self.space,
+            widgets.row(self.fetch, self.halt), self.files, *self.footer,
         )  # fmt: skip
 
     def _show(self) -> None:
         model = self.model
-        self.space.value = parts.markup('<p class="soft">{}, with a folder for each build.</p>', model.space)
+        self.space.value = widgets.markup('<p class="soft">{}, with a folder for each build.</p>', model.space)
         self.fetch.disabled = self.folder.disabled = model.state == "fetching"
         self.halt.disabled = model.state != "fetching"
         self.halt.layout.display = "none" if self.halt.disabled else None
-        total = parts.bar(model.share, 1, "All files") + parts.markup(" {}", model.files_said)
+        total = widgets.bar(model.share, 1, "All files") + widgets.markup(" {}", model.files_said)
         table = f"<p><b>{total}</b></p>{_table(model.files)}" if model.files else ""
-        said = parts.markup('<div class="box calm" role="status">{}</div>', model.said) if model.said else ""
+        said = widgets.markup('<div class="box calm" role="status">{}</div>', model.said) if model.said else ""
         self.files.value = table + said
 
 
-def _table(files: Sequence[PocketFile]) -> str:
+def _table(files: Sequence[DownloadedFile]) -> str:
     """A row for each file; of very many, those that are under way or have gone wrong come first."""
     rows = sorted(files, key=_place)[:_MOST_ROWS] if len(files) > _MOST_ROWS else files
     more = f'<p class="soft">... and {len(files) - len(rows):,} more</p>' if len(files) > len(rows) else ""
     return f'<div class="wide"><table class="files">{"".join(_row(f) for f in rows)}</table></div>{more}'
 
 
-def _place(file: PocketFile) -> int:
+def _place(file: DownloadedFile) -> int:
     return _FIRST.index(file.status) if file.status in _FIRST else len(_FIRST)
 
 
-def _row(file: PocketFile) -> str:
+def _row(file: DownloadedFile) -> str:
     return (
-        parts.markup("<tr><td>{}</td><td>", file.name)
-        + parts.bar(file.share, 1, f"Progress of {file.name}")
-        + parts.markup("</td><td>{}</td><td>{}</td></tr>", _SIGNS.get(file.status, file.status), file.said)
+        widgets.markup("<tr><td>{}</td><td>", file.name)
+        + widgets.bar(file.share, 1, f"Progress of {file.name}")
+        + widgets.markup("</td><td>{}</td><td>{}</td></tr>", _SIGNS.get(file.status, file.status), file.said)
     )

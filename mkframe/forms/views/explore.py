@@ -10,15 +10,15 @@ from typing import Any
 import ipywidgets as w
 import pandas as pd
 
-from mkframe.forms.models.exploring import ExploreModel
-from mkframe.forms.views import parts
+from mkframe.forms.models.explore import ExploreModel
+from mkframe.forms.views import widgets
 
 __all__ = ["ExploreForm"]
 
 _DPI = 90
 
 
-class ExploreForm(parts.Form):
+class ExploreForm(widgets.Form):
     """A form that filters builds; `result` is what matches.
 
     Parameters
@@ -34,24 +34,24 @@ class ExploreForm(parts.Form):
         self._charts = charts
         self.filters = [self._filter(name) for name in model.options]
         self.first, self.last = (
-            parts.field(w.DatePicker, label, name)
+            widgets.field(w.DatePicker, label, name)
             for label, name in (("From (UTC)", "from"), ("To (UTC)", "to"))
         )
         self.link(self.first, "first")
         self.link(self.last, "last")
-        self.said, self.table = parts.text(name="explored"), parts.text(name="table")
+        self.said, self.table = widgets.text(name="explored"), widgets.text(name="table")
         self.images = [self._image() for _ in charts]
         # A written title, for an Image has no alternative text, and a tooltip breaks its view.
-        titled = itertools.chain(*zip(map(parts.section, charts), self.images, strict=True))
-        self.sort = parts.field(w.Dropdown, "Sort by", "sort", options=model.sortable)
+        titled = itertools.chain(*zip(map(widgets.section, charts), self.images, strict=True))
+        self.sort = widgets.field(w.Dropdown, "Sort by", "sort", options=model.sortable)
         self.down = w.Checkbox(description="Descending", indent=False)
         self.link(self.sort, "sort_by")
         self.link(self.down, "descending")
         self.on(model, ["shown"], self._draw)
         self.on(model, ["shown", "sort_by", "descending"], self._show_table)
         self.children = (
-            parts.heading("Explore builds"), *self.filters, self.first, self.last, self.said, *titled,
-            parts.section("Builds"), self.sort, self.down, self.table, *self.footer,
+            widgets.heading("Explore builds"), *self.filters, self.first, self.last, self.said, *titled,
+            widgets.section("Builds"), self.sort, self.down, self.table, *self.footer,
         )  # fmt: skip
 
     @property
@@ -61,7 +61,7 @@ class ExploreForm(parts.Form):
         return shown
 
     def _filter(self, name: str) -> Any:
-        chooser = parts.field(
+        chooser = widgets.field(
             w.Dropdown, name.capitalize(), f"explore-{name}", options=self.model.options[name]
         )
         self.link(chooser, name)
@@ -75,14 +75,14 @@ class ExploreForm(parts.Form):
         return image
 
     def _draw(self) -> None:
-        self.said.value = parts.markup('<p role="status"><b>{}</b></p>', self.model.said)
+        self.said.value = widgets.markup('<p role="status"><b>{}</b></p>', self.model.said)
         for image, draw in zip(self.images, self._charts.values(), strict=True):
             image.value = _png(draw, self.model.shown)
 
     def _show_table(self) -> None:
         rows, said = self.model.table()
         told = _written(rows).to_html(escape=True, border=0, na_rep="–", index_names=False)
-        self.table.value = parts.markup('<p class="soft">{}</p>', said) + f'<div class="grid">{told}</div>'
+        self.table.value = widgets.markup('<p class="soft">{}</p>', said) + f'<div class="grid">{told}</div>'
 
 
 def _written(rows: pd.DataFrame) -> pd.DataFrame:

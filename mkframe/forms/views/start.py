@@ -8,12 +8,12 @@ from typing import Any
 
 import ipywidgets as w
 
-from mkframe.forms.models.requests import Line
-from mkframe.forms.models.starting import StartModel
-from mkframe.forms.views import parts
-from mkframe.forms.views.following import WatchPart
-from mkframe.forms.views.pocket import PocketPart
-from mkframe.forms.worker import Worker
+from mkframe.forms.models.preview import Line
+from mkframe.forms.models.start import StartModel
+from mkframe.forms.views import widgets
+from mkframe.forms.views.watch import WatchPart
+from mkframe.forms.views.downloads import DownloadsPart
+from mkframe.forms._worker import Worker
 
 __all__ = ["StartForm"]
 
@@ -23,21 +23,21 @@ _MARKS = (
 )
 
 
-class StartForm(parts.Form):
+class StartForm(widgets.Form):
     """A form that starts a build, follows it and fetches its artifacts."""
 
     def __init__(self, model: StartModel, where: str) -> None:
         super().__init__(model, Worker(model.look))
         model.run = self.worker.do
-        self.choices = parts.column(*self._project(), *self._instances(), *self._words())
-        self.check = parts.column(*self._check())
-        self.live = parts.column()
+        self.choices = widgets.column(*self._project(), *self._instances(), *self._words())
+        self.check = widgets.column(*self._check())
+        self.live = widgets.column()
         self.live.add_class("mkf-live")
         self.on(model, ["state", "blockers", "notices", "json", "python", "busy", "twins"], self._show_check)
         self.on(model, ["twins"], self._show_twins)
         self.on(model, ["state", "watching", "warnings", "started", "doubles"], self._show_live)
         self.children = (
-            parts.heading("Start a build", where),
+            widgets.heading("Start a build", where),
             self.choices,
             self.check,
             self.live,
@@ -66,33 +66,33 @@ class StartForm(parts.Form):
     # --- the controls ---------------------------------------------------------------------------------
 
     def _project(self) -> tuple[Any, ...]:
-        self.project = parts.field(w.Dropdown, "Project", "project")
-        self.running = parts.column()
-        self.groups = parts.column()
+        self.project = widgets.field(w.Dropdown, "Project", "project")
+        self.running = widgets.column()
+        self.groups = widgets.column()
         self.link(self.project, "project_id", "projects", "choose a project")
         self.on(self.model, ["running", "state"], self._show_running)
         self.on(self.model, ["groups"], self._show_groups)
         self.on(self.model, ["releases"], self._show_releases)
-        return parts.section("1  Project and releases"), self.project, self.running, self.groups
+        return widgets.section("1  Project and releases"), self.project, self.running, self.groups
 
     def _instances(self) -> tuple[Any, ...]:
         model = self.model
-        self.pattern = parts.field(w.Dropdown, "Pattern", "pattern")
-        self.folder = parts.field(w.Dropdown, "Folder", "instance-folder")
-        self.search = parts.field(w.Text, "Search", "search", placeholder="words of name, pattern or folder")
-        self.matches = parts.field(w.SelectMultiple, "Instances", "matches", rows=8)
-        self.chosen = parts.field(w.SelectMultiple, "To build", "chosen", rows=5)
-        self.said, self.chosen_said = parts.text(name="matches-said"), parts.text(name="chosen-said")
+        self.pattern = widgets.field(w.Dropdown, "Pattern", "pattern")
+        self.folder = widgets.field(w.Dropdown, "Folder", "instance-folder")
+        self.search = widgets.field(w.Text, "Search", "search", placeholder="words of name, pattern or folder")
+        self.matches = widgets.field(w.SelectMultiple, "Instances", "matches", rows=8)
+        self.chosen = widgets.field(w.SelectMultiple, "To build", "chosen", rows=5)
+        self.said, self.chosen_said = widgets.text(name="matches-said"), widgets.text(name="chosen-said")
         self.link(self.pattern, "pattern_id", "patterns", "all patterns")
         self.link(self.folder, "folder", "folders", "all folders")
         self.link(self.search, "search")
         self.on(model, ["matches"], lambda: setattr(self.matches, "options", model.matches))
         self.on(model, ["chosen_options"], lambda: setattr(self.chosen, "options", model.chosen_options))
         self.on(model, ["matches_said", "chosen_said"], self._show_said)
-        add = parts.button("Add selected", "add", "Add the selected instances to the build")
-        add_all = parts.button("Add all matches", "add-all", "Add every instance that matches, shown or not")
-        remove = parts.button("Remove selected", "remove", "Take the selected instances out of the build")
-        clear = parts.button("Remove all", "clear", "Take all instances out of the build")
+        add = widgets.button("Add selected", "add", "Add the selected instances to the build")
+        add_all = widgets.button("Add all matches", "add-all", "Add every instance that matches, shown or not")
+        remove = widgets.button("Remove selected", "remove", "Take the selected instances out of the build")
+        clear = widgets.button("Remove all", "clear", "Take all instances out of the build")
         self.movers = (add, add_all, remove, clear)
         may = self._may_choose
         self.press(add, lambda: model.add(self.matches.value), may)
@@ -100,13 +100,13 @@ class StartForm(parts.Form):
         self.press(remove, lambda: model.remove(self.chosen.value), may)
         self.press(clear, model.clear, may)
         return (
-            parts.section("2  Instances"), self.pattern, self.folder, self.search, self.matches, self.said,
-            parts.text(_MARKS), parts.row(add, add_all, under=True), self.chosen, self.chosen_said,
-            parts.row(remove, clear, under=True),
+            widgets.section("2  Instances"), self.pattern, self.folder, self.search, self.matches, self.said,
+            widgets.text(_MARKS), widgets.row(add, add_all, under=True), self.chosen, self.chosen_said,
+            widgets.row(remove, clear, under=True),
         )  # fmt: skip
 
     def _words(self) -> tuple[Any, ...]:
-        self.description = parts.field(
+        self.description = widgets.field(
             w.Text, "Description", "description", placeholder="what this build is for"
         )
         self.restore = w.Checkbox(description="Restore deleted instances before building", indent=False)
@@ -114,27 +114,27 @@ class StartForm(parts.Form):
         self.restore.add_class("mkf-restore")
         self.link(self.description, "description")
         self.link(self.restore, "restore")
-        return parts.section("3  Description"), self.description, self.restore
+        return widgets.section("3  Description"), self.description, self.restore
 
     def _check(self) -> tuple[Any, ...]:
         model = self.model
-        self.verdict = parts.text(name="verdict")
-        self.preview = parts.text(name="preview")
-        self.rejoining = parts.row()
+        self.verdict = widgets.text(name="verdict")
+        self.preview = widgets.text(name="preview")
+        self.rejoining = widgets.row()
         self.beside = w.Checkbox(description="Start another one beside it", indent=False)
         self.beside.add_class("mkf-beside")
-        self.start = parts.button("Start build", "start", "Send the request, once", "primary")
-        self.confirm = parts.button(
+        self.start = widgets.button("Start build", "start", "Send the request, once", "primary")
+        self.confirm = widgets.button(
             "Look whether it was started", "confirm", "Search the builds for the marker"
         )
-        self.dismiss = parts.button("I have looked; choose again", "dismiss", "Go back to choosing")
+        self.dismiss = widgets.button("I have looked; choose again", "dismiss", "Go back to choosing")
         self.link(self.beside, "beside")
         self.press(self.start, model.submit, lambda: model.can_submit)
         self.press(self.confirm, model.confirm)
         self.press(self.dismiss, model.dismiss)
-        buttons = parts.row(self.start, self.confirm, self.dismiss)
+        buttons = widgets.row(self.start, self.confirm, self.dismiss)
         return (
-            parts.section("4  Check and start"),
+            widgets.section("4  Check and start"),
             self.verdict,
             self.rejoining,
             self.beside,
@@ -145,8 +145,8 @@ class StartForm(parts.Form):
     # --- what they show -------------------------------------------------------------------------------
 
     def _show_said(self) -> None:
-        self.said.value = parts.markup('<p class="soft under" role="status">{}</p>', self.model.matches_said)
-        self.chosen_said.value = parts.markup(
+        self.said.value = widgets.markup('<p class="soft under" role="status">{}</p>', self.model.matches_said)
+        self.chosen_said.value = widgets.markup(
             '<p class="soft under" role="status">{}</p>', self.model.chosen_said
         )
 
@@ -154,17 +154,17 @@ class StartForm(parts.Form):
         rows = []
         for label, build in self.model.running:
             join = self._rejoiner(build, "join")
-            said = parts.text(parts.markup("▶ {}", label))
+            said = widgets.text(widgets.markup("▶ {}", label))
             said.layout = w.Layout(width="auto", max_width="80%")
-            rows.append(parts.row(said, join))
-        head = [parts.text('<p class="soft">These builds of the project are running:</p>')] if rows else []
+            rows.append(widgets.row(said, join))
+        head = [widgets.text('<p class="soft">These builds of the project are running:</p>')] if rows else []
         _replace(self.running, [*head, *rows])
 
     def _show_twins(self) -> None:
         _replace(self.rejoining, [self._rejoiner(build, "rejoin") for build in self.model.twin_ids])
 
     def _rejoiner(self, build: int, name: str) -> Any:
-        join = parts.button(f"Watch {build}", name, f"Follow build {build} here")
+        join = widgets.button(f"Watch {build}", name, f"Follow build {build} here")
         self.press(join, functools.partial(self.model.rejoin, build), self._may_choose)
         return join
 
@@ -175,7 +175,7 @@ class StartForm(parts.Form):
         self._group_fields = {}
         for group in self.model.groups:
             options = [("no release", None), *group.options]
-            chooser = parts.field(w.Dropdown, group.name, "release", options=options)
+            chooser = widgets.field(w.Dropdown, group.name, "release", options=options)
             chooser.tooltip = f"Release of {group.name}, for {', '.join(group.patterns)}"
             chooser.observe(lambda change, name=group.name: self._take_release(name, change["new"]), "value")
             self._group_fields[group.name] = chooser
@@ -199,8 +199,8 @@ class StartForm(parts.Form):
             shown.layout.display = None if model.state == "unconfirmed" else "none"
             shown.disabled = bool(model.busy)
         self.confirm.disabled = self.confirm.disabled or not model.marker
-        blocked = f'<div class="box stop"><b>Before it can start:</b>{parts.items(model.blockers)}</div>'
-        noted = f'<div class="box note"><b>⚠ Please note:</b>{parts.items(model.notices)}</div>'
+        blocked = f'<div class="box stop"><b>Before it can start:</b>{widgets.items(model.blockers)}</div>'
+        noted = f'<div class="box note"><b>⚠ Please note:</b>{widgets.items(model.notices)}</div>'
         ready = '<div class="box good" role="status">✔ Ready: nothing speaks against it.</div>'
         verdict = blocked if model.blockers else "" if model.notices else ready
         self.verdict.value = verdict + (noted if model.notices else "")
@@ -224,10 +224,10 @@ class StartForm(parts.Form):
 
     def _live_parts(self) -> tuple[Any, ...]:
         model = self.model
-        warned = f'<div class="box note"><b>⚠ The server warns:</b>{parts.items(model.warnings)}</div>'
+        warned = f'<div class="box note"><b>⚠ The server warns:</b>{widgets.items(model.warnings)}</div>'
         watching = model.watching
-        pocket = PocketPart(model.pocket, lambda: [b.id for b in watching.builds])
-        again = parts.button("Choose another build", "again", "Back to the choices; the build goes on")
+        pocket = DownloadsPart(model.pocket, lambda: [b.id for b in watching.builds])
+        again = widgets.button("Choose another build", "again", "Back to the choices; the build goes on")
         self.press(again, model.again)
 
         def show() -> None:
@@ -235,8 +235,8 @@ class StartForm(parts.Form):
 
         watch = WatchPart(watching)
         watch.on(watching, ["builds"], show)
-        warnings = parts.text(warned if model.warnings else "", "warnings")
-        return *self._doubled(), warnings, watch, pocket, parts.row(again)
+        warnings = widgets.text(warned if model.warnings else "", "warnings")
+        return *self._doubled(), warnings, watch, pocket, widgets.row(again)
 
     def _doubled(self) -> tuple[Any, ...]:
         """Said where it cannot be missed: another machine has begun the same build."""
@@ -244,9 +244,9 @@ class StartForm(parts.Form):
         if not model.doubles:
             return ()
         said = '<div class="box bad" role="alert"><b>⚠ It runs more than once.</b> {}</div>'
-        both = parts.button("Watch them together", "doubles", "Follow all builds that began in this moment")
+        both = widgets.button("Watch them together", "doubles", "Follow all builds that began in this moment")
         self.press(both, model.follow_doubles, lambda: len(model.watching.builds) == 1)
-        return parts.text(parts.markup(said, model.doubles_said), "doubled"), parts.row(both)
+        return widgets.text(widgets.markup(said, model.doubles_said), "doubled"), widgets.row(both)
 
 
 def _preview(json: tuple[Line, ...], python: str) -> str:

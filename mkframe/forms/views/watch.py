@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from mkframe.forms.models.following import Seen, WatchModel
-from mkframe.forms.views import parts
-from mkframe.forms.views.pocket import PocketPart
-from mkframe.forms.worker import Worker
+from mkframe.forms.models.watch import BuildSnapshot, WatchModel
+from mkframe.forms.views import widgets
+from mkframe.forms.views.downloads import DownloadsPart
+from mkframe.forms._worker import Worker
 from mkframe.metrics._formatting import duration_text
 
 __all__ = ["WatchForm", "WatchPart"]
@@ -21,25 +21,25 @@ _LOOKS = {
 }
 
 
-class WatchPart(parts.Form):
+class WatchPart(widgets.Form):
     """Status, progress, message and elapsed time of builds, as part of a form."""
 
     def __init__(self, model: WatchModel) -> None:
         super().__init__(model)
-        self.shown = parts.text(name="watch")
-        self.again = parts.button("Look again", "look", "Ask the server once more")
+        self.shown = widgets.text(name="watch")
+        self.again = widgets.button("Look again", "look", "Ask the server once more")
         self.press(self.again, model.resume)
         self.on(model, ["builds", "lost", "state", "alike", "heard"], self._show)
-        self.children = (self.shown, parts.row(self.again), *self.footer)
+        self.children = (self.shown, widgets.row(self.again), *self.footer)
 
     def _show(self) -> None:
         model = self.model
         builds = _one(model.builds[0]) if len(model.builds) == 1 else _table(model.builds)
         lost = (
-            parts.markup('<div class="box note" role="status">⚠ {}</div>', model.lost) if model.lost else ""
+            widgets.markup('<div class="box note" role="status">⚠ {}</div>', model.lost) if model.lost else ""
         )
         alike = (
-            f"<p>The last failed builds with a similar message:</p>{parts.items(model.alike)}"
+            f"<p>The last failed builds with a similar message:</p>{widgets.items(model.alike)}"
             if model.alike
             else ""
         )
@@ -48,17 +48,17 @@ class WatchPart(parts.Form):
         self.again.layout.display = None if model.state == "stopped" else "none"
 
 
-class WatchForm(parts.Form):
+class WatchForm(widgets.Form):
     """A form that follows builds."""
 
     def __init__(self, model: WatchModel, pocket: Any) -> None:
         super().__init__(model, Worker(model.look))
         model.run = pocket.run = self.worker.do
         self.part = WatchPart(model)
-        self.pocket = PocketPart(pocket, lambda: [b.id for b in model.builds if b.files])
+        self.pocket = DownloadsPart(pocket, lambda: [b.id for b in model.builds if b.files])
         self.on(model, ["builds"], self._show)
         title = "Watch a build" if len(model.builds) == 1 else f"Watch {len(model.builds)} builds"
-        self.children = (parts.heading(title), self.part, self.pocket, *self.footer)
+        self.children = (widgets.heading(title), self.part, self.pocket, *self.footer)
         self.worker.do(lambda: None)
 
     def __repr__(self) -> str:
@@ -82,7 +82,7 @@ class WatchForm(parts.Form):
         self.pocket.layout.display = None if there else "none"
 
 
-def _state(build: Seen) -> tuple[str, str, str]:
+def _state(build: BuildSnapshot) -> tuple[str, str, str]:
     """Sign, look and words of a build's status."""
     if build.missing:
         return "✖", "bad", build.missing
@@ -90,14 +90,14 @@ def _state(build: Seen) -> tuple[str, str, str]:
     return sign, look, build.status or "asking the server"
 
 
-def _elapsed(build: Seen) -> str:
+def _elapsed(build: BuildSnapshot) -> str:
     seconds = build.elapsed(dt.datetime.now(dt.UTC))
     return "–" if seconds is None else duration_text(round(seconds))
 
 
-def _one(build: Seen) -> str:
+def _one(build: BuildSnapshot) -> str:
     sign, look, words = _state(build)
-    head = parts.markup(
+    head = widgets.markup(
         f'<div class="box {look}" role="status"><b>{sign} Build {{}}: {{}}</b>', build.id, words
     )
     if build.missing or not build.status:
@@ -105,23 +105,23 @@ def _one(build: Seen) -> str:
     count = "–" if build.instances is None else build.instances
     return (
         f'{head}<br><span class="long">'
-        f"{parts.bar(build.progress, 100, f'Progress of build {build.id}')} {build.progress} %"
-        + parts.markup(
+        f"{widgets.bar(build.progress, 100, f'Progress of build {build.id}')} {build.progress} %"
+        + widgets.markup(
             " · elapsed {} · instances: {}<br>Message: {}", _elapsed(build), count, build.message or "–"
         )
-        + (parts.markup("<br>Description: {}", build.description) if build.description else "")
+        + (widgets.markup("<br>Description: {}", build.description) if build.description else "")
         + "</span></div>"
     )
 
 
-def _table(builds: tuple[Seen, ...]) -> str:
+def _table(builds: tuple[BuildSnapshot, ...]) -> str:
     rows = []
     for b in builds:
         sign, _, words = _state(b)
         rows.append(
-            parts.markup(f'<tr><td>{{}}</td><td class="k">{sign} {{}}</td><td class="k">', b.id, words)
-            + f"{parts.bar(b.progress, 100, f'Progress of build {b.id}')} {b.progress} %</td>"
-            + parts.markup(
+            widgets.markup(f'<tr><td>{{}}</td><td class="k">{sign} {{}}</td><td class="k">', b.id, words)
+            + f"{widgets.bar(b.progress, 100, f'Progress of build {b.id}')} {b.progress} %</td>"
+            + widgets.markup(
                 '<td class="n">{}</td><td>{}</td><td>{}</td></tr>', _elapsed(b), b.message, b.description
             )
         )

@@ -11,9 +11,9 @@ from typing import Any
 import ipywidgets as w
 
 from mkframe.forms.models.base import Model
-from mkframe.forms.worker import Worker
+from mkframe.forms._worker import Worker
 
-__all__ = ["Form", "bar", "column", "field", "items", "markup", "row", "section", "spell"]
+__all__ = ["Form", "bar", "column", "field", "items", "markup", "row", "section", "escape"]
 
 WIDTH = "770px"
 _LABEL = {"description_width": "8.5em"}
@@ -50,12 +50,12 @@ max-height:20em;overflow:auto;margin:.3em 0}
 </style>"""
 
 
-def spell(text: Any) -> str:
+def escape(text: Any) -> str:
     """Escape a word for HTML, and keep its writing direction to itself.
 
     Examples
     --------
-    >>> spell("<script>")
+    >>> escape("<script>")
     '<bdi>&lt;script&gt;</bdi>'
     """
     return f"<bdi>{html.escape(str(text))}</bdi>"
@@ -69,12 +69,12 @@ def markup(template: str, *words: Any) -> str:
     >>> markup("<b>{}</b>", "a & b")
     '<b><bdi>a &amp; b</bdi></b>'
     """
-    return template.format(*(spell(word) for word in words))
+    return template.format(*(escape(word) for word in words))
 
 
 def items(words: Iterable[Any]) -> str:
     """A list of escaped sentences; nothing for none."""
-    lines = "".join(f"<li>{spell(word)}</li>" for word in words)
+    lines = "".join(f"<li>{escape(word)}</li>" for word in words)
     return f"<ul>{lines}</ul>" if lines else ""
 
 
@@ -103,7 +103,7 @@ def section(title: str) -> Any:
 
 
 def text(value: str = "", name: str = "") -> Any:
-    """Markup of ours; every foreign word in it has gone through `spell`."""
+    """Markup of ours; every foreign word in it has gone through `escape`."""
     shown = w.HTML(layout=w.Layout(width="100%", margin="0"))
     shown.add_class("mkf")
     if name:
