@@ -144,7 +144,7 @@ def _project(options: argparse.Namespace) -> str | int | None:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from mkframe.embedded import Server
+    from mkframe.demo_server import Server
 
     with Server(options.builds, port=options.port, seed=options.seed) as server:
         print(  # noqa: T201

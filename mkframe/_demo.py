@@ -6,7 +6,7 @@ import weakref
 from typing import Any
 
 from mkframe.client import Client, connect
-from mkframe.embedded import Server
+from mkframe.demo_server import Server
 
 __all__ = ["demo"]
 
@@ -22,7 +22,7 @@ def demo(builds: int = 2000, **options: Any) -> Client:
     builds : int, default 2000
         How many builds its history holds.
     **options
-        Further options of `mkframe.embedded.Server`, such as ``seed``.
+        Further options of `mkframe.demo_server.Server`, such as ``seed``.
 
     Returns
     -------

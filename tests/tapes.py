@@ -27,7 +27,7 @@ import yaml
 from vcr.serializers import yamlserializer
 
 from mkframe.client import Client, connect
-from mkframe.embedded import Server
+from mkframe.demo_server import Server
 
 FOLDER = Path(__file__).parents[1] / "cassettes"
 FIXED = "https://metakraftwerk.invalid"

@@ -21,7 +21,7 @@ import pytest
 import mkframe as mk
 from mkframe import client as room
 from mkframe import errors, frames, builds
-from mkframe.embedded import Server, words
+from mkframe.demo_server import Server; from mkframe.demo_server.data import vocabulary
 from mkframe.schema import RESOURCES
 from mkframe.settings import Secret, Settings
 from mkframe._http import Transport
@@ -127,8 +127,8 @@ def test_types_are_the_same_for_no_row_and_for_one(resource, count):
 PAIRS = {
     "project": ("DEMO_PROJECT", 402),
     "pattern": ("CORE_DV_HLS", 808),
-    "user": (words.USERS[6], 6),
-    "checked_out_by_user": (words.USERS[6], 6),
+    "user": (vocabulary.USERS[6], 6),
+    "checked_out_by_user": (vocabulary.USERS[6], 6),
     "deployment": ("SYNAPSE_TEST", 13),
     "instance_folder": ("/STAGING/ERP", 309),
     "agents.group": ("ON_PREMISES", 1),

@@ -52,7 +52,7 @@ def test_two_demos_live_side_by_side():
 
 
 def test_command_says_which_extra_it_needs(monkeypatch, capsys):
-    for name in [name for name in sys.modules if name.startswith("mkframe.embedded")]:
+    for name in [name for name in sys.modules if name.startswith("mkframe.demo_server")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "starlette", None)
     monkeypatch.setitem(sys.modules, "starlette.applications", None)

@@ -5,6 +5,6 @@ the reference, and where the reference is silent, the docstrings of its modules 
 reference; here: ...". Nothing it does is evidence of what the real service does.
 """
 
-from .server import Login, Server
+from mkframe.demo_server.server import Login, Server
 
 __all__ = ["Login", "Server"]

@@ -21,14 +21,14 @@ import numpy as np
 
 from mkframe import schema
 
-from . import catalogue as cat
-from .answers import Refusal
-from .columns import CANCELED, FAILED, FINISHED
-from .login import User
-from .questions import check_body, check_releases, ids_of, permit, project_of, releases_of
-from .releases import GROUPS, Release
-from .speech import phase
-from .world import Row, World
+from mkframe.demo_server.data import catalog as cat
+from mkframe.demo_server.responses import ApiError
+from mkframe.demo_server.build_columns import CANCELED, FAILED, FINISHED
+from mkframe.demo_server.auth import User
+from mkframe.demo_server.filters import (check_body, check_releases, ids_of, permit, project_of, releases_of)
+from mkframe.demo_server.releases import GROUPS, Release
+from mkframe.demo_server.data.messages import phase
+from mkframe.demo_server.state import Row, State
 
 CANCEL_WORDS = "please cancel"
 _LONGEST_DESCRIPTION = 200_000
@@ -36,16 +36,16 @@ _BUILDS = schema.RESOURCES["builds"]
 _DEPLOYED = schema.RESOURCES["build_deployments"]
 
 
-def start_build(world: World, user: User, body: Any) -> tuple[int, list[str]]:
+def start_build(world: State, user: User, body: Any) -> tuple[int, list[str]]:
     """Start a build; return its place and the warnings."""
     given = check_body(_BUILDS, body)
     project = project_of(world, user, given)
     if not user.may_build:
-        raise Refusal(403, "You don't have permissions to start builds in this project!")
+        raise ApiError(403, "You don't have permissions to start builds in this project!")
     if not given.get("instances"):
-        raise Refusal(400, "No instances specified!")
+        raise ApiError(400, "No instances specified!")
     if len(given.get("description") or "") > _LONGEST_DESCRIPTION:
-        raise Refusal(400, "'description' is too long")
+        raise ApiError(400, "'description' is too long")
     with world.lock:
         instances = [_instance(world, project, entry) for entry in given["instances"]]
         instances = list({i.id: i for i in instances}.values())
@@ -63,47 +63,47 @@ def start_build(world: World, user: User, body: Any) -> tuple[int, list[str]]:
     return row, warnings
 
 
-def _instance(world: World, project: int, entry: Any) -> cat.Instance:
+def _instance(world: State, project: int, entry: Any) -> catalog.Instance:
     """Find one instance by id, or by pattern, folder and name."""
     by_name = isinstance(entry, dict) and all(
         isinstance(entry.get(k), str) for k in ("pattern", "folder", "name")
     )
     by_id = isinstance(entry, dict) and type(entry.get("id")) is int
     if by_id == by_name:
-        raise Refusal(400, "An instance is given by its id, or by pattern, folder and name")
+        raise ApiError(400, "An instance is given by its id, or by pattern, folder and name")
     if by_id:
         found = world.catalogue.instances.get(entry["id"])
     else:
         (pattern,) = ids_of(world, "patterns", schema.NO_PATTERN, entry["pattern"])
         found = world.catalogue.named.get((project, pattern, entry["folder"], entry["name"]))
     if found is None or found.project_id != project:
-        raise Refusal(404, "Instance not found")
+        raise ApiError(404, "Instance not found")
     return found
 
 
-def _restore(instances: list[cat.Instance], restore: bool) -> None:
+def _restore(instances: list[catalog.Instance], restore: bool) -> None:
     deleted = [i for i in instances if i.flags["deleted"]]
     if deleted and not restore:
-        raise Refusal(404, "Instance not found")
+        raise ApiError(404, "Instance not found")
     for instance in deleted:
         instance.flags["deleted"] = False
 
 
-def _choose(world: World, patterns: list[int], releases: list[Release]) -> tuple[list[int], list[str]]:
+def _choose(world: State, patterns: list[int], releases: list[Release]) -> tuple[list[int], list[str]]:
     """Return the release per pattern (0 for none), and what is odd about the choice."""
     by_group = {r.group: r for r in releases}
-    needed = {g: None for p in patterns if (g := cat.PATTERNS[p].group) is not None}
+    needed = {g: None for p in patterns if (g := catalog.PATTERNS[p].group) is not None}
     warnings = [f"No release specified for release group '{GROUPS[g]}'!" for g in needed if g not in by_group]
     for group, release in by_group.items():
         if group not in needed:
             warnings.append(f"Release group '{GROUPS[group]}' belongs to no pattern of this build!")
         elif release.closed:
             warnings.append(f"Release '{release.name}' of release group '{GROUPS[group]}' is closed!")
-    slots = [by_group[g].id if (g := cat.PATTERNS[p].group) in by_group else 0 for p in patterns]
+    slots = [by_group[g].id if (g := catalog.PATTERNS[p].group) in by_group else 0 for p in patterns]
     return slots, warnings
 
 
-def _fate(instances: list[cat.Instance], description: str) -> tuple[int, float, str]:
+def _fate(instances: list[catalog.Instance], description: str) -> tuple[int, float, str]:
     """Decide how a build ends, after which share of its time, and with which message."""
     if CANCEL_WORDS in description.lower():
         return CANCELED, 0.5, phase(50)
@@ -116,23 +116,23 @@ def _fate(instances: list[cat.Instance], description: str) -> tuple[int, float, 
     return FINISHED, 1.0, phase(100)
 
 
-def _seconds(world: World, instances: int) -> float:
+def _seconds(world: State, instances: int) -> float:
     """More instances take a little longer, and no two builds the same time."""
     rng = np.random.default_rng([world.seed, len(world.builds.id)])
     return world.build_seconds * float(rng.uniform(0.8, 1.2)) * (1 + min(instances, 200) / 200)
 
 
-def start_deployment(world: World, user: User, body: Any) -> Row:
+def start_deployment(world: State, user: User, body: Any) -> Row:
     """Record a deployment of a build; the body is inferred and unconfirmed."""
     given = check_body(_DEPLOYED, body)
     if "build_id" not in given:
-        raise Refusal(400, "'build_id' is required")
+        raise ApiError(400, "'build_id' is required")
     place = world.place(given["build_id"])
     if place is None:
-        raise Refusal(404, schema.NO_RECORD.text.format(given["build_id"]))
+        raise ApiError(404, schema.NO_RECORD.text.format(given["build_id"]))
     permit(user, int(world.builds.project[place]))
     if not user.may_build:
-        raise Refusal(403, "You don't have permissions to deploy builds in this project!")
+        raise ApiError(403, "You don't have permissions to deploy builds in this project!")
     files = {r["pattern_id"]: r for r in world.find("downloads", {"build_id": {given["build_id"]}})}
     target = _target(world, given, files)
     file = files[target["pattern_id"]]
@@ -152,21 +152,21 @@ def start_deployment(world: World, user: User, body: Any) -> Row:
     return row
 
 
-def _target(world: World, given: dict[str, Any], files: dict[int, Row]) -> Row:
+def _target(world: State, given: dict[str, Any], files: dict[int, Row]) -> Row:
     key = "id" if "deployment_id" in given else "name"
     wanted = given.get("deployment_id", given.get("deployment"))
     named = [r for r in world.tables["deployments"] if r[key] == wanted]
     if not named:
-        raise Refusal(404, schema.NO_RECORD.text.format(wanted))
+        raise ApiError(404, schema.NO_RECORD.text.format(wanted))
     fitting = [r for r in named if r["pattern_id"] in files]
     if len(fitting) != 1:
-        raise Refusal(
+        raise ApiError(
             400, f"Deployment '{wanted}' fits {len(fitting)} artifacts of build {given['build_id']}"
         )
     return fitting[0]
 
 
-def _known(world: World, table: str, id: int | None) -> int | None:
+def _known(world: State, table: str, id: int | None) -> int | None:
     if id is not None and id not in {r["id"] for r in world.tables[table]}:
-        raise Refusal(404, schema.NO_RECORD.text.format(id))
+        raise ApiError(404, schema.NO_RECORD.text.format(id))
     return id

@@ -28,12 +28,12 @@ from starlette.routing import Route
 
 from mkframe import schema
 
-from . import answers, questions, starting
-from .answers import Refusal
-from .artifacts import pack
-from .login import Logins, User
-from .sql import MetaDatabase
-from .world import Row, World
+from mkframe.demo_server import responses, filters, actions
+from mkframe.demo_server.responses import ApiError
+from mkframe.demo_server.artifacts import pack
+from mkframe.demo_server.auth import Logins, User
+from mkframe.demo_server.metadata_sql import MetaDatabase
+from mkframe.demo_server.state import Row, State
 
 _ROOT = "/api/v1"
 _BIGGEST_BODY = 20_000_000
@@ -42,7 +42,7 @@ _POST = {"start", "query"}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(world: World, logins: Logins, latency: float) -> Starlette:
+def make_app(world: State, logins: Logins, latency: float) -> Starlette:
     """Build the application of one server."""
     api = _Api(world, logins)
 
@@ -67,7 +67,7 @@ def make_app(world: World, logins: Logins, latency: float) -> Starlette:
 
 
 class _Api:
-    def __init__(self, world: World, logins: Logins) -> None:
+    def __init__(self, world: State, logins: Logins) -> None:
         self.world, self.logins = world, logins
         self.databases = MetaDatabase(world)
 
@@ -76,11 +76,11 @@ class _Api:
         body = await _body(request)
         email = body.get("email") if isinstance(body, dict) else None
         if not isinstance(email, str) or not email:
-            raise Refusal(400, "'email' is required")
+            raise ApiError(400, "'email' is required")
         if body.get("strategy", "local") != "local":
-            raise Refusal(400, "'strategy' must be local")
+            raise ApiError(400, "'strategy' must be local")
         user, token = self.logins.enter(email, body.get("password"))
-        return answers.created(
+        return responses.created(
             {
                 "accessToken": token,
                 "authentication": {"strategy": "local", "accessToken": token},
@@ -95,7 +95,7 @@ class _Api:
         async def handle(request: Request) -> Response:
             if resource.name == "instances" and request.method == "POST":
                 self.user(request)
-                raise Refusal(501, "The body of POST /instances is not described, so it is not taken here")
+                raise ApiError(501, "The body of POST /instances is not described, so it is not taken here")
             _allow(request, methods)
             user = self.user(request)
             if request.method == "POST":
@@ -121,32 +121,32 @@ class _Api:
     # --- reading ----------------------------------------------------------------------------------------
 
     def _find(self, resource: schema.Resource, user: User, request: Request) -> Response:
-        where, releases = questions.conditions(self.world, user, resource, request.query_params.multi_items())
+        where, releases = filters.conditions(self.world, user, resource, request.query_params.multi_items())
         if resource.name == "builds" and releases:
             where["releases"] = {r.id for r in releases.values()}
         rows = self.world.find(resource.name, where, releases)
         visible = (r for r in rows if user.sees(_project(resource, r)))
-        return answers.rows(request, (_shown(resource, r) for r in visible))
+        return responses.rows(request, (_shown(resource, r) for r in visible))
 
     def _row(self, resource: schema.Resource, user: User, request: Request) -> Row:
         text = request.path_params["id"]
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
         rows = list(self.world.find(resource.name, {"id": {number}}))
         if not rows:
-            raise Refusal(404, schema.NO_RECORD.text.format(text))
-        questions.permit(user, _project(resource, rows[0]))
+            raise ApiError(404, schema.NO_RECORD.text.format(text))
+        filters.permit(user, _project(resource, rows[0]))
         return rows[0]
 
     def _get(self, resource: schema.Resource, user: User, request: Request) -> Response:
-        return answers.row(request, _shown(resource, self._row(resource, user, request)))
+        return responses.row(request, _shown(resource, self._row(resource, user, request)))
 
     def _fetch(self, resource: schema.Resource, user: User, request: Request) -> Response:
         row = self._row(resource, user, request)
         if not user.may_download:
-            raise Refusal(403, "You don't have permissions to download build results!")
+            raise ApiError(403, "You don't have permissions to download build results!")
         body = pack(self.world, row["id"])
         headers = {"Content-Disposition": _disposition(row["name"])}
-        answer = answers.tagged(request, body, "application/zip", headers, pack=False)
+        answer = responses.tagged(request, body, "application/zip", headers, pack=False)
         if request.method == "GET" and answer.status_code == 200:
             self.world.count_fetch(row["id"])
         return answer
@@ -157,20 +157,20 @@ class _Api:
         if resource.name == "builds":
             return await self._start(user, body)
         if resource.name == "metadata":
-            return answers.created(await run_in_threadpool(self.databases.ask, user, body))
-        row = await run_in_threadpool(starting.start_deployment, self.world, user, body)
-        return answers.created(_shown(resource, row))
+            return responses.created(await run_in_threadpool(self.databases.ask, user, body))
+        row = await run_in_threadpool(actions.start_deployment, self.world, user, body)
+        return responses.created(_shown(resource, row))
 
     async def _start(self, user: User, body: Any) -> Response:
-        place, warnings = await run_in_threadpool(starting.start_build, self.world, user, body)
+        place, warnings = await run_in_threadpool(actions.start_build, self.world, user, body)
         build = int(self.world.builds.id[place])
         if not body.get("wait"):
             short = {"id": build, "status": self.world.status(place, self.world.clock())}
-            return answers.created({"build": short, "warnings": warnings})
+            return responses.created({"build": short, "warnings": warnings})
         while (left := int(self.world.builds.end[place]) - self.world.clock()) > 0:
             await asyncio.sleep(min(left / 1000 + 0.002, 0.5))
         (row,) = await run_in_threadpool(self.world.find, "builds", {"id": {build}})
-        return answers.created({"build": row, "warnings": warnings})
+        return responses.created({"build": row, "warnings": warnings})
 
 
 def _project(resource: schema.Resource, row: Row) -> int | None:
@@ -200,11 +200,11 @@ async def _body(request: Request) -> Any:
         async with asyncio.timeout(_BODY_SECONDS):
             content = await _content(request)
     except TimeoutError:
-        raise Refusal(408, "The body did not come in time") from None
+        raise ApiError(408, "The body did not come in time") from None
     try:
         return json.loads(content or b"{}")
     except (ValueError, RecursionError):
-        raise Refusal(400, "The body is not valid JSON") from None
+        raise ApiError(400, "The body is not valid JSON") from None
 
 
 async def _content(request: Request) -> bytes:
@@ -218,34 +218,34 @@ async def _content(request: Request) -> bytes:
                 break
         else:
             return bytes(content)
-    raise Refusal(413, "The body is too large")
+    raise ApiError(413, "The body is too large")
 
 
 # --- errors ---------------------------------------------------------------------------------------------
 
 
-async def _refused(request: Request, error: Refusal) -> Response:
+async def _refused(request: Request, error: ApiError) -> Response:
     headers = {"Connection": "close"} if error.status == 408 else None
-    return answers.refusal(error.status, error.message, headers)
+    return responses.error_response(error.status, error.message, headers)
 
 
 async def _gone(request: Request, error: ClientDisconnect) -> Response:
     """Answer nobody: the client has hung up in the middle of its body."""
-    return answers.refusal(400, "The body is not complete")
+    return responses.error_response(400, "The body is not complete")
 
 
 async def _no_such_thing(request: Request, error: HTTPException) -> Response:
     texts = {404: "Page not found", 405: "Not implemented"}
     headers = dict(error.headers or {})
-    return answers.refusal(error.status_code, texts.get(error.status_code, error.detail), headers)
+    return responses.error_response(error.status_code, texts.get(error.status_code, error.detail), headers)
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    return answers.refusal(500, f"{type(error).__name__} in the embedded server")
+    return responses.error_response(500, f"{type(error).__name__} in the embedded server")
 
 
 _HANDLERS: Any = {
-    Refusal: _refused,
+    ApiError: _refused,
     HTTPException: _no_such_thing,
     ClientDisconnect: _gone,
     Exception: _broken,

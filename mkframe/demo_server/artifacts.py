@@ -13,10 +13,10 @@ import zipfile
 from datetime import UTC, datetime
 from xml.sax.saxutils import quoteattr
 
-from .catalogue import PATTERNS, Instance, Pattern
-from .contents import Column
-from .times import iso
-from .world import World
+from mkframe.demo_server.data.catalog import PATTERNS, Instance, Pattern
+from mkframe.demo_server.instance_columns import Column
+from mkframe.demo_server.times import iso
+from mkframe.demo_server.state import State
 
 _TYPES = {
     "SYNAPSE": {"VARCHAR": "NVARCHAR", "TIMESTAMP": "DATETIME2", "NUMBER": "DECIMAL", "INTEGER": "INT"},
@@ -26,7 +26,7 @@ _TYPES = {
 }
 
 
-def pack(world: World, id: int) -> bytes:
+def pack(world: State, id: int) -> bytes:
     """Make the ZIP of a download."""
     with world.lock:
         rows, slots = world.files({"id": {id}})

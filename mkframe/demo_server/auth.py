@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import jwt
 
-from . import words
-from .answers import Refusal
+from mkframe.demo_server.data import vocabulary
+from mkframe.demo_server.responses import ApiError
 
 _ALGORITHM = "HS256"
 
@@ -36,8 +36,8 @@ class Logins:
     def __init__(self, password: str, viewer_password: str, lifetime: float) -> None:
         self._key, self._lifetime = secrets.token_bytes(32), lifetime
         users = (
-            User(*words.OWNER, password),
-            User(*words.VIEWER, viewer_password, frozenset({402}), may_build=False, may_download=False),
+            User(*vocabulary.OWNER, password),
+            User(*vocabulary.VIEWER, viewer_password, frozenset({402}), may_build=False, may_download=False),
         )
         self._users = {user.email: user for user in users}
 
@@ -46,10 +46,10 @@ class Logins:
         user = self._users.get(email)
         # compared also for unknown users, so that an answer's time does not tell them apart
         known = secrets.compare_digest(
-            str(password).encode("utf-8", "replace"), (user or self._users[words.OWNER[1]]).password.encode()
+            str(password).encode("utf-8", "replace"), (user or self._users[vocabulary.OWNER[1]]).password.encode()
         )
         if user is None or not known:
-            raise Refusal(401, "Invalid login")
+            raise ApiError(401, "Invalid login")
         return user, self._token(user)
 
     def _token(self, user: User) -> str:
@@ -75,8 +75,8 @@ class Logins:
                 options={"verify_exp": False, "verify_iat": False, "require": ["exp", "sub"]},
             )  # fmt: skip
         except jwt.InvalidTokenError:
-            raise Refusal(401, "Not authenticated") from None
+            raise ApiError(401, "Not authenticated") from None
         # PyJWT cuts exp to whole seconds; lives of less than a second are wanted in tests
         if claims["exp"] <= time.time():
-            raise Refusal(401, "Not authenticated")
+            raise ApiError(401, "Not authenticated")
         return next(u for u in self._users.values() if str(u.id) == claims["sub"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .times import Ints
+from mkframe.demo_server.times import Ints
 
 BUILDING, FINISHED, FAILED, CANCELED = range(4)
 """Places in `schema.STATUSES`."""

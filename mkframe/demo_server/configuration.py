@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from .catalogue import PATTERNS, PROJECTS, Catalogue, Instance, Row
+from mkframe.demo_server.data.catalog import (PATTERNS, PROJECTS, Catalog, Instance, Row)
 
 
 def project_rows() -> list[Row]:
@@ -12,7 +12,7 @@ def project_rows() -> list[Row]:
     return [{"id": i, "name": n, "deleted": d, "disabled": off} for i, n, d, off in PROJECTS]
 
 
-def pattern_rows(catalogue: Catalogue) -> list[Row]:
+def pattern_rows(catalogue: Catalog) -> list[Row]:
     """Describe the patterns."""
     return [
         {
@@ -145,7 +145,7 @@ def label_rows() -> list[Row]:
     ]
 
 
-def pattern_variable_rows(catalogue: Catalogue) -> list[Row]:
+def pattern_variable_rows(catalogue: Catalog) -> list[Row]:
     """Describe the variables' values on their four levels; `instance_id` serves the filter only."""
     rows: list[Row] = []
     names = {project: name for project, name, *_ in PROJECTS}

@@ -15,11 +15,11 @@ import numpy as np
 
 from mkframe import schema
 
-from . import words
-from .catalogue import PATTERNS, Instance
-from .columns import FINISHED
-from .times import iso
-from .world import World
+from mkframe.demo_server.data import vocabulary
+from mkframe.demo_server.data.catalog import PATTERNS, Instance
+from mkframe.demo_server.build_columns import FINISHED
+from mkframe.demo_server.times import iso
+from mkframe.demo_server.state import State
 
 Values = tuple[Any, ...]
 
@@ -35,7 +35,7 @@ class Ledger:
         Project ID.
     """
 
-    def __init__(self, world: World, project: int) -> None:
+    def __init__(self, world: State, project: int) -> None:
         self._world, self._project = world, project
         self._delivered: dict[int, tuple[int, int, int]] = {}
         self._committed: dict[int, int] = {}
@@ -101,7 +101,7 @@ class Ledger:
         start = int(b.start[row])
         deliveries.append(
             (self._deliveries, PATTERNS[instance.pattern_id].name, instance.folder, instance.name,
-             self._release(row, instance.pattern_id), words.USERS[int(b.user[row])], iso(start), build,
+             self._release(row, instance.pattern_id), vocabulary.USERS[int(b.user[row])], iso(start), build,
              before[0] if before else None, mode, fields, sum(counts), *counts)
         )  # fmt: skip
 
@@ -118,5 +118,5 @@ class Ledger:
         release = catalogue.releases.get(catalogue.release_at(pattern.group, at) or 0)
         return (
             pattern.name, instance.folder, instance.name, release.name if release else None,
-            words.USERS[user], kind, status, at, 0, description,
+            vocabulary.USERS[user], kind, status, at, 0, description,
         )  # fmt: skip

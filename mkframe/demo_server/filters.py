@@ -25,11 +25,11 @@ from typing import Any
 
 from mkframe import schema
 
-from . import words
-from .answers import Refusal
-from .login import User
-from .releases import Release
-from .world import Row, Where, World
+from mkframe.demo_server.data import vocabulary
+from mkframe.demo_server.responses import ApiError
+from mkframe.demo_server.auth import User
+from mkframe.demo_server.releases import Release
+from mkframe.demo_server.state import Row, Where, State
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _TOO_BIG = 2**63
@@ -56,7 +56,7 @@ def named(resource: str, key: str) -> tuple[str, schema.Message | None] | None:
 
 
 def conditions(
-    world: World, user: User, resource: schema.Resource, query: Iterable[tuple[str, str]]
+    world: State, user: User, resource: schema.Resource, query: Iterable[tuple[str, str]]
 ) -> tuple[Where, dict[int, Release]]:
     """Turn the query of a find into conditions, and the releases by group for those it names."""
     given = _values(resource, list(query))
@@ -77,7 +77,7 @@ def conditions(
 def permit(user: User, project: int | None) -> None:
     """Refuse who may not see a project."""
     if not user.sees(project):
-        raise Refusal(403, schema.NO_PROJECT_ACCESS.text)
+        raise ApiError(403, schema.NO_PROJECT_ACCESS.text)
 
 
 def _values(resource: schema.Resource, query: list[tuple[str, str]]) -> dict[str, Any]:
@@ -85,9 +85,9 @@ def _values(resource: schema.Resource, query: list[tuple[str, str]]) -> dict[str
     given: dict[str, Any] = {}
     for key, text in query:
         if key not in known:
-            raise Refusal(400, f"Unknown query parameter '{key}'")
+            raise ApiError(400, f"Unknown query parameter '{key}'")
         if key in given:
-            raise Refusal(400, f"'{key}' is given more than once")
+            raise ApiError(400, f"'{key}' is given more than once")
         given[key] = _value(key, known[key], text)
     return given
 
@@ -95,17 +95,17 @@ def _values(resource: schema.Resource, query: list[tuple[str, str]]) -> dict[str
 def _value(key: str, kind: str, text: str) -> Any:
     if kind == "int":
         if not re.fullmatch(r"[+-]?\d{1,4000}", text, re.ASCII):
-            raise Refusal(400, f"'{key}' must be an integer")
+            raise ApiError(400, f"'{key}' must be an integer")
         return int(text)
     if kind == "bool":
         if text.lower() not in _BOOLEANS:
-            raise Refusal(400, f"'{key}' must be true or false")
+            raise ApiError(400, f"'{key}' must be true or false")
         return _BOOLEANS[text.lower()]
     if kind == "releases":
         try:
             return check_releases(json.loads(text))
         except (ValueError, RecursionError):
-            raise Refusal(400, f"'{key}' must be a JSON object") from None
+            raise ApiError(400, f"'{key}' must be a JSON object") from None
     return text
 
 
@@ -114,14 +114,14 @@ def _exclude(exclusive: tuple[schema.Exclusive, ...], given: dict[str, Any]) -> 
         names = [n for n in rule.names if given.get(n) is not None]
         if rule.required and not names:
             project = rule.names == ("project", "project_id")
-            raise Refusal(
+            raise ApiError(
                 400, schema.PROJECT_REQUIRED.text if project else f"{' or '.join(rule.names)} is required!"
             )
         if len(names) > 1:
-            raise Refusal(400, f"Only one of {' and '.join(names)} may be given!")
+            raise ApiError(400, f"Only one of {' and '.join(names)} may be given!")
 
 
-def _condition(world: World, resource: str, key: str, value: Any) -> tuple[str, set[Any]]:
+def _condition(world: State, resource: str, key: str, value: Any) -> tuple[str, set[Any]]:
     place = named(resource, key)
     if place:
         return f"{key}_id", ids_of(world, *place, value)
@@ -129,25 +129,25 @@ def _condition(world: World, resource: str, key: str, value: Any) -> tuple[str, 
         named(resource, key.removesuffix("_id")) if isinstance(value, int) and key.endswith("_id") else None
     )
     if place and value not in (
-        words.USERS if place[0] == "users" else {r["id"] for r in _rows(world, place[0])}
+        vocabulary.USERS if place[0] == "users" else {r["id"] for r in _rows(world, place[0])}
     ):
-        raise Refusal(404, schema.NO_RECORD.text.format(value))
+        raise ApiError(404, schema.NO_RECORD.text.format(value))
     if isinstance(value, int) and abs(value) >= _TOO_BIG:
         return key, set()
     return key, {value}
 
 
-def ids_of(world: World, table: str, unknown: schema.Message | None, name: str) -> set[int]:
+def ids_of(world: State, table: str, unknown: schema.Message | None, name: str) -> set[int]:
     """Look a name up."""
     if table == "users":
-        return {i for i, email in words.USERS.items() if email == name}
+        return {i for i, email in vocabulary.USERS.items() if email == name}
     found = {r["id"] for r in _rows(world, table) if name in (r["name"], r.get("path"))}
     if unknown and not found:
-        raise Refusal(unknown.status, unknown.text.format(name))
+        raise ApiError(unknown.status, unknown.text.format(name))
     return found
 
 
-def _rows(world: World, table: str) -> list[Row]:
+def _rows(world: State, table: str) -> list[Row]:
     return world.instance_rows({}) if table == "instances" else world.tables[table]
 
 
@@ -157,11 +157,11 @@ def _rows(world: World, table: str) -> list[Row]:
 def check_releases(value: Any) -> dict[str, str]:
     """Accept an object of release names by group name."""
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-        raise Refusal(400, "'releases' must map release group names to release names")
+        raise ApiError(400, "'releases' must map release group names to release names")
     return value
 
 
-def releases_of(world: World, wanted: dict[str, str]) -> list[Release]:
+def releases_of(world: State, wanted: dict[str, str]) -> list[Release]:
     """Look releases up by group and name."""
     found = []
     for group, name in wanted.items():
@@ -170,7 +170,7 @@ def releases_of(world: World, wanted: dict[str, str]) -> list[Release]:
             (r for r in world.catalogue.releases.values() if r.group in ids and r.name == name), None
         )
         if release is None:
-            raise Refusal(404, f"A release with the name '{name}' does not exist!")
+            raise ApiError(404, f"A release with the name '{name}' does not exist!")
         found.append(release)
     return found
 
@@ -181,26 +181,26 @@ def releases_of(world: World, wanted: dict[str, str]) -> list[Release]:
 def check_body(resource: schema.Resource, body: Any) -> dict[str, Any]:
     """Check keys, types and exclusive groups of a POST body; null means not given."""
     if not isinstance(body, dict):
-        raise Refusal(400, "The body must be a JSON object")
+        raise ApiError(400, "The body must be a JSON object")
     given = {key: value for key, value in body.items() if value is not None}
     _exclude(resource.body_exclusive, given)
     known = {b.name: b for b in resource.body}
     for key, value in given.items():
         if key not in known:
-            raise Refusal(400, f"Unknown field '{key}'")
+            raise ApiError(400, f"Unknown field '{key}'")
         kind = known[key].type
         if not isinstance(value, _PYTHON[kind]) or (kind == "int" and isinstance(value, bool)):
-            raise Refusal(400, f"'{key}' must be of type {kind}")
+            raise ApiError(400, f"'{key}' must be of type {kind}")
     return given
 
 
-def project_of(world: World, user: User, given: dict[str, Any]) -> int:
+def project_of(world: State, user: User, given: dict[str, Any]) -> int:
     """Look up the project that a body names, and refuse who may not see it."""
     if "project" in given:
         (project,) = ids_of(world, "projects", schema.NO_PROJECT, given["project"])
     else:
         project = given["project_id"]
         if project not in {r["id"] for r in world.tables["projects"]}:
-            raise Refusal(404, schema.NO_RECORD.text.format(project))
+            raise ApiError(404, schema.NO_RECORD.text.format(project))
     permit(user, project)
     return int(project)

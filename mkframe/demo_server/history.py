@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from . import words
-from .catalogue import PATTERNS, PLAYING, REGRESSING, SIZES, Catalogue
-from .columns import CANCELED, FAILED, FINISHED, Builds
-from .releases import GROUPS
-from .speech import EXAMPLE, say
-from .times import DAY, HOUR, MINUTE, SECOND, STORY_DAYS, Ints, local_offset
+from mkframe.demo_server.data import vocabulary
+from mkframe.demo_server.data.catalog import (PATTERNS, SANDBOX, REGRESSING, SIZES, Catalog)
+from mkframe.demo_server.build_columns import (CANCELED, FAILED, FINISHED, Builds)
+from mkframe.demo_server.releases import GROUPS
+from mkframe.demo_server.data.messages import EXAMPLE, say
+from mkframe.demo_server.times import (DAY, HOUR, MINUTE, SECOND, STORY_DAYS, Ints, local_offset)
 
 SLOTS = 3
 """A build of the story has at most this many patterns."""
@@ -32,7 +32,7 @@ _HABITS = np.array(  # builds of a person per project, and the hour they prefer
 )  # fmt: skip
 
 
-def tell(catalogue: Catalogue, many: int, seed: int) -> Builds:
+def generate(catalogue: Catalog, many: int, seed: int) -> Builds:
     """Draw `many` builds that end at the catalogue's `now`."""
     rng = np.random.default_rng([seed, many])
     now = catalogue.now
@@ -46,7 +46,7 @@ def tell(catalogue: Catalogue, many: int, seed: int) -> Builds:
     patterns[example] = (808, 0, 0)
     counts = _counts(rng, catalogue, project, patterns, start, nightly)
     offset = rng.integers(0, 1000, many)
-    counts[example], offset[example], user[example] = (1, 0, 0), 0, words.OWNER[0]
+    counts[example], offset[example], user[example] = (1, 0, 0), 0, vocabulary.OWNER[0]
     seconds = _seconds(rng, catalogue, patterns, counts, start)
     seconds[example] = 18.578
     bursts = _bursts(rng, now)
@@ -113,8 +113,8 @@ def _nights(rng: np.random.Generator, many: int, first_day: int, last: int) -> I
 
 
 def _projects(rng: np.random.Generator, start: Ints, nightly: NDArray[np.bool_]) -> Ints:
-    chosen = rng.choice(PLAYING, len(start), p=_PROJECT_SHARE)
-    turn = np.take(PLAYING, np.cumsum(nightly) % len(PLAYING))
+    chosen = rng.choice(SANDBOX, len(start), p=_PROJECT_SHARE)
+    turn = np.take(SANDBOX, np.cumsum(nightly) % len(SANDBOX))
     return np.where(nightly, turn, chosen).astype(np.int64)
 
 
@@ -124,14 +124,14 @@ def _users(rng: np.random.Generator, project: Ints, start: Ints, nightly: NDArra
     share = _HABITS[:, :4].T[:, None, :] * near[None]
     share = np.cumsum(share / share.sum(axis=2, keepdims=True), axis=2)
     draw = rng.random(len(start))
-    place = (draw[:, None] > share[np.searchsorted(PLAYING, project), hour]).sum(axis=1)
-    return np.where(nightly, words.SCHEDULER[0], 1 + place).astype(np.int64)
+    place = (draw[:, None] > share[np.searchsorted(SANDBOX, project), hour]).sum(axis=1)
+    return np.where(nightly, vocabulary.SCHEDULER[0], 1 + place).astype(np.int64)
 
 
 def _patterns(rng: np.random.Generator, project: Ints, nightly: NDArray[np.bool_]) -> Ints:
     many = 1 + (rng.random(len(project)) < np.where(nightly, 0.45, 0.25)) + (rng.random(len(project)) < 0.07)
     patterns = np.zeros((len(project), SLOTS), np.int64)
-    for each in PLAYING:
+    for each in SANDBOX:
         rows = np.flatnonzero(project == each)
         choices = np.array(list(SIZES[each]))
         weight = np.array(list(SIZES[each].values()))
@@ -144,7 +144,7 @@ def _patterns(rng: np.random.Generator, project: Ints, nightly: NDArray[np.bool_
 
 
 def _counts(
-    rng: np.random.Generator, catalogue: Catalogue, project: Ints, patterns: Ints, start: Ints,
+    rng: np.random.Generator, catalogue: Catalog, project: Ints, patterns: Ints, start: Ints,
     nightly: NDArray[np.bool_],
 ) -> Ints:  # fmt: skip
     """Nights build all instances there are (at most those of a small house), people build a few of them."""
@@ -160,7 +160,7 @@ def _counts(
     return counts
 
 
-def _releases(rng: np.random.Generator, catalogue: Catalogue, patterns: Ints, start: Ints) -> Ints:
+def _releases(rng: np.random.Generator, catalogue: Catalog, patterns: Ints, start: Ints) -> Ints:
     """The release of each pattern's group by the time of the start; seldom a hotfix, the default or none."""
     mood = rng.random(len(start))
     found = np.zeros_like(patterns)
@@ -184,7 +184,7 @@ def _releases(rng: np.random.Generator, catalogue: Catalogue, patterns: Ints, st
 
 
 def _seconds(
-    rng: np.random.Generator, catalogue: Catalogue, patterns: Ints, counts: Ints, start: Ints
+    rng: np.random.Generator, catalogue: Catalog, patterns: Ints, counts: Ints, start: Ints
 ) -> Floats:
     total = np.full(len(start), 6.0)
     age = (catalogue.now - start) / DAY
@@ -202,8 +202,8 @@ def _bursts(rng: np.random.Generator, now: int) -> list[tuple[int, int, int, int
         (
             int(b),
             int(b + rng.uniform(2, 8) * DAY),
-            0 if n % 5 == 3 else PLAYING[n % 4],
-            n % len(words.MISHAPS),
+            0 if n % 5 == 3 else SANDBOX[n % 4],
+            n % len(vocabulary.FAILURE_MESSAGES),
         )
         for n, b in enumerate(begins)
     ]
@@ -214,7 +214,7 @@ def _outcomes(
     seconds: Floats, nightly: NDArray[np.bool_],
 ) -> tuple[Ints, Ints]:  # fmt: skip
     risk = np.where(nightly, 0.05, 0.09)
-    mishap = rng.integers(0, len(words.MISHAPS), len(start))
+    mishap = rng.integers(0, len(vocabulary.FAILURE_MESSAGES), len(start))
     for begin, end, where, what in bursts:
         struck = (start >= begin) & (start < end) & ((project == where) | (where == 0))
         risk[struck], mishap[struck] = 0.72, what

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import words
-from .catalogue import Instance
+from mkframe.demo_server.data import vocabulary
+from mkframe.demo_server.data.catalog import Instance
 
 _START = (4, 14)
 _MOST = 30
@@ -59,12 +59,12 @@ class Contents:
 
 def _first(rng: np.random.Generator, name: str) -> tuple[Column, ...]:
     keys = (Column(f"{name}_HK", "CHAR", 32, "SK"), Column(f"{name}_ID", "VARCHAR", 50, "BK"))
-    names = rng.permutation(list(words.ATTRIBUTES))[: int(rng.integers(*_START))].tolist()
+    names = rng.permutation(list(vocabulary.ATTRIBUTES))[: int(rng.integers(*_START))].tolist()
     return keys + tuple(_attribute(n) for n in names)
 
 
 def _attribute(name: str) -> Column:
-    return Column(name, *words.ATTRIBUTES[name], "SRC_AND_TGT_FIELD")
+    return Column(name, *vocabulary.ATTRIBUTES[name], "SRC_AND_TGT_FIELD")
 
 
 def _edited(rng: np.random.Generator, columns: tuple[Column, ...]) -> tuple[Column, ...]:
@@ -81,7 +81,7 @@ def _edited(rng: np.random.Generator, columns: tuple[Column, ...]) -> tuple[Colu
 
 
 def _add(rng: np.random.Generator, made: list[Column]) -> None:
-    free = [n for n in words.ATTRIBUTES if n not in {c.name for c in made}]
+    free = [n for n in vocabulary.ATTRIBUTES if n not in {c.name for c in made}]
     if free and len(made) < _MOST:
         made.append(_attribute(free[int(rng.integers(len(free)))]))
 

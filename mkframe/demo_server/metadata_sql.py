@@ -26,12 +26,12 @@ from typing import Any
 
 from mkframe import schema
 
-from . import catalogue as cat
-from .answers import Refusal
-from .ledger import Ledger, Values
-from .login import User
-from .questions import check_body, project_of
-from .world import World
+from mkframe.demo_server.data import catalog as cat
+from mkframe.demo_server.responses import ApiError
+from mkframe.demo_server.deliveries import Ledger, Values
+from mkframe.demo_server.auth import User
+from mkframe.demo_server.filters import check_body, project_of
+from mkframe.demo_server.state import State
 
 _SECONDS = 5.0
 _ROWS = 200_000
@@ -66,7 +66,7 @@ _FORBIDDEN = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGM
 class MetaDatabase:
     """The meta databases of all projects, filled when first asked."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: State) -> None:
         self._world = world
         self._lock = threading.Lock()
         self._projects: dict[int, _Database] = {}
@@ -77,7 +77,7 @@ class MetaDatabase:
         given = check_body(schema.RESOURCES["metadata"], body)
         project = project_of(self._world, user, given)
         if not isinstance(given.get("statement"), str) or not given["statement"].strip():
-            raise Refusal(400, "'statement' is required")
+            raise ApiError(400, "'statement' is required")
         sql, began = given["statement"], self._world.clock()
         with self._lock:
             self._count += 1
@@ -114,7 +114,7 @@ def kind(sql: str) -> str:
 
 
 class _Database:
-    def __init__(self, world: World, project: int) -> None:
+    def __init__(self, world: State, project: int) -> None:
         self._world, self._project = world, project
         self._ledger = Ledger(world, project)
         self._lock = threading.Lock()
@@ -174,7 +174,7 @@ class _Database:
         )  # fmt: skip
         self._insert(
             "PATTERN_VARIABLES",
-            [(cat.PATTERNS[r["pattern_id"]].name, r["name"], r["level"], r["value"])
+            [(catalog.PATTERNS[r["pattern_id"]].name, r["name"], r["level"], r["value"])
              for r in self._world.tables["pattern_variables"] if r["project_id"] in (None, self._project)],
         )  # fmt: skip
 
@@ -198,10 +198,10 @@ class _Database:
             self._db.executemany(f"INSERT INTO {_HOME}.{table} VALUES ({marks})", rows)  # noqa: S608
             self._db.execute("COMMIT")
 
-    def _instance(self, i: cat.Instance) -> Values:
+    def _instance(self, i: catalog.Instance) -> Values:
         enabled = [int(not i.flags[f"{what}_disabled"]) for what in ("upload", "insert", "edit", "build")]
         return (
-            i.id, cat.PATTERNS[i.pattern_id].name, i.folder, i.name, *enabled,
+            i.id, catalog.PATTERNS[i.pattern_id].name, i.folder, i.name, *enabled,
             self._ledger.latest.get(i.id), int(i.flags["deleted"]), None,
         )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .times import DAY, STORY_DAYS, iso, local, local_midnight
+from mkframe.demo_server.times import (DAY, STORY_DAYS, iso, local, local_midnight)
 
 GROUPS = {1: "DWH_GROUP", 2: "MART_GROUP", 3: "LAKE_GROUP", 4: "LEGACY_GROUP"}
 _RELEASE_DAYS = {1: 70, 2: 91, 3: 182}
@@ -28,7 +28,7 @@ class Release:
     previous: int | None = None
 
 
-def tell_releases(now: int) -> dict[int, Release]:
+def generate_releases(now: int) -> dict[int, Release]:
     """Make the releases up to and beyond `now` (Unix ms), by ID."""
     made = [Release(group, group, "Default Release", None) for group in GROUPS]
     for number, (group, days) in enumerate(_RELEASE_DAYS.items()):

@@ -19,7 +19,7 @@ _BATCH = 2000
 _NAMES = {**schema.ERROR_NAMES, 408: "Timeout", 413: "PayloadTooLarge", 501: "NotImplemented"}
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """A request that is answered with an error."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -27,7 +27,7 @@ class Refusal(Exception):
         self.status, self.message = status, message
 
 
-def refusal(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+def error_response(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """Answer with the documented error body."""
     body = {"name": _NAMES.get(status, "GeneralError"), "message": message, "code": status}
     return Response(_encode(body), status, headers, "application/json; charset=utf-8")

@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 
 from mkframe import schema
 
-from . import catalogue as cat
-from .columns import BUILDING, FINISHED
-from .speech import phase
-from .times import SECOND, Ints, iso_column, local_offset
+from mkframe.demo_server.data import catalog as cat
+from mkframe.demo_server.build_columns import BUILDING, FINISHED
+from mkframe.demo_server.data.messages import phase
+from mkframe.demo_server.times import (SECOND, Ints, iso_column, local_offset)
 
 if TYPE_CHECKING:
-    from .world import World
+    from mkframe.demo_server.state import State
 
 Row = dict[str, Any]
 Mask = NDArray[np.bool_]
 
 
-def build_rows(world: World, rows: Ints, at: int) -> list[Row]:
+def build_rows(world: State, rows: Ints, at: int) -> list[Row]:
     """Describe builds as they are at an instant."""
     b, many = world.builds, len(rows)
     seen = world.seen(rows, at)
@@ -44,7 +44,7 @@ def build_rows(world: World, rows: Ints, at: int) -> list[Row]:
     places = rows.tolist()
     columns: dict[str, list[Any]] = {
         "id": b.id[rows].tolist(),
-        "customer_id": [cat.CUSTOMER] * many,
+        "customer_id": [catalog.CUSTOMER] * many,
         "user_id": b.user[rows].tolist(),
         "project_id": b.project[rows].tolist(),
         "progress": progress,
@@ -76,7 +76,7 @@ def build_rows(world: World, rows: Ints, at: int) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in zip(*(columns[n] for n in names), strict=True)]
 
 
-def _embedded(world: World, rows: Ints, done: Mask) -> list[list[Row]]:
+def _embedded(world: State, rows: Ints, done: Mask) -> list[list[Row]]:
     b = world.builds
     first, slots = np.where(done, b.download[rows], 0).tolist(), b.patterns[rows].tolist()
     stamps = _stamps(b.start[rows])
@@ -86,10 +86,10 @@ def _embedded(world: World, rows: Ints, done: Mask) -> list[list[Row]]:
         else [
             {
                 "id": download + n,
-                "pattern": cat.PATTERNS[p].name,
+                "pattern": catalog.PATTERNS[p].name,
                 "pattern_id": p,
                 "file_id": None,
-                "name": f"{cat.PATTERNS[p].name}_{stamp}.zip",
+                "name": f"{catalog.PATTERNS[p].name}_{stamp}.zip",
             }
             for n, p in enumerate(patterns)
             if p
@@ -98,7 +98,7 @@ def _embedded(world: World, rows: Ints, done: Mask) -> list[list[Row]]:
     ]
 
 
-def download_rows(world: World, rows: Ints, slots: Ints) -> list[Row]:
+def download_rows(world: State, rows: Ints, slots: Ints) -> list[Row]:
     """Describe artifacts."""
     b = world.builds
     columns = zip(
@@ -108,12 +108,12 @@ def download_rows(world: World, rows: Ints, slots: Ints) -> list[Row]:
     return [_download_row(world, *each) for each in columns]
 
 
-def _download_row(world: World, id: int, pattern: int, build: int, project: int, stamp: str) -> Row:
-    p = cat.PATTERNS[pattern]
+def _download_row(world: State, id: int, pattern: int, build: int, project: int, stamp: str) -> Row:
+    p = catalog.PATTERNS[pattern]
     name = f"{p.name}_{stamp}.zip"
     return {
         "id": id,
-        "customer_id": cat.CUSTOMER,
+        "customer_id": catalog.CUSTOMER,
         "pattern_id": pattern,
         "name": name,
         "file_name": f"/files/results/{build}_{pattern}_{p.type.lower()}_{name}",
@@ -129,7 +129,7 @@ def _download_row(world: World, id: int, pattern: int, build: int, project: int,
     }
 
 
-def deployed(world: World) -> list[Row]:
+def deployed(world: State) -> list[Row]:
     """Deployments of the past: about a third of the artifacts of patterns that have a target."""
     targets: dict[int, list[int]] = {}
     for row in world.tables["deployments"]:

@@ -19,7 +19,7 @@ _HINT = "Leave an option out to have its default."
 
 
 def _check_instances(instances: int) -> None:
-    from .catalogue import FEWEST  # with numpy, which an import of this module should not cost
+    from mkframe.demo_server.data.catalog import FEWEST  # with numpy, which an import of this module should not cost
 
     if instances < FEWEST:
         raise InputError(f"instances is {instances}, but the story needs {FEWEST}.", hint=_HINT)
@@ -180,13 +180,13 @@ class Server:
         self.close()
 
     def _make_app(self) -> Any:
-        from .app import make_app
-        from .login import Logins
-        from .world import World
+        from mkframe.demo_server.app import make_app
+        from mkframe.demo_server.auth import Logins
+        from mkframe.demo_server.state import State
 
         seconds = self._now.timestamp() if self._now else time.time() // 60 * 60
         still = self._now is not None
-        world = World(
+        world = State(
             self._builds, self._seed, round(seconds * 1000), still, self._build_seconds, self._instances
         )
         logins = Logins(self.password, self.viewer.password, self._token_lifetime)
@@ -196,9 +196,9 @@ class Server:
 def _load() -> tuple[Any, Any]:
     """Import what only a running server needs."""
     try:
-        from . import app, thread  # noqa: F401
+        from mkframe.demo_server import app, uvicorn_server  # noqa: F401
     except ImportError as err:
         raise ImportError(
             f'The embedded server needs {err.name}, which is not installed. Try: pip install "mkframe[demo]"'
         ) from err
-    return Server._make_app, thread.make_server
+    return Server._make_app, uvicorn_server.make_server

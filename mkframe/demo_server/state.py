@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from mkframe import schema
 
-from . import catalogue as cat
-from . import configured, story
-from .columns import BUILDING, FINISHED
-from .contents import Contents
-from .releases import GROUPS, Release, release_row
-from .rows import build_rows, deployed, download_rows
-from .times import SECOND, Ints
+from mkframe.demo_server.data import catalog as cat
+from mkframe.demo_server import configuration, history
+from mkframe.demo_server.build_columns import BUILDING, FINISHED
+from mkframe.demo_server.instance_columns import Contents
+from mkframe.demo_server.releases import GROUPS, Release, release_row
+from mkframe.demo_server.serialize import build_rows, deployed, download_rows
+from mkframe.demo_server.times import SECOND, Ints
 
 Row = dict[str, Any]
 _PART = 2000
@@ -29,7 +29,7 @@ Where = dict[str, set[Any]]
 """Conditions of a find: the value of each key must be one of a set."""
 
 
-class World:
+class State:
     """Everything there is, for one server.
 
     Parameters
@@ -60,27 +60,27 @@ class World:
         self.lock = threading.RLock()
         self.seed, self.still, self.build_seconds = seed, still, build_seconds
         self._ahead = now - time.time() * SECOND if still else 0.0
-        self.catalogue = cat.Catalogue(seed, now, instances)
+        self.catalogue = catalog.Catalog(seed, now, instances)
         self.contents = Contents(seed)
-        self.builds = story.tell(self.catalogue, builds, seed)
+        self.builds = history.generate(self.catalogue, builds, seed)
         self.told = builds
-        self.first = story.first_id(builds)
+        self.first = history.first_id(builds)
         self.chosen: dict[int, list[list[int]]] = {}
         self.fetched: dict[int, int] = {}
         self._next_download = int((self.builds.download + self._files()).max(initial=1))
         self.tables: dict[str, list[Row]] = {
-            "projects": configured.project_rows(),
-            "patterns": configured.pattern_rows(self.catalogue),
+            "projects": configuration.project_rows(),
+            "patterns": configuration.pattern_rows(self.catalogue),
             "instance_folders": self.catalogue.folders,
-            "deployments": configured.deployment_rows(),
-            "functional_roles": configured.functional_role_rows(),
-            "instance_properties": configured.instance_property_rows(),
-            "pattern_variables": configured.pattern_variable_rows(self.catalogue),
-            "labels": configured.label_rows(),
+            "deployments": configuration.deployment_rows(),
+            "functional_roles": configuration.functional_role_rows(),
+            "instance_properties": configuration.instance_property_rows(),
+            "pattern_variables": configuration.pattern_variable_rows(self.catalogue),
+            "labels": configuration.label_rows(),
             "releases": [release_row(r) for r in self.catalogue.releases.values()],
             "release_groups": [{"id": i, "name": n} for i, n in GROUPS.items()],
-            "agents": configured.agent_rows(seed),
-            "agent_groups": configured.agent_group_rows(),
+            "agents": configuration.agent_rows(seed),
+            "agent_groups": configuration.agent_group_rows(),
         }
         self.tables["build_deployments"] = deployed(self)
 
@@ -136,7 +136,7 @@ class World:
             mask &= (b.releases == release).any(axis=1)
         return np.flatnonzero(mask)
 
-    def members(self, row: int) -> dict[int, list[cat.Instance]]:
+    def members(self, row: int) -> dict[int, list[catalog.Instance]]:
         """Return the instances of a build per pattern."""
         b = self.builds
         patterns = [p for p in b.patterns[row].tolist() if p]
@@ -218,7 +218,7 @@ class World:
         """Describe the instances, as they were at the end of the given release of a group."""
         now, rows = self.clock(), []
         for instance in self.catalogue.instances.values():
-            release = releases.get(cat.PATTERNS[instance.pattern_id].group or 0)
+            release = releases.get(catalog.PATTERNS[instance.pattern_id].group or 0)
             at = now if release is None or release.end is None else min(now, release.end)
             if instance.created <= at:
                 rows.append(self.catalogue.instance_row(instance, at))

@@ -14,7 +14,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from . import answers
+from mkframe.demo_server import responses
 
 _PATIENCE = 60
 """Seconds without a word after which a connection is closed."""
@@ -46,7 +46,7 @@ class _Protocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            answer = answers.refusal(400, "The request is not valid HTTP", {"Connection": "close"})
+            answer = responses.error_response(400, "The request is not valid HTTP", {"Connection": "close"})
             head = h11.Response(status_code=400, headers=answer.raw_headers, reason=b"Bad Request")
             for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
@@ -56,7 +56,7 @@ class _Protocol(H11Protocol):
 
 def _log() -> logging.Logger:
     """Return a logger that tells the server's own errors; a client's nonsense is not worth a word."""
-    log = logging.getLogger("mkframe.embedded")
+    log = logging.getLogger("mkframe.demo_server")
     if log.level == logging.NOTSET:
         log.setLevel(logging.ERROR)
     log.addFilter(_is_a_fault)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mkframe.embedded import Server
+from mkframe.demo_server import Server
 from tests.builds.servers import login, visiting
 
 

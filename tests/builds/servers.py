@@ -11,7 +11,7 @@ from typing import Any
 import requests
 
 from mkframe.client import Client
-from mkframe.embedded import Server
+from mkframe.demo_server import Server
 from mkframe.settings import Secret, Settings
 from mkframe._http import Transport
 from tests import faults

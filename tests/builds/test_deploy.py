@@ -5,7 +5,7 @@ import warnings
 import pytest
 
 from mkframe import errors
-from mkframe.embedded import Server
+from mkframe.demo_server import Server
 from tests import faults
 from tests.rows import row
 from tests.builds.servers import AIRPLANE, login, visiting

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from mkframe import errors, frames
-from mkframe.embedded import Server
+from mkframe.demo_server import Server
 from mkframe.settings import Secret
 from tests import faults
 from tests.rows import row, rows

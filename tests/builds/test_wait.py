@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from mkframe import errors
-from mkframe.embedded import Server
+from mkframe.demo_server import Server
 from mkframe.frames import from_rows
 from mkframe.settings import Secret
 from mkframe._http import Transport

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from mkframe.embedded import Server
+from mkframe.demo_server import Server
 
 NOW = datetime(2026, 6, 17, 9, 30, tzinfo=UTC)
 TIMEOUT = 20

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mkframe.embedded import Server
+from mkframe.demo_server import Server
 
 FIELDS = {"project": "DEMO_PROJECT"}
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mkframe.embedded import Server
+from mkframe.demo_server import Server
 
 
 def fetch(visitor, download):

@@ -9,23 +9,23 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from mkframe.embedded.catalogue import Catalogue
-from mkframe.embedded.columns import CANCELED, FAILED, FINISHED
-from mkframe.embedded.story import EXAMPLE, tell
-from mkframe.embedded.times import DAY, HOUR, iso, local, local_midnight, local_offset
+from mkframe.demo_server.data.catalog import Catalog
+from mkframe.demo_server.build_columns import CANCELED, FAILED, FINISHED
+from mkframe.demo_server.history import EXAMPLE, generate
+from mkframe.demo_server.times import (DAY, HOUR, iso, local, local_midnight, local_offset)
 
 NOW = int(datetime(2026, 6, 17, 9, 30, tzinfo=UTC).timestamp() * 1000)
-CATALOGUE = Catalogue(7, NOW)
+CATALOGUE = Catalog(7, NOW)
 
 
 @pytest.fixture(scope="module")
 def story():
-    return tell(CATALOGUE, 4000, 7)
+    return generate(CATALOGUE, 4000, 7)
 
 
 @pytest.fixture(scope="module")
 def long_story():
-    return tell(CATALOGUE, 40_000, 7)
+    return generate(CATALOGUE, 40_000, 7)
 
 
 def seconds(story, mask):
@@ -125,7 +125,7 @@ def test_instances_of_a_build_existed_when_it_started(story):
 
 @pytest.mark.parametrize("many", [0, 1, 5, 12, 300, 6000])
 def test_a_story_has_as_many_builds_as_asked(many):
-    story = tell(CATALOGUE, many, 7)
+    story = generate(CATALOGUE, many, 7)
     assert len(story.id) == len(story.message) == len(story.start) == many
     assert (np.diff(story.id) == 1).all()
     assert (np.diff(story.start) >= 0).all()
@@ -133,7 +133,7 @@ def test_a_story_has_as_many_builds_as_asked(many):
 
 
 def test_the_same_seed_tells_the_same_and_another_one_does_not(story):
-    again, other = tell(Catalogue(7, NOW), 4000, 7), tell(Catalogue(8, NOW), 4000, 8)
+    again, other = generate(Catalog(7, NOW), 4000, 7), generate(Catalog(8, NOW), 4000, 8)
     assert np.array_equal(story.end, again.end)
     assert story.message == again.message
     assert not np.array_equal(story.end, other.end)

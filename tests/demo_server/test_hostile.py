@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from mkframe import schema
-from mkframe.embedded import Server, app, sql, thread
+from mkframe.demo_server import (Server, app, metadata_sql, uvicorn_server)
 
 KEYS = {"name", "message", "code"}
 LINE = b"%s HTTP/1.1\r\nHost: x\r\n"
@@ -290,7 +290,7 @@ def test_a_client_that_hangs_up_in_its_body_leaves_no_trace(still, reader):
 @pytest.fixture
 def hasty(monkeypatch):
     monkeypatch.setattr(app, "_BODY_SECONDS", 0.3)
-    monkeypatch.setattr(thread, "_PATIENCE", 0.3)
+    monkeypatch.setattr(uvicorn_server, "_PATIENCE", 0.3)
     with Server(builds=5) as server:
         yield server
 
@@ -372,7 +372,7 @@ MANY = "WITH RECURSIVE C(X) AS (SELECT 1 UNION ALL SELECT X + 1 FROM C LIMIT 100
     ids=lambda x: x[:30],
 )
 def test_a_statement_that_asks_for_too_much_is_an_error(reader, monkeypatch, statement, error):
-    monkeypatch.setattr(sql, "_BYTES", 2_000_000)
+    monkeypatch.setattr(metadata_sql, "_BYTES", 2_000_000)
     answer = query(reader, statement)
     assert answer["status"] == "ERROR"
     assert re.search(error, answer["error"])
@@ -382,8 +382,8 @@ def test_a_statement_that_asks_for_too_much_is_an_error(reader, monkeypatch, sta
 def test_the_time_to_read_a_statement_grows_with_its_length_only(words):
     def seconds(times):
         began = time.thread_time()
-        sql.kind(words * times)
-        sql._WORDS.sub("", words * times + "x")
+        metadata_sql.kind(words * times)
+        metadata_sql._WORDS.sub("", words * times + "x")
         return time.thread_time() - began
 
     # forty times the text: a time that grows with its square would be 1,600 times as long

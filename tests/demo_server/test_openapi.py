@@ -21,7 +21,7 @@ from schemathesis.openapi.checks import JsonSchemaError, UndefinedContentType, U
 from schemathesis.specs.openapi import checks
 
 from mkframe import openapi, schema
-from mkframe.embedded import Server
+from mkframe.demo_server import Server
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from mkframe import schema
-from mkframe.embedded import Server
-from mkframe.embedded.answers import accepts_gzip
+from mkframe.demo_server import Server
+from mkframe.demo_server.responses import accepts_gzip
 
 READABLE = [r for r in schema.RESOURCES.values() if "find" in r.verbs]
 

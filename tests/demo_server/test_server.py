@@ -14,9 +14,9 @@ from datetime import datetime
 import pytest
 import requests
 
-from mkframe.embedded import Server
-from mkframe.embedded import server as module
-from mkframe.embedded.catalogue import FEWEST
+from mkframe.demo_server import Server
+from mkframe.demo_server import server as module
+from mkframe.demo_server.data.catalog import FEWEST
 from mkframe.errors import InputError
 
 
@@ -204,7 +204,7 @@ def test_a_request_prints_nothing(capfd, visit):
 
 def test_importing_loads_no_server_library():
     code = (
-        "import sys; before = set(sys.modules); import mkframe.embedded; "
+        "import sys; before = set(sys.modules); import mkframe.demo_server; "
         "print({'uvicorn', 'starlette', 'jwt', 'numpy', 'sqlite3'} & (set(sys.modules) - before) or '[]')"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -213,8 +213,8 @@ def test_importing_loads_no_server_library():
 
 def test_a_missing_library_is_named_with_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    monkeypatch.delitem(sys.modules, "mkframe.embedded.thread", raising=False)
-    monkeypatch.delattr(sys.modules["mkframe.embedded"], "thread", raising=False)
+    monkeypatch.delitem(sys.modules, "mkframe.demo_server.uvicorn_server", raising=False)
+    monkeypatch.delattr(sys.modules["mkframe.demo_server"], "thread", raising=False)
     with pytest.raises(ImportError, match=r'uvicorn.*pip install "mkframe\[demo\]"'):
         Server(builds=5).start()
-    assert module.Server is Server
+    assert server.Server is Server

@@ -9,7 +9,7 @@ import pytest
 
 from mkframe import settings
 from mkframe.client import Client
-from mkframe.embedded import Server
+from mkframe.demo_server import Server
 from mkframe.forms.models import StartModel
 from mkframe.forms.models.options import FLAGS
 from mkframe._http import Transport

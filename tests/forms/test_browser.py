@@ -13,7 +13,7 @@ import zipfile
 import pytest
 
 import mkframe as mk
-from mkframe.embedded import Server
+from mkframe.demo_server import Server
 from mkframe.forms.models.connect import METHODS
 from tests import faults
 from tests.forms import jupyter

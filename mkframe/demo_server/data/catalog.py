@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from . import words
-from .releases import tell_releases
-from .times import DAY, STORY_DAYS, Ints
+from mkframe.demo_server.data import vocabulary
+from mkframe.demo_server.releases import generate_releases
+from mkframe.demo_server.times import DAY, STORY_DAYS, Ints
 
 Row = dict[str, Any]
 CUSTOMER = 1
@@ -70,7 +70,7 @@ SIZES = {
 }
 """Instances per project and pattern at the end of the story, unless more are asked for."""
 FEWEST = sum(size for sizes in SIZES.values() for size in sizes.values())
-PLAYING = (402, 405, 411, 418)
+SANDBOX = (402, 405, 411, 418)
 """Projects in which something is built."""
 
 
@@ -102,13 +102,13 @@ class Instance:
         return self.created if version == 1 else int(self.edits[version - 2])
 
 
-class Catalogue:
+class Catalog:
     """Everything but the builds, as it is at `now` (Unix ms); `instances` scales `SIZES`."""
 
     def __init__(self, seed: int, now: int, instances: int | None = None) -> None:
         self.seed, self.now = seed, now
         self.start = now - STORY_DAYS * DAY
-        self.releases = tell_releases(now)
+        self.releases = generate_releases(now)
         self.folders = _folders()
         self.instances = _instances(seed, self.start, now, self.folders, _sizes(instances or FEWEST))
         self.members: dict[tuple[int, int], list[Instance]] = {}
@@ -223,9 +223,9 @@ def _edits(rng: np.random.Generator, start: int, now: int) -> Ints:
 
 
 def _instance(project: int, pattern: int, place: int, id: int, created: int, edits: Ints) -> Instance:
-    nouns, folders = words.NOUNS[project], PATTERNS[pattern].folders
+    nouns, folders = vocabulary.NOUNS[project], PATTERNS[pattern].folders
     round_ = place // len(nouns)
-    suffix = words.SUFFIXES[round_] if round_ < len(words.SUFFIXES) else f"_{round_}"
+    suffix = vocabulary.SUFFIXES[round_] if round_ < len(vocabulary.SUFFIXES) else f"_{round_}"
     name = nouns[place % len(nouns)] + suffix
     folder = folders[place % len(folders)]
     if (pattern, place) == (808, 0):

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import words
-from .catalogue import PATTERNS, Catalogue
-from .columns import FAILED, Builds
-from .times import Ints
+from mkframe.demo_server.data import vocabulary
+from mkframe.demo_server.data.catalog import PATTERNS, Catalog
+from mkframe.demo_server.build_columns import FAILED, Builds
+from mkframe.demo_server.times import Ints
 
 EXAMPLE = 5139
 """ID of the build in the vendor's example; the story has it, as told there."""
@@ -18,21 +18,21 @@ EXAMPLE = 5139
 
 def phase(progress: int) -> str:
     """Return the progress text that belongs to a percentage."""
-    return words.PHASES[min(max(progress, 0) * len(words.PHASES) // 100, len(words.PHASES) - 1)]
+    return vocabulary.PHASES[min(max(progress, 0) * len(vocabulary.PHASES) // 100, len(vocabulary.PHASES) - 1)]
 
 
 def say(
-    rng: np.random.Generator, catalogue: Catalogue, builds: Builds, mishap: Ints, nightly: NDArray[np.bool_]
+    rng: np.random.Generator, catalogue: Catalog, builds: Builds, mishap: Ints, nightly: NDArray[np.bool_]
 ) -> None:
     """Fill in messages, descriptions and names."""
     many = len(builds.id)
     phases = np.array([phase(p) for p in range(101)], dtype=object)
     message = phases[builds.progress]
-    remark = np.array(words.REMARKS, dtype=object)[rng.integers(0, len(words.REMARKS), many)]
+    remark = np.array(vocabulary.REMARKS, dtype=object)[rng.integers(0, len(vocabulary.REMARKS), many)]
     remark[nightly] = "nightly build"
     numbers = rng.integers(2, 900, (many, 2))
     for row in np.flatnonzero(builds.outcome == FAILED):
-        message[row] = words.MISHAPS[mishap[row]].format(**_nouns(catalogue, builds, int(row), numbers[row]))
+        message[row] = vocabulary.FAILURE_MESSAGES[mishap[row]].format(**_nouns(catalogue, builds, int(row), numbers[row]))
     for row in np.flatnonzero(~nightly & (remark != None)):  # noqa: E711
         if "{" in remark[row]:
             remark[row] = remark[row].format(**_nouns(catalogue, builds, int(row), numbers[row]))
@@ -41,7 +41,7 @@ def say(
     builds.name = [f"Delivery {i // 97}" if i % 97 == 0 else None for i in builds.id.tolist()]
 
 
-def _nouns(catalogue: Catalogue, builds: Builds, row: int, numbers: Ints) -> dict[str, Any]:
+def _nouns(catalogue: Catalog, builds: Builds, row: int, numbers: Ints) -> dict[str, Any]:
     pattern = int(builds.patterns[row, 0])
     members = catalogue.members[int(builds.project[row]), pattern]
     instance = members[int(builds.offset[row]) % int(builds.counts[row, 0] or 1) % len(members)]
@@ -50,7 +50,7 @@ def _nouns(catalogue: Catalogue, builds: Builds, row: int, numbers: Ints) -> dic
         "id": instance.id,
         "folder": instance.folder,
         "pattern": PATTERNS[pattern].name,
-        "field": list(words.ATTRIBUTES)[int(numbers[0]) % len(words.ATTRIBUTES)],
+        "field": list(vocabulary.ATTRIBUTES)[int(numbers[0]) % len(vocabulary.ATTRIBUTES)],
         "type": ("BLOB", "XMLTYPE", "INTERVAL")[int(numbers[0]) % 3],
         "n": int(numbers[0]),
         "small": int(numbers[1]) % 9 + 1,

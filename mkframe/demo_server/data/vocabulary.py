@@ -67,7 +67,7 @@ PHASES = (
 )
 """Progress texts. Only the last is printed in the reference, on a build that is FINISHED."""
 
-MISHAPS = (
+FAILURE_MESSAGES = (
     "Instance {instance} (id {id}): functional role BK is missing, {n} fields checked",
     "Connection to repository node-{small}.example.com:8443 timed out after {n} s",
     "Pattern {pattern}: variable TARGET_SCHEMA is not set for folder {folder}",
