@@ -17,7 +17,7 @@ from typing import Any, ClassVar, ParamSpec, Self, overload
 
 import pandas as pd
 
-from mkframe import (artifacts, frames, _validation, queries, builds, settings); from mkframe.builds import _marker
+from mkframe import (artifacts, frames, _validation, builds, settings); from mkframe.client import _metadata; from mkframe.builds import _marker
 from mkframe.errors import InputError
 from mkframe.frames._explode import listed
 from mkframe.schema import RESOURCES
@@ -661,7 +661,7 @@ class Metadata(Accessor):
         [1]
         """
         given = {"project": project, "project_id": project_id}
-        return queries.query(self._transport, sql, given, write=write)
+        return _metadata.query(self._transport, sql, given, write=write)
 
 
 class FunctionalRoles(_Gettable):
@@ -839,7 +839,7 @@ class Client:
         DataFrame
             The view ``@INFORMATION_SCHEMA.DELIVERIES``, indexed by ``ID``; columns as the schema declares.
         """
-        return queries.view(self._transport, "DELIVERIES", {"project": project, "project_id": project_id})
+        return _metadata.view(self._transport, "DELIVERIES", {"project": project, "project_id": project_id})
 
     def commits(self, *, project: Name = None, project_id: Id = None) -> pd.DataFrame:
         """Load the commits of a project's instances, by hand and by builds.
@@ -855,7 +855,7 @@ class Client:
             The view ``@INFORMATION_SCHEMA.COMMITS``, numbered from 0. ``COMMIT_TIMESTAMP`` stays Unix
             milliseconds: whether it is UTC is open.
         """
-        return queries.view(self._transport, "COMMITS", {"project": project, "project_id": project_id})
+        return _metadata.view(self._transport, "COMMITS", {"project": project, "project_id": project_id})
 
     def names(self, builds: pd.DataFrame) -> pd.DataFrame:
         """Add names beside the ids of builds; three questions are sent, whatever the number of builds.
