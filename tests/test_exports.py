@@ -13,7 +13,7 @@ import pytest
 
 import mkframe as mk
 from mkframe.errors import InputError
-from tests.rows import body, row, rows
+from tests.support.rows import body, row, rows
 
 FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(A1)", "\t=1+1", "＝1+1"]
 HARMLESS = [

@@ -14,7 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from mkframe import openapi, schema
 from mkframe.__main__ import main
 from mkframe.errors import InputError
-from tests import rows
+from tests.support import rows
 
 PAGE = openapi.document()
 RESOURCES = [*schema.RESOURCES.values(), schema.LOGIN]

@@ -11,8 +11,8 @@ from vcr.serializers import yamlserializer
 import mkframe as mk
 from mkframe import errors, frames
 from mkframe.schema import RESOURCES, VIEWS
-from tests import faults, tapes
-from tests.rows import rows
+from tests.support import faults, tapes
+from tests.support.rows import rows
 
 TAPES = sorted(tapes.FOLDER.glob("*.yaml"))
 each_tape = pytest.mark.parametrize("path", TAPES, ids=lambda p: p.stem)

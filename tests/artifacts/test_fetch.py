@@ -19,27 +19,7 @@ from mkframe.errors import InputError
 from mkframe.settings import Secret
 from tests.artifacts.factory import artifact, packed, transport, tree, visible_files
 from tests.artifacts.test_filenames import HOSTILE
-from tests.faults import (
-    Answer,
-    broken_gzip,
-    chunked,
-    closed,
-    content,
-    cut,
-    drip,
-    file,
-    html,
-    later,
-    nobody_listens,
-    overclaimed,
-    reset,
-    serve,
-    silence,
-    token,
-    unauthenticated,
-    vendor,
-    zipped,
-)
+from tests.support.faults import (Answer, broken_gzip, chunked, closed, content, cut, drip, file, html, later, nobody_listens, overclaimed, reset, serve, silence, token, unauthenticated, vendor, zipped)
 
 PATH = "/api/v1/downloads/1"
 WHOLE = artifact(1)

@@ -12,7 +12,7 @@ from mkframe.artifacts._progress import FileProgress, Progress
 from mkframe.errors import InputError
 from tests.artifacts.factory import artifact, transport, visible_files
 from tests.artifacts.test_fetch import (crew, every, files, number, sources)
-from tests.faults import Answer, cut, drip, file, serve, vendor
+from tests.support.faults import (Answer, cut, drip, file, serve, vendor)
 
 WHOLE = artifact(1)
 SIZES = {n: len(artifact(n)) for n in range(1, 9)}

@@ -30,7 +30,7 @@ FILES, LATENCY, PARALLEL, ROUNDS = 200, 0.05, 8, 5
 SERVER = """
 import sys
 from tests.artifacts.factory import artifact
-from tests.faults import content, drip, file, serve
+from tests.support.faults import content, drip, file, serve
 small = artifact(1, 1 << 20)
 def script(request):
     number = int(request.path.rsplit("/", 1)[1])

@@ -40,7 +40,7 @@ sys.path.insert(0, str(HOME))
 from mkframe import frames  # noqa: E402
 from mkframe.schema import EMBEDDED_DOWNLOAD, RESOURCES, Field  # noqa: E402
 from tests.benchmarks.publishing import add_write, circumstances, publish  # noqa: E402
-from tests.rows import download, row  # noqa: E402
+from tests.support.rows import download, row  # noqa: E402
 
 BUILDS = RESOURCES["builds"].fields
 SCALARS = [f for f in BUILDS if f.type not in ("ints", "downloads")]

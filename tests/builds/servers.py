@@ -14,8 +14,8 @@ from mkframe.client import Client
 from mkframe.demo_server import Server
 from mkframe.settings import Secret, Settings
 from mkframe._http import Transport
-from tests import faults
-from tests.rows import row
+from tests.support import faults
+from tests.support.rows import row
 
 BUILDS = f"{faults.API}/builds"
 AIRPLANE = {"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": "AIRPLANE"}

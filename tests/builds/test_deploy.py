@@ -6,8 +6,8 @@ import pytest
 
 from mkframe import errors
 from mkframe.demo_server import Server
-from tests import faults
-from tests.rows import row
+from tests.support import faults
+from tests.support.rows import row
 from tests.builds.servers import AIRPLANE, login, visiting
 
 PATH = f"{faults.API}/build_deployments"

@@ -13,8 +13,8 @@ import pytest
 from mkframe import errors, frames
 from mkframe.demo_server import Server
 from mkframe.settings import Secret
-from tests import faults
-from tests.rows import row, rows
+from tests.support import faults
+from tests.support.rows import row, rows
 from tests.builds.servers import (AIRPLANE, BUILDS, MARKER, SCOPE, Recorder, Relay, is_start, login, sent, visiting)
 
 INSTANCES = frames.from_rows("instances", rows("instances", 3))

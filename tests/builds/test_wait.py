@@ -16,8 +16,8 @@ from mkframe.demo_server import Server
 from mkframe.frames import from_rows
 from mkframe.settings import Secret
 from mkframe._http import Transport
-from tests import faults
-from tests.rows import row
+from tests.support import faults
+from tests.support.rows import row
 from tests.builds.servers import (AIRPLANE, BUILDS, Relay, login, visiting)
 
 WAIT = sys.modules["mkframe.builds._wait"]

@@ -25,8 +25,8 @@ from mkframe.demo_server import Server; from mkframe.demo_server.data import voc
 from mkframe.schema import RESOURCES
 from mkframe.settings import Secret, Settings
 from mkframe._http import Transport
-from tests import faults
-from tests.rows import rows
+from tests.support import faults
+from tests.support.rows import rows
 from tests.builds.servers import login, visiting
 
 FOUND = [r for r in RESOURCES.values() if "find" in r.verbs]

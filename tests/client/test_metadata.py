@@ -5,8 +5,8 @@ import pytest
 
 from mkframe import errors, frames
 from mkframe.schema import VIEWS
-from tests import faults
-from tests.rows import value
+from tests.support import faults
+from tests.support.rows import value
 from tests.builds.servers import visiting
 
 PATH = f"{faults.API}/metadata"

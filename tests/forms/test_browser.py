@@ -15,7 +15,7 @@ import pytest
 import mkframe as mk
 from mkframe.demo_server import Server
 from mkframe.forms.models.connect import METHODS
-from tests import faults
+from tests.support import faults
 from tests.forms import jupyter
 from tests.builds.servers import BUILDS, is_start
 

@@ -6,7 +6,7 @@ import mkframe as mk
 from mkframe import forms
 from mkframe.forms.models import ConnectModel
 from mkframe.schema import BASE_URL
-from tests import faults
+from tests.support import faults
 
 SECRET = "correct horse battery staple"
 

@@ -11,7 +11,7 @@ from mkframe.forms.models import FetchModel
 from mkframe.forms.models.fetch import HEADER
 from mkframe.forms.models.downloads import DownloadsModel, free_space
 from mkframe.schema import RESOURCES
-from tests import faults, rows
+from tests.support import faults, rows
 from tests.forms.conftest import PROJECT, client_of, impatient, patient
 
 

@@ -10,7 +10,7 @@ from mkframe.forms.models import StartModel
 from mkframe.forms.models.selection import MOST_SHOWN
 from mkframe.forms._lock import exclusive_lock
 from mkframe.schema import RESOURCES
-from tests import faults, rows
+from tests.support import faults, rows
 from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, followed, impatient, opened
 from tests.builds.servers import BUILDS, MARKER, is_start
 

@@ -5,7 +5,7 @@ import pytest
 from mkframe.errors import SchemaWarning
 from mkframe.forms.models import WatchModel
 from mkframe.forms.models.watch import LONGEST_PAUSE, BuildSnapshot, failed_alike
-from tests import faults, rows
+from tests.support import faults, rows
 from tests.forms.conftest import AIRPLANE, PROJECT, followed, impatient, patient
 
 NOON = dt.datetime(2026, 4, 2, 12, tzinfo=dt.UTC)

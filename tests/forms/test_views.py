@@ -15,7 +15,7 @@ from mkframe.forms.models.base import Model
 from mkframe.forms.models.downloads import DownloadedFile, DownloadsModel
 from mkframe.forms.views import widgets
 from mkframe.forms.views.downloads import DownloadsPart
-from tests import faults, rows
+from tests.support import faults, rows
 from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, impatient
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"

@@ -15,7 +15,7 @@ from mkframe.errors import SchemaError, SchemaWarning, InvalidResponseError
 from mkframe.frames import _parallel, _chunks
 from mkframe.frames._rows import RowReader
 from mkframe.schema import RESOURCES
-from tests.rows import body, download, row, rows
+from tests.support.rows import (body, download, row, rows)
 
 FINDS = [name for name, known in RESOURCES.items() if "find" in known.verbs]
 

@@ -7,7 +7,7 @@ import pytest
 
 import mkframe as mk
 from mkframe.errors import InputError, SchemaWarning
-from tests.rows import body, download, row
+from tests.support.rows import body, download, row
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from mkframe.frames import _timestamps
 from mkframe.frames._columns import ColumnBuilder
 from mkframe.frames._fast import SchemaMismatch, pack
 from mkframe.schema import RESOURCES, Field
-from tests.rows import body, row, rows
+from tests.support.rows import body, row, rows
 
 TIME = "2026-04-02T08:14:40.320Z"
 WHEN = Field("when", "timestamp", "A time.")

@@ -8,7 +8,7 @@ import pytest
 
 import mkframe as mk
 from mkframe.errors import InputError, InvalidResponseError
-from tests.rows import body, row, rows
+from tests.support.rows import body, row, rows
 
 BODY = body(rows("builds", 3))
 

@@ -11,7 +11,7 @@ import mkframe as mk
 from mkframe import frames
 from mkframe.errors import InputError, SchemaError
 from mkframe.frames import _nested as module
-from tests.rows import body, download, row
+from tests.support.rows import body, download, row
 
 
 @pytest.fixture

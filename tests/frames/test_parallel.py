@@ -13,7 +13,7 @@ from mkframe.errors import SchemaWarning, InvalidResponseError
 from mkframe.frames import _parallel, _arrow, _chunks
 from mkframe.frames._parallel import ParallelReader
 from mkframe.frames._row_types import RowSchema
-from tests.rows import body, download, row, rows
+from tests.support.rows import (body, download, row, rows)
 
 pytest.importorskip("pyarrow", reason="the threads read with pyarrow, an extra")
 

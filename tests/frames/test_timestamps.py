@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mkframe.frames._timestamps import timestamps
-from tests.fuzz.amount import amount
+from tests.support.settings import amount
 
 DAYS = st.datetimes(dt.datetime(1, 1, 3), dt.datetime(9999, 12, 29))
 LOCAL = st.sampled_from(

@@ -11,7 +11,7 @@ import json
 from hypothesis import strategies as st
 
 from mkframe.schema import EMBEDDED_DOWNLOAD, RESOURCES
-from tests.rows import row
+from tests.support.rows import row
 
 FINDS = [name for name, known in RESOURCES.items() if "find" in known.verbs]
 RARELY = st.sampled_from([20] * 30 + list(range(20)))

@@ -12,10 +12,10 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from mkframe import charts, frames, metrics
-from tests.fuzz import shaken
-from tests.fuzz.amount import amount, attempt
+from tests.support import strategies
+from tests.support.settings import amount, attempt
 from tests.fuzz.test_metrics import OPTIONS, releases
-from tests.rows import row
+from tests.support.rows import row
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +67,7 @@ def drawn(function, *frames_, **options):
     return ax
 
 
-@given(st.one_of(shaken.histories(), shaken.shaken_histories(), shaken.builds()), calls())
+@given(st.one_of(strategies.histories(), strategies.shaken_histories(), strategies.builds()), calls())
 @amount(30)
 def test_any_builds_are_drawn_or_refused(frame, call):
     function, options = call
@@ -76,7 +76,7 @@ def test_any_builds_are_drawn_or_refused(frame, call):
     assert frame.equals(before)
 
 
-@given(shaken.histories(far=True), calls())
+@given(strategies.histories(far=True), calls())
 @amount(15)
 def test_no_history_of_find_is_refused(frame, call):
     function, options = call
@@ -85,16 +85,16 @@ def test_no_history_of_find_is_refused(frame, call):
         drawn(function, frame, **options)
 
 
-@given(releases(), st.none() | shaken.histories(), OPTIONS["tz"])
+@given(releases(), st.none() | strategies.histories(), OPTIONS["tz"])
 @amount(8)
 def test_any_releases_are_drawn(frame, builds, tz):
     drawn(charts.releases, frame, builds, tz=tz)
 
 
-@given(st.lists(shaken.NAMES, min_size=1, max_size=40, unique=True), st.data())
+@given(st.lists(strategies.NAMES, min_size=1, max_size=40, unique=True), st.data())
 @amount(4)
 def test_any_names_are_drawn(names, data):
-    rows = [row("builds", n, status=data.draw(shaken.STATUSES), releases=[]) for n in range(len(names))]
+    rows = [row("builds", n, status=data.draw(strategies.STATUSES), releases=[]) for n in range(len(names))]
     frame = frames.from_rows("builds", rows)
     frame["pattern_names"] = [[name] for name in names]
     functions = [charts.failure_rate, charts.durations]

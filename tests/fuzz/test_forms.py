@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from mkframe.errors import MkframeError, SchemaWarning
 from mkframe.forms.models import ExploreModel, FetchModel, StartModel, WatchModel
-from tests import faults, rows
+from tests.support import faults, rows
 from tests.forms.conftest import impatient
-from tests.fuzz import bodies, shaken
-from tests.fuzz.amount import amount
+from tests.fuzz import bodies; from tests.support import strategies
+from tests.support.settings import amount
 from tests.fuzz.test_metrics import OPTIONS
 
 pytestmark = pytest.mark.slow
@@ -126,7 +126,7 @@ def test_watch_form_has_only_sentences(server, one, told):
         unharmed(model)
 
 
-@given(frame=st.one_of(shaken.builds(), shaken.shaken_histories(), shaken.histories()), tz=OPTIONS["tz"])
+@given(frame=st.one_of(strategies.builds(), strategies.shaken_histories(), strategies.histories()), tz=OPTIONS["tz"])
 @amount(30)
 def test_explore_form_has_only_sentences(frame, tz):
     try:

@@ -21,8 +21,8 @@ from mkframe.frames._rows import RowReader
 from mkframe.frames._nested import DownloadList
 from mkframe.schema import RESOURCES
 from tests.fuzz import bodies, oracle
-from tests.fuzz.amount import amount, attempt
-from tests.fuzz.shaken import builds
+from tests.support.settings import amount, attempt
+from tests.support.strategies import builds
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from mkframe import frames, metrics
 from mkframe.errors import InputError
-from tests.fuzz import bodies, shaken
-from tests.fuzz.amount import amount, attempt
-from tests.rows import row
+from tests.fuzz import bodies; from tests.support import strategies
+from tests.support.settings import amount, attempt
+from tests.support.rows import row
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +58,7 @@ def described(table):
     return {name: str(dtype) for name, dtype in table.dtypes.items()}
 
 
-@given(st.one_of(shaken.builds(), shaken.shaken_histories()), calls())
+@given(st.one_of(strategies.builds(), strategies.shaken_histories()), calls())
 @amount(80)
 def test_table_is_as_declared_or_the_frame_is_refused(frame, call):
     function, options = call
@@ -78,7 +78,7 @@ def test_table_is_as_declared_or_the_frame_is_refused(frame, call):
     assert function is metrics.summary or table.index.is_unique
 
 
-@given(st.one_of(shaken.builds(), shaken.shaken_histories()), ZONES)
+@given(st.one_of(strategies.builds(), strategies.shaken_histories()), ZONES)
 @amount(30)
 def test_sentences_can_always_be_said(frame, tz):
     try:
@@ -169,7 +169,7 @@ def quantile(values, share):
     return values[low] + (values[min(low + 1, len(values) - 1)] - values[low]) * (place - low)
 
 
-@given(shaken.histories(far=False), OPTIONS["every"], OPTIONS["by"], OPTIONS["canceled"], ZONES)
+@given(strategies.histories(far=False), OPTIONS["every"], OPTIONS["by"], OPTIONS["canceled"], ZONES)
 @amount(30)
 def test_rates_are_those_of_plain_counting(frame, every, by, canceled, tz):
     plain = Plain(frame, every, tz)
@@ -193,7 +193,7 @@ def test_rates_are_those_of_plain_counting(frame, every, by, canceled, tz):
     assert seen == sum(held.total() for held in counts.values())
 
 
-@given(shaken.histories(far=False), OPTIONS["every"], OPTIONS["by"], OPTIONS["statuses"], ZONES)
+@given(strategies.histories(far=False), OPTIONS["every"], OPTIONS["by"], OPTIONS["statuses"], ZONES)
 @amount(30)
 def test_quantiles_are_those_of_sorted_lists(frame, every, by, statuses, tz):
     plain = Plain(frame, every, tz)
@@ -216,7 +216,7 @@ def test_quantiles_are_those_of_sorted_lists(frame, every, by, statuses, tz):
             assert np.isclose(mine, quantile(values, share / 100)) if values else np.isnan(mine)
 
 
-@given(shaken.histories(), st.integers(1, 5))
+@given(strategies.histories(), st.integers(1, 5))
 @amount(40)
 def test_longest_are_the_first_of_a_sorted_list(frame, n):
     ends = zip(micros(frame["build_start"]), micros(frame["build_end"]), frame["status"], strict=True)
@@ -225,7 +225,7 @@ def test_longest_are_the_first_of_a_sorted_list(frame, n):
     assert mine == sorted((length for length in lengths if length >= 0), reverse=True)[:n]
 
 
-@given(shaken.histories())
+@given(strategies.histories())
 @amount(40)
 def test_classes_of_instances_are_powers_of_two(frame):
     plain = Plain(frame, "D", "UTC")
@@ -244,7 +244,7 @@ def test_classes_of_instances_are_powers_of_two(frame):
     assert table["most"].to_dict() == {key: max(2 * key - 1, 0) for key in sorted(held)}
 
 
-@given(shaken.histories(), OPTIONS["every"])
+@given(strategies.histories(), OPTIONS["every"])
 @amount(40)
 def test_days_and_builds_of_throughput_add_up(frame, every):
     days = [day for day in Plain(frame, "D", "UTC").period if day]
@@ -266,20 +266,20 @@ def releases(draw):
             "releases",
             draw(st.integers(1, 6)),
             group_id=draw(st.integers(1, 2)),
-            name=draw(shaken.NAMES),
+            name=draw(strategies.NAMES),
             closed=draw(st.none() | st.booleans()),
             deleted=draw(st.none() | st.booleans()),
             hotfix_of_id=draw(ids),
             prev_release_id=draw(ids),
-            start_date=shaken.written(draw(st.none() | st.integers(shaken.YEAR_1, shaken.YEAR_9999))),
-            end_date=shaken.written(draw(st.none() | st.sampled_from([shaken.YEAR_9999, shaken.NEAR]))),
+            start_date=strategies.written(draw(st.none() | st.integers(strategies.YEAR_1, strategies.YEAR_9999))),
+            end_date=strategies.written(draw(st.none() | st.sampled_from([strategies.YEAR_9999, strategies.NEAR]))),
         )
         for _ in range(draw(st.integers(0, 8)))
     ]
     return frames.from_rows("releases", rows)
 
 
-@given(releases(), st.none() | shaken.shaken_histories())
+@given(releases(), st.none() | strategies.shaken_histories())
 @amount(30)
 def test_every_release_has_its_place_once(frame, builds):
     try:
@@ -297,7 +297,7 @@ def test_every_release_has_its_place_once(frame, builds):
         assert table["builds"].tolist() == [named[key] for key in table.index]
 
 
-@given(bodies.bodies("releases").map(shaken.readable))
+@given(bodies.bodies("releases").map(strategies.readable))
 @amount(20)
 def test_releases_of_any_answer_can_be_ordered(frame):
     table = attempt(metrics.releases, frame)

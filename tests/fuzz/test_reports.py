@@ -5,9 +5,9 @@ from hypothesis import given
 
 from mkframe import report
 from mkframe.errors import MkframeError, ReportError
-from tests import pages
+from tests.support import html
 from tests.fuzz import bodies
-from tests.fuzz.amount import amount
+from tests.support.settings import amount
 from tests.fuzz.test_metrics import OPTIONS
 
 pytestmark = pytest.mark.slow
@@ -28,5 +28,5 @@ def test_report_of_any_answer_is_a_page_or_one_of_our_errors(case, tz, every, tm
     except MkframeError:
         page = None
     if page:
-        assert not pages.faults(page.read_text())
+        assert not html.faults(page.read_text())
     assert len(list(folder.iterdir())) == 1 + (page is not None)

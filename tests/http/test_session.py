@@ -25,8 +25,8 @@ from mkframe.schema import AUTHENTICATION
 from mkframe.settings import Secret, Settings
 from mkframe._http import Transport
 from mkframe._http.errors import error_from_exception
-from tests import faults
-from tests.rows import rows
+from tests.support import faults
+from tests.support.rows import rows
 
 TOKEN = "canary-token-1f7a"
 FRESH = "canary-fresh-93c2"

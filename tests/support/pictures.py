@@ -1,4 +1,4 @@
-"""Draw the pictures of the README from the embedded server: ``python -m tests.pictures``."""
+"""Draw the pictures of the README from the embedded server: ``python -m tests.support.pictures``."""
 
 import datetime as dt
 from pathlib import Path

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mkframe import frames
 from mkframe.errors import MkframeError
 from tests.fuzz import bodies
-from tests.rows import row
+from tests.support.rows import row
 
 SHAKEN = {
     "filtered": lambda frame: frame[frame["instances"] > 100],

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mkframe.settings import Secret
-from tests import faults
-from tests.faults import Answer, replace
+from tests.support import faults
+from tests.support.faults import Answer, replace
 
 LOGIN = {"email": "ada@example.org", "password": Secret("canary-password-5be0")}
 

@@ -20,8 +20,8 @@ from pandas.testing import assert_frame_equal, assert_series_equal
 from mkframe.client import Accessor, Client
 from mkframe.frames import from_rows
 from mkframe.schema import AUTHENTICATION, RESOURCES, VIEWS
-from tests import faults
-from tests.rows import row, rows, value
+from tests.support import faults
+from tests.support.rows import row, rows, value
 from tests.builds.servers import AIRPLANE
 
 MARKER = "mkframe-0123456789ab"

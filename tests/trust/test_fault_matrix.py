@@ -28,10 +28,10 @@ from mkframe.client import Client
 from mkframe.schema import AUTHENTICATION, RESOURCES
 from mkframe.settings import Secret, Settings
 from mkframe._http import Transport
-from tests import faults
-from tests.faults import Answer
-from tests.trust.disturbances import FAULTS, LOGIN, SLOW, Fault
-from tests.trust.verbs import FRESH, TOKEN, VERBS, Ledger, Verb, accessors, offered
+from tests.support import faults
+from tests.support.faults import Answer
+from tests.trust.faults import (FAULTS, LOGIN, SLOW, Fault)
+from tests.trust.operations import (FRESH, TOKEN, VERBS, Ledger, Verb, accessors, offered)
 
 pytestmark = pytest.mark.slow
 

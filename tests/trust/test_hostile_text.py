@@ -35,9 +35,9 @@ from mkframe.schema import RESOURCES
 from mkframe.settings import Secret, Settings
 from mkframe._text import single_line, escape_invisible
 from mkframe._http import Transport
-from tests import faults
-from tests.rows import row
-from tests.trust.verbs import result_of_a_statement
+from tests.support import faults
+from tests.support.rows import row
+from tests.trust.operations import result_of_a_statement
 
 pytestmark = pytest.mark.slow
 
@@ -446,7 +446,7 @@ def test_direction_ends_with_the_word(show, text):
 
 def test_report_is_a_page_of_words(tmp_path):
     """One page with all texts at once."""
-    from tests.rows import body
+    from tests.support.rows import body
 
     said = [text for text in TEXTS.values() if "\ud800" not in text]
     made = [

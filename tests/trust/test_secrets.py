@@ -32,9 +32,9 @@ from mkframe.errors import InputError, MkframeError
 from mkframe.schema import AUTHENTICATION
 from mkframe.settings import Secret, Settings
 from mkframe._http import Transport, redaction, session
-from tests import faults
-from tests.faults import Answer, Request
-from tests.rows import row, rows
+from tests.support import faults
+from tests.support.faults import Answer, Request
+from tests.support.rows import row, rows
 from tests.trust.canaries import (
     EMAIL,
     FRESH,
@@ -47,7 +47,7 @@ from tests.trust.canaries import (
     verbose,
     views,
 )
-from tests.trust.verbs import archive
+from tests.trust.operations import archive
 
 pytestmark = pytest.mark.slow
 

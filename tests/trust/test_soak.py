@@ -33,11 +33,11 @@ from mkframe.frames import from_rows
 from mkframe.schema import AUTHENTICATION
 from mkframe.settings import Settings
 from mkframe._http import Transport
-from tests import faults
-from tests.rows import row, rows
+from tests.support import faults
+from tests.support.rows import row, rows
 from tests.builds.servers import AIRPLANE
-from tests.trust.disturbances import FAULTS, LOGIN
-from tests.trust.verbs import PROJECT, VERBS, Ledger, archive
+from tests.trust.faults import FAULTS, LOGIN
+from tests.trust.operations import (PROJECT, VERBS, Ledger, archive)
 
 pytestmark = pytest.mark.slow
 
