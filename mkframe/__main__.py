@@ -11,9 +11,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from mkframe import __version__
+from mkframe._files import atomic_write, expand_path
+from mkframe._version import __version__
 from mkframe.errors import InputError, MkframeError
-from mkframe._files import expand_path, atomic_write
 from mkframe.schema import BASE_URL
 
 __all__ = ["main"]

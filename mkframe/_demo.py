@@ -35,8 +35,8 @@ def demo(builds: int = 2000, **options: Any) -> Client:
 
     Examples
     --------
-    >>> with demo(builds=50) as kraft:
-    ...     len(kraft.builds.find())
+    >>> with demo(builds=50) as client:
+    ...     len(client.builds.find())
     50
     """
     server = Server(builds, **options)

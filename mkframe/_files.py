@@ -18,7 +18,15 @@ import tenacity
 
 from mkframe.errors import InputError
 
-__all__ = ["PartialFile", "file_sha256", "expand_path", "atomic_write", "remove_stale_parts", "rename", "temporary_path"]
+__all__ = [
+    "PartialFile",
+    "file_sha256",
+    "expand_path",
+    "atomic_write",
+    "remove_stale_parts",
+    "rename",
+    "temporary_path",
+]
 
 _NAME = re.compile(r"\.mkframe-[0-9a-f]{16}\.part")
 """What `temporary_path` gives."""
@@ -123,7 +131,8 @@ def atomic_write(target: Path, write: Callable[[Path], object], hint: str) -> Pa
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     atomic_write(Path(folder) / "a.txt", lambda path: path.write_text("whole"), "Name another.").read_text()
+    ...     target = Path(folder) / "a.txt"
+    ...     atomic_write(target, lambda path: path.write_text("whole"), "Name another.").read_text()
     'whole'
     """
     try:

@@ -8,14 +8,16 @@ import numbers
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from mkframe._text import short_repr
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, Exclusive
-from mkframe._text import short_repr
 
 __all__ = [
+    "check_timezone",
     "check_exclusive",
     "check_ids",
     "as_id",
@@ -186,9 +188,30 @@ def as_bool(name: str, value: Any) -> bool:
     """Check a yes or no."""
     if not isinstance(value, bool) and type(value).__name__ != "bool":
         raise InputError(
-            f"{name} must be True or False, not {short_repr(value)}.", hint=f"Write {name}=True or {name}=False."
+            f"{name} must be True or False, not {short_repr(value)}.",
+            hint=f"Write {name}=True or {name}=False.",
         )
     return bool(value)
+
+
+def check_timezone(tz: str) -> None:
+    """Refuse a zone that this machine does not know.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> check_timezone("Europe/Vienna")
+    """
+    try:
+        ZoneInfo(tz)
+    except (KeyError, OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"tz={short_repr(tz)} is no time zone that is known here.", hint='Try "UTC" or "Europe/Vienna".'
+        ) from error
 
 
 def _is_whole(value: Any) -> bool:

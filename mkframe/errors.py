@@ -200,23 +200,23 @@ class ServerError(ResponseError):
 class InvalidResponseError(MkframeError):
     """The answer is not what the reference promises, such as a proxy's HTML page."""
 
-    ELSEWHERE = "Is the URL that of the API, and does a proxy or a login page stand before it?"
+    _HINT_WRONG_SERVER = "Is the URL that of the API, and does a proxy or a login page stand before it?"
     """The hint where something else than the API may have answered."""
 
     @classmethod
-    def instead_of(cls, promised: str, body: bytes, reason: str = "") -> InvalidResponseError:
+    def from_body(cls, promised: str, body: bytes, reason: str = "") -> InvalidResponseError:
         """Say what came instead of the JSON that was promised, by its first characters.
 
         Examples
         --------
-        >>> InvalidResponseError.instead_of("one object", b"").message
+        >>> InvalidResponseError.from_body("one object", b"").message
         'The answer is not the JSON that was promised (one object). It is empty.'
         """
         start = body[:80].decode("utf-8", "replace").strip()
         shown = f"It starts with {start!r}." if start else "It is empty."
         return cls(
             f"The answer is not the JSON that was promised ({promised}){reason}. {shown}",
-            hint=cls.ELSEWHERE,
+            hint=cls._HINT_WRONG_SERVER,
             body_start=start,
         )
 

@@ -19,10 +19,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from mkframe.errors import InputError, warn
-from mkframe._files import expand_path, atomic_write
+from mkframe._files import atomic_write, expand_path
 from mkframe._text import escape_invisible
-from mkframe.zones import check_timezone
+from mkframe._validation import check_timezone
+from mkframe.errors import InputError, warn
 
 __all__ = ["export"]
 

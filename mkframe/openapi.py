@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from mkframe import __version__, schema
+from mkframe import schema
+from mkframe._version import __version__
 from mkframe.errors import InputError
 from mkframe.schema import Body, Exclusive, Field, Filter, Resource
 

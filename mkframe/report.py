@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mkframe import errors
+from mkframe._files import atomic_write, expand_path
 from mkframe.errors import InputError, MkframeError, ReportError
-from mkframe._files import expand_path, atomic_write
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

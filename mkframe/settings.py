@@ -34,7 +34,7 @@ class Secret:
     def __init__(self, word: str) -> None:
         self._word = word
 
-    def reveal(self) -> str:
+    def get_secret_value(self) -> str:
         """Return the word itself."""
         return self._word
 
@@ -64,9 +64,9 @@ class Settings:
         than one KiB, a trickle is given up as well.
     total_timeout : float, default 900
         Seconds after which an answer that is not complete is given up; files have no such limit.
-    tries : int, default 4
+    max_attempts : int, default 4
         How often a read is tried at most; a write is sent once.
-    patience : float, default 30
+    max_retry_wait : float, default 30
         Longest pause in seconds before a further try; a server that asks for more gets an error instead.
     """
 
@@ -77,8 +77,8 @@ class Settings:
     connect_timeout: float = 10.0
     read_timeout: float = 120.0
     total_timeout: float = 900.0
-    tries: int = 4
-    patience: float = 30.0
+    max_attempts: int = 4
+    max_retry_wait: float = 30.0
 
     @property
     def login_url(self) -> str:
@@ -106,12 +106,12 @@ class Settings:
         # Others than Python take a backslash for a slash, and so another word for the host.
         return "\\" not in url and _is_private(target) and _origin(target) == _origin(home)
 
-    def within(self, seconds: float) -> Settings:
+    def capped_at(self, seconds: float) -> Settings:
         """The same settings for a caller who has only so many seconds.
 
         Examples
         --------
-        >>> hurried = Settings("https://app.metakraftwerk.com/api/v1").within(30)
+        >>> hurried = Settings("https://app.metakraftwerk.com/api/v1").capped_at(30)
         >>> hurried.connect_timeout, hurried.read_timeout, hurried.total_timeout
         (10.0, 30, 30)
         """

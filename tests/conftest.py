@@ -15,7 +15,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def kraft() -> Iterator[mk.Client]:
+def client() -> Iterator[mk.Client]:
     """A client of one embedded server, for tests that only read."""
     with mk.demo(builds=300, seed=7) as client:
         yield client

@@ -12,8 +12,8 @@ from mkframe.__main__ import main
 
 
 def test_demo_of_a_size():
-    with mk.demo(builds=25) as kraft:
-        assert len(kraft.builds.find()) == 25
+    with mk.demo(builds=25) as client:
+        assert len(client.builds.find()) == 25
 
 
 def lasting(before):
@@ -26,16 +26,16 @@ def lasting(before):
 
 def test_closing_ends_the_server():
     before = set(threading.enumerate())
-    kraft = mk.demo(builds=12)
-    kraft.projects.find()
-    kraft.close()
+    client = mk.demo(builds=12)
+    client.projects.find()
+    client.close()
     assert not lasting(before)
 
 
 def test_a_forgotten_client_takes_its_server_along():
     before = set(threading.enumerate())
-    kraft = mk.demo(builds=12)
-    del kraft
+    client = mk.demo(builds=12)
+    del client
     gc.collect()
     assert not lasting(before)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mkframe._files import PartialFile, atomic_write, expand_path, file_sha256, remove_stale_parts
 from mkframe.errors import InputError
-from mkframe._files import (PartialFile, file_sha256, expand_path, atomic_write, remove_stale_parts)
 from tests.artifacts.factory import tree
 
 
@@ -144,12 +144,12 @@ def test_link_that_looks_like_a_leftover_is_left_alone(tmp_path):
 @pytest.fixture
 def held(monkeypatch):
     """A scanner that has each new file open for the first few tries, as on Windows."""
-    tries = []
+    max_attempts = []
 
     def busy(name, work, times):
         def refused(*paths):
-            tries.append(name)
-            if tries.count(name) <= times:
+            max_attempts.append(name)
+            if max_attempts.count(name) <= times:
                 error = PermissionError(errno.EACCES, "The process cannot access the file")
                 error.winerror = 32
                 raise error

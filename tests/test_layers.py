@@ -14,24 +14,22 @@ HOUSE = Path(mkframe.__file__).parent
 FLOORS = {
     "errors": 0,
     "schema": 1,
-    "spelling": 1,
+    "_text": 1,
     "settings": 2,
-    "inputs": 2,
-    "landing": 1,
-    "markers": 1,
+    "_validation": 2,
+    "_files": 1,
     "openapi": 2,
-    "zones": 2,
-    "transport": 3,
+    "_version": 0,
+    "_http": 3,
     "frames": 3,
     "artifacts": 4,
     "exports": 4,
     "metrics": 4,
-    "runs": 4,
-    "queries": 4,
+    "builds": 4,
     "client": 5,
     "charts": 5,
-    "embedded": 5,
-    "demonstration": 6,
+    "demo_server": 5,
+    "_demo": 6,
     "forms": 7,
     "report": 7,
     "__main__": 8,
@@ -39,11 +37,11 @@ FLOORS = {
 }
 NOT_FOR = {
     "client": {"metrics"},
-    "charts": {"transport", "frames", "settings", "artifacts", "runs", "inputs"},
-    "metrics": {"transport", "settings", "frames", "inputs"},
-    "embedded": set(FLOORS) - {"schema", "errors"},
-    "frames": {"settings", "inputs"},
-    "forms": {"settings", "transport", "embedded"},
+    "charts": {"_http", "frames", "settings", "artifacts", "builds"},
+    "metrics": {"_http", "settings", "frames"},
+    "demo_server": set(FLOORS) - {"schema", "errors"},
+    "frames": {"settings"},
+    "forms": {"settings", "_http", "demo_server"},
 }
 """What a room must not import although it lies lower."""
 
@@ -62,7 +60,7 @@ def imported_rooms(path):
             names = [alias.name for alias in node.names]
         for name in names:
             parts = name.split(".")
-            if parts[0] == "mkframe" and len(parts) > 1 and parts[1] != "__version__":
+            if parts[0] == "mkframe" and len(parts) > 1:
                 yield parts[1]
 
 
@@ -83,7 +81,7 @@ MINDS = [path for path in MODULES if path.parent == HOUSE / "forms" / "models"]
 
 @pytest.mark.parametrize("path", MINDS, ids=lambda p: p.name)
 def test_the_mind_of_a_form_has_no_face(path):
-    assert set(imported_rooms(path)) <= {"errors", "schema", "landing", "markers", "metrics", "forms"}
+    assert set(imported_rooms(path)) <= {"errors", "schema", "_files", "builds", "metrics", "forms"}
     assert "ipywidgets" not in path.read_text()
 
 

@@ -57,7 +57,7 @@ def test_python_of_the_readme_runs(tmp_path, monkeypatch):
         assert (names["paths"]["status"] == "fetched").all()
     finally:
         plt.close("all")
-        names["kraft"].close()
+        names["client"].close()
 
 
 def test_ci_runs_the_test_command_of_the_readme():

@@ -8,7 +8,7 @@ import pytest
 from mkframe import report
 from mkframe.__main__ import main
 from mkframe.errors import InputError, NotFoundError
-from tests.support import html
+from tests.support import html_checks
 from tests.support.rows import body, row
 
 pytestmark = pytest.mark.slow
@@ -112,14 +112,14 @@ def test_builds_of_millennia_do_not_end_a_report(odd_page):
 @pytest.mark.parametrize("name", ["page", "odd_page"])
 def test_page_is_whole_and_nothing_in_it_is_unescaped(name, request):
     made = request.getfixturevalue(name)
-    assert html.faults(made if isinstance(made, str) else made[0]) == []
+    assert html_checks.faults(made if isinstance(made, str) else made[0]) == []
 
 
 @pytest.mark.parametrize(
     "fault", ["<script></script>", "<p>", "</b>", "<img src='http://x'>", "<p onclick=x>", "\x1b"]
 )
 def test_a_fault_in_a_page_is_noticed(fault):
-    assert html.faults(f"<main><h1>Builds</h1>{fault}</main>")
+    assert html_checks.faults(f"<main><h1>Builds</h1>{fault}</main>")
 
 
 def test_no_builds_give_a_page_that_says_so(tmp_path):

@@ -13,7 +13,7 @@ from mkframe.settings import KEYRING_SERVICE, Secret, Settings, load
 
 keyring = pytest.importorskip("keyring")
 
-HOME = "https://kraft.example/api/v1"
+HOME = "https://client.example/api/v1"
 CANARY = "canary-7c1e"
 
 
@@ -62,7 +62,7 @@ def environment(monkeypatch):
 def told(settings):
     """What was settled, in the open."""
     secrets = (settings.token, settings.password)
-    token, password = (secret.reveal() if secret else None for secret in secrets)
+    token, password = (secret.get_secret_value() if secret else None for secret in secrets)
     return settings.url, token, settings.email, password
 
 
@@ -131,7 +131,7 @@ class TestWhereFrom:
         assert told(load(email="ada@example.org"))[2:] == ("ada@example.org", "pass")
 
     @pytest.mark.parametrize(
-        "home", [None, "https://other.example/api/v1", "https://kraft.example:8443", "https://["]
+        "home", [None, "https://other.example/api/v1", "https://client.example:8443", "https://["]
     )
     def test_environment_is_for_the_host_that_it_names(self, environment, home):
         environment(token=CANARY, email="ada@example.org", password=CANARY, **({"url": home} if home else {}))
@@ -140,11 +140,11 @@ class TestWhereFrom:
     @pytest.mark.parametrize("url", [f"{HOME}/", "https://KRAFT.example:443/behind/api/v1"])
     def test_environment_is_for_all_of_its_host(self, environment, url):
         environment(url=f" {HOME}", token="word")
-        assert load(url).token.reveal() == "word"
+        assert load(url).token.get_secret_value() == "word"
 
     def test_environment_without_a_url_is_for_the_vendors_host(self, environment):
         environment(token="word")
-        assert load(BASE_URL).token.reveal() == "word"
+        assert load(BASE_URL).token.get_secret_value() == "word"
 
     def test_keyring_is_asked_where_the_environment_is_for_another_host(self, environment, ring):
         ring.words[KEYRING_SERVICE, HOME] = "from-keyring"
@@ -188,7 +188,7 @@ class TestWhereFrom:
 
 class TestToken:
     def test_white_space_around_it_is_left_out(self):
-        assert load(token=" word\n").token.reveal() == "word"
+        assert load(token=" word\n").token.get_secret_value() == "word"
 
     @pytest.mark.parametrize(
         "word", ["", "  ", f"Bearer {CANARY}", f"{CANARY}\nX-Evil: 1", f"{CANARY}é", f"{CANARY}\u202e"]
@@ -214,7 +214,7 @@ class TestUrl:
         assert settings.may_receive_token(f"{url}/builds")
 
     @pytest.mark.parametrize(
-        "url", ["http://kraft.example", "http://10.0.0.1", "http://localhost.example", "http://0.0.0.0:80"]
+        "url", ["http://client.example", "http://10.0.0.1", "http://localhost.example", "http://0.0.0.0:80"]
     )
     def test_plain_http_elsewhere_is_refused(self, url):
         with pytest.raises(InputError, match="plain http") as caught:
@@ -224,16 +224,16 @@ class TestUrl:
     @pytest.mark.parametrize(
         "url",
         [
-            "kraft.example/api/v1",
-            "ftp://kraft.example",
+            "client.example/api/v1",
+            "ftp://client.example",
             "https://",
             "https:///api/v1",
-            "https://kraft.example:99999",
-            "https://kraft.example:port",
-            "https://[kraft.example",
-            "https://kraft.example/a b",
-            "https://kraft.example/\nb",
-            "https://kraft.example\\b",
+            "https://client.example:99999",
+            "https://client.example:port",
+            "https://[client.example",
+            "https://client.example/a b",
+            "https://client.example/\nb",
+            "https://client.example\\b",
         ],
     )
     def test_what_is_no_web_address_is_refused(self, url):
@@ -250,8 +250,8 @@ class TestUrl:
     @pytest.mark.parametrize(
         "url",
         [
-            f"https://ada:{CANARY}@kraft.example",
-            f"https://{CANARY}@kraft.example",
+            f"https://ada:{CANARY}@client.example",
+            f"https://{CANARY}@client.example",
             f"ftp://a:{CANARY}@b",
             f"a:{CANARY}@b",
         ],
@@ -270,9 +270,9 @@ class TestUrl:
     @pytest.mark.parametrize(
         ("url", "login"),
         [
-            (HOME, "https://kraft.example/authentication"),
+            (HOME, "https://client.example/authentication"),
             ("http://127.0.0.1:81/api/v1", "http://127.0.0.1:81/authentication"),
-            ("https://kraft.example/behind/api/v1", "https://kraft.example/authentication"),
+            ("https://client.example/behind/api/v1", "https://client.example/authentication"),
         ],
     )
     def test_login_is_at_the_root(self, url, login):
@@ -284,7 +284,7 @@ class TestWhoMayReceiveTheToken:
         "url",
         [
             f"{HOME}/builds",
-            "https://kraft.example/authentication",
+            "https://client.example/authentication",
             "https://KRAFT.example:443/x",
             f"{HOME}/builds?a=@b",
         ],
@@ -295,15 +295,15 @@ class TestWhoMayReceiveTheToken:
     @pytest.mark.parametrize(
         "url",
         [
-            "http://kraft.example/api/v1",
-            "https://kraft.example:8443/api/v1",
-            "https://kraft.example.evil.example/api/v1",
-            "https://evil.example/kraft.example",
-            "https://kraft.example@evil.example/",
-            "https://evil.example#@kraft.example",
-            "https://sub.kraft.example/api/v1",
-            "//kraft.example/api/v1",
-            "ftp://kraft.example/",
+            "http://client.example/api/v1",
+            "https://client.example:8443/api/v1",
+            "https://client.example.evil.example/api/v1",
+            "https://evil.example/client.example",
+            "https://client.example@evil.example/",
+            "https://evil.example#@client.example",
+            "https://sub.client.example/api/v1",
+            "//client.example/api/v1",
+            "ftp://client.example/",
             "",
         ],
     )
@@ -314,8 +314,8 @@ class TestWhoMayReceiveTheToken:
         assert not Settings("http://127.0.0.1:8000").may_receive_token("http://127.0.0.1:8001/")
 
     def test_plain_http_is_out_even_where_it_is_configured(self):
-        settings = Settings("http://kraft.example/api/v1")
-        assert not settings.may_receive_token("http://kraft.example/api/v1/builds")
+        settings = Settings("http://client.example/api/v1")
+        assert not settings.may_receive_token("http://client.example/api/v1/builds")
 
 
 class TestSecret:
@@ -334,4 +334,4 @@ class TestSecret:
             carry(settings)
 
     def test_is_revealed_when_asked(self, settings):
-        assert settings.token.reveal() == CANARY
+        assert settings.token.get_secret_value() == CANARY

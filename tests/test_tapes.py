@@ -25,29 +25,29 @@ def promised(frame, resource):
 
 
 def test_login():
-    with tapes.played("login") as kraft:
-        projects = kraft.projects.find()
+    with tapes.played("login") as client:
+        projects = client.projects.find()
     assert promised(projects, "projects")
     assert len(projects) > 0
 
 
 def test_builds():
-    with tapes.played("builds") as kraft:
-        every = kraft.builds.find()
+    with tapes.played("builds") as client:
+        every = client.builds.find()
         project = every["project_id"].iloc[-1]
-        builds = kraft.builds.find(project_id=project)
-        newest = kraft.builds.get(builds.index[-1])
+        builds = client.builds.find(project_id=project)
+        newest = client.builds.get(builds.index[-1])
     assert promised(builds, "builds")
     assert builds.index.tolist() == every.index[every["project_id"] == project].tolist()
     assert newest.equals(builds.iloc[-1])
 
 
 def test_downloads(tmp_path):
-    with tapes.played("downloads") as kraft:
-        builds = kraft.builds.find()
+    with tapes.played("downloads") as client:
+        builds = client.builds.find()
         build = builds.index[builds["status"] == "FINISHED"][-1]
-        files = kraft.downloads.find(build_id=build)
-        fetched = kraft.downloads.fetch(files.head(1), to=tmp_path, parallel=1, progress=False)
+        files = client.downloads.find(build_id=build)
+        fetched = client.downloads.fetch(files.head(1), to=tmp_path, max_workers=1, progress=False)
     assert promised(files, "downloads")
     assert set(files["build_id"]) == {build}
     assert fetched["status"].tolist() == ["fetched"]
@@ -56,23 +56,23 @@ def test_downloads(tmp_path):
 
 
 def test_releases():
-    with tapes.played("releases") as kraft:
-        releases = kraft.releases.find(closed=False)
+    with tapes.played("releases") as client:
+        releases = client.releases.find(closed=False)
     assert promised(releases, "releases")
     assert not releases["closed"].any()
 
 
 def test_error():
-    with tapes.played("error") as kraft, pytest.raises(errors.NotFoundError) as caught:
-        kraft.builds.get(999_999_999)
+    with tapes.played("error") as client, pytest.raises(errors.NotFoundError) as caught:
+        client.builds.get(999_999_999)
     assert caught.value.vendor_message == "No record found for id '999999999'"
 
 
 def test_query():
     sql = "SELECT * FROM @INFORMATION_SCHEMA.DELIVERIES LIMIT 3"
-    with tapes.played("query") as kraft:
-        project = kraft.builds.find()["project_id"].iloc[-1]
-        deliveries = kraft.metadata.query(sql, project_id=project)
+    with tapes.played("query") as client:
+        project = client.builds.find()["project_id"].iloc[-1]
+        deliveries = client.metadata.query(sql, project_id=project)
     types = {"str": "str", "int": "Int64", "timestamp": "datetime64[us, UTC]"}
     expected = {f.name: types[f.type] for f in VIEWS["DELIVERIES"].fields}
     assert deliveries.dtypes.astype(str).to_dict() == expected
@@ -122,16 +122,16 @@ def test_tape_is_small_and_of_the_fixed_address(path):
 @pytest.mark.parametrize(
     ("tape", "ask"),
     [
-        ("releases", lambda kraft: kraft.agents.find()),
-        ("releases", lambda kraft: kraft.releases.find()),
-        ("releases", lambda kraft: kraft.releases.find(closed=True)),
-        ("query", lambda kraft: kraft.metadata.query("SELECT 1", project="A")),
+        ("releases", lambda client: client.agents.find()),
+        ("releases", lambda client: client.releases.find()),
+        ("releases", lambda client: client.releases.find(closed=True)),
+        ("query", lambda client: client.metadata.query("SELECT 1", project="A")),
     ],
     ids=["path", "without the query", "another query", "body"],
 )
 def test_question_that_is_not_on_the_tape_is_not_answered(tape, ask):
-    with pytest.raises(CannotOverwriteExistingCassetteException), tapes.played(tape) as kraft:
-        ask(kraft)
+    with pytest.raises(CannotOverwriteExistingCassetteException), tapes.played(tape) as client:
+        ask(client)
 
 
 def test_recording_scrubs_tokens_passwords_and_addresses(tmp_path):
@@ -145,10 +145,10 @@ def test_recording_scrubs_tokens_passwords_and_addresses(tmp_path):
     with faults.serve(script) as server:
         made = tapes.recorder(server.url, tapes.EMBEDDED, recording=True)
         with (
-            mk.connect(server.api, email=f"{word}@example.org", password=f'{word}"\\') as kraft,
+            mk.connect(server.api, email=f"{word}@example.org", password=f'{word}"\\') as client,
             made.use_cassette(str(path)),
         ):
-            kraft.builds.find()
+            client.builds.find()
     text = path.read_text()
     assert word not in text
     assert not [name for name, pattern in FORBIDDEN.items() if re.search(pattern, text)]

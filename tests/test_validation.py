@@ -115,7 +115,9 @@ def test_required_group_names_its_choices(resource, group):
 class TestEveryResource:
     def test_without_filters_nothing_is_sent(self, resource):
         beside = company(resource, "")
-        assert _validation.query_params(resource.name, beside) == {name: str(number) for name, number in beside.items()}
+        assert _validation.query_params(resource.name, beside) == {
+            name: str(number) for name, number in beside.items()
+        }
 
     def test_far_miss_lists_what_there_is(self, resource):
         with pytest.raises(InputError) as caught:

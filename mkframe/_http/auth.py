@@ -31,7 +31,7 @@ class Bearer(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Write the header."""
         if self.token is not None and self.settings.may_receive_token(request.url or ""):
-            request.headers["Authorization"] = f"Bearer {self.token.reveal()}"
+            request.headers["Authorization"] = f"Bearer {self.token.get_secret_value()}"
         return request
 
 
@@ -45,7 +45,11 @@ class Credentials(AuthBase):
         """Write the body."""
         settings = self.settings
         if settings.password is not None and settings.may_receive_token(request.url or ""):
-            words = {"strategy": "local", "email": settings.email, "password": settings.password.reveal()}
+            words = {
+                "strategy": "local",
+                "email": settings.email,
+                "password": settings.password.get_secret_value(),
+            }
             request.headers["Content-Type"] = "application/json"
             request.prepare_body(json.dumps(words), None)
         return request
@@ -75,7 +79,7 @@ def expiry_of(token: Secret) -> dt.datetime | None:
     >>> expiry_of(Secret("not a token"))
     """
     with contextlib.suppress(*_NO_TIME):  # OSError comes from times that the system does not know
-        claims = token.reveal().split(".")[1]
+        claims = token.get_secret_value().split(".")[1]
         said = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
         return dt.datetime.fromtimestamp(said["exp"], dt.UTC)
     return None

@@ -16,11 +16,18 @@ import requests
 import urllib3
 
 from mkframe import errors
+from mkframe._http.timeouts import DeadlineExceeded, StalledError
 from mkframe.schema import BASE_URL
 from mkframe.settings import Settings
-from mkframe._http.timeouts import DeadlineExceeded, StalledError
 
-__all__ = ["iter_body", "error_from_exception", "format_request", "strip_tracebacks", "error_from_response", "peek_text"]
+__all__ = [
+    "iter_body",
+    "error_from_exception",
+    "format_request",
+    "strip_tracebacks",
+    "error_from_response",
+    "peek_text",
+]
 
 _CHUNK = 1 << 18
 _LONGEST_SHOWN = 300
@@ -71,9 +78,9 @@ def _hint(response: requests.Response, settings: Settings, vendor: str | None, l
         return f"Is the URL that of the API? It ends in {urlsplit(BASE_URL).path!r} at the vendor's."
     named = next((name for name in _LISTS if f"A {name} with the name" in (vendor or "")), None)
     if status == 404 and named:
-        return f"Check the spelling; kraft.{_LISTS[named]}.find() lists the names."
+        return f"Check the spelling; client.{_LISTS[named]}.find() lists the names."
     waits = _retry_after(response.headers.get("Retry-After"))
-    if waits is not None and waits > settings.patience:
+    if waits is not None and waits > settings.max_retry_wait:
         return f"The server asks to wait {waits:.0f} s; try again then."
     if status == 401 and settings.can_log_in and not login:
         return "A new token was refused as well: ask who runs the server."

@@ -60,7 +60,7 @@ def redact(text: str, secrets: Iterable[Secret]) -> str:
     >>> redact("invalid token: 'open ses'", [Secret("open sesame")])
     "invalid token: '***'"
     """
-    for word in sorted((secret.reveal() for secret in secrets), key=len, reverse=True):
+    for word in sorted((secret.get_secret_value() for secret in secrets), key=len, reverse=True):
         if len(word) >= _SHORTEST:
             text = _without(text, [_letter(character) for character in word])
     return text

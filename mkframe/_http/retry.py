@@ -27,7 +27,7 @@ def retrying(
     def may_help(error: BaseException) -> bool:
         if not isinstance(error, errors.MkframeError) or not error.retryable:
             return False
-        return (error.retry_after or 0) <= settings.patience
+        return (error.retry_after or 0) <= settings.max_retry_wait
 
     def pause(state: tenacity.RetryCallState) -> float:
         asked = getattr(_failure(state), "retry_after", None)
@@ -40,11 +40,11 @@ def retrying(
             getattr(error, "message", error),
             wait,
             state.attempt_number,
-            settings.tries - 1,
+            settings.max_attempts - 1,
         )
 
-    backoff = tenacity.wait_random_exponential(multiplier=0.5, max=settings.patience)
-    last = tenacity.stop_after_attempt(settings.tries)
+    backoff = tenacity.wait_random_exponential(multiplier=0.5, max=settings.max_retry_wait)
+    last = tenacity.stop_after_attempt(settings.max_attempts)
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(may_help),
         stop=last if timeout is None else last | tenacity.stop_before_delay(timeout),

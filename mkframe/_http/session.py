@@ -25,14 +25,22 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from mkframe import __version__, errors
-from mkframe.settings import Secret, Settings
-from mkframe._http.auth import (Bearer, Credentials, expiry_of, token_of)
+from mkframe import errors
+from mkframe._http.auth import Bearer, Credentials, expiry_of, token_of
+from mkframe._http.errors import (
+    error_from_exception,
+    error_from_response,
+    format_request,
+    iter_body,
+    peek_text,
+    strip_tracebacks,
+)
+from mkframe._http.gzip import unpacked
 from mkframe._http.redaction import redact_errors
 from mkframe._http.retry import retrying
-from mkframe._http.errors import (iter_body, error_from_exception, format_request, strip_tracebacks, error_from_response, peek_text)
-from mkframe._http.gzip import unpacked
-from mkframe._http.timeouts import Adapter, deadline
+from mkframe._http.timeouts import Adapter, response_deadline
+from mkframe._version import __version__
+from mkframe.settings import Secret, Settings
 
 __all__ = ["Transport"]
 
@@ -144,7 +152,9 @@ class Transport:
         try:
             yield
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise error_from_exception(error, request, self._told_limits, handled) from strip_tracebacks(error, handled)
+            raise error_from_exception(error, request, self._told_limits, handled) from strip_tracebacks(
+                error, handled
+            )
 
     # --- one request -------------------------------------------------------------------------------
 
@@ -227,7 +237,7 @@ class Transport:
         limits, handled = self._limits, sys.exception()
         deadline = math.inf if endless else time.monotonic() + limits.total_timeout
         try:
-            with deadline(deadline):
+            with response_deadline(deadline):
                 response = self._session.request(
                     method,
                     url,
@@ -244,12 +254,12 @@ class Transport:
     @property
     def _limits(self) -> Settings:
         """The settings, with shorter time-outs where the caller of `get` has not that long."""
-        return self.settings.within(self._here.until - time.monotonic())
+        return self.settings.capped_at(self._here.until - time.monotonic())
 
     @property
     def _told_limits(self) -> Settings:
         """The settings as the caller knows them: with the time that was given, not what is left of it."""
-        return self.settings.within(self._here.timeout)
+        return self.settings.capped_at(self._here.timeout)
 
     def _failed(self, error: BaseException, request: str, handled: BaseException | None) -> NoReturn:
         """Leave the sending without its frames, by Ctrl-C too."""
@@ -270,7 +280,7 @@ class Transport:
             start = peek_text(response, self._limits.read_timeout)[:_LONGEST_SHOWN]
             raise errors.InvalidResponseError(
                 f"A web page came instead of JSON. It starts with {start!r}.",
-                hint=errors.InvalidResponseError.ELSEWHERE,
+                hint=errors.InvalidResponseError._HINT_WRONG_SERVER,
                 body_start=start,
             )
         yield from iter_body(response)

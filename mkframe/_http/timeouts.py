@@ -20,7 +20,7 @@ from typing import Any
 
 from requests.adapters import HTTPAdapter
 
-__all__ = ["PATIENCE", "Adapter", "CancelScope", "DeadlineExceeded", "StalledError", "deadline"]
+__all__ = ["PATIENCE", "Adapter", "CancelScope", "DeadlineExceeded", "StalledError", "response_deadline"]
 
 PATIENCE = 3
 """How many read time-outs may be spent in waiting for one KiB."""
@@ -38,7 +38,7 @@ class StalledError(TimeoutError):
 
 
 @contextlib.contextmanager
-def deadline(deadline: float) -> Iterator[None]:
+def response_deadline(deadline: float) -> Iterator[None]:
     """Give the answers that begin in this block, in this thread, a deadline by `time.monotonic`."""
     before = getattr(_here, "deadline", math.inf)
     _here.deadline = deadline
@@ -98,11 +98,11 @@ def _shut(sock: Any) -> None:
 class Adapter(HTTPAdapter):
     """The adapter of requests, whose answers are watched."""
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: D102
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         _watch(self.poolmanager)
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(*args, **kwargs)
         _watch(manager)
         return manager

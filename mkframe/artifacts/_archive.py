@@ -13,13 +13,20 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe.errors import ArtifactError, InputError
-from mkframe._files import (file_sha256, expand_path, rename, temporary_path)
-
+from mkframe._files import expand_path, file_sha256, rename, temporary_path
+from mkframe.artifacts._content import decoded, looked_at
 from mkframe.artifacts._filenames import DESKTOP_FILES
 from mkframe.artifacts._frames import typed_frame
-from mkframe.artifacts._content import decoded, looked_at
-from mkframe.artifacts._zip import (MAX_BYTES, MAX_MEMBERS, MAX_RATIO, Limits, check_extractable, chunks, open_zip)
+from mkframe.artifacts._zip import (
+    MAX_BYTES,
+    MAX_MEMBERS,
+    MAX_RATIO,
+    Limits,
+    check_extractable,
+    chunks,
+    open_zip,
+)
+from mkframe.errors import ArtifactError, InputError
 
 __all__ = ["extract", "members", "read"]
 

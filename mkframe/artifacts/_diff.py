@@ -14,14 +14,13 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from mkframe.errors import ArtifactError, InputError
 from mkframe._files import expand_path
-
-from mkframe.artifacts._filenames import DESKTOP_FILES
 from mkframe.artifacts._archive import as_text, members, read
-from mkframe.artifacts._frames import typed_frame
 from mkframe.artifacts._content import looked_at
-from mkframe.artifacts._zip import (MAX_BYTES, MAX_MEMBERS, MAX_RATIO, is_zip)
+from mkframe.artifacts._filenames import DESKTOP_FILES
+from mkframe.artifacts._frames import typed_frame
+from mkframe.artifacts._zip import MAX_BYTES, MAX_MEMBERS, MAX_RATIO, is_zip
+from mkframe.errors import ArtifactError, InputError
 
 __all__ = ["Delivered", "diff"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from mkframe.errors import InputError
 from mkframe._text import escape_invisible
+from mkframe.errors import InputError
 
 __all__ = ["DiffView", "show"]
 
@@ -43,7 +43,9 @@ class DiffView:
     def _rows(self) -> Iterator[tuple[str, str, str, str, str]]:
         shown = self._frame[list(_NEEDED)].head(len(self._frame) if self._limit is None else self._limit)
         for row in shown.itertuples(index=False):
-            name, change, kind, diff, note = ("" if pd.isna(value) else escape_invisible(str(value)) for value in row)
+            name, change, kind, diff, note = (
+                "" if pd.isna(value) else escape_invisible(str(value)) for value in row
+            )
             yield name, change, kind, diff, note
 
     def _shortened(self, diff: str) -> tuple[str, str]:

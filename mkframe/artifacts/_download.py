@@ -12,18 +12,17 @@ from typing import Literal
 
 import requests
 
-from mkframe.errors import (ArtifactError, ConnectionFailedError, MkframeError, InvalidResponseError)
 from mkframe._files import PartialFile, file_sha256
-from mkframe.schema import RESOURCES
-from mkframe._text import single_line
 from mkframe._http import Transport
 from mkframe._http.errors import iter_body
 from mkframe._http.timeouts import CancelScope
-
-from mkframe.artifacts._manifest import Manifest
+from mkframe._text import single_line
 from mkframe.artifacts._filenames import from_header
+from mkframe.artifacts._manifest import Manifest
 from mkframe.artifacts._progress import ProgressTracker
 from mkframe.artifacts._zip import check_zip, is_zip
+from mkframe.errors import ArtifactError, ConnectionFailedError, InvalidResponseError, MkframeError
+from mkframe.schema import RESOURCES
 
 __all__ = ["File", "TargetFolder", "FetchJob"]
 
@@ -84,7 +83,7 @@ class FetchJob:
         transport: Transport,
         files: list[File],
         places: dict[int | None, TargetFolder],
-        parallel: int,
+        max_workers: int,
         overwrite: bool,
         meter: ProgressTracker,
     ) -> None:
@@ -93,7 +92,7 @@ class FetchJob:
         self.overwrite = overwrite
         self.meter = meter
         self._results: dict[int, _Result] = {}
-        self._streams = threading.BoundedSemaphore(parallel)
+        self._streams = threading.BoundedSemaphore(max_workers)
         self._stopped = threading.Event()
         self._line = CancelScope()
         for file in sorted(files, key=lambda f: f.id):  # the same counters, whichever thread is first
@@ -199,7 +198,7 @@ def _refuse_page(response: requests.Response, name: str | None) -> None:
         wanted = repr(single_line(name, 100)) if name else "a file"
         raise InvalidResponseError(
             f"GET {response.url} answered with a web page instead of {wanted}.",
-            hint=InvalidResponseError.ELSEWHERE,
+            hint=InvalidResponseError._HINT_WRONG_SERVER,
             request=f"GET {response.url}",
             status=response.status_code,
         )

@@ -12,15 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from mkframe.errors import InputError
 from mkframe._files import expand_path, remove_stale_parts
 from mkframe._http import Transport
-
-from mkframe.artifacts._threads import in_parallel
-from mkframe.artifacts._manifest import Manifest
-from mkframe.artifacts._progress import (FileProgress, ProgressTracker, ProgressCallback, check_progress, shown)
-from mkframe.artifacts._download import File, TargetFolder, FetchJob
+from mkframe.artifacts._download import FetchJob, File, TargetFolder
 from mkframe.artifacts._frames import typed_frame
+from mkframe.artifacts._manifest import Manifest
+from mkframe.artifacts._progress import FileProgress, ProgressCallback, ProgressTracker, check_progress, shown
+from mkframe.artifacts._threads import in_parallel
+from mkframe.errors import InputError
 
 __all__ = ["File", "fetch"]
 
@@ -50,7 +49,7 @@ def fetch(
     files: Iterable[File],
     to: str | os.PathLike[str],
     *,
-    parallel: int = 8,
+    max_workers: int = 8,
     overwrite: bool = False,
     by_build: bool = False,
     progress: bool | ProgressCallback = True,
@@ -107,13 +106,13 @@ def fetch(
     ...     list(fetch(Transport(load(token="...")), [], to=folder))
     ['build_id', 'name', 'path', 'bytes', 'sha256', 'status', 'error']
     """
-    wanted = _checked(files, parallel, by_build)
+    wanted = _checked(files, max_workers, by_build)
     check_progress(progress)
     meter = ProgressTracker([FileProgress(file.id, file.build_id, file.name) for file in wanted])
-    run = FetchJob(transport, wanted, _places(to, wanted, by_build, transport), parallel, overwrite, meter)
+    run = FetchJob(transport, wanted, _places(to, wanted, by_build, transport), max_workers, overwrite, meter)
     with shown(progress) as show:
         with contextlib.suppress(_Halted):
-            in_parallel(run.one, wanted, parallel + _FINISHING, _ticking(meter, show), run.stop)
+            in_parallel(run.one, wanted, max_workers + _FINISHING, _ticking(meter, show), run.stop)
         results = [run.result(file) for file in wanted]
         show(meter.progress())
     return typed_frame([asdict(result) for result in results], _DTYPES).set_index("id")
@@ -150,10 +149,10 @@ def _ticking(meter: ProgressTracker, show: ProgressCallback) -> Callable[[], Non
     return tick
 
 
-def _checked(files: Iterable[File], parallel: int, by_build: bool) -> list[File]:
-    if type(parallel) is not int or not 1 <= parallel <= _MOST_PARALLEL:
+def _checked(files: Iterable[File], max_workers: int, by_build: bool) -> list[File]:
+    if type(max_workers) is not int or not 1 <= max_workers <= _MOST_PARALLEL:
         raise InputError(
-            f"parallel must be a whole number from 1 to {_MOST_PARALLEL}, not {parallel!r}.",
+            f"max_workers must be a whole number from 1 to {_MOST_PARALLEL}, not {max_workers!r}.",
             hint="8 is a good choice.",
         )
     wanted = list(dict.fromkeys(_plain(file) for file in files))
@@ -167,7 +166,7 @@ def _checked(files: Iterable[File], parallel: int, by_build: bool) -> list[File]
         if by_build and file.build_id is None:
             raise InputError(
                 f"The build of download {file.id} is not known.",
-                hint="Give rows of kraft.downloads.find(...), or leave by_build out.",
+                hint="Give rows of client.downloads.find(...), or leave by_build out.",
             )
     return wanted
 

@@ -13,10 +13,9 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mkframe.errors import InputError
 from mkframe._files import file_sha256
-
-from mkframe.artifacts._filenames import (flaw, folded, numbered, safe_name)
+from mkframe.artifacts._filenames import flaw, folded, numbered, safe_name
+from mkframe.errors import InputError
 
 __all__ = ["NAME", "Entry", "Manifest"]
 

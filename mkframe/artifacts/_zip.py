@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from mkframe.errors import ArtifactError, InputError
 from mkframe._files import expand_path
 from mkframe._text import single_line
-
 from mkframe.artifacts._filenames import flaw, folded
+from mkframe.errors import ArtifactError, InputError
 
 __all__ = [
     "MAX_BYTES",

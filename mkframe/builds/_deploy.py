@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe import frames, _validation
-from mkframe.errors import InputError, MkframeError, InvalidResponseError
-from mkframe.builds._reconcile import may_have_started, unconfirmed_error
-from mkframe.schema import RESOURCES
+from mkframe import _validation, frames
 from mkframe._http import Transport
+from mkframe.builds._reconcile import may_have_started, unconfirmed_error
+from mkframe.errors import InputError, InvalidResponseError, MkframeError
+from mkframe.schema import RESOURCES
 
 __all__ = ["deploy"]
 
@@ -26,7 +26,7 @@ def deploy(transport: Transport, given: Mapping[str, Any]) -> pd.Series[Any]:
     except MkframeError as error:
         if not may_have_started(error, transport, _KNOWN.path):
             raise
-        hint = f"kraft.build_deployments.find(build_id={body['build_id']}) lists what was started."
+        hint = f"client.build_deployments.find(build_id={body['build_id']}) lists what was started."
         raise unconfirmed_error(error.message, error, None, body, hint) from error
 
 
@@ -50,6 +50,6 @@ def _answer(chunks: Iterable[bytes]) -> pd.Series[Any]:
     if type(answer.get("id")) is not int:
         raise InvalidResponseError(
             f"The answer is no build deployment, since it has no id: {str(answer)[:80]!r}.",
-            hint=InvalidResponseError.ELSEWHERE,
+            hint=InvalidResponseError._HINT_WRONG_SERVER,
         )
     return pd.Series(answer, name=answer.get("id"), dtype=object)

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from mkframe import _validation
-from mkframe.errors import InputError
-from mkframe.builds._reconcile import BuildStart
 from mkframe._text import single_line
+from mkframe.builds._reconcile import BuildStart
+from mkframe.errors import InputError
 
 __all__ = ["build_id", "build_ids", "is_build"]
 
@@ -18,7 +18,7 @@ _OF_A_BUILD = {"status", "build_start"}
 """Columns by which a frame or row is known to be one of builds; other rows have ids, too."""
 _BELONGING = "build_id"
 """A column that only what belongs to a build has, also where the build was joined to it."""
-_HINT = "Give the id of a build, several ids, or rows of kraft.builds.find(...)."
+_HINT = "Give the id of a build, several ids, or rows of client.builds.find(...)."
 
 
 def is_build(thing: Any) -> bool:
@@ -48,7 +48,9 @@ def build_id(thing: Any) -> int:
         raise InputError(f"The row {single_line(thing.name)} is not one of builds.", hint=_HINT)
     if isinstance(thing, BuildStart):
         return thing.id
-    return _validation.as_id("the id of a build", _validation.row_id(thing) if _validation.is_frame_row(thing) else thing)
+    return _validation.as_id(
+        "the id of a build", _validation.row_id(thing) if _validation.is_frame_row(thing) else thing
+    )
 
 
 def build_ids(given: Any) -> tuple[list[int], bool]:
@@ -69,6 +71,10 @@ def build_ids(given: Any) -> tuple[list[int], bool]:
             raise InputError("The frame is not one of builds.", hint=_HINT)
         given = list(given.index)
     _validation.check_ids(given, "id", "build_id")
-    single = isinstance(given, BuildStart | str) or _validation.is_frame_row(given) or not isinstance(given, Iterable)
+    single = (
+        isinstance(given, BuildStart | str)
+        or _validation.is_frame_row(given)
+        or not isinstance(given, Iterable)
+    )
     ids = [build_id(one) for one in ([given] if single else given)]
     return list(dict.fromkeys(ids)), single

@@ -19,15 +19,28 @@ from typing import Any
 import pandas as pd
 import tenacity
 
-from mkframe import frames, _validation
-from mkframe.errors import (TRANSIENT, ConnectionLostError, InputError, MkframeError, NotStartedError, ResponseError, SchemaError, SchemaWarning, RequestTimeoutError, StartUnconfirmedError, InvalidResponseError, warn)
-from mkframe.builds._marker import MARKER
-from mkframe._text import single_line
+from mkframe import _validation, frames
 from mkframe._http import Transport
+from mkframe._text import single_line
+from mkframe.builds._marker import MARKER
+from mkframe.errors import (
+    TRANSIENT,
+    ConnectionLostError,
+    InputError,
+    InvalidResponseError,
+    MkframeError,
+    NotStartedError,
+    RequestTimeoutError,
+    ResponseError,
+    SchemaError,
+    SchemaWarning,
+    StartUnconfirmedError,
+    warn,
+)
 
 __all__ = [
     "BuildStart",
-    "check_look_for",
+    "check_confirm_timeout",
     "check_marker",
     "confirm",
     "may_have_started",
@@ -89,12 +102,13 @@ def check_marker(value: Any) -> str:
     return value
 
 
-def check_look_for(value: Any) -> float:
+def check_confirm_timeout(value: Any) -> float:
     """Check the seconds to look for a build."""
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not is_number or not 0 <= value < math.inf:
         raise InputError(
-            f"look_for must be seconds, not {value!r}.", hint="Write look_for=6, or leave it out."
+            f"confirm_timeout must be seconds, not {value!r}.",
+            hint="Write confirm_timeout=6, or leave it out.",
         )
     return float(value)
 
@@ -104,13 +118,13 @@ def confirm(
     marker: str,
     given: Mapping[str, Any],
     *,
-    look_for: float = 6.0,
+    confirm_timeout: float = 6.0,
     warn: bool = True,
 ) -> BuildStart:
     """Look for the build that carries a marker."""
     check_marker(marker)
     aloud = _validation.as_bool("warn", warn)
-    seconds, params = check_look_for(look_for), _validation.query_params("builds", given)
+    seconds, params = check_confirm_timeout(confirm_timeout), _validation.query_params("builds", given)
     try:
         found = _look(transport, params, marker, seconds)
     except MkframeError as blind:
@@ -134,23 +148,29 @@ def emit_warnings(started: BuildStart) -> None:
 
 
 def reconcile(
-    transport: Transport, scope: Mapping[str, Any], marker: str | None, look_for: float, error: MkframeError
+    transport: Transport,
+    scope: Mapping[str, Any],
+    marker: str | None,
+    confirm_timeout: float,
+    error: MkframeError,
 ) -> BuildStart:
     """After a lost answer: adopt the build with the marker, or say that there is none."""
     if marker is None:
         raise unconfirmed_error(error.message, error, None, scope) from error
     try:
-        found = _look(transport, _validation.query_params("builds", scope), marker, look_for)
+        found = _look(transport, _validation.query_params("builds", scope), marker, confirm_timeout)
     except MkframeError as blind:
         told = f"{error.message} The builds could not be searched either: {blind.message}"
         raise unconfirmed_error(told, error, marker, scope) from blind
     if found is None:
-        raise _not_started(error.message, error, marker, scope, look_for) from error
+        raise _not_started(error.message, error, marker, scope, confirm_timeout) from error
     lost = "The server's answer was lost; the build was found by its marker, its warnings are not known."
     return BuildStart(found.id, found.status, (lost, *found.warnings), marker)
 
 
-def _look(transport: Transport, params: Mapping[str, str], marker: str, look_for: float) -> BuildStart | None:
+def _look(
+    transport: Transport, params: Mapping[str, str], marker: str, confirm_timeout: float
+) -> BuildStart | None:
     """Search the builds for the marker, again and again: a build may be recorded late, a server restart."""
     read = functools.partial(frames.decode, "builds")
 
@@ -163,14 +183,14 @@ def _look(transport: Transport, params: Mapping[str, str], marker: str, look_for
         return None if carrying.empty else _found(carrying, marker)
 
     def pause(state: tenacity.RetryCallState) -> float:
-        left = look_for - (state.seconds_since_start or 0.0)
+        left = confirm_timeout - (state.seconds_since_start or 0.0)
         return max(0.0, min(left, growing(state)))
 
     growing = tenacity.wait_exponential(multiplier=0.1, max=_LONGEST_PAUSE)
     looking = tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda found: found is None)
         | tenacity.retry_if_exception_type(TRANSIENT),
-        stop=tenacity.stop_after_delay(look_for),
+        stop=tenacity.stop_after_delay(confirm_timeout),
         wait=pause,
         # What the last look saw counts: none, or that nothing can be seen.
         retry_error_callback=lambda state: state.outcome and state.outcome.result(),
@@ -192,9 +212,9 @@ def _found(carrying: Any, marker: str) -> BuildStart:
 
 
 def _not_started(
-    happened: str, error: MkframeError | None, marker: str, scope: Mapping[str, Any], look_for: float
+    happened: str, error: MkframeError | None, marker: str, scope: Mapping[str, Any], confirm_timeout: float
 ) -> NotStartedError:
-    seen = f"After {look_for:g} s of looking no build carries the marker {marker}: none was started."
+    seen = f"After {confirm_timeout:g} s of looking no build carries the marker {marker}: none was started."
     again = f"Where the server may be slow, let {_call(marker, scope)} look once more; then start it again."
     raised = NotStartedError(f"{happened} {seen}".strip(), hint=again, **_facts(error))
     raised.marker = marker
@@ -224,4 +244,4 @@ def _facts(error: MkframeError | None) -> dict[str, Any]:
 
 def _call(marker: str, scope: Mapping[str, Any]) -> str:
     where = "".join(f", {name}={value!r}" for name, value in scope.items() if value is not None)
-    return f"kraft.builds.confirm({marker!r}{where})"
+    return f"client.builds.confirm({marker!r}{where})"

@@ -8,12 +8,19 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe import frames, _validation
-from mkframe.errors import InputError, MkframeError, InvalidResponseError
-from mkframe.builds._marker import with_marker, new_marker
-from mkframe.builds._reconcile import (BuildStart, check_look_for, check_marker, may_have_started, reconcile, emit_warnings)
-from mkframe.schema import RESOURCES
+from mkframe import _validation, frames
 from mkframe._http import Transport
+from mkframe.builds._marker import new_marker, with_marker
+from mkframe.builds._reconcile import (
+    BuildStart,
+    check_confirm_timeout,
+    check_marker,
+    emit_warnings,
+    may_have_started,
+    reconcile,
+)
+from mkframe.errors import InputError, InvalidResponseError, MkframeError
+from mkframe.schema import RESOURCES
 
 __all__ = ["start"]
 
@@ -23,7 +30,7 @@ _OF_AN_INSTANCE = {"pattern_id", "instance_folder_id", "identity_id"}
 """Columns by which a frame or row is known to be one of instances; other rows have ids, too."""
 _HOW = (
     'Write {"id": 7} or {"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": "AIRPLANE"}, '
-    "or give rows of kraft.instances.find(...)."
+    "or give rows of client.instances.find(...)."
 )
 
 
@@ -32,11 +39,11 @@ def start(
     given: Mapping[str, Any],
     *,
     marker: bool | str = True,
-    look_for: float = 6.0,
+    confirm_timeout: float = 6.0,
     warn: bool = True,
 ) -> BuildStart:
     """Check the body of ``POST /builds``, send it once, and find out what became of it."""
-    seconds, aloud = check_look_for(look_for), _validation.as_bool("warn", warn)
+    seconds, aloud = check_confirm_timeout(confirm_timeout), _validation.as_bool("warn", warn)
     word = _marker(marker)
     body = _body(given, word)
     scope: dict[str, Any] = {name: body[name] for name in ("project", "project_id") if name in body}
@@ -44,7 +51,9 @@ def start(
         started = _send(transport, body, scope, word, seconds)
     except KeyboardInterrupt as stop:
         told = (
-            f"kraft.builds.confirm({word!r}) tells" if word else "kraft.builds.find(...) lists the last ones"
+            f"client.builds.confirm({word!r}) tells"
+            if word
+            else "client.builds.find(...) lists the last ones"
         )
         stop.add_note(f"A build may run: {told}.")
         raise
@@ -61,14 +70,18 @@ def _marker(given: bool | str) -> str | None:
 
 
 def _send(
-    transport: Transport, body: Mapping[str, Any], scope: Mapping[str, Any], word: str | None, look_for: float
+    transport: Transport,
+    body: Mapping[str, Any],
+    scope: Mapping[str, Any],
+    word: str | None,
+    confirm_timeout: float,
 ) -> BuildStart:
     try:
         started = transport.post(_KNOWN.path, body, into=_answer)
     except MkframeError as error:
         if not may_have_started(error, transport, _KNOWN.path):
             raise
-        return reconcile(transport, scope, word, look_for, error)
+        return reconcile(transport, scope, word, confirm_timeout, error)
     return BuildStart(started.id, started.status, started.warnings, word)
 
 
@@ -109,10 +122,14 @@ def _one_by_one(given: Any) -> Iterable[Any]:
     if isinstance(given, pd.DataFrame):
         if given.index.name != "id" or not set(given.columns) >= _OF_AN_INSTANCE:
             raise InputError(
-                "The frame is not one of instances.", hint="Give rows of kraft.instances.find(...)."
+                "The frame is not one of instances.", hint="Give rows of client.instances.find(...)."
             )
         return list(given.index)
-    if _validation.is_frame_row(given) or isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+    if (
+        _validation.is_frame_row(given)
+        or isinstance(given, str | bytes | Mapping)
+        or not isinstance(given, Iterable)
+    ):
         return [given]
     _validation.check_ids(given, "id", "instance_id")
     return given

@@ -10,11 +10,19 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe import frames, _validation
-from mkframe.errors import (TRANSIENT, BuildFailedError, InputError, MkframeError, SchemaError, WaitTimeoutError, InvalidResponseError)
-from mkframe.schema import is_over
-from mkframe._text import single_line
+from mkframe import _validation, frames
 from mkframe._http import Transport
+from mkframe._text import single_line
+from mkframe.errors import (
+    TRANSIENT,
+    BuildFailedError,
+    InputError,
+    InvalidResponseError,
+    MkframeError,
+    SchemaError,
+    WaitTimeoutError,
+)
+from mkframe.schema import is_over
 
 __all__ = ["wait"]
 
@@ -175,7 +183,7 @@ def _still_building(watch: _Watch, why: str) -> WaitTimeoutError:
     doubt = f", as far as is known ({watch.trouble.message})" if watch.trouble else ""
     return WaitTimeoutError(
         f"{why}, {state}{doubt}; only the waiting has ended.",
-        hint="Wait again with kraft.builds.wait(...), with a longer timeout or none.",
+        hint="Wait again with client.builds.wait(...), with a longer timeout or none.",
     )
 
 
@@ -188,4 +196,6 @@ def _raise_on_failure(builds: pd.DataFrame) -> None:
             + (f", with {single_line(message)!r}" if isinstance(message, str) else "")
             for i, status, message in facts
         )
-        raise BuildFailedError(f"{told[:1].upper()}{told[1:]}.", hint="The text is the last progress message.")
+        raise BuildFailedError(
+            f"{told[:1].upper()}{told[1:]}.", hint="The text is the last progress message."
+        )

@@ -6,13 +6,13 @@ nothing to draw, the Axes say why. No style is changed and nothing is shown: a n
 """
 
 from mkframe.charts._calendar import calendar
-from mkframe.charts._style import COLORS, OTHER
-from mkframe.charts._outcomes import outcomes, throughput
-from mkframe.charts._durations import durations
 from mkframe.charts._duration_by_instances import duration_by_instances
-from mkframe.charts._longest import longest
+from mkframe.charts._durations import durations
 from mkframe.charts._failure_rate import failure_rate
+from mkframe.charts._longest import longest
+from mkframe.charts._outcomes import outcomes, throughput
 from mkframe.charts._releases import releases
+from mkframe.charts._style import COLORS, OTHER
 
 __all__ = [
     "COLORS",

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from mkframe import metrics
-from mkframe.charts import _style as c
+from mkframe.charts import _style
 from mkframe.charts._labels import left_out
 from mkframe.metrics._formatting import count_text, day_text
 
@@ -35,7 +35,7 @@ _MOST_DAYS = 3_650
 Days: TypeAlias = NDArray[np.datetime64]
 
 
-@open_axes.says_if_far_apart("Builds and failures, day by day")
+@_style.says_if_far_apart("Builds and failures, day by day")
 def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> Axes:
     """Draw each day as a square: its area is the number of builds, its colour the share that failed.
 
@@ -72,7 +72,7 @@ def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> A
     title = "Builds and failures, day by day"
     missing = left_out((int(builds["build_start"].isna().sum()), "without a start"))
     if not len(table):
-        return open_axes.say(open_axes.open_axes(ax), title, f"There are no builds with a start. {missing}")
+        return _style.say(_style.open_axes(ax), title, f"There are no builds with a start. {missing}")
     counts = table["builds"].to_numpy()
     start, stop = _drawn(counts)
     before, after = int(counts[:start].sum()), int(counts[stop:].sum())
@@ -80,7 +80,7 @@ def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> A
     days = pd.DatetimeIndex(table.index).tz_localize(None).to_numpy("datetime64[us]").astype("datetime64[D]")
     column, row = _places(days)
     lines = row[-1] // _LINE + 1
-    ax = open_axes.open_axes(ax, height=1.35 + 1.4 * lines if lines > 1 else 3.6)
+    ax = _style.open_axes(ax, height=1.35 + 1.4 * lines if lines > 1 else 3.6)
     _squares(ax, table, column, row)
     _labels(ax, days, column, row)
     busiest = pd.DatetimeIndex([table["builds"].idxmax()])[0]
@@ -91,7 +91,9 @@ def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> A
     )
     hue = f"Colour: failed / (finished + failed). Days in {tz}."
     first, last = (day_text(day.item()) for day in days[[0, -1]])
-    open_axes.heading(ax, title, area, hue, left_out((before, f"before {first}"), (after, f"after {last}")), missing)
+    _style.heading(
+        ax, title, area, hue, left_out((before, f"before {first}"), (after, f"after {last}")), missing
+    )
     return ax
 
 
@@ -140,7 +142,7 @@ def _squares(ax: Axes, table: pd.DataFrame, column: NDArray[np.int64], row: NDAr
     )
     ax.legend(
         handles=handles,
-        ncols=max(2, min(7, int(open_axes.inches(ax) / 1.1))),
+        ncols=max(2, min(7, int(_style.inches(ax) / 1.1))),
         loc="upper left",
         bbox_to_anchor=(0, -0.01),
         frameon=False,
@@ -149,7 +151,7 @@ def _squares(ax: Axes, table: pd.DataFrame, column: NDArray[np.int64], row: NDAr
         handleheight=1,
         columnspacing=1.2,
         borderaxespad=0,
-        labelcolor=open_axes.INK,
+        labelcolor=_style.INK,
     )
 
 
@@ -163,7 +165,7 @@ def _labels(ax: Axes, days: Days, column: NDArray[np.int64], row: NDArray[np.int
     starts = range(0, int(row.max()) + 1, _LINE)
     names = {0: "Mon", 2: "Wed", 4: "Fri", 6: "Sun"} if len(starts) == 1 else {0: "Mon", 6: "Sun"}
     ticks = [at + day for at in starts for day in names]
-    ax.set_yticks(ticks, [*names.values()] * len(starts), fontsize=8, color=open_axes.SOFT)
+    ax.set_yticks(ticks, [*names.values()] * len(starts), fontsize=8, color=_style.SOFT)
     _months(ax, days, column, row)
 
 
@@ -171,7 +173,7 @@ def _months(ax: Axes, days: Days, column: NDArray[np.int64], row: NDArray[np.int
     """Name each month above the first column that begins in it, with the year where that is new."""
     top = row % _LINE == 0
     months = days.astype("datetime64[M]")
-    letter = 0.085 * (column.max() + 1) / open_axes.inches(ax)  # the width of one, in columns
+    letter = 0.085 * (column.max() + 1) / _style.inches(ax)  # the width of one, in columns
     year, until = 0, (-1, 0.0)
     for place in np.flatnonzero(top | (np.arange(len(days)) == 0)):
         month, line, across = months[place].item(), int(row[place] // _LINE), int(column[place])
@@ -181,5 +183,5 @@ def _months(ax: Axes, days: Days, column: NDArray[np.int64], row: NDArray[np.int
         if across < until[1] and not is_new_line:
             continue
         text = f"{month:%b}" if month.year == year and not is_new_line else f"{month:%b %Y}"
-        ax.text(across - 0.45, line * _LINE - 0.75, text, fontsize=8, color=open_axes.SOFT, va="bottom")
+        ax.text(across - 0.45, line * _LINE - 0.75, text, fontsize=8, color=_style.SOFT, va="bottom")
         year, until = month.year, (line, across + len(text) * letter)

@@ -12,12 +12,12 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from mkframe import metrics
-from mkframe.charts import _style as c
+from mkframe.charts import _style
 from mkframe.charts._durations import FEWEST
 from mkframe.charts._labels import ends_first, left_out, noun
 from mkframe.metrics._checks import status_of
-from mkframe.metrics._formatting import count_text
 from mkframe.metrics._durations import classes_of
+from mkframe.metrics._formatting import count_text
 
 __all__ = ["duration_by_instances"]
 
@@ -64,7 +64,7 @@ def duration_by_instances(
     rows = metrics.completed_builds(builds, statuses)
     table = classes_of(rows)
     counted = rows[rows["instances"].fillna(-1) > 0]
-    ax = open_axes.open_axes(ax)
+    ax = _style.open_axes(ax)
     what = noun(statuses)
     title = f"Duration of {what} by number of instances"
     missing = left_out(
@@ -73,20 +73,22 @@ def duration_by_instances(
         (ends_first(builds), "that end before they start"),
     )
     if not len(counted):
-        return open_axes.say(ax, title, f"There are no {what} with a duration and a number of instances. {missing}")
+        return _style.say(
+            ax, title, f"There are no {what} with a duration and a number of instances. {missing}"
+        )
     number = counted["instances"].to_numpy("float64")
-    seconds = np.maximum(counted["seconds"].to_numpy("float64"), open_axes.SHORTEST)
+    seconds = np.maximum(counted["seconds"].to_numpy("float64"), _style.SHORTEST)
     said = _cloud(ax, number, seconds)
     _medians(ax, table[table.index > 0])
-    open_axes.duration_axis(ax, seconds)
+    _style.duration_axis(ax, seconds)
     _count_axis(ax, number)
-    ax.set_ylabel("duration, logarithmic", fontsize=9, color=open_axes.SOFT)
+    ax.set_ylabel("duration, logarithmic", fontsize=9, color=_style.SOFT)
     said = f"{count_text(len(counted), what[:-1])}, {said}."
     if (table["n"][table.index > 0] >= FEWEST).any():
         said += " Dark: median and middle half of 1, 2–3, 4–7, 8–15 … instances."
     if number.min() == number.max():
         said += f" Every build has {count_text(int(number[0]), 'instance')}, so no relation can be seen."
-    open_axes.heading(ax, title, said, missing)
+    _style.heading(ax, title, said, missing)
     return ax
 
 
@@ -102,7 +104,7 @@ def _cloud(ax: Axes, number: NDArray[np.float64], seconds: NDArray[np.float64]) 
             markersize=3.5 if len(number) > 50 else 6,
             alpha=0.35,
             markeredgewidth=0,
-            color=open_axes.COLORS["FINISHED"],
+            color=_style.COLORS["FINISHED"],
             label="builds",
         )
         return "a point each, spread a little sideways"
@@ -119,13 +121,13 @@ def _medians(ax: Axes, table: pd.DataFrame) -> None:
     table = table[table["n"] >= FEWEST]
     x = np.sqrt(table.index.to_numpy("float64") * table["most"].to_numpy("float64"))
     low, mid, high = (
-        np.maximum(table[name].to_numpy("float64"), open_axes.SHORTEST) for name in ("p25", "p50", "p75")
+        np.maximum(table[name].to_numpy("float64"), _style.SHORTEST) for name in ("p25", "p50", "p75")
     )
     ax.errorbar(
         x,
         mid,
         [mid - low, high - mid],
-        color=open_axes.INK,
+        color=_style.INK,
         marker="o",
         markersize=5,
         linewidth=1.4,
@@ -140,4 +142,4 @@ def _count_axis(ax: Axes, number: NDArray[np.float64]) -> None:
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if number.max() / number.min() < 1_000 else (1,)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else ""))
-    ax.set_xlabel("instances in the build, logarithmic", fontsize=9, color=open_axes.SOFT)
+    ax.set_xlabel("instances in the build, logarithmic", fontsize=9, color=_style.SOFT)

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from mkframe import metrics
-from mkframe.charts import _style as c
+from mkframe.charts import _style
 from mkframe.charts._labels import left_out, noun, printable
-from mkframe.metrics._grouping import (EVERY, By, Every, local_times)
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._formatting import count_text, duration_text
+from mkframe.metrics._grouping import EVERY, By, Every, local_times
 
 __all__ = ["FEWEST", "durations"]
 
@@ -31,7 +31,7 @@ _GROUPS = (
 _MOST_WORDS = 4
 
 
-@open_axes.says_if_far_apart("How long builds take")
+@_style.says_if_far_apart("How long builds take")
 def durations(
     builds: pd.DataFrame,
     every: Every = "W",
@@ -80,26 +80,26 @@ def durations(
     'How long finished builds take'
     """
     table = metrics.durations(builds, every, None, tz, statuses)
-    limits = open_axes.bounds(table, every)
+    limits = _style.bounds(table, every)
     groups = metrics.durations(builds, every, by, tz, statuses) if by else None
     rows = metrics.completed_builds(builds, statuses)
     rows = rows[rows["build_start"].notna()]
-    ax = open_axes.open_axes(ax)
+    ax = _style.open_axes(ax)
     what = noun(statuses)
     title = f"How long {what} take" + (f", per {by}" if by else "")
     missing = _left_out(builds, table, statuses)
     if not len(rows):
-        return open_axes.say(ax, title, f"There are no {what} to measure. {missing}")
+        return _style.say(ax, title, f"There are no {what} to measure. {missing}")
     said = f"{count_text(len(rows), what[:-1])}, median {duration_text(rows['seconds'].median())}."
     if groups is None or by is None:
         drawn = _quantile_lines(ax, table, rows, limits, every, tz)
         said += f" {drawn}"
-        open_axes.strip(ax, limits, table["n"], f"builds per {EVERY[every]}")
+        _style.strip(ax, limits, table["n"], f"builds per {EVERY[every]}")
     else:
         said += f" {_group_lines(ax, groups, limits, by)}"
-    open_axes.date_axis(ax, limits, every, tz)
-    open_axes.heading(ax, title, said, missing)
-    ax.set_ylabel("duration, logarithmic", fontsize=9, color=open_axes.SOFT)
+    _style.date_axis(ax, limits, every, tz)
+    _style.heading(ax, title, said, missing)
+    ax.set_ylabel("duration, logarithmic", fontsize=9, color=_style.SOFT)
     return ax
 
 
@@ -124,13 +124,14 @@ def _quantile_lines(
     middle = (limits[:-1] + limits[1:]) / 2
     least = {"p25": FEWEST, "p50": FEWEST, "p75": FEWEST, "p90": FEWEST_P90, "p95": FEWEST_P95}
     line = {
-        name: np.where(n >= few, np.maximum(table[name], open_axes.SHORTEST), np.nan) for name, few in least.items()
+        name: np.where(n >= few, np.maximum(table[name], _style.SHORTEST), np.nan)
+        for name, few in least.items()
     }
     ax.fill_between(
         middle,
         line["p25"],
         line["p75"],
-        color=open_axes.COLORS["FINISHED"],
+        color=_style.COLORS["FINISHED"],
         alpha=0.22,
         linewidth=0,
         label="p25 to p75",
@@ -139,8 +140,8 @@ def _quantile_lines(
     ends = []
     for name, width, style, ink in (
         ("p50", 2, "-", "#00507E"),
-        ("p90", 1, "-", open_axes.INK),
-        ("p95", 1, (0, (3, 2)), open_axes.SOFT),
+        ("p90", 1, "-", _style.INK),
+        ("p95", 1, (0, (3, 2)), _style.SOFT),
     ):
         ax.plot(
             middle,
@@ -168,8 +169,8 @@ def _quantile_lines(
         label="single builds",
     )
     drawn = [*(line[name] for name in least), seconds]
-    open_axes.duration_axis(ax, np.concatenate(drawn), room=0.16)
-    open_axes.label_ends(ax, ends)
+    _style.duration_axis(ax, np.concatenate(drawn), room=0.16)
+    _style.label_ends(ax, ends)
     band = "Shaded: the middle half. " if ends else ""
     return band + (
         f"Open circles: single builds, where a {EVERY[every]} has fewer than {FEWEST}." if len(x) else ""
@@ -179,9 +180,9 @@ def _quantile_lines(
 def _singles(
     rows: pd.DataFrame, n: NDArray[np.int64], limits: NDArray[np.float64], tz: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    x = open_axes.date_numbers(local_times(rows["build_start"], tz))
+    x = _style.date_numbers(local_times(rows["build_start"], tz))
     few = n[np.searchsorted(limits, x, side="right") - 1] < FEWEST
-    return x[few], np.maximum(rows["seconds"].to_numpy("float64")[few], open_axes.SHORTEST)
+    return x[few], np.maximum(rows["seconds"].to_numpy("float64")[few], _style.SHORTEST)
 
 
 def _group_lines(ax: Axes, table: pd.DataFrame, limits: NDArray[np.float64], by: By) -> str:
@@ -191,8 +192,10 @@ def _group_lines(ax: Axes, table: pd.DataFrame, limits: NDArray[np.float64], by:
     ends, drawn = [], []
     for (ink, marker), group in zip(_GROUPS, total.index, strict=False):
         part = table.xs(group, level=by)
-        line = np.where(part["n"] >= FEWEST, np.maximum(part["p50"], open_axes.SHORTEST), np.nan)
-        small = np.where((part["n"] > 0) & (part["n"] < FEWEST), np.maximum(part["p50"], open_axes.SHORTEST), np.nan)
+        line = np.where(part["n"] >= FEWEST, np.maximum(part["p50"], _style.SHORTEST), np.nan)
+        small = np.where(
+            (part["n"] > 0) & (part["n"] < FEWEST), np.maximum(part["p50"], _style.SHORTEST), np.nan
+        )
         name = printable(group, 28)
         ax.plot(
             middle,
@@ -216,8 +219,8 @@ def _group_lines(ax: Axes, table: pd.DataFrame, limits: NDArray[np.float64], by:
         both = np.where(np.isnan(line), small, line)
         drawn.append(both)
         ends.append((both[~np.isnan(both)][-1], f"{name} ({count_text(int(total[group]))})", ink))
-    open_axes.duration_axis(ax, np.concatenate(drawn), room=0.02)
-    open_axes.label_ends(ax, ends)
+    _style.duration_axis(ax, np.concatenate(drawn), room=0.02)
+    _style.label_ends(ax, ends)
     more = len(total) - len(drawn)
     rest = f" {count_text(more, f'more {by}')} with as many or fewer builds not drawn." if more > 0 else ""
     return f"Medians per {by}, with the number of builds; open where fewer than {FEWEST}.{rest}"

@@ -11,24 +11,24 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from mkframe import metrics
-from mkframe.charts import _style as c
+from mkframe.charts import _style
 from mkframe.charts._labels import left_out, printable
-from mkframe.metrics._grouping import EVERY, By, Every
 from mkframe.metrics._checks import check_word
-from mkframe.metrics._outcomes import Canceled
 from mkframe.metrics._formatting import count_text, percent_text
+from mkframe.metrics._grouping import EVERY, By, Every
+from mkframe.metrics._outcomes import Canceled
 
 __all__ = ["failure_rate"]
 
 _MOST_GROUPS = 25
-_FAILED = open_axes.COLORS["FAILED"]
+_FAILED = _style.COLORS["FAILED"]
 _DIVISION = {
     "exclude": "failed / (finished + failed)",
     "count": "failed / (finished + failed + canceled)",
 }
 
 
-@open_axes.says_if_far_apart("Failure rate")
+@_style.says_if_far_apart("Failure rate")
 def failure_rate(
     builds: pd.DataFrame,
     every: Every = "W",
@@ -79,24 +79,24 @@ def failure_rate(
     table = metrics.failure_rate(builds, None if by else every, canceled, by, tz)
     total = metrics.failure_rate(builds, None, canceled, tz=tz)
     table = table[table["n"] > 0] if by else table
-    limits = np.zeros(0) if by else open_axes.bounds(table, every)
-    ax = open_axes.open_axes(ax, height=1.9 + 0.28 * min(len(table), _MOST_GROUPS) if by else 4.6)
+    limits = np.zeros(0) if by else _style.bounds(table, every)
+    ax = _style.open_axes(ax, height=1.9 + 0.28 * min(len(table), _MOST_GROUPS) if by else 4.6)
     title = f"Failure rate per {by or EVERY[every]}"
     without_start = int(builds["build_start"].isna().sum())
     missing = _not_counted(total, canceled, 0 if by else without_start)
     if not total["n"].sum() or not table["n"].sum():
         ended = "finished or failed" if canceled == "exclude" else "finished, failed or been cancelled"
         which = "No build that has a start" if total["n"].sum() else "No build"
-        return open_axes.say(ax, title, f"{which} has {ended}, so there is no failure rate. {missing}")
+        return _style.say(ax, title, f"{which} has {ended}, so there is no failure rate. {missing}")
     said = _overall(total.iloc[0], canceled)
     if by:
         said += _rate_rows(ax, table, by, float(total["rate"].iloc[0]))
-        ax.set_xlabel(_DIVISION[canceled], fontsize=9, color=open_axes.SOFT)
+        ax.set_xlabel(_DIVISION[canceled], fontsize=9, color=_style.SOFT)
     else:
         _rate_line(ax, table, limits, float(total["rate"].iloc[0]), every)
-        open_axes.date_axis(ax, limits, every, tz)
-        ax.set_ylabel(_DIVISION[canceled], fontsize=9, color=open_axes.SOFT)
-    open_axes.heading(ax, title, said, missing)
+        _style.date_axis(ax, limits, every, tz)
+        ax.set_ylabel(_DIVISION[canceled], fontsize=9, color=_style.SOFT)
+    _style.heading(ax, title, said, missing)
     return ax
 
 
@@ -127,15 +127,15 @@ def _rate_line(
     width = min(6, 300 / len(table))
     ax.vlines(middle, low, high, color=_FAILED, alpha=0.35, linewidth=width, label="95 % interval")
     ax.plot(middle, rate, color=_FAILED, linewidth=1.2, **_point(5.5 if len(table) <= 60 else 3))
-    ax.axhline(overall, **open_axes.REFERENCE, label="overall")
+    ax.axhline(overall, **_style.REFERENCE, label="overall")
     top = min(1.0, float(np.nanmax(high)) * 1.05)
     ticks = np.asarray(MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(0, top))
     ax.set_ylim(-0.2 * top, top * 1.02)
     ax.set_yticks(ticks[(ticks >= 0) & (ticks <= top * 1.001)])
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0 if top > 0.1 else 1, symbol=" %"))
-    open_axes.grid(ax, "y")
-    open_axes.strip(ax, limits, table["n"], f"denominator per {EVERY[every]}")
-    open_axes.label_ends(ax, [(overall, f"overall {percent_text(overall)}", open_axes.INK)])
+    _style.grid(ax, "y")
+    _style.strip(ax, limits, table["n"], f"denominator per {EVERY[every]}")
+    _style.label_ends(ax, [(overall, f"overall {percent_text(overall)}", _style.INK)])
 
 
 def _rate_rows(ax: Axes, table: pd.DataFrame, by: By, overall: float) -> str:
@@ -152,17 +152,22 @@ def _rate_rows(ax: Axes, table: pd.DataFrame, by: By, overall: float) -> str:
         label="95 % interval",
     )
     ax.plot(shown["rate"], rows, color=_FAILED, linestyle="", **_point(6))
-    ax.axvline(overall, **open_axes.REFERENCE, label="overall")
+    ax.axvline(overall, **_style.REFERENCE, label="overall")
     names = [printable(name, 32) for name in shown.index.get_level_values(by)]
     shares = zip(names, shown["failed"], shown["n"], strict=True)
-    open_axes.label_rows(ax, rows, [f"{name}   {failed:,} of {n:,}" for name, failed, n in shares])
+    _style.label_rows(ax, rows, [f"{name}   {failed:,} of {n:,}" for name, failed, n in shares])
     ax.set_xlim(0, min(1.01, float(shown["high"].max()) * 1.08))
     ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    open_axes.grid(ax, "x")
+    _style.grid(ax, "x")
     more = len(ranked) - len(shown)
     rest = f" {count_text(more, f'more {by}')} with lower bounds not above these not drawn." if more else ""
     return f" Dashed: all together. Ordered by the lower bound of the interval.{rest}"
 
 
 def _point(size: float) -> dict[str, Any]:
-    return {"marker": open_axes.MARKERS["FAILED"], "markersize": size, "markeredgewidth": 0, "label": "failure rate"}
+    return {
+        "marker": _style.MARKERS["FAILED"],
+        "markersize": size,
+        "markeredgewidth": 0,
+        "label": "failure rate",
+    }

@@ -12,13 +12,13 @@ from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from mkframe import metrics
-from mkframe.charts import _style as c
+from mkframe._validation import check_timezone
+from mkframe.charts import _style
 from mkframe.charts._labels import left_out, noun, printable
-from mkframe.metrics._grouping import BY, local_times, members
 from mkframe.metrics._checks import status_of
-from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.metrics._durations import wanted_of
-from mkframe.zones import check_timezone
+from mkframe.metrics._formatting import count_text, duration_text
+from mkframe.metrics._grouping import BY, local_times, members
 
 __all__ = ["longest"]
 
@@ -65,7 +65,7 @@ def longest(
     """
     rows = metrics.longest(builds, n, statuses)
     check_timezone(tz)
-    ax = open_axes.open_axes(ax, height=1.6 + 0.3 * max(len(rows), 3))
+    ax = _style.open_axes(ax, height=1.6 + 0.3 * max(len(rows), 3))
     what = "builds" if statuses is None else noun(statuses)
     title = f"The {count_text(len(rows))} longest {what}" if len(rows) != 1 else f"The longest {what[:-1]}"
     wanted, length = wanted_of(builds, statuses), metrics.duration(builds).to_numpy("timedelta64[us]")
@@ -76,26 +76,28 @@ def longest(
         (int((wanted & np.isnat(length)).sum()), "without a start or an end"),
     )
     if not len(rows):
-        return open_axes.say(ax, f"The longest {what}", f"There are no {noun(statuses)} with a duration. {missing}")
+        return _style.say(
+            ax, f"The longest {what}", f"There are no {noun(statuses)} with a duration. {missing}"
+        )
     seconds = rows["duration"].dt.total_seconds().to_numpy("float64")
     _bars(ax, status_of(rows), seconds)
     starts = local_times(rows["build_start"], tz).tolist()
     labels = [_row_label(row, start) for row, start in zip(rows.itertuples(), starts, strict=True)]
-    open_axes.label_rows(ax, np.arange(len(rows), dtype="float64"), labels)
+    _style.label_rows(ax, np.arange(len(rows), dtype="float64"), labels)
     said = f"Of {count_text(measured, what[:-1])} with a duration. At the left: id, start ({tz}) and pattern."
-    open_axes.heading(ax, title, said, missing)
+    _style.heading(ax, title, said, missing)
     return ax
 
 
 def _bars(ax: Axes, statuses: pd.Series[str], seconds: NDArray[np.float64]) -> None:
     bars = ax.barh(np.arange(len(seconds)), seconds, 0.55)
     for bar, status in zip(bars, statuses, strict=True):
-        bar.set(**open_axes.bar_look(status))
+        bar.set(**_style.bar_look(status))
     texts = [
         f"{duration_text(length)}  {printable(status)}"
         for status, length in zip(statuses, seconds, strict=True)
     ]
-    ax.bar_label(bars, texts, padding=5, fontsize=9, color=open_axes.INK, parse_math=False)
+    ax.bar_label(bars, texts, padding=5, fontsize=9, color=_style.INK, parse_math=False)
     ax.set_xlim(0, max(seconds.max(), 1e-3) * 1.02)
     ax.xaxis.set_major_locator(NullLocator())
     ax.spines["bottom"].set_visible(False)

@@ -10,10 +10,10 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from mkframe import metrics
-from mkframe.charts import _style as c
+from mkframe.charts import _style
 from mkframe.charts._labels import left_out, printable
-from mkframe.metrics._grouping import EVERY, Every
 from mkframe.metrics._formatting import count_text, percent_text
+from mkframe.metrics._grouping import EVERY, Every
 
 __all__ = ["outcomes", "throughput"]
 
@@ -22,7 +22,7 @@ _MOST_WORDS = 4
 _PLAIN, _PALE = "#7D8FA3", "#C9CFD6"
 
 
-@open_axes.says_if_far_apart("How builds ended")
+@_style.says_if_far_apart("How builds ended")
 def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes | None = None) -> Axes:
     """Draw the builds of each period, stacked by status.
 
@@ -55,25 +55,25 @@ def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes
     'FAILED   1 (100.0 %)'
     """
     table = metrics.outcomes(builds, every, tz)
-    limits = open_axes.bounds(table, every)
-    ax = open_axes.open_axes(ax)
+    limits = _style.bounds(table, every)
+    ax = _style.open_axes(ax)
     title = f"How builds ended, per {EVERY[every]}"
     missing = left_out((int(builds["build_start"].isna().sum()), "without a start"))
     if not len(table):
-        return open_axes.say(ax, title, f"There are no builds with a start. {missing}")
+        return _style.say(ax, title, f"There are no builds with a start. {missing}")
     totals = table.sum()
     heights = _stack(ax, _few_words(table[totals.index[totals > 0]]), limits)
     _separate(ax, limits, heights)
     ax.set_ylim(0, heights.max() * 1.05)
     _count_axis(ax)
-    ax.set_ylabel(f"builds per {EVERY[every]}", fontsize=9, color=open_axes.SOFT)
-    open_axes.date_axis(ax, limits, every, tz)
+    ax.set_ylabel(f"builds per {EVERY[every]}", fontsize=9, color=_style.SOFT)
+    _style.date_axis(ax, limits, every, tz)
     covered = _partial(metrics.throughput(builds, every, tz), every)
-    open_axes.heading(ax, title, f"{count_text(int(totals.sum()), 'build')}. {covered}", missing)
+    _style.heading(ax, title, f"{count_text(int(totals.sum()), 'build')}. {covered}", missing)
     return ax
 
 
-@open_axes.says_if_far_apart("Builds per day")
+@_style.says_if_far_apart("Builds per day")
 def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes | None = None) -> Axes:
     """Draw the builds per day in each period.
 
@@ -108,16 +108,16 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Ax
     'builds per day'
     """
     table = metrics.throughput(builds, every, tz)
-    limits = open_axes.bounds(table, every)
-    ax = open_axes.open_axes(ax)
+    limits = _style.bounds(table, every)
+    ax = _style.open_axes(ax)
     title = "Builds per day" if every == "D" else f"Builds per day, {EVERY[every]} by {EVERY[every]}"
     missing = left_out((int(builds["build_start"].isna().sum()), "without a start"))
     if not len(table):
-        return open_axes.say(ax, title, f"There are no builds with a start. {missing}")
+        return _style.say(ax, title, f"There are no builds with a start. {missing}")
     rate = table["per_day"].to_numpy("float64")
     partial = table["partial"].to_numpy(bool)
-    open_axes.steps(ax, np.where(partial, 0, rate), limits, fill=True, color=_PLAIN, label="whole periods")
-    open_axes.steps(
+    _style.steps(ax, np.where(partial, 0, rate), limits, fill=True, color=_PLAIN, label="whole periods")
+    _style.steps(
         ax,
         np.where(partial, rate, 0),
         limits,
@@ -130,22 +130,22 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Ax
     )
     _separate(ax, limits, rate)
     mean = table["builds"].sum() / table["days"].sum()
-    ax.axhline(mean, **open_axes.REFERENCE, label="mean")
+    ax.axhline(mean, **_style.REFERENCE, label="mean")
     ax.set_ylim(0, rate.max() * 1.08)
     _count_axis(ax, whole=False)
-    ax.set_ylabel("builds per day", fontsize=9, color=open_axes.SOFT)
-    open_axes.date_axis(ax, limits, every, tz)
-    open_axes.label_ends(ax, [(mean, f"mean {mean:,.1f}" if mean >= 1 else f"mean {mean:.2g}", open_axes.INK)])
+    ax.set_ylabel("builds per day", fontsize=9, color=_style.SOFT)
+    _style.date_axis(ax, limits, every, tz)
+    _style.label_ends(ax, [(mean, f"mean {mean:,.1f}" if mean >= 1 else f"mean {mean:.2g}", _style.INK)])
     many = (
         f"{count_text(int(table['builds'].sum()), 'build')} in {count_text(int(table['days'].sum()), 'day')}."
     )
-    open_axes.heading(ax, title, f"{many} {_partial(table, every)}", missing)
+    _style.heading(ax, title, f"{many} {_partial(table, every)}", missing)
     return ax
 
 
 def _few_words(table: pd.DataFrame) -> pd.DataFrame:
     """Keep the words of the reference and a few others; the rest share a layer and are counted."""
-    words = [word for word in table.columns if word not in open_axes.COLORS]
+    words = [word for word in table.columns if word not in _style.COLORS]
     rest = words[_MOST_WORDS:] if len(words) > _MOST_WORDS + 1 else []
     if not rest:
         return table
@@ -158,9 +158,9 @@ def _stack(ax: Axes, table: pd.DataFrame, limits: NDArray[np.float64]) -> NDArra
     key = []
     for word in table.columns:
         top = base + table[word].to_numpy("float64")
-        look = open_axes.bar_look(word, hatched=len(table) <= _MOST_HATCHED)
-        open_axes.steps(ax, top, limits, baseline=base, fill=True, **look).set_gid(printable(word))
-        open_axes.steps(ax, top, limits, baseline=None, fill=False, edgecolor="white", linewidth=0.7)
+        look = _style.bar_look(word, hatched=len(table) <= _MOST_HATCHED)
+        _style.steps(ax, top, limits, baseline=base, fill=True, **look).set_gid(printable(word))
+        _style.steps(ax, top, limits, baseline=None, fill=False, edgecolor="white", linewidth=0.7)
         number = int(table[word].sum())
         text = f"{printable(word, 24)}   {count_text(number)} ({percent_text(number / builds)})"
         key.append((Patch(**look), text))
@@ -177,7 +177,7 @@ def _separate(ax: Axes, limits: NDArray[np.float64], heights: NDArray[np.float64
 def _count_axis(ax: Axes, whole: bool = True) -> None:
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=whole, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}" if whole else "{x:,g}"))
-    open_axes.grid(ax, "y")
+    _style.grid(ax, "y")
 
 
 def _key(ax: Axes, entries: list[tuple[Patch, str]]) -> None:
@@ -185,7 +185,7 @@ def _key(ax: Axes, entries: list[tuple[Patch, str]]) -> None:
     handles, labels = zip(*entries, strict=True)
     key = ax.legend(handles, [""] * len(handles), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     for text, label in zip(key.get_texts(), labels, strict=True):
-        text.set(text=label, fontsize=9, color=open_axes.INK, parse_math=False)
+        text.set(text=label, fontsize=9, color=_style.INK, parse_math=False)
 
 
 def _partial(table: pd.DataFrame, every: Every) -> str:

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from mkframe import metrics
-from mkframe.charts import _style as c
+from mkframe._validation import check_timezone
+from mkframe.charts import _style
 from mkframe.charts._labels import left_out, printable
-from mkframe.metrics._grouping import local_times, members
 from mkframe.metrics._formatting import count_text
-from mkframe.zones import check_timezone
+from mkframe.metrics._grouping import local_times, members
 
 __all__ = ["releases"]
 
@@ -66,25 +66,27 @@ def releases(
     table = metrics.releases(releases, builds)
     title = "Releases and their hotfixes"
     if not len(table):
-        return open_axes.say(open_axes.open_axes(ax), title, "There are no releases.")
+        return _style.say(_style.open_axes(ax), title, "There are no releases.")
     shown = table.tail(_MOST) if len(table) > _MOST else table
     groups = shown["group_id"].nunique(dropna=False)
-    ax = open_axes.open_axes(ax, height=1.9 + 0.3 * (len(shown) + groups - 1))
+    ax = _style.open_axes(ax, height=1.9 + 0.3 * (len(shown) + groups - 1))
     times = ["start_date", "end_date", "first_build", "last_build"]
     start, end, first, last = (_numbers(shown[name], tz) for name in times)
     known = np.concatenate([start, end, first, last])
     if np.isnan(known).all():
-        return open_axes.say(ax, title, f"None of the {count_text(len(table), 'release')} has a date or a build.")
+        return _style.say(
+            ax, title, f"None of the {count_text(len(table), 'release')} has a date or a build."
+        )
     limits = np.array([np.nanmin(known), np.nanmax(known) + 1])
-    open_axes.date_axis(ax, limits, "D", tz)
+    _style.date_axis(ax, limits, "D", tz)
     rows = _rows(ax, shown)
     _lines(ax, rows, shown, (start, end), limits)
     _activity(ax, rows, shown, first, last)
-    ax.set_xlabel(f"date ({tz})", fontsize=9, color=open_axes.SOFT, parse_math=False)
-    ax.grid(axis="x", color=open_axes.LIGHT, linewidth=0.5)
+    ax.set_xlabel(f"date ({tz})", fontsize=9, color=_style.SOFT, parse_math=False)
+    ax.grid(axis="x", color=_style.LIGHT, linewidth=0.5)
     ax.set_axisbelow(True)
     missing = left_out((len(table) - len(shown), f"releases before these {_MOST}"))
-    open_axes.heading(ax, title, _figures(table, builds), missing)
+    _style.heading(ax, title, _figures(table, builds), missing)
     return ax
 
 
@@ -95,16 +97,16 @@ def _rows(ax: Axes, table: pd.DataFrame) -> NDArray[np.float64]:
     rows = np.arange(len(table), dtype="float64")
     names = [_name(row) for row in table.itertuples()]
     if is_first.sum() == 1:
-        open_axes.label_rows(ax, rows, names)
+        _style.label_rows(ax, rows, names)
         return rows
     rows += np.cumsum(is_first)
     headers = dict(
         zip(rows[is_first] - 1, map(_group_name, itertools.compress(groups, is_first)), strict=True)
     )
     labels = dict(sorted((headers | dict(zip(rows, names, strict=True))).items()))
-    open_axes.label_rows(ax, np.array(list(labels)), list(labels.values()))
+    _style.label_rows(ax, np.array(list(labels)), list(labels.values()))
     for label, place in zip(ax.get_yticklabels(), labels, strict=True):
-        label.set_color(open_axes.SOFT if place in headers else open_axes.INK)
+        label.set_color(_style.SOFT if place in headers else _style.INK)
     return rows
 
 
@@ -116,7 +118,7 @@ def _numbers(times: pd.Series, tz: str) -> NDArray[np.float64]:
     local = local_times(times, tz)
     # dates such as 9999-12-31 stand for no date, and would squeeze all others into a corner
     is_date = (local >= np.datetime64("1900-01-01")) & (local < np.datetime64("2200-01-01"))
-    return open_axes.date_numbers(np.where(is_date, local, np.datetime64("NaT", "us")))
+    return _style.date_numbers(np.where(is_date, local, np.datetime64("NaT", "us")))
 
 
 def _lines(
@@ -139,7 +141,7 @@ def _lines(
         (right, np.isnan(end) & dated, ">", "no end date"),
         (left, np.isnan(start) & dated, "<", "no start date"),
     ):
-        ink = open_axes.INK if marker == "|" else _OPEN
+        ink = _style.INK if marker == "|" else _OPEN
         ax.plot(x[held], rows[held], linestyle="", marker=marker, markersize=11, color=ink, label=label)
 
 
@@ -152,7 +154,7 @@ def _activity(
 ) -> None:
     built = ~np.isnan(first)
     label = "first to last build"
-    ax.hlines(rows[built] + 0.32, first[built], last[built], color=open_axes.INK, linewidth=1.2, label=label)
+    ax.hlines(rows[built] + 0.32, first[built], last[built], color=_style.INK, linewidth=1.2, label=label)
     for row, closed, number in zip(rows, table["closed"], table["builds"], strict=True):
         state = "" if pd.isna(closed) else "closed" if closed else "open"
         many = "" if pd.isna(number) else count_text(int(number), "build")
@@ -164,7 +166,7 @@ def _activity(
             textcoords="offset points",
             va="center",
             fontsize=9,
-            color=open_axes.INK if state == "open" else open_axes.SOFT,
+            color=_style.INK if state == "open" else _style.SOFT,
             annotation_clip=False,
         )
 

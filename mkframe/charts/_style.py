@@ -18,9 +18,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from numpy.typing import NDArray
 
 from mkframe.charts._labels import printable
-from mkframe.errors import TooManyPeriodsError, InputError
-from mkframe.metrics._grouping import EVERY, Every, edges
+from mkframe.errors import InputError, TooManyPeriodsError
 from mkframe.metrics._formatting import count_text, duration_text
+from mkframe.metrics._grouping import EVERY, Every, edges
 
 __all__ = [
     "COLORS",

@@ -11,11 +11,18 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe import frames, _validation
-from mkframe.errors import (ConnectionLostError, InputError, QueryFailedError, ServerError, RequestTimeoutError, InvalidResponseError)
-from mkframe.schema import RESOURCES, VIEWS, Field, FieldType
-from mkframe._text import single_line
+from mkframe import _validation, frames
 from mkframe._http import Transport
+from mkframe._text import single_line
+from mkframe.errors import (
+    ConnectionLostError,
+    InputError,
+    InvalidResponseError,
+    QueryFailedError,
+    RequestTimeoutError,
+    ServerError,
+)
+from mkframe.schema import RESOURCES, VIEWS, Field, FieldType
 
 __all__ = ["query", "view"]
 
@@ -108,7 +115,8 @@ def _object(chunks: Iterable[bytes]) -> dict[str, Any]:
     shaped = all(isinstance(items, list) and all(isinstance(i, dict) for i in items) for items in lists)
     if not shaped or not isinstance(answer.get("status"), str):
         raise InvalidResponseError(
-            f"The answer is no result of a statement: {str(answer)[:80]!r}.", hint=InvalidResponseError.ELSEWHERE
+            f"The answer is no result of a statement: {str(answer)[:80]!r}.",
+            hint=InvalidResponseError._HINT_WRONG_SERVER,
         )
     return answer
 
@@ -116,7 +124,8 @@ def _object(chunks: Iterable[bytes]) -> dict[str, Any]:
 def _field(column: Mapping[str, Any]) -> Field:
     if not isinstance(column.get("name"), str):
         raise InvalidResponseError(
-            f"A column of the answer has no name: {str(column)[:80]!r}.", hint=InvalidResponseError.ELSEWHERE
+            f"A column of the answer has no name: {str(column)[:80]!r}.",
+            hint=InvalidResponseError._HINT_WRONG_SERVER,
         )
     kind = str(column.get("type", "")).lower()
     return Field(column["name"], _TYPES.get(kind, "any"), f"Column of type {kind}.")

@@ -20,14 +20,13 @@ from typing import Any
 import numpy as np
 
 from mkframe import schema
-
-from mkframe.demo_server.data import catalog as cat
-from mkframe.demo_server.responses import ApiError
-from mkframe.demo_server.build_columns import CANCELED, FAILED, FINISHED
 from mkframe.demo_server.auth import User
-from mkframe.demo_server.filters import (check_body, check_releases, ids_of, permit, project_of, releases_of)
-from mkframe.demo_server.releases import GROUPS, Release
+from mkframe.demo_server.build_columns import CANCELED, FAILED, FINISHED
+from mkframe.demo_server.data import catalog
 from mkframe.demo_server.data.messages import phase
+from mkframe.demo_server.filters import check_body, check_releases, ids_of, permit, project_of, releases_of
+from mkframe.demo_server.releases import GROUPS, Release
+from mkframe.demo_server.responses import ApiError
 from mkframe.demo_server.state import Row, State
 
 CANCEL_WORDS = "please cancel"

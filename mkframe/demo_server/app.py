@@ -27,12 +27,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mkframe import schema
-
-from mkframe.demo_server import responses, filters, actions
-from mkframe.demo_server.responses import ApiError
+from mkframe.demo_server import actions, filters, responses
 from mkframe.demo_server.artifacts import pack
 from mkframe.demo_server.auth import Logins, User
 from mkframe.demo_server.metadata_sql import MetaDatabase
+from mkframe.demo_server.responses import ApiError
 from mkframe.demo_server.state import Row, State
 
 _ROOT = "/api/v1"

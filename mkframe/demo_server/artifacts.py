@@ -15,8 +15,8 @@ from xml.sax.saxutils import quoteattr
 
 from mkframe.demo_server.data.catalog import PATTERNS, Instance, Pattern
 from mkframe.demo_server.instance_columns import Column
-from mkframe.demo_server.times import iso
 from mkframe.demo_server.state import State
+from mkframe.demo_server.times import iso
 
 _TYPES = {
     "SYNAPSE": {"VARCHAR": "NVARCHAR", "TIMESTAMP": "DATETIME2", "NUMBER": "DECIMAL", "INTEGER": "INT"},

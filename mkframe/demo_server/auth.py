@@ -46,7 +46,8 @@ class Logins:
         user = self._users.get(email)
         # compared also for unknown users, so that an answer's time does not tell them apart
         known = secrets.compare_digest(
-            str(password).encode("utf-8", "replace"), (user or self._users[vocabulary.OWNER[1]]).password.encode()
+            str(password).encode("utf-8", "replace"),
+            (user or self._users[vocabulary.OWNER[1]]).password.encode(),
         )
         if user is None or not known:
             raise ApiError(401, "Invalid login")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from mkframe.demo_server.data.catalog import (PATTERNS, PROJECTS, Catalog, Instance, Row)
+from mkframe.demo_server.data.catalog import PATTERNS, PROJECTS, Catalog, Instance, Row
 
 
 def project_rows() -> list[Row]:

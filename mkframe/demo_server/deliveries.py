@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from mkframe import schema
-
+from mkframe.demo_server.build_columns import FINISHED
 from mkframe.demo_server.data import vocabulary
 from mkframe.demo_server.data.catalog import PATTERNS, Instance
-from mkframe.demo_server.build_columns import FINISHED
-from mkframe.demo_server.times import iso
 from mkframe.demo_server.state import State
+from mkframe.demo_server.times import iso
 
 Values = tuple[Any, ...]
 

@@ -24,12 +24,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from mkframe import schema
-
-from mkframe.demo_server.data import vocabulary
-from mkframe.demo_server.responses import ApiError
 from mkframe.demo_server.auth import User
+from mkframe.demo_server.data import vocabulary
 from mkframe.demo_server.releases import Release
-from mkframe.demo_server.state import Row, Where, State
+from mkframe.demo_server.responses import ApiError
+from mkframe.demo_server.state import Row, State, Where
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _TOO_BIG = 2**63

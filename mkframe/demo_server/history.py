@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mkframe.demo_server.build_columns import CANCELED, FAILED, FINISHED, Builds
 from mkframe.demo_server.data import vocabulary
-from mkframe.demo_server.data.catalog import (PATTERNS, SANDBOX, REGRESSING, SIZES, Catalog)
-from mkframe.demo_server.build_columns import (CANCELED, FAILED, FINISHED, Builds)
-from mkframe.demo_server.releases import GROUPS
+from mkframe.demo_server.data.catalog import PATTERNS, REGRESSING, SANDBOX, SIZES, Catalog
 from mkframe.demo_server.data.messages import EXAMPLE, say
-from mkframe.demo_server.times import (DAY, HOUR, MINUTE, SECOND, STORY_DAYS, Ints, local_offset)
+from mkframe.demo_server.releases import GROUPS
+from mkframe.demo_server.times import DAY, HOUR, MINUTE, SECOND, STORY_DAYS, Ints, local_offset
 
 SLOTS = 3
 """A build of the story has at most this many patterns."""

@@ -25,12 +25,11 @@ from collections.abc import Callable
 from typing import Any
 
 from mkframe import schema
-
-from mkframe.demo_server.data import catalog as cat
-from mkframe.demo_server.responses import ApiError
-from mkframe.demo_server.deliveries import Ledger, Values
 from mkframe.demo_server.auth import User
+from mkframe.demo_server.data import catalog
+from mkframe.demo_server.deliveries import Ledger, Values
 from mkframe.demo_server.filters import check_body, project_of
+from mkframe.demo_server.responses import ApiError
 from mkframe.demo_server.state import State
 
 _SECONDS = 5.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mkframe.demo_server.times import (DAY, STORY_DAYS, iso, local, local_midnight)
+from mkframe.demo_server.times import DAY, STORY_DAYS, iso, local, local_midnight
 
 GROUPS = {1: "DWH_GROUP", 2: "MART_GROUP", 3: "LAKE_GROUP", 4: "LEGACY_GROUP"}
 _RELEASE_DAYS = {1: 70, 2: 91, 3: 182}

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mkframe import schema
-
-from mkframe.demo_server.data import catalog as cat
 from mkframe.demo_server.build_columns import BUILDING, FINISHED
+from mkframe.demo_server.data import catalog
 from mkframe.demo_server.data.messages import phase
-from mkframe.demo_server.times import (SECOND, Ints, iso_column, local_offset)
+from mkframe.demo_server.times import SECOND, Ints, iso_column, local_offset
 
 if TYPE_CHECKING:
     from mkframe.demo_server.state import State

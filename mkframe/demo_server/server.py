@@ -19,7 +19,9 @@ _HINT = "Leave an option out to have its default."
 
 
 def _check_instances(instances: int) -> None:
-    from mkframe.demo_server.data.catalog import FEWEST  # with numpy, which an import of this module should not cost
+    from mkframe.demo_server.data.catalog import (
+        FEWEST,  # with numpy, which an import of this module should not cost
+    )
 
     if instances < FEWEST:
         raise InputError(f"instances is {instances}, but the story needs {FEWEST}.", hint=_HINT)

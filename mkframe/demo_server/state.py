@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mkframe import schema
-
-from mkframe.demo_server.data import catalog as cat
 from mkframe.demo_server import configuration, history
 from mkframe.demo_server.build_columns import BUILDING, FINISHED
+from mkframe.demo_server.data import catalog
 from mkframe.demo_server.instance_columns import Contents
 from mkframe.demo_server.releases import GROUPS, Release, release_row
 from mkframe.demo_server.serialize import build_rows, deployed, download_rows

@@ -17,7 +17,7 @@ from mkframe import artifacts, builds
 from mkframe.errors import InputError
 from mkframe.forms.models import ConnectModel, ExploreModel, FetchModel, StartModel, WatchModel
 from mkframe.forms.models.downloads import DownloadsModel
-from mkframe.forms.views import (ConnectForm, ExploreForm, FetchForm, StartForm, DeferredForm, WatchForm)
+from mkframe.forms.views import ConnectForm, DeferredForm, ExploreForm, FetchForm, StartForm, WatchForm
 from mkframe.forms.views.widgets import Form
 from mkframe.schema import BASE_URL
 
@@ -36,7 +36,7 @@ def connect() -> ConnectForm:
     Returns
     -------
     ConnectForm
-        ``form.kraft`` is the client once somebody has connected. The other forms take the form itself and
+        ``form.client`` is the client once somebody has connected. The other forms take the form itself and
         appear then.
 
     Examples
@@ -56,7 +56,7 @@ def connect() -> ConnectForm:
     return ConnectForm(model)
 
 
-def start_build(kraft: mkframe.Client | ConnectForm) -> StartForm | DeferredForm:
+def start_build(client: mkframe.Client | ConnectForm) -> StartForm | DeferredForm:
     """Show a form that starts a build once, follows it and fetches its artifacts.
 
     Before anything is sent the form says what speaks against the build and shows what will be sent. A
@@ -68,7 +68,7 @@ def start_build(kraft: mkframe.Client | ConnectForm) -> StartForm | DeferredForm
 
     Parameters
     ----------
-    kraft : Client or ConnectForm
+    client : Client or ConnectForm
         A client, or the form of `connect`.
 
     Returns
@@ -80,29 +80,29 @@ def start_build(kraft: mkframe.Client | ConnectForm) -> StartForm | DeferredForm
     Examples
     --------
     >>> import mkframe as mk
-    >>> with mk.demo(builds=20) as kraft:
-    ...     form = start_build(kraft)
+    >>> with mk.demo(builds=20) as client:
+    ...     form = start_build(client)
     ...     form.close()
     >>> form.model.blockers
     ('Choose a project.',)
     """
     return _when_connected(
-        kraft, lambda client: StartForm(StartModel(client), f"At {client.url}."), "Start a build"
+        client, lambda client: StartForm(StartModel(client), f"At {client.url}."), "Start a build"
     )
 
 
 def watch(
-    kraft: mkframe.Client | ConnectForm,
+    client: mkframe.Client | ConnectForm,
     build_id: int | builds.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int],
 ) -> WatchForm | DeferredForm:
     """Show a form that follows builds, whoever started them; it can be shown again at any time.
 
     Parameters
     ----------
-    kraft : Client or ConnectForm
+    client : Client or ConnectForm
         A client, or the form of `connect`.
     build_id : int, BuildStart or Series, or several
-        Which builds: ids, the result of a start, or rows of ``kraft.builds.find``.
+        Which builds: ids, the result of a start, or rows of ``client.builds.find``.
 
     Returns
     -------
@@ -117,8 +117,8 @@ def watch(
     Examples
     --------
     >>> import mkframe as mk
-    >>> with mk.demo(builds=20) as kraft:
-    ...     form = watch(kraft, 5139)
+    >>> with mk.demo(builds=20) as client:
+    ...     form = watch(client, 5139)
     ...     _ = form.model.look()
     ...     form.close()
     >>> form.model.builds[0].status
@@ -131,33 +131,33 @@ def watch(
     def make(client: mkframe.Client) -> WatchForm:
         return WatchForm(WatchModel(client, ids), DownloadsModel(client))
 
-    return _when_connected(kraft, make, "Watch builds")
+    return _when_connected(client, make, "Watch builds")
 
 
-def fetch_artifacts(kraft: mkframe.Client | ConnectForm) -> FetchForm | DeferredForm:
+def fetch_artifacts(client: mkframe.Client | ConnectForm) -> FetchForm | DeferredForm:
     """Show a form that finds builds, fetches their artifacts and compares them with the build before.
 
     Parameters
     ----------
-    kraft : Client or ConnectForm
+    client : Client or ConnectForm
         A client, or the form of `connect`.
 
     Returns
     -------
     FetchForm
-        ``form.result`` is the frame of the last fetch, as ``kraft.downloads.fetch`` returns it.
+        ``form.result`` is the frame of the last fetch, as ``client.downloads.fetch`` returns it.
 
     Examples
     --------
     >>> import mkframe as mk
-    >>> with mk.demo(builds=20) as kraft:
-    ...     form = fetch_artifacts(kraft)
+    >>> with mk.demo(builds=20) as client:
+    ...     form = fetch_artifacts(client)
     ...     form.close()
     >>> form.model.blockers
     ('Choose at least one build.',)
     """
     return _when_connected(
-        kraft,
+        client,
         lambda client: FetchForm(FetchModel(client, artifacts.diff), f"From {client.url}."),
         "Fetch artifacts",
     )
@@ -169,8 +169,8 @@ def explore(builds: pd.DataFrame) -> ExploreForm:
     Parameters
     ----------
     builds : DataFrame
-        As ``kraft.builds.find`` or `mk.read_json` return them; after ``kraft.names(builds)`` the filters
-        show names instead of ids.
+        As ``client.builds.find`` or `mk.read_json` return them; after ``client.add_names(builds)``
+        the filters show names instead of ids.
 
     Returns
     -------
@@ -185,8 +185,8 @@ def explore(builds: pd.DataFrame) -> ExploreForm:
     Examples
     --------
     >>> import mkframe as mk
-    >>> with mk.demo(builds=20) as kraft:
-    ...     form = explore(kraft.builds.find())
+    >>> with mk.demo(builds=20) as client:
+    ...     form = explore(client.builds.find())
     >>> form.model.status = "FINISHED"
     >>> set(form.result["status"])
     {'FINISHED'}
@@ -203,14 +203,14 @@ def explore(builds: pd.DataFrame) -> ExploreForm:
 
 
 def _when_connected(
-    kraft: mkframe.Client | ConnectForm, make: Callable[[mkframe.Client], F], title: str
+    client: mkframe.Client | ConnectForm, make: Callable[[mkframe.Client], F], title: str
 ) -> F | DeferredForm:
     """The form for a client; for a connect form, one that appears when there is a client."""
-    if isinstance(kraft, ConnectForm):
-        return DeferredForm(kraft, make, title)
-    if not hasattr(kraft, "builds"):
+    if isinstance(client, ConnectForm):
+        return DeferredForm(client, make, title)
+    if not hasattr(client, "builds"):
         raise InputError(
-            f"A client is needed, not {type(kraft).__name__}.",
+            f"A client is needed, not {type(client).__name__}.",
             hint="Give mk.connect(), mk.demo() or mk.forms.connect().",
         )
-    return make(kraft)
+    return make(client)

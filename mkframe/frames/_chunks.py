@@ -18,8 +18,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from mkframe.errors import InvalidResponseError
-from mkframe.frames._parallel import ParallelReader
 from mkframe.frames._columns import ColumnChunk
+from mkframe.frames._parallel import ParallelReader
 from mkframe.frames._rows import RowReader, is_json
 
 __all__ = ["SPACE", "ChunkReader", "windows"]
@@ -47,7 +47,9 @@ class ChunkReader:
     a bracket is written over it, and another over the comma to cut at, so that no byte is copied.
     """
 
-    def __init__(self, reader: RowReader, ahead: ParallelReader | None = None, size: int | None = None) -> None:
+    def __init__(
+        self, reader: RowReader, ahead: ParallelReader | None = None, size: int | None = None
+    ) -> None:
         self.reader = reader
         self.ahead = ahead
         self.buffer = bytearray()
@@ -69,7 +71,7 @@ class ChunkReader:
             if opened:
                 yield from self._pieces()
         if not opened:
-            raise InvalidResponseError.instead_of(_PROMISED, bytes(self.buffer))
+            raise InvalidResponseError.from_body(_PROMISED, bytes(self.buffer))
         yield from self._last()
 
     def _open(self) -> bool:
@@ -80,7 +82,7 @@ class ChunkReader:
         if not buffer:
             return False
         if head[:1] != b"[":
-            raise InvalidResponseError.instead_of(_PROMISED, bytes(buffer))
+            raise InvalidResponseError.from_body(_PROMISED, bytes(buffer))
         del buffer[: buffer.index(b"[")]
         return True
 
@@ -196,5 +198,5 @@ class ChunkReader:
         if columns is None:
             read = f" after {self.reader.count} rows" if self.reader.count else ""
             shown = bytes(self.buffer[1:] if read else self.buffer)
-            raise InvalidResponseError.instead_of(_PROMISED, shown, f"{read}{self.reader.why}")
+            raise InvalidResponseError.from_body(_PROMISED, shown, f"{read}{self.reader.why}")
         return columns

@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 
 from mkframe.errors import InvalidResponseError
-from mkframe.frames._parallel import ParallelReader
-from mkframe.frames._strict import check_halves
 from mkframe.frames._chunks import SPACE, ChunkReader, windows
-from mkframe.frames._rows import RowReader
+from mkframe.frames._parallel import ParallelReader
 from mkframe.frames._row_types import RowSchema
+from mkframe.frames._rows import RowReader
+from mkframe.frames._strict import check_halves
 from mkframe.schema import RESOURCES
 
 __all__ = ["decode", "decode_one", "decode_row", "from_rows"]
@@ -88,10 +88,10 @@ def decode_row(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
     """
     whole = body if isinstance(body, bytes) else b"".join(body)
     if whole.lstrip(SPACE)[:1] != b"{":
-        raise InvalidResponseError.instead_of("one object", whole)
+        raise InvalidResponseError.from_body("one object", whole)
     frame = decode(resource, b"[" + whole + b"]")
     if len(frame) != 1:
-        raise InvalidResponseError.instead_of("one object", whole, f" but {len(frame)} of them")
+        raise InvalidResponseError.from_body("one object", whole, f" but {len(frame)} of them")
     return frame
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mkframe._text import short_repr
 from mkframe.errors import InputError, SchemaWarning, warn
 from mkframe.frames._columns import Array
 from mkframe.frames._gather import Columns
-from mkframe.frames._row_types import download_fields
 from mkframe.frames._nested import DownloadList, DownloadTable
-from mkframe._text import short_repr
+from mkframe.frames._row_types import download_fields
 
 __all__ = ["explode_downloads", "explode_patterns", "explode_releases", "listed"]
 
@@ -209,7 +209,7 @@ def _ids(builds: pd.DataFrame) -> Array:
     )
 
 
-_HINT = "Give a frame of builds, as kraft.builds.find() or mk.read_json() returns it."
+_HINT = "Give a frame of builds, as client.builds.find() or mk.read_json() returns it."
 
 
 def _stranger(column: str, value: Any) -> InputError:

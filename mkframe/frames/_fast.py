@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from mkframe.frames._columns import (Array, ColumnChunk, arrow, arrow_text)
+from mkframe.frames._columns import Array, ColumnChunk, arrow, arrow_text
 from mkframe.frames._row_types import download_fields
 from mkframe.schema import Field
 

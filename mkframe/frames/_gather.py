@@ -8,8 +8,8 @@ import numpy as np
 
 from mkframe.frames._columns import Array, ColumnBuilder, ColumnChunk
 from mkframe.frames._fast import pack
-from mkframe.frames._row_types import download_fields
 from mkframe.frames._nested import DownloadTable, windows
+from mkframe.frames._row_types import download_fields
 from mkframe.schema import Field
 
 __all__ = ["Columns"]

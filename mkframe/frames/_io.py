@@ -33,7 +33,7 @@ def read_json(source: str | PathLike[str] | bytes | IO[bytes], resource: str = "
     Returns
     -------
     DataFrame
-        As ``kraft.<resource>.find()``: same columns, same dtypes.
+        As ``client.<resource>.find()``: same columns, same dtypes.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def read_json(source: str | PathLike[str] | bytes | IO[bytes], resource: str = "
     try:
         return decode_row(resource, body) if body.lstrip()[:1] == b"{" else decode(resource, body)
     except InvalidResponseError as error:
-        if error.hint == InvalidResponseError.ELSEWHERE:
+        if error.hint == InvalidResponseError._HINT_WRONG_SERVER:
             error.hint = f"Is it the saved answer of a find or get of {resource}?"
         raise
 

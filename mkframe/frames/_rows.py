@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from mkframe.errors import SchemaError
-from mkframe.frames._strict import check
-from mkframe.frames._columns import ColumnChunk, assemble
-from mkframe.frames._gather import Columns
-from mkframe.frames._fast import (SchemaMismatch, by_name, in_columns, pack_all)
-from mkframe.frames._row_types import RowSchema, download_fields
-from mkframe.schema import RESOURCES
 from mkframe._text import short_repr
+from mkframe.errors import SchemaError
+from mkframe.frames._columns import ColumnChunk, assemble
+from mkframe.frames._fast import SchemaMismatch, by_name, in_columns, pack_all
+from mkframe.frames._gather import Columns
+from mkframe.frames._row_types import RowSchema, download_fields
+from mkframe.frames._strict import check
+from mkframe.schema import RESOURCES
 
 __all__ = ["RowReader", "is_json"]
 
@@ -85,7 +85,9 @@ class RowReader:
         """Check rows of any kind, value by value where need be, and learn their unknown keys."""
         for number, row in enumerate(rows):
             if not isinstance(row, dict):
-                raise SchemaError(f"Row {self.count + number} is not an object but {short_repr(row)}.", hint=_HINT)
+                raise SchemaError(
+                    f"Row {self.count + number} is not an object but {short_repr(row)}.", hint=_HINT
+                )
         self._learn(rows)
         keys = [row.get(self.key) for row in rows]
         for number, key in enumerate(keys):

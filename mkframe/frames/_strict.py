@@ -16,18 +16,20 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from mkframe.errors import SchemaError, SchemaWarning, warn
-from mkframe.frames._columns import (INT64, STORAGE, SURROGATE, ColumnChunk)
-from mkframe.frames._timestamps import timestamps
-from mkframe.frames._fast import (SchemaMismatch, by_name, flatten, pack, text)
-from mkframe.frames._row_types import download_fields, download_type
-from mkframe.schema import Field
 from mkframe._text import short_repr
+from mkframe.errors import SchemaError, SchemaWarning, warn
+from mkframe.frames._columns import INT64, STORAGE, SURROGATE, ColumnChunk
+from mkframe.frames._fast import SchemaMismatch, by_name, flatten, pack, text
+from mkframe.frames._row_types import download_fields, download_type
+from mkframe.frames._timestamps import timestamps
+from mkframe.schema import Field
 
 __all__ = ["check", "check_halves"]
 
 
-def check(field: Field, values: Sequence[Any], keys: Sequence[Any], nested: tuple[str, ...] = ()) -> ColumnChunk:
+def check(
+    field: Field, values: Sequence[Any], keys: Sequence[Any], nested: tuple[str, ...] = ()
+) -> ColumnChunk:
     """Pack values of any JSON type.
 
     Parameters
@@ -172,7 +174,9 @@ def _list(check_one: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return convert
 
 
-def _downloads(field: Field, values: Sequence[Any], keys: Sequence[Any], nested: tuple[str, ...]) -> ColumnChunk:
+def _downloads(
+    field: Field, values: Sequence[Any], keys: Sequence[Any], nested: tuple[str, ...]
+) -> ColumnChunk:
     """Check the downloads inside builds as if they came by themselves, column by column."""
     for key, items in zip(keys, values, strict=True):
         if items is not None and not (isinstance(items, list) and all(isinstance(i, dict) for i in items)):

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from mkframe.errors import (SchemaError, SchemaWarning, InvalidResponseError, warn)
-from mkframe.frames._strict import check
+from mkframe.errors import InvalidResponseError, SchemaError, SchemaWarning, warn
 from mkframe.frames._columns import ColumnBuilder
+from mkframe.frames._strict import check
 from mkframe.schema import Field
 
 __all__ = ["parse_object", "frame_from_rows"]
@@ -36,7 +36,7 @@ def parse_object(chunks: Iterable[bytes], promised: str) -> dict[str, Any]:
         answer = None
     if isinstance(answer, dict):
         return answer
-    raise InvalidResponseError.instead_of(promised, content)
+    raise InvalidResponseError.from_body(promised, content)
 
 
 def frame_from_rows(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> pd.DataFrame:

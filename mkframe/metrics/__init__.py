@@ -5,10 +5,10 @@ million builds. A build belongs to the period in which it started; days and week
 weeks begin on Monday. Every row of the frame counts, so a build that is in the frame twice counts twice.
 """
 
-from mkframe.metrics._summary import suggest_period, describe, summary
+from mkframe.metrics._durations import completed_builds, duration, duration_by_instances, durations, longest
+from mkframe.metrics._outcomes import calendar, failure_rate, outcomes, throughput, wilson
 from mkframe.metrics._releases import releases
-from mkframe.metrics._outcomes import (calendar, failure_rate, outcomes, throughput, wilson)
-from mkframe.metrics._durations import (duration, duration_by_instances, durations, completed_builds, longest)
+from mkframe.metrics._summary import describe, suggest_period, summary
 
 __all__ = [
     "calendar",

@@ -33,7 +33,7 @@ def require_columns(frame: pd.DataFrame, columns: Iterable[str], resource: str =
     --------
     >>> require_columns(pd.DataFrame({"status": ["FAILED"]}), ["status"])
     """
-    hint = f"Pass a {resource} frame as kraft.{resource}.find() or mk.read_json() returns it."
+    hint = f"Pass a {resource} frame as client.{resource}.find() or mk.read_json() returns it."
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"A DataFrame of {resource} was expected, not {type(frame).__name__}.", hint=hint)
     columns = tuple(columns)

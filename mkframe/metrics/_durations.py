@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mkframe.errors import InputError
-from mkframe.metrics._grouping import (EVERY, By, Groups, Every, group_builds)
-from mkframe.metrics._checks import (check_statuses, check_word, require_columns, status_of)
+from mkframe.metrics._checks import check_statuses, check_word, require_columns, status_of
+from mkframe.metrics._grouping import EVERY, By, Every, Groups, group_builds
 
 __all__ = [
     "classes_of",
@@ -216,7 +216,8 @@ def duration_by_instances(
 ) -> pd.DataFrame:
     """Sum up how long builds took by their number of instances.
 
-    The classes double: 1, 2 to 3, 4 to 7, 8 to 15 instances and so on. `completed_builds` lists the single builds.
+    The classes double: 1, 2 to 3, 4 to 7, 8 to 15 instances and so on. `completed_builds` lists the single
+    builds.
 
     Parameters
     ----------

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mkframe.errors import TooManyPeriodsError, InputError
+from mkframe._text import short_repr
+from mkframe._validation import check_timezone
+from mkframe.errors import InputError, TooManyPeriodsError
 from mkframe.metrics._checks import check_word, require_columns
 from mkframe.schema import RESOURCES
-from mkframe._text import short_repr
-from mkframe.zones import check_timezone
 
 __all__ = [
     "BY",

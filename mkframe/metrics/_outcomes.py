@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mkframe.metrics._grouping import (EVERY, By, Groups, Every, group_builds, edges, local_days, unnamed)
 from mkframe.metrics._checks import check_word, require_columns, status_of
+from mkframe.metrics._grouping import EVERY, By, Every, Groups, edges, group_builds, local_days, unnamed
 from mkframe.schema import STATUSES
 
 __all__ = ["Canceled", "calendar", "failure_rate", "outcomes", "throughput", "wilson"]

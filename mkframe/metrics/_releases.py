@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from mkframe.errors import InputError
-from mkframe.metrics._grouping import check_lists
 from mkframe.metrics._checks import require_columns
+from mkframe.metrics._grouping import check_lists
 
 __all__ = ["releases"]
 

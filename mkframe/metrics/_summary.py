@@ -8,12 +8,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from mkframe.metrics._grouping import Every, local_days, memberships
-from mkframe.metrics._checks import require_columns, status_of
-from mkframe.metrics._outcomes import failure_rate
-from mkframe.metrics._formatting import (count_text, day_text, duration_text, percent_text)
-from mkframe.metrics._durations import duration
 from mkframe._text import single_line
+from mkframe.metrics._checks import require_columns, status_of
+from mkframe.metrics._durations import duration
+from mkframe.metrics._formatting import count_text, day_text, duration_text, percent_text
+from mkframe.metrics._grouping import Every, local_days, memberships
+from mkframe.metrics._outcomes import failure_rate
 
 __all__ = ["suggest_period", "describe", "summary"]
 

@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from mkframe.settings import Secret, Settings
 from mkframe._http import Transport
+from mkframe.settings import Secret, Settings
 
 SQL = "".join(f"ALTER TABLE airplane ADD COLUMN c{n} INTEGER;\n" for n in range(2000))
 
@@ -41,7 +41,7 @@ def artifact(number: int, size: int = 20_000) -> bytes:
 def transport(url: str, **settings: Any) -> Transport:
     """A transport with a token, that does not wait long before it tries again."""
     return Transport(
-        Settings(url, **{"token": Secret("word"), "patience": 0.2, "read_timeout": 5.0} | settings)
+        Settings(url, **{"token": Secret("word"), "max_retry_wait": 0.2, "read_timeout": 5.0} | settings)
     )
 
 

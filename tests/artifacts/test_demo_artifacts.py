@@ -7,15 +7,15 @@ from mkframe.artifacts import File, diff, extract, fetch, members, read, show
 
 
 @pytest.fixture(scope="module")
-def delivered(kraft, tmp_path_factory):
+def delivered(client, tmp_path_factory):
     """Two builds' files of the pattern with most builds, each in a folder of its own."""
-    files = kraft.downloads.find()
+    files = client.downloads.find()
     often = files[files["pattern_id"] == files["pattern_id"].mode()[0]].sort_values("build_id")
     frames = []
     for row in (often.iloc[0], often.iloc[-1]):
         wanted = [File(row.name, row["build_id"], row["name"])]
         folder = tmp_path_factory.mktemp(f"build_{row['build_id']}")
-        frames.append(fetch(kraft._transport, wanted, folder, progress=False))
+        frames.append(fetch(client._transport, wanted, folder, progress=False))
     return tuple(frames)
 
 
@@ -23,13 +23,13 @@ def test_files_are_fetched(delivered):
     assert pd.concat(delivered)["status"].tolist() == ["fetched", "fetched"]
 
 
-def test_fetching_again_sends_nothing_new(kraft, delivered):
-    before = kraft.downloads.find().loc[delivered[0].index, "downloaded"]
+def test_fetching_again_sends_nothing_new(client, delivered):
+    before = client.downloads.find().loc[delivered[0].index, "downloaded"]
     row = delivered[0].iloc[0]
     wanted = [File(delivered[0].index[0], int(row["build_id"]), row["name"])]
-    again = fetch(kraft._transport, wanted, row["path"].rsplit("/", 1)[0], progress=False)
+    again = fetch(client._transport, wanted, row["path"].rsplit("/", 1)[0], progress=False)
     assert again["status"].tolist() == ["present"]
-    assert kraft.downloads.find().loc[delivered[0].index, "downloaded"].equals(before)
+    assert client.downloads.find().loc[delivered[0].index, "downloaded"].equals(before)
 
 
 def test_members_can_be_read(delivered):

@@ -19,7 +19,27 @@ from mkframe.errors import InputError
 from mkframe.settings import Secret
 from tests.artifacts.factory import artifact, packed, transport, tree, visible_files
 from tests.artifacts.test_filenames import HOSTILE
-from tests.support.faults import (Answer, broken_gzip, chunked, closed, content, cut, drip, file, html, later, nobody_listens, overclaimed, reset, serve, silence, token, unauthenticated, vendor, zipped)
+from tests.support.faults import (
+    Answer,
+    broken_gzip,
+    chunked,
+    closed,
+    content,
+    cut,
+    drip,
+    file,
+    html,
+    later,
+    nobody_listens,
+    overclaimed,
+    reset,
+    serve,
+    silence,
+    token,
+    unauthenticated,
+    vendor,
+    zipped,
+)
 
 PATH = "/api/v1/downloads/1"
 WHOLE = artifact(1)
@@ -105,10 +125,10 @@ def test_name_with_half_a_surrogate_pair_is_reported_as_it_came(tmp_path):
 # --- bad arguments ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("parallel", [0, 17, 2.0, True, "8"])
-def test_unfit_parallel_sends_nothing(parallel, tmp_path):
+@pytest.mark.parametrize("max_workers", [0, 17, 2.0, True, "8"])
+def test_unfit_parallel_sends_nothing(max_workers, tmp_path):
     with serve(every) as server, pytest.raises(InputError, match="parallel must be"):
-        fetch(transport(server.api), [A], tmp_path, parallel=parallel)
+        fetch(transport(server.api), [A], tmp_path, max_workers=max_workers)
     assert server.requests == []
 
 
@@ -231,7 +251,7 @@ def test_broken_stream_is_begun_again(fault, tmp_path):
 @pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
 def test_stream_that_stays_broken_leaves_nothing(fault, tmp_path):
     with serve(fault) as server:
-        row = fetch(transport(server.api, tries=2, patience=0.01), [A], tmp_path).loc[1]
+        row = fetch(transport(server.api, max_attempts=2, max_retry_wait=0.01), [A], tmp_path).loc[1]
     assert (row["status"], tree(tmp_path)) == ("failed", {})
 
 
@@ -275,7 +295,7 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path):
     def script(request):
         return vendor(404) if number(request) == 2 else every(request)
 
-    frame = get(script, tmp_path, files(5), parallel=2)
+    frame = get(script, tmp_path, files(5), max_workers=2)
     assert frame["status"].tolist() == ["fetched", "failed", "fetched", "fetched", "fetched"]
     assert visible_files(tmp_path) == {n: b for n, b in sources(5).items() if n != "2.zip"}
 
@@ -307,7 +327,7 @@ def test_token_that_expires_without_a_login_fails_and_the_rerun_completes(tmp_pa
 
 def test_server_that_is_down_fails_every_row(tmp_path):
     with nobody_listens() as url:
-        frame = fetch(transport(url, tries=2, patience=0.01), files(3), tmp_path, progress=False)
+        frame = fetch(transport(url, max_attempts=2, max_retry_wait=0.01), files(3), tmp_path, progress=False)
     assert frame["error"].str.contains("refused; nothing was sent").all()
 
 
@@ -321,7 +341,7 @@ def test_folder_that_disappears_in_the_middle_is_said_and_the_rerun_completes(tm
             to.rename(tmp_path / "gone")
         return every(request)
 
-    frame = get(script, to, files(5), parallel=1)
+    frame = get(script, to, files(5), max_workers=1)
     late = frame.drop(index=asked[:2])
     assert late["status"].tolist() == ["failed"] * 3
     assert late["error"].str.contains("is not there any more").all()
@@ -352,7 +372,7 @@ def test_full_disk_is_said_and_the_rerun_completes(tmp_path):
         return file(artifact(number(request), 100_000))
 
     with small_disk(to):
-        frame = get(script, to, files(3), parallel=1)
+        frame = get(script, to, files(3), max_workers=1)
         failed = frame[frame["status"] == "failed"]
         assert len(failed) >= 2
         assert failed["error"].str.contains("is full").all()
@@ -452,7 +472,7 @@ def test_interrupt_leaves_no_thread_and_no_partial_file(hold, tmp_path):
     with serve(script) as server:
         client = transport(server.api, read_timeout=60)
         with pytest.raises(KeyboardInterrupt):
-            fetch(client, files(8), tmp_path, parallel=8, progress=False)
+            fetch(client, files(8), tmp_path, max_workers=8, progress=False)
         assert time.monotonic() - interrupted[0] < 2
         assert crew() == []
         assert visible_files(tmp_path) == sources(2)
@@ -519,7 +539,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
 
 def test_connections_are_kept(tmp_path):
     with serve(every) as server:
-        fetch(transport(server.api), files(30), tmp_path, parallel=4, progress=False)
+        fetch(transport(server.api), files(30), tmp_path, max_workers=4, progress=False)
     assert server.connections <= 4
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mkframe.artifacts._filenames import (flaw, folded, from_header, numbered, safe_name)
+from mkframe.artifacts._filenames import flaw, folded, from_header, numbered, safe_name
 
 HOSTILE = [
     "../../etc/passwd",

@@ -11,8 +11,8 @@ from mkframe.artifacts import File, fetch
 from mkframe.artifacts._progress import FileProgress, Progress
 from mkframe.errors import InputError
 from tests.artifacts.factory import artifact, transport, visible_files
-from tests.artifacts.test_fetch import (crew, every, files, number, sources)
-from tests.support.faults import (Answer, cut, drip, file, serve, vendor)
+from tests.artifacts.test_fetch import crew, every, files, number, sources
+from tests.support.faults import Answer, cut, drip, file, serve, vendor
 
 WHOLE = artifact(1)
 SIZES = {n: len(artifact(n)) for n in range(1, 9)}
@@ -190,7 +190,7 @@ def test_stopping_ends_a_pause_before_the_next_try(tmp_path):
     busy = vendor(503, "Later", headers={"Retry-After": "30"})
     begun = time.monotonic()
     with serve(busy) as server:
-        client = transport(server.api, patience=60)
+        client = transport(server.api, max_retry_wait=60)
         fetch(client, files(1), tmp_path, progress=lambda now: server.requests and now.stop())
     assert time.monotonic() - begun < 15
 

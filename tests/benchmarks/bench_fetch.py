@@ -71,16 +71,16 @@ def server() -> Iterator[str]:
 
 def by_us(url: str, to: Path) -> None:
     files = [File(n, 1, f"{n}.zip") for n in range(1, FILES + 1)]
-    frame = fetch(transport(url), files, to, parallel=PARALLEL, progress=False)
+    frame = fetch(transport(url), files, to, max_workers=PARALLEL, progress=False)
     assert set(frame["status"]) == {"fetched"}, frame["error"].tolist()
 
 
 def by_curl(url: str, to: Path) -> None:
     to.mkdir()
-    parallel = ["-Z", "--parallel-max", str(PARALLEL)]
+    max_workers = ["-Z", "--parallel-max", str(PARALLEL)]
     target = f"{url}/downloads/[1-{FILES}]"
     subprocess.run(
-        ["curl", "-sf", *parallel, "-H", "Authorization: Bearer word", "-o", f"{to}/#1.zip", target],
+        ["curl", "-sf", *max_workers, "-H", "Authorization: Bearer word", "-o", f"{to}/#1.zip", target],
         check=True,
         stderr=subprocess.DEVNULL,
     )

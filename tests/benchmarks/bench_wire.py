@@ -69,9 +69,9 @@ def main():
         server.start()
         url = f"http://127.0.0.1:{here.recv()}/api/v1"
         curl = ["curl", "--silent", "--compressed", "--output", f"{folder}/builds.json", f"{url}/builds"]
-        with mk.connect(url, token="-") as kraft:
-            assert len(kraft.builds.find()) == options.builds
-            sides = [lambda: kraft.builds.find(), lambda: subprocess.run(curl, check=True)]
+        with mk.connect(url, token="-") as client:
+            assert len(client.builds.find()) == options.builds
+            sides = [lambda: client.builds.find(), lambda: subprocess.run(curl, check=True)]
             rounds = [[seconds(side) for side in sides] for _ in range(options.rounds)]
         server.terminate()
         size = packed.stat().st_size

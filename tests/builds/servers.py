@@ -10,10 +10,10 @@ from typing import Any
 
 import requests
 
+from mkframe._http import Transport
 from mkframe.client import Client
 from mkframe.demo_server import Server
 from mkframe.settings import Secret, Settings
-from mkframe._http import Transport
 from tests.support import faults
 from tests.support.rows import row
 
@@ -26,7 +26,7 @@ MARKER = re.compile(r"mkframe-[0-9a-f]{12}")
 @contextlib.contextmanager
 def visiting(url: str, **changes: Any) -> Iterator[Client]:
     """A client whose reads are tried a few times, almost without a pause."""
-    quick = {"tries": 3, "patience": 0.02, "connect_timeout": 2.0, "read_timeout": 5.0}
+    quick = {"max_attempts": 3, "max_retry_wait": 0.02, "connect_timeout": 2.0, "read_timeout": 5.0}
     settings = Settings(url, **{"token": Secret("a-token"), **quick, **changes})
     with Client(Transport(settings)) as client:
         yield client

@@ -6,9 +6,9 @@ import pytest
 
 from mkframe import errors
 from mkframe.demo_server import Server
+from tests.builds.servers import AIRPLANE, login, visiting
 from tests.support import faults
 from tests.support.rows import row
-from tests.builds.servers import AIRPLANE, login, visiting
 
 PATH = f"{faults.API}/build_deployments"
 ANSWER = faults.reply(row("build_deployments", 4), 201)
@@ -101,7 +101,7 @@ def test_lost_answer_is_unconfirmed_and_sent_once(answer):
         pytest.raises(errors.StartUnconfirmedError, match="Whether it was started is not known") as caught,
     ):
         client.build_deployments.start(build_id=5139, deployment_id=3)
-    assert "kraft.build_deployments.find(build_id=5139)" in caught.value.hint
+    assert "client.build_deployments.find(build_id=5139)" in caught.value.hint
     assert caught.value.marker is None
     assert len(server.requests) == 1
 

@@ -13,9 +13,20 @@ import pytest
 from mkframe import errors, frames
 from mkframe.demo_server import Server
 from mkframe.settings import Secret
+from tests.builds.servers import (
+    AIRPLANE,
+    BUILDS,
+    MARKER,
+    SCOPE,
+    Recorder,
+    Relay,
+    is_start,
+    login,
+    sent,
+    visiting,
+)
 from tests.support import faults
 from tests.support.rows import row, rows
-from tests.builds.servers import (AIRPLANE, BUILDS, MARKER, SCOPE, Recorder, Relay, is_start, login, sent, visiting)
 
 INSTANCES = frames.from_rows("instances", rows("instances", 3))
 SOON = 0.05
@@ -23,7 +34,7 @@ SOON = 0.05
 
 
 def start(client, **given):
-    return client.builds.start(**{**SCOPE, "instances": [AIRPLANE], "look_for": SOON, **given})
+    return client.builds.start(**{**SCOPE, "instances": [AIRPLANE], "confirm_timeout": SOON, **given})
 
 
 def started(script, **given):
@@ -225,10 +236,10 @@ BAD = {
     "marker with more around it": ({"marker": "mkframe-0123456789ab]"}, "is not a marker"),
     "empty marker": ({"marker": ""}, "'' is not a marker"),
     "warn": ({"warn": "no"}, "warn must be True or False"),
-    "look_for as text": ({"look_for": "6"}, "look_for must be seconds"),
-    "look_for below zero": ({"look_for": -1}, "look_for must be seconds"),
-    "look_for without end": ({"look_for": float("inf")}, "look_for must be seconds"),
-    "look_for not a number": ({"look_for": float("nan")}, "look_for must be seconds"),
+    "confirm_timeout as text": ({"confirm_timeout": "6"}, "confirm_timeout must be seconds"),
+    "confirm_timeout below zero": ({"confirm_timeout": -1}, "confirm_timeout must be seconds"),
+    "confirm_timeout without end": ({"confirm_timeout": float("inf")}, "confirm_timeout must be seconds"),
+    "confirm_timeout not a number": ({"confirm_timeout": float("nan")}, "confirm_timeout must be seconds"),
 }
 
 
@@ -357,7 +368,7 @@ def test_start_that_was_not_carried_out_is_said(answer):
     _, outcome = trial(Recorder(answer, records=False))
     assert isinstance(outcome, errors.NotStartedError)
     assert "none was started" in outcome.message
-    assert f"kraft.builds.confirm('{outcome.marker}', project='DEMO_PROJECT')" in outcome.hint
+    assert f"client.builds.confirm('{outcome.marker}', project='DEMO_PROJECT')" in outcome.hint
 
 
 @lost
@@ -365,7 +376,7 @@ def test_where_looking_fails_the_call_that_settles_it_is_named(answer):
     server, outcome = trial(Recorder(answer, sees=faults.vendor(403, "Not for you")))
     assert isinstance(outcome, errors.StartUnconfirmedError)
     assert outcome.marker in sent(server)["description"]
-    assert f"kraft.builds.confirm('{outcome.marker}', project='DEMO_PROJECT')" in outcome.hint
+    assert f"client.builds.confirm('{outcome.marker}', project='DEMO_PROJECT')" in outcome.hint
 
 
 @pytest.mark.parametrize("sees", [faults.reset(), faults.html(), faults.vendor(503), faults.reply([1])])
@@ -400,7 +411,7 @@ def test_looking_asks_only_for_builds_of_the_project():
 
 
 def test_build_that_is_recorded_late_is_found():
-    server, run = trial(Recorder(faults.reset(), late=3), look_for=5)
+    server, run = trial(Recorder(faults.reset(), late=3), confirm_timeout=5)
     assert run.id == 5139
     assert len(server.to(BUILDS, "GET")) == 4
 
@@ -412,7 +423,7 @@ def test_server_that_restarts_while_looking_is_asked_again():
     def script(request):
         return away.pop() if request.method == "GET" and away else recorder(request)
 
-    _, run = trial(script, look_for=5)
+    _, run = trial(script, confirm_timeout=5)
     assert run.id == 5139
 
 
@@ -455,7 +466,7 @@ def test_interrupt_names_the_call_that_tells():
     ):
         start(client)
     (marker,) = MARKER.findall(sent(server)["description"])
-    assert caught.value.__notes__ == [f"A build may run: kraft.builds.confirm('{marker}') tells."]
+    assert caught.value.__notes__ == [f"A build may run: client.builds.confirm('{marker}') tells."]
 
 
 # --- settling it later ------------------------------------------------------------------------------
@@ -493,7 +504,7 @@ def test_confirm_says_that_none_was_started():
         visiting(server.api) as client,
         pytest.raises(errors.NotStartedError, match=f"(?i)no build carries the marker {WORD}"),
     ):
-        client.builds.confirm(WORD, look_for=0)
+        client.builds.confirm(WORD, confirm_timeout=0)
 
 
 def test_confirm_that_cannot_look_stays_unconfirmed():
@@ -502,7 +513,7 @@ def test_confirm_that_cannot_look_stays_unconfirmed():
         visiting(url) as client,
         pytest.raises(errors.StartUnconfirmedError, match="connection was refused") as caught,
     ):
-        client.builds.confirm(WORD, project="DEMO_PROJECT", look_for=0)
+        client.builds.confirm(WORD, project="DEMO_PROJECT", confirm_timeout=0)
     assert caught.value.marker == WORD
 
 
@@ -514,7 +525,7 @@ def test_confirm_that_cannot_look_stays_unconfirmed():
         (f" {WORD}", {}),
         (None, {}),
         (5139, {}),
-        (WORD, {"look_for": -1}),
+        (WORD, {"confirm_timeout": -1}),
         (WORD, {"project": "A", "project_id": 1}),
         (WORD, {"project_id": "402"}),
         (WORD, {"warn": None}),
@@ -578,7 +589,7 @@ def test_hundred_requests_that_are_dropped_unread_start_nothing(fresh):
                 visiting(server.api, token=token) as client,
                 pytest.raises((errors.NotStartedError, errors.ConnectError)),
             ):
-                start(client, description=f"number {number}", look_for=0)
+                start(client, description=f"number {number}", confirm_timeout=0)
     relay.close()
     assert server.to(BUILDS, "POST") == []
     assert len(server.to(BUILDS, "GET")) > TIMES / 2
@@ -635,6 +646,8 @@ def test_warnings_that_are_errors_do_not_lose_the_marker():
 
     with faults.serve(script) as server, visiting(server.api) as client, warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(errors.StartUnconfirmedError, match=r"be searched either: .*without a time zone") as caught:
-            client.builds.start(project="P", instances=[1], look_for=0.1)
+        with pytest.raises(
+            errors.StartUnconfirmedError, match=r"be searched either: .*without a time zone"
+        ) as caught:
+            client.builds.start(project="P", instances=[1], confirm_timeout=0.1)
     assert re.fullmatch(r"mkframe-[0-9a-f]{12}", caught.value.marker)

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 
 from mkframe import errors
+from mkframe._http import Transport
 from mkframe.demo_server import Server
 from mkframe.frames import from_rows
 from mkframe.settings import Secret
-from mkframe._http import Transport
+from tests.builds.servers import AIRPLANE, BUILDS, Relay, login, visiting
 from tests.support import faults
 from tests.support.rows import row
-from tests.builds.servers import (AIRPLANE, BUILDS, Relay, login, visiting)
 
 WAIT = sys.modules["mkframe.builds._wait"]
 BUILD = f"{BUILDS}/7"
@@ -295,7 +295,9 @@ def test_trouble_of_the_server_is_waited_through(trouble, quick):
 
 
 def test_server_away_for_half_an_hour_ends_the_waiting(clock):
-    with pytest.raises(errors.WaitTimeoutError, match="half an hour, build 7 still goes on, as far as is known"):
+    with pytest.raises(
+        errors.WaitTimeoutError, match="half an hour, build 7 still goes on, as far as is known"
+    ):
         waited([build("BUILDING"), faults.vendor(500, "Down")])
     assert 1800 < clock.now - 1000 < 1900
 

@@ -19,15 +19,16 @@ import pandas as pd
 import pytest
 
 import mkframe as mk
+from mkframe import builds, errors, frames
 from mkframe import client as room
-from mkframe import errors, frames, builds
-from mkframe.demo_server import Server; from mkframe.demo_server.data import vocabulary
+from mkframe._http import Transport
+from mkframe.demo_server import Server
+from mkframe.demo_server.data import vocabulary
 from mkframe.schema import RESOURCES
 from mkframe.settings import Secret, Settings
-from mkframe._http import Transport
+from tests.builds.servers import login, visiting
 from tests.support import faults
 from tests.support.rows import rows
-from tests.builds.servers import login, visiting
 
 FOUND = [r for r in RESOURCES.values() if "find" in r.verbs]
 GOT = [r for r in RESOURCES.values() if "get" in r.verbs]
@@ -47,12 +48,12 @@ def promised_types(resource):
     return {f.name: frames.dtype_of(f) for f in fields}
 
 
-def found(kraft, resource, **given):
-    return getattr(kraft, resource.name).find(**{**scope(resource), **given})
+def found(client, resource, **given):
+    return getattr(client, resource.name).find(**{**scope(resource), **given})
 
 
 @pytest.fixture(scope="module")
-def kraft():
+def client():
     """A server whose story stands still, so that two questions have the same answer."""
     with mk.demo(builds=300, seed=7, now=dt.datetime(2026, 6, 17, 9, 30, tzinfo=dt.UTC)) as client:
         yield client
@@ -62,21 +63,21 @@ def kraft():
 
 
 @each
-def test_accessor_has_the_verbs_of_the_schema(kraft, resource):
-    accessor = getattr(kraft, resource.name)
+def test_accessor_has_the_verbs_of_the_schema(client, resource):
+    accessor = getattr(client, resource.name)
     verbs = {verb for verb in ("find", "get", "start", "fetch", "query") if hasattr(accessor, verb)}
     assert verbs == set(resource.verbs)
 
 
 @each
-def test_repr_of_an_accessor_says_what_can_be_asked(kraft, resource):
-    shown = repr(getattr(kraft, resource.name))
+def test_repr_of_an_accessor_says_what_can_be_asked(client, resource):
+    shown = repr(getattr(client, resource.name))
     assert all(f"{verb}()" in shown for verb in resource.verbs)
 
 
 @each_found
-def test_find_returns_the_declared_columns_and_types(kraft, resource):
-    frame = found(kraft, resource)
+def test_find_returns_the_declared_columns_and_types(client, resource):
+    frame = found(client, resource)
     assert frame.columns.tolist() == [f.name for f in resource.fields if f.name != resource.key]
     for name, dtype in promised_types(resource).items():
         assert frame[name].dtype == dtype, name
@@ -85,23 +86,23 @@ def test_find_returns_the_declared_columns_and_types(kraft, resource):
 
 
 @each_found
-def test_find_notes_what_was_asked(kraft, resource):
-    attrs = found(kraft, resource).attrs
+def test_find_notes_what_was_asked(client, resource):
+    attrs = found(client, resource).attrs
     assert (attrs["resource"], attrs["filters"]) == (resource.name, scope(resource))
     assert pd.Timestamp(attrs["loaded_at"]).tz is not None
 
 
 @each_got
-def test_get_is_the_row_of_find(kraft, resource):
-    frame = found(kraft, resource)
-    row = getattr(kraft, resource.name).get(frame.index[-1])
+def test_get_is_the_row_of_find(client, resource):
+    frame = found(client, resource)
+    row = getattr(client, resource.name).get(frame.index[-1])
     pd.testing.assert_series_equal(row, frame.iloc[-1])
 
 
 @each_got
-def test_get_of_no_row_is_not_found(kraft, resource):
+def test_get_of_no_row_is_not_found(client, resource):
     with pytest.raises(errors.NotFoundError, match="No record found for id '999999'"):
-        getattr(kraft, resource.name).get(999_999)
+        getattr(client, resource.name).get(999_999)
 
 
 @each_got
@@ -138,30 +139,30 @@ NAMED = [(r, f.name) for r in FOUND for f in r.filters if f"{f.name}_id" in {g.n
 NAMED = [(r, name) for r, name in NAMED if (r.name, name) != ("agents", "agent")]
 
 
-def pair(kraft, resource, name):
+def pair(client, resource, name):
     if name == "instance":
-        return instance_with_variables(kraft)
+        return instance_with_variables(client)
     return PAIRS.get(name) or PAIRS[f"{resource.name}.{name}"]
 
 
-def instance_with_variables(kraft):
+def instance_with_variables(client):
     """Name and id of an instance whose name occurs once, and which has a variable of its own."""
-    names = pd.concat([kraft.instances.find(project_id=i)["name"] for i in kraft.projects.find().index])
+    names = pd.concat([client.instances.find(project_id=i)["name"] for i in client.projects.find().index])
     once = names.drop_duplicates(keep=False)
-    return next((n, i) for i, n in once.items() if len(kraft.pattern_variables.find(instance_id=i)))
+    return next((n, i) for i, n in once.items() if len(client.pattern_variables.find(instance_id=i)))
 
 
 @pytest.mark.parametrize(("resource", "name"), NAMED, ids=[f"{r.name}-{n}" for r, n in NAMED])
-def test_name_and_id_find_the_same_rows(kraft, resource, name):
-    word, number = pair(kraft, resource, name)
+def test_name_and_id_find_the_same_rows(client, resource, name):
+    word, number = pair(client, resource, name)
     needed = {} if name == "project" else scope(resource)
     by_name, by_id, by_either = (
-        getattr(kraft, resource.name).find(**needed, **given)
+        getattr(client, resource.name).find(**needed, **given)
         for given in ({name: word}, {f"{name}_id": number}, {name: number})
     )
     pd.testing.assert_frame_equal(by_name, by_id, check_flags=False)
     pd.testing.assert_frame_equal(by_id, by_either, check_flags=False)
-    everything = getattr(kraft, resource.name).find(**needed) if needed or not scope(resource) else None
+    everything = getattr(client, resource.name).find(**needed) if needed or not scope(resource) else None
     assert everything is None or len(by_name) < len(everything)
 
 
@@ -171,9 +172,9 @@ def test_releases_are_sent_as_one_json_object():
     assert server.requests[0].query == {"releases": '{"DWH_GROUP": "R1"}'}
 
 
-def test_releases_find_the_builds_that_have_them(kraft):
-    (release,) = kraft.releases.find(group="DWH_GROUP", name="R1").index
-    builds = kraft.builds.find(releases={"DWH_GROUP": "R1"})
+def test_releases_find_the_builds_that_have_them(client):
+    (release,) = client.releases.find(group="DWH_GROUP", name="R1").index
+    builds = client.builds.find(releases={"DWH_GROUP": "R1"})
     assert len(builds) > 0
     assert all(release in ids for ids in builds["releases"])
 
@@ -181,50 +182,50 @@ def test_releases_find_the_builds_that_have_them(kraft):
 # --- names for ids ----------------------------------------------------------------------------------
 
 
-def test_names_add_three_columns_behind_the_others(kraft):
-    builds = kraft.builds.find()
-    named = kraft.names(builds)
+def test_names_add_three_columns_behind_the_others(client):
+    builds = client.builds.find()
+    named = client.add_names(builds)
     assert named.columns.tolist() == [*builds.columns, "project", "pattern_names", "release_names"]
     pd.testing.assert_frame_equal(named[builds.columns], builds)
     assert named["project"].dtype == "str"
 
 
-def test_names_are_those_of_the_ids(kraft):
-    build = kraft.names(kraft.builds.find()).iloc[0]
-    assert build["project"] == kraft.projects.get(build["project_id"])["name"]
-    assert build["pattern_names"] == [kraft.patterns.get(i)["name"] for i in build["patterns"]]
-    assert build["release_names"] == [kraft.releases.get(i)["name"] for i in build["releases"]]
+def test_names_are_those_of_the_ids(client):
+    build = client.add_names(client.builds.find()).iloc[0]
+    assert build["project"] == client.projects.get(build["project_id"])["name"]
+    assert build["pattern_names"] == [client.patterns.get(i)["name"] for i in build["patterns"]]
+    assert build["release_names"] == [client.releases.get(i)["name"] for i in build["releases"]]
 
 
-def test_names_of_no_builds_have_the_same_types(kraft):
-    builds = kraft.builds.find()
-    assert kraft.names(builds.head(0)).dtypes.to_dict() == kraft.names(builds).dtypes.to_dict()
+def test_names_of_no_builds_have_the_same_types(client):
+    builds = client.builds.find()
+    assert client.add_names(builds.head(0)).dtypes.to_dict() == client.add_names(builds).dtypes.to_dict()
 
 
-def test_names_of_unknown_ids_are_missing_or_their_numbers(kraft):
+def test_names_of_unknown_ids_are_missing_or_their_numbers(client):
     builds = frames.from_rows("builds", rows("builds", 1, project_id=9, patterns=[808, 9], releases=[]))
-    named = kraft.names(builds).iloc[0]
+    named = client.add_names(builds).iloc[0]
     assert pd.isna(named["project"])
     assert (named["pattern_names"], named["release_names"]) == (["CORE_DV_HLS", "9"], [])
 
 
 def test_names_ask_three_questions():
     with faults.serve(faults.reply([])) as server, visiting(server.api) as client:
-        client.names(frames.from_rows("builds", rows("builds", 50)))
+        client.add_names(frames.from_rows("builds", rows("builds", 50)))
     assert sorted(r.path.rpartition("/")[2] for r in server.requests) == ["patterns", "projects", "releases"]
 
 
-def test_names_leave_the_given_frame_alone(kraft):
-    builds = kraft.builds.find()
+def test_names_leave_the_given_frame_alone(client):
+    builds = client.builds.find()
     before = builds.copy()
-    named = kraft.names(builds)
+    named = client.add_names(builds)
     named["status"] = "changed"
     pd.testing.assert_frame_equal(builds, before)
 
 
-def test_names_need_builds(kraft):
+def test_names_need_builds(client):
     with pytest.raises(errors.InputError, match="no column 'project_id'"):
-        kraft.names(kraft.projects.find())
+        client.add_names(client.projects.find())
 
 
 # --- what is shown before anything is sent ----------------------------------------------------------
@@ -246,16 +247,16 @@ def test_signature_is_the_schema_by_keyword_only(resource):
 
 
 @each_found
-def test_help_names_every_filter_and_column(kraft, resource):
-    text = getattr(kraft, resource.name).find.__doc__
+def test_help_names_every_filter_and_column(client, resource):
+    text = getattr(client, resource.name).find.__doc__
     for told in (*resource.filters, *(f for f in resource.fields if f.name != resource.key)):
         assert told.name in text
         assert told.doc in text
 
 
 @each
-def test_every_verb_has_a_help(kraft, resource):
-    accessor = getattr(kraft, resource.name)
+def test_every_verb_has_a_help(client, resource):
+    accessor = getattr(client, resource.name)
     for verb in resource.verbs:
         assert "Returns\n" in inspect.getdoc(getattr(accessor, verb))
 
@@ -289,7 +290,7 @@ def test_connecting_sends_nothing(silent):
 
 @pytest.fixture(scope="module")
 def kernel(silent):
-    """Ask a Jupyter kernel, in which `kraft` is a client, as a notebook does at Tab and Shift-Tab."""
+    """Ask a Jupyter kernel, in which `client` is a client, as a notebook does at Tab and Shift-Tab."""
     pytest.importorskip("ipykernel")
     from jupyter_client.manager import start_new_kernel
 
@@ -317,21 +318,21 @@ def kernel(silent):
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("kraft.bui", ["build_deployments", "builds"]),
-        ("kraft.builds.", ["confirm", "find", "get", "start", "wait"]),
-        ("kraft.builds.find(pro", ["project=", "project_id="]),
-        ("kraft.releases.find(clo", ["closed="]),
-        ("kraft.builds.start(rest", ["restore="]),
+        ("client.bui", ["build_deployments", "builds"]),
+        ("client.builds.", ["confirm", "find", "get", "start", "wait"]),
+        ("client.builds.find(pro", ["project=", "project_id="]),
+        ("client.releases.find(clo", ["closed="]),
+        ("client.builds.start(rest", ["restore="]),
     ],
 )
 def test_tab_offers(kernel, typed, offered):
     matches = kernel("complete", typed)["matches"]
-    assert set(offered) <= {match.removeprefix("kraft.").removeprefix("builds.") for match in matches}
+    assert set(offered) <= {match.removeprefix("client.").removeprefix("builds.") for match in matches}
 
 
 @pytest.mark.slow
 def test_shift_tab_shows_the_filters_and_what_comes_back(kernel):
-    text = kernel("inspect", "kraft.builds.find")["data"]["text/plain"]
+    text = kernel("inspect", "client.builds.find")["data"]["text/plain"]
     for told in (*RESOURCES["builds"].filters, *RESOURCES["builds"].fields):
         assert told.name in text
     assert "project_id: " in text  # in the signature, which is coloured
@@ -339,8 +340,8 @@ def test_shift_tab_shows_the_filters_and_what_comes_back(kernel):
 
 @pytest.mark.slow
 def test_tab_and_shift_tab_send_nothing(kernel, silent):
-    kernel("complete", "kraft.builds.find(")
-    kernel("inspect", "kraft.builds")
+    kernel("complete", "client.builds.find(")
+    kernel("inspect", "client.builds")
     assert silent.connections == 0
 
 
@@ -372,7 +373,7 @@ def test_client_shows_no_secret():
 
 def test_client_is_not_pickled():
     with (
-        mk.connect("https://kraft.example/api/v1", token=CANARY) as client,
+        mk.connect("https://client.example/api/v1", token=CANARY) as client,
         pytest.raises(TypeError) as caught,
     ):
         pickle.dumps(client)
@@ -382,7 +383,7 @@ def test_client_is_not_pickled():
 @pytest.mark.parametrize(
     "given",
     [
-        {"url": "http://kraft.example/api/v1", "token": CANARY},
+        {"url": "http://client.example/api/v1", "token": CANARY},
         {"url": "nonsense", "token": CANARY},
         {"url": 5, "token": CANARY},
         {"token": f"Bearer {CANARY}"},
@@ -446,8 +447,8 @@ def test_neither_or_both_of_project_and_project_id(silent, given, expected):
     assert silent.connections == 0
 
 
-def test_unknown_project(kraft):
-    sentence, hint = told(lambda: kraft.builds.find(project="DEMO"), errors.NotFoundError)
+def test_unknown_project(client):
+    sentence, hint = told(lambda: client.builds.find(project="DEMO"), errors.NotFoundError)
     assert "A project with the name 'DEMO' does not exist!" in sentence
     assert "spelling" in hint
 
@@ -480,7 +481,7 @@ def test_expired_token(brief):
         client.projects.find()
         token = client._transport._current_token()
     time.sleep(0.35)
-    with mk.connect(brief.url, token=token.reveal()) as client:
+    with mk.connect(brief.url, token=token.get_secret_value()) as client:
         sentence, hint = told(client.builds.find, errors.NotAuthenticatedError)
     assert "Not authenticated" in sentence
     assert "has expired" in hint
@@ -556,13 +557,13 @@ def jwt_like(claims):
     ],
 )
 def test_identity_of_a_token_is_what_the_token_tells(token, expires):
-    identity = mk.connect("https://kraft.example/api/v1", token=token).identity
+    identity = mk.connect("https://client.example/api/v1", token=token).identity
     assert identity == room.Identity(None, expires, can_log_in=False)
 
 
-def test_identity_of_a_login_is_its_address(kraft):
-    kraft.projects.find()
-    identity = kraft.identity
+def test_identity_of_a_login_is_its_address(client):
+    client.projects.find()
+    identity = client.identity
     assert (identity.email, identity.can_log_in) == ("demo@example.com", True)
     assert identity.token_expires > dt.datetime.now(dt.UTC)
 
@@ -576,20 +577,22 @@ def test_identity_sends_nothing(silent):
 def test_identity_holds_no_secret():
     token = jwt_like({"exp": 1775124880})
     client = mk.connect(
-        "https://kraft.example/api/v1", token=token, email="ada@example.org", password="pass word"
+        "https://client.example/api/v1", token=token, email="ada@example.org", password="pass word"
     )
     shown = repr(client.identity) + str(pickle.dumps(client.identity))
     assert token not in shown
     assert "pass word" not in shown
 
 
-def test_client_shows_where_it_is(kraft):
-    assert repr(kraft) == f"<mkframe client of {kraft.url}>"
+def test_client_shows_where_it_is(client):
+    assert repr(client) == f"<mkframe client of {client.url}>"
 
 
 def test_closing_twice_is_harmless():
     closed = []
-    client = mk.Client(Transport(Settings("https://kraft.example/api/v1")), on_close=lambda: closed.append(1))
+    client = mk.Client(
+        Transport(Settings("https://client.example/api/v1")), on_close=lambda: closed.append(1)
+    )
     client.close()
     client.close()
     assert closed
@@ -617,105 +620,108 @@ def test_each_line_that_loads_what_is_odd_is_told_so():
     assert caught[1].lineno == caught[0].lineno + 1
 
 
-def test_wait_takes_what_start_and_find_give(kraft):
-    builds = kraft.builds.find().iloc[[0, 1]]
+def test_wait_takes_what_start_and_find_give(client):
+    builds = client.builds.find().iloc[[0, 1]]
     started = builds.BuildStart(int(builds.index[0]), "BUILDING")
-    assert kraft.builds.wait(started, progress=False).name == started.id
-    assert kraft.builds.wait(builds.iloc[0], progress=False).name == started.id
-    assert kraft.builds.wait(builds, progress=False).index.tolist() == builds.index.tolist()
+    assert client.builds.wait(started, progress=False).name == started.id
+    assert client.builds.wait(builds.iloc[0], progress=False).name == started.id
+    assert client.builds.wait(builds, progress=False).index.tolist() == builds.index.tolist()
 
 
-def test_wait_shows_progress_or_not(kraft):
+def test_wait_shows_progress_or_not(client):
     with pytest.raises(errors.InputError, match="progress must be True or False"):
-        kraft.builds.wait(5139, progress=print)
+        client.builds.wait(5139, progress=print)
 
 
-def test_fetch_takes_one_row_of_downloads(kraft, tmp_path):
-    row = kraft.downloads.find(build_id=5139).iloc[0]
-    assert kraft.downloads.fetch(row, to=tmp_path, progress=False)["status"].tolist() == ["fetched"]
+def test_fetch_takes_one_row_of_downloads(client, tmp_path):
+    row = client.downloads.find(build_id=5139).iloc[0]
+    assert client.downloads.fetch(row, to=tmp_path, progress=False)["status"].tolist() == ["fetched"]
 
 
 @pytest.mark.parametrize("shape", ["start", "row", "without downloads"])
-def test_fetch_takes_builds_among_others(kraft, tmp_path, shape):
-    (ours, other), row = (kraft.builds.find().query("status == 'FINISHED'").index[:2], None)
-    row = kraft.builds.get(int(ours))
+def test_fetch_takes_builds_among_others(client, tmp_path, shape):
+    (ours, other), row = (client.builds.find().query("status == 'FINISHED'").index[:2], None)
+    row = client.builds.get(int(ours))
     given = {
         "start": builds.BuildStart(int(ours), "BUILDING"),
         "row": row,
         "without downloads": row.drop("downloads"),
     }[shape]
-    files = kraft.downloads.find(build_id=int(other)).index.tolist()
-    fetched = kraft.downloads.fetch([given, *files], to=tmp_path, progress=False)
-    expected = kraft.downloads.find(build_id=int(ours)).index.tolist() + files
+    files = client.downloads.find(build_id=int(other)).index.tolist()
+    fetched = client.downloads.fetch([given, *files], to=tmp_path, progress=False)
+    expected = client.downloads.find(build_id=int(ours)).index.tolist() + files
     assert fetched.index.tolist() == expected
 
 
-def test_a_row_of_something_else_is_no_build_and_no_download(kraft, tmp_path):
-    project, download = kraft.projects.find().iloc[0], kraft.downloads.find(build_id=5139)
+def test_a_row_of_something_else_is_no_build_and_no_download(client, tmp_path):
+    project, download = client.projects.find().iloc[0], client.downloads.find(build_id=5139)
     with pytest.raises(errors.InputError, match=r"row \d+ is neither a download nor a build"):
-        kraft.downloads.fetch([project], to=tmp_path)
+        client.downloads.fetch([project], to=tmp_path)
     with pytest.raises(errors.InputError, match=r"row 5442 is not one of builds"):
-        kraft.builds.wait(download.iloc[0])
+        client.builds.wait(download.iloc[0])
     with pytest.raises(errors.InputError, match="The frame is not one of builds"):
-        kraft.builds.wait(download)
+        client.builds.wait(download)
 
 
-def test_a_download_that_its_build_was_joined_to_is_a_download(kraft, tmp_path):
-    files = kraft.downloads.find(build_id=5139)
-    row = files.join(kraft.builds.find(), on="build_id", suffixes=("", "_build")).iloc[0]
-    assert kraft.downloads.fetch(row, to=tmp_path, progress=False).index.tolist() == files.index[:1].tolist()
+def test_a_download_that_its_build_was_joined_to_is_a_download(client, tmp_path):
+    files = client.downloads.find(build_id=5139)
+    row = files.join(client.builds.find(), on="build_id", suffixes=("", "_build")).iloc[0]
+    assert client.downloads.fetch(row, to=tmp_path, progress=False).index.tolist() == files.index[:1].tolist()
     with pytest.raises(errors.InputError, match="is not one of builds"):
-        kraft.builds.wait(row)
+        client.builds.wait(row)
 
 
-def test_a_row_whose_index_was_reset_keeps_its_id(kraft, tmp_path):
-    build = kraft.builds.find().reset_index().iloc[3]
-    assert kraft.builds.wait(build, progress=False).name == build["id"]
-    file = kraft.downloads.find(build_id=5139).reset_index().iloc[0]
-    assert kraft.downloads.fetch(file, to=tmp_path, progress=False).index.tolist() == [file["id"]]
+def test_a_row_whose_index_was_reset_keeps_its_id(client, tmp_path):
+    build = client.builds.find().reset_index().iloc[3]
+    assert client.builds.wait(build, progress=False).name == build["id"]
+    file = client.downloads.find(build_id=5139).reset_index().iloc[0]
+    assert client.downloads.fetch(file, to=tmp_path, progress=False).index.tolist() == [file["id"]]
 
 
-def test_a_column_of_other_ids_is_refused(kraft, tmp_path):
-    files, instances = kraft.downloads.find(build_id=5139), kraft.instances.find(project=402)
+def test_a_column_of_other_ids_is_refused(client, tmp_path):
+    files, instances = client.downloads.find(build_id=5139), client.instances.find(project=402)
     with pytest.raises(errors.InputError, match="The column build_id holds the ids of something else"):
-        kraft.downloads.fetch(files["build_id"], to=tmp_path)
+        client.downloads.fetch(files["build_id"], to=tmp_path)
     with pytest.raises(errors.InputError, match="The column pattern_id holds"):
-        kraft.builds.start(instances=instances["pattern_id"], project=402)
+        client.builds.start(instances=instances["pattern_id"], project=402)
     with pytest.raises(errors.InputError, match="The column pattern_id holds"):
-        kraft.builds.wait(files["pattern_id"])
+        client.builds.wait(files["pattern_id"])
 
 
-def test_a_pattern_variable_is_no_instance(kraft):
-    variable = kraft.pattern_variables.find().iloc[0]
+def test_a_pattern_variable_is_no_instance(client):
+    variable = client.pattern_variables.find().iloc[0]
     with pytest.raises(errors.InputError, match="An instance is given by its id"):
-        kraft.builds.start(instances=variable, project=402)
+        client.builds.start(instances=variable, project=402)
 
 
-def test_ids_may_be_given_as_a_column(kraft, tmp_path):
-    files = kraft.downloads.find(build_id=5139)
-    fetched = kraft.downloads.fetch(pd.Series(files.index), to=tmp_path, progress=False)
+def test_ids_may_be_given_as_a_column(client, tmp_path):
+    files = client.downloads.find(build_id=5139)
+    fetched = client.downloads.fetch(pd.Series(files.index), to=tmp_path, progress=False)
     assert fetched.index.tolist() == files.index.tolist()
-    assert kraft.builds.wait(files["build_id"], progress=False).index.tolist() == [5139]
+    assert client.builds.wait(files["build_id"], progress=False).index.tolist() == [5139]
 
 
-def test_names_of_cells_that_came_back_from_parquet_or_a_merge(kraft):
-    builds = kraft.builds.find().head(3)
+def test_names_of_cells_that_came_back_from_parquet_or_a_merge(client):
+    builds = client.builds.find().head(3)
     arrays = builds.assign(patterns=[np.array(ids) for ids in builds["patterns"]])
-    assert kraft.names(arrays)["pattern_names"].tolist() == kraft.names(builds)["pattern_names"].tolist()
-    assert kraft.names(builds.assign(patterns=np.nan))["pattern_names"].tolist() == [[], [], []]
+    assert (
+        client.add_names(arrays)["pattern_names"].tolist()
+        == client.add_names(builds)["pattern_names"].tolist()
+    )
+    assert client.add_names(builds.assign(patterns=np.nan))["pattern_names"].tolist() == [[], [], []]
 
 
 FORKS = """
 import os, sys
 import mkframe as mk
-kraft = mk.connect(sys.argv[1], token="a-token")
+client = mk.connect(sys.argv[1], token="a-token")
 ids = [*range(1, 41)]
-kraft.builds.get(1)
+client.builds.get(1)
 children = []
 for k in range(4):
     child = os.fork()
     if not child:
-        wrong = [i for i in ids[k::4] if kraft.builds.get(i).name != i]
+        wrong = [i for i in ids[k::4] if client.builds.get(i).name != i]
         os._exit(len(wrong))
     children.append(child)
 print([os.waitpid(child, 0)[1] for child in children])

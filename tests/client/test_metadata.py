@@ -5,9 +5,9 @@ import pytest
 
 from mkframe import errors, frames
 from mkframe.schema import VIEWS
+from tests.builds.servers import visiting
 from tests.support import faults
 from tests.support.rows import value
-from tests.builds.servers import visiting
 
 PATH = f"{faults.API}/metadata"
 SCOPE = {"project": "DEMO_PROJECT"}
@@ -297,11 +297,11 @@ def test_answer_without_rows_is_an_empty_frame():
 # --- the embedded server ----------------------------------------------------------------------------
 
 
-def test_real_answer_is_typed(kraft):
+def test_real_answer_is_typed(client):
     sql = (
         "SELECT ID, INSTANCE, BUILD_START, ID * 0.5 AS HALF, NULL AS NIL FROM @INFORMATION_SCHEMA.DELIVERIES"
     )
-    frame = kraft.metadata.query(f"{sql} LIMIT 3", **SCOPE)
+    frame = client.metadata.query(f"{sql} LIMIT 3", **SCOPE)
     assert frame.dtypes.astype(str).to_dict() == {
         "ID": "Int64",
         "INSTANCE": "str",
@@ -312,18 +312,18 @@ def test_real_answer_is_typed(kraft):
     assert len(frame) == 3
 
 
-def test_real_error_is_quoted(kraft):
+def test_real_error_is_quoted(client):
     with pytest.raises(errors.QueryFailedError, match="no such table: NOWHERE"):
-        kraft.metadata.query("SELECT * FROM NOWHERE", **SCOPE)
+        client.metadata.query("SELECT * FROM NOWHERE", **SCOPE)
 
 
-def test_real_write_is_run_only_when_asked_for(kraft):
+def test_real_write_is_run_only_when_asked_for(client):
     with pytest.raises(errors.InputError):
-        kraft.metadata.query("CREATE TABLE OWN (A INTEGER)", **SCOPE)
-    kraft.metadata.query("CREATE TABLE OWN (A INTEGER)", **SCOPE, write=True)
-    kraft.metadata.query("INSERT INTO OWN VALUES (41), (42)", **SCOPE, write=True)
-    assert kraft.metadata.query("SELECT A FROM OWN", **SCOPE)["A"].tolist() == [41, 42]
-    kraft.metadata.query("DROP TABLE OWN", **SCOPE, write=True)
+        client.metadata.query("CREATE TABLE OWN (A INTEGER)", **SCOPE)
+    client.metadata.query("CREATE TABLE OWN (A INTEGER)", **SCOPE, write=True)
+    client.metadata.query("INSERT INTO OWN VALUES (41), (42)", **SCOPE, write=True)
+    assert client.metadata.query("SELECT A FROM OWN", **SCOPE)["A"].tolist() == [41, 42]
+    client.metadata.query("DROP TABLE OWN", **SCOPE, write=True)
 
 
 # --- the views --------------------------------------------------------------------------------------
@@ -378,15 +378,15 @@ def test_unknown_columns_of_a_view_are_kept_last(name):
 
 
 @views
-def test_real_view_is_typed_and_filled(name, kraft):
-    frame = getattr(kraft, READERS[name])(**SCOPE)
+def test_real_view_is_typed_and_filled(name, client):
+    frame = getattr(client, READERS[name])(**SCOPE)
     assert frame.dtypes.astype(str).to_dict() == expected_dtypes(name)
     assert len(frame) > 0
 
 
 @views
-def test_view_is_the_same_by_name_and_by_id(name, kraft):
-    read = getattr(kraft, READERS[name])
+def test_view_is_the_same_by_name_and_by_id(name, client):
+    read = getattr(client, READERS[name])
     pd.testing.assert_frame_equal(read(project="DEMO_PROJECT"), read(project_id=402))
 
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from mkframe.demo_server.data.catalog import Catalog
 from mkframe.demo_server.build_columns import CANCELED, FAILED, FINISHED
+from mkframe.demo_server.data.catalog import Catalog
 from mkframe.demo_server.history import EXAMPLE, generate
-from mkframe.demo_server.times import (DAY, HOUR, iso, local, local_midnight, local_offset)
+from mkframe.demo_server.times import DAY, HOUR, iso, local, local_midnight, local_offset
 
 NOW = int(datetime(2026, 6, 17, 9, 30, tzinfo=UTC).timestamp() * 1000)
 CATALOGUE = Catalog(7, NOW)

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from mkframe import schema
-from mkframe.demo_server import (Server, app, metadata_sql, uvicorn_server)
+from mkframe.demo_server import Server, app, metadata_sql, uvicorn_server
 
 KEYS = {"name", "message", "code"}
 LINE = b"%s HTTP/1.1\r\nHost: x\r\n"

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from mkframe.demo_server import Server
-from mkframe.demo_server import server as module
+from mkframe.demo_server import server as server_module
 from mkframe.demo_server.data.catalog import FEWEST
 from mkframe.errors import InputError
 
@@ -217,4 +217,4 @@ def test_a_missing_library_is_named_with_what_to_install(monkeypatch):
     monkeypatch.delattr(sys.modules["mkframe.demo_server"], "thread", raising=False)
     with pytest.raises(ImportError, match=r'uvicorn.*pip install "mkframe\[demo\]"'):
         Server(builds=5).start()
-    assert server.Server is Server
+    assert server_module.Server is Server

@@ -8,11 +8,11 @@ import threading
 import pytest
 
 from mkframe import settings
+from mkframe._http import Transport
 from mkframe.client import Client
 from mkframe.demo_server import Server
 from mkframe.forms.models import StartModel
 from mkframe.forms.models.options import FLAGS
-from mkframe._http import Transport
 
 PROJECT = 402
 AIRPLANE = 20001
@@ -42,12 +42,12 @@ def own(factory):
 
 def client_of(server, **how):
     loaded = settings.load(server.url, email=server.email, password=server.password)
-    return Client(Transport(dataclasses.replace(loaded, tries=1, **how)))
+    return Client(Transport(dataclasses.replace(loaded, max_attempts=1, **how)))
 
 
 def impatient(url, token="a.b.c"):
     """A client of a scripted server."""
-    return Client(Transport(dataclasses.replace(settings.load(url, token=token), tries=1)))
+    return Client(Transport(dataclasses.replace(settings.load(url, token=token), max_attempts=1)))
 
 
 def patient(url):
@@ -55,9 +55,9 @@ def patient(url):
     return Client(Transport(settings.load(url, token="a.b.c")))
 
 
-def opened(kraft, *instances):
+def opened(client, *instances):
     """The form's model with a project, a release and instances chosen."""
-    model = StartModel(kraft, look_for=0.2)
+    model = StartModel(client, confirm_timeout=0.2)
     model.load()
     model.project_id = PROJECT
     model.choose_release("DWH_GROUP", "R11")
@@ -77,9 +77,9 @@ def followed(model):
 
 
 @pytest.fixture(scope="session")
-def marked(kraft):
+def marked(client):
     """An instance for each mark that has no other; instances are the same in every server."""
-    find = functools.partial(kraft.instances.find, project_id=PROJECT, pattern="CORE_DV_HLS")
+    find = functools.partial(client.instances.find, project_id=PROJECT, pattern="CORE_DV_HLS")
     found = {mark: set(find(**{mark: True}).index) for mark in FLAGS}
     everything = find()
     found["errors"] = set(everything.index[everything["errors"] > 0])

@@ -15,9 +15,9 @@ import pytest
 import mkframe as mk
 from mkframe.demo_server import Server
 from mkframe.forms.models.connect import METHODS
-from tests.support import faults
-from tests.forms import jupyter
 from tests.builds.servers import BUILDS, is_start
+from tests.forms import jupyter
+from tests.support import faults
 
 PLANES = [
     "AIRPLANE · BV_PIT_BRIDGE · /BUSINESS_VAULT",
@@ -142,7 +142,7 @@ def page(chromium):
 
 
 @pytest.fixture
-def kraft(moody):
+def client(moody):
     client = mk.connect(moody.quick.url, email=moody.quick.email, password=moody.quick.password)
     yield client
     client.close()
@@ -210,8 +210,8 @@ def whole(folder):
             assert archive.testzip() is None
 
 
-def test_start_follow_and_fetch_in_jupyterlab(lab, page, moody, kraft, tmp_path):
-    before, posts = set(kraft.builds.find().index), moody.starts
+def test_start_follow_and_fetch_in_jupyterlab(lab, page, moody, client, tmp_path):
+    before, posts = set(client.builds.find().index), moody.starts
     jupyter.open_in_lab(page, lab, jupyter.NOTEBOOK.name)
     jupyter.run_all(page)
     connect(page, WAY_SETTINGS)
@@ -226,7 +226,7 @@ def test_start_follow_and_fetch_in_jupyterlab(lab, page, moody, kraft, tmp_path)
     expect(page.locator(".mkf-watch").first).to_contain_text("FINISHED")
     fetch(page, tmp_path / "artifacts")
     jupyter.shoot(page, "4_fetched", tmp_path)
-    assert set(kraft.builds.find().index) - before == {number}
+    assert set(client.builds.find().index) - before == {number}
     assert moody.starts - posts == 1
     whole(tmp_path / "artifacts" / f"build-{number}")
 
@@ -234,8 +234,8 @@ def test_start_follow_and_fetch_in_jupyterlab(lab, page, moody, kraft, tmp_path)
 EXPLORE = """
 import mkframe as mk
 from mkframe import forms
-kraft = mk.connect()
-forms.explore(kraft.names(kraft.builds.find()))
+client = mk.connect()
+forms.explore(client.add_names(client.builds.find()))
 """
 
 
@@ -342,8 +342,8 @@ NOTEBOOKS_OWN = ["Cannot read properties of undefined (reading 'schema')"]
 """Notebook 7.6 says this of a notebook without any form as well."""
 
 
-def test_start_and_finish_in_notebook_7(moody, settings, root, chromium, kraft, tmp_path):
-    before, home = set(kraft.builds.find().index), tmp_path / "home"
+def test_start_and_finish_in_notebook_7(moody, settings, root, chromium, client, tmp_path):
+    before, home = set(client.builds.find().index), tmp_path / "home"
     home.mkdir()
     with (
         jupyter.notebook(home, root, **settings) as url,
@@ -357,11 +357,11 @@ def test_start_and_finish_in_notebook_7(moody, settings, root, chromium, kraft, 
         number = started_id(page)
         expect(page.locator(".mkf-watch").first).to_contain_text("FINISHED")
         jupyter.shoot(page, "12_notebook_finished", tmp_path)
-    assert set(kraft.builds.find().index) - before == {number}
+    assert set(client.builds.find().index) - before == {number}
 
 
-def test_two_tabs_of_voila_start_one_build(moody, chromium, kraft, root, tmp_path):
-    posts, before = moody.starts, set(kraft.builds.find().index)
+def test_two_tabs_of_voila_start_one_build(moody, chromium, client, root, tmp_path):
+    posts, before = moody.starts, set(client.builds.find().index)
     home = tmp_path / "home"
     home.mkdir()
     with (
@@ -388,5 +388,5 @@ def test_two_tabs_of_voila_start_one_build(moody, chromium, kraft, root, tmp_pat
         winner.locator(".mkf-live").scroll_into_view_if_needed()
         jupyter.shoot(winner, "8_voila_fetched", tmp_path)
     whole(tmp_path / "artifacts" / f"build-{number}")
-    assert set(kraft.builds.find().index) - before == {number}
+    assert set(client.builds.find().index) - before == {number}
     assert moody.starts - posts == 1

@@ -28,7 +28,7 @@ def filled(model, factory, password):
 def test_the_embedded_server_needs_nothing(model):
     model.way = "embedded"
     assert model.submit()
-    assert len(model.kraft.projects.find()) == 6
+    assert len(model.client.projects.find()) == 6
 
 
 def test_it_says_who_is_connected_and_until_when(model, factory):
@@ -41,7 +41,7 @@ def test_it_says_who_is_connected_and_until_when(model, factory):
 def test_a_wrong_password_is_told(model, factory):
     filled(model, factory, SECRET)
     assert "Invalid login" in model.trouble
-    assert model.kraft is None
+    assert model.client is None
 
 
 def test_a_password_is_forgotten_once_used(model, factory):
@@ -73,9 +73,9 @@ def test_without_an_address_it_says_so(model):
 
 
 def test_a_token_connects(model, factory):
-    with mk.connect(factory.url, email=factory.email, password=factory.password) as kraft:
-        kraft.projects.find()
-        token = kraft._transport._token.reveal()
+    with mk.connect(factory.url, email=factory.email, password=factory.password) as client:
+        client.projects.find()
+        token = client._transport._token.get_secret_value()
     model.way, model.url = "token", factory.url
     model.take_secret(token)
     model.submit()
@@ -97,18 +97,18 @@ def test_settings_of_the_machine_are_offered_where_there_are_some(monkeypatch, f
     form = forms.connect()
     form.model.run = lambda step: step()
     assert (form.model.way, form.model.submit()) == ("environment", True)
-    assert form.kraft.url == factory.url
+    assert form.client.url == factory.url
     form.close()
 
 
 def test_disconnecting_closes_the_client(model):
     model.way = "embedded"
     model.submit()
-    kraft = model.kraft
+    client = model.client
     model.disconnect()
-    assert model.kraft is None
+    assert model.client is None
     with pytest.raises(mk.errors.ConnectError):
-        kraft.projects.find()
+        client.projects.find()
 
 
 def test_a_connection_that_is_made_after_the_end_is_closed(model):
@@ -117,7 +117,7 @@ def test_a_connection_that_is_made_after_the_end_is_closed(model):
     model.submit()
     model.close()
     steps[0]()
-    assert model.kraft is None
+    assert model.client is None
 
 
 def test_two_presses_connect_once(factory):
@@ -130,7 +130,7 @@ def test_two_presses_connect_once(factory):
 
 
 def test_an_address_with_a_password_is_not_put_into_the_notebook(monkeypatch):
-    monkeypatch.setenv("MKFRAME_URL", "https://ada:word@kraft.example/api/v1")
+    monkeypatch.setenv("MKFRAME_URL", "https://ada:word@client.example/api/v1")
     form = forms.connect()
     form.close()
     assert form.model.url == BASE_URL

@@ -9,8 +9,8 @@ from mkframe.forms.models.explore import EVERYTHING, MOST_ROWS
 
 
 @pytest.fixture(scope="module")
-def builds(kraft):
-    return kraft.names(kraft.builds.find())
+def builds(client):
+    return client.add_names(client.builds.find())
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def test_names_serve_the_filters_where_there_are_names(model):
     assert "CORE_DV_HLS" in model.options["pattern"]
 
 
-def test_ids_serve_them_otherwise(kraft):
-    assert "402" in ExploreModel(kraft.builds.find()).options["project"]
+def test_ids_serve_them_otherwise(client):
+    assert "402" in ExploreModel(client.builds.find()).options["project"]
 
 
 @pytest.mark.parametrize(

@@ -8,59 +8,59 @@ import pytest
 from mkframe.artifacts import diff
 from mkframe.errors import SchemaWarning
 from mkframe.forms.models import FetchModel
-from mkframe.forms.models.fetch import HEADER
 from mkframe.forms.models.downloads import DownloadsModel, free_space
+from mkframe.forms.models.fetch import HEADER
 from mkframe.schema import RESOURCES
-from tests.support import faults, rows
 from tests.forms.conftest import PROJECT, client_of, impatient, patient
+from tests.support import faults, rows
 
 
 @pytest.fixture
-def model(kraft, tmp_path):
-    model = FetchModel(kraft, diff)
+def model(client, tmp_path):
+    model = FetchModel(client, diff)
     model.load()
     model.project_id = PROJECT
     model.pocket.folder = str(tmp_path)
     return model
 
 
-def shown(model, kraft):
-    return kraft.builds.find(project_id=PROJECT).loc[[build for _, build in model.options]]
+def shown(model, client):
+    return client.builds.find(project_id=PROJECT).loc[[build for _, build in model.options]]
 
 
-def test_without_a_project_there_is_nothing_to_choose(kraft):
-    model = FetchModel(kraft, diff)
+def test_without_a_project_there_is_nothing_to_choose(client):
+    model = FetchModel(client, diff)
     assert (model.options, model.options_said, model.submit()) == ((), "Choose a project.", False)
 
 
-def test_the_newest_build_is_on_top(model, kraft):
-    assert shown(model, kraft)["build_start"].is_monotonic_decreasing
+def test_the_newest_build_is_on_top(model, client):
+    assert shown(model, client)["build_start"].is_monotonic_decreasing
 
 
-def test_finished_builds_are_shown_first(model, kraft):
-    assert set(shown(model, kraft)["status"]) == {"FINISHED"}
+def test_finished_builds_are_shown_first(model, client):
+    assert set(shown(model, client)["status"]) == {"FINISHED"}
 
 
-def test_any_status_shows_all(model, kraft):
+def test_any_status_shows_all(model, client):
     model.status = "any"
-    assert len(shown(model, kraft)) == len(kraft.builds.find(project_id=PROJECT))
+    assert len(shown(model, client)) == len(client.builds.find(project_id=PROJECT))
 
 
-def test_a_pattern_narrows_the_builds_down(model, kraft):
+def test_a_pattern_narrows_the_builds_down(model, client):
     model.pattern_id = 808
-    assert all(808 in ids for ids in shown(model, kraft)["patterns"])
+    assert all(808 in ids for ids in shown(model, client)["patterns"])
     assert len(model.options) > 0
 
 
-def test_a_release_narrows_the_builds_down(model, kraft):
+def test_a_release_narrows_the_builds_down(model, client):
     model.release_id = 29
-    assert all(29 in ids for ids in shown(model, kraft)["releases"])
+    assert all(29 in ids for ids in shown(model, client)["releases"])
     assert len(model.options) > 0
 
 
-def test_a_period_narrows_the_builds_down(model, kraft):
+def test_a_period_narrows_the_builds_down(model, client):
     model.days = 90
-    assert shown(model, kraft)["build_start"].min() > pd.Timestamp.now("UTC") - pd.Timedelta(days=91)
+    assert shown(model, client)["build_start"].min() > pd.Timestamp.now("UTC") - pd.Timedelta(days=91)
 
 
 def test_builds_stand_in_columns_like_a_table(model):
@@ -88,11 +88,11 @@ def test_artifacts_of_several_builds_get_a_folder_each(model, tmp_path):
     assert {f.parent.name for f in tmp_path.rglob("*.zip")} == {f"build-{build}" for build in model.chosen}
 
 
-def test_the_result_is_the_frame_of_a_fetch(model, kraft, tmp_path):
+def test_the_result_is_the_frame_of_a_fetch(model, client, tmp_path):
     model.chosen = (model.options[0][1],)
     model.submit()
-    again = kraft.downloads.fetch(
-        kraft.downloads.find(build_id=model.chosen[0]),
+    again = client.downloads.fetch(
+        client.downloads.find(build_id=model.chosen[0]),
         to=tmp_path / f"build-{model.chosen[0]}",
         progress=False,
     )
@@ -148,24 +148,24 @@ def test_who_may_not_download_is_told_for_each_file(factory, tmp_path):
     class Viewer:
         url, email, password = factory.url, factory.viewer.email, factory.viewer.password
 
-    with client_of(Viewer) as kraft:
-        build = next(b for b, files in kraft.builds.find(project_id=PROJECT)["downloads"].items() if files)
-        pocket = DownloadsModel(kraft)
+    with client_of(Viewer) as client:
+        build = next(b for b, files in client.builds.find(project_id=PROJECT)["downloads"].items() if files)
+        pocket = DownloadsModel(client)
         pocket.folder = str(tmp_path)
         pocket.fetch([build])
     assert "You don't have permissions to download build results!" in pocket.files[0].said
     assert pocket.said.endswith("Fetch again to try the others once more.")
 
 
-def test_a_second_fetch_waits_for_the_first(kraft, tmp_path):
-    pocket, steps = DownloadsModel(kraft), []
+def test_a_second_fetch_waits_for_the_first(client, tmp_path):
+    pocket, steps = DownloadsModel(client), []
     pocket.folder, pocket.run = str(tmp_path), steps.append
     assert [pocket.fetch([5139]), pocket.fetch([5139])] == [True, False]
     assert len(steps) == 1
 
 
-def test_stopping_before_anything_has_begun_fetches_nothing(kraft, tmp_path):
-    pocket, steps = DownloadsModel(kraft), []
+def test_stopping_before_anything_has_begun_fetches_nothing(client, tmp_path):
+    pocket, steps = DownloadsModel(client), []
     pocket.folder, pocket.run = str(tmp_path), steps.append
     pocket.fetch([5139])
     pocket.stop()
@@ -289,21 +289,21 @@ def test_a_file_that_cannot_be_had_is_told_beside_it(tmp_path):
 # --- comparing ----------------------------------------------------------------------------------------
 
 
-def test_a_build_is_compared_with_the_one_before_it(model, kraft):
+def test_a_build_is_compared_with_the_one_before_it(model, client):
     model.pattern_id = 808
     new = model.options[0][1]
     model.chosen = (new,)
     model.compare()
-    builds = shown(model, kraft)
+    builds = shown(model, client)
     with_files = builds[[808 in {f.pattern_id for f in files} for files in builds["downloads"]]]
     old = with_files.index[with_files["build_start"] < with_files.loc[new, "build_start"]][0]
     assert f"build {old}" in model.compared
     assert {"name", "change", "diff"} <= set(model.comparison.columns)
 
 
-def test_the_first_build_has_nothing_to_be_compared_with(model, kraft):
+def test_the_first_build_has_nothing_to_be_compared_with(model, client):
     model.pattern_id = 808
-    earliest = kraft.builds.find(project_id=PROJECT, pattern_id=808).query("status == 'FINISHED'")
+    earliest = client.builds.find(project_id=PROJECT, pattern_id=808).query("status == 'FINISHED'")
     first = int(earliest.sort_values("build_start").index[0])
     model.status = "any"
     model.chosen = (first,)

@@ -6,63 +6,63 @@ import time
 
 import pytest
 
+from mkframe.forms._lock import exclusive_lock
 from mkframe.forms.models import StartModel
 from mkframe.forms.models.selection import MOST_SHOWN
-from mkframe.forms._lock import exclusive_lock
 from mkframe.schema import RESOURCES
-from tests.support import faults, rows
-from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, followed, impatient, opened
 from tests.builds.servers import BUILDS, MARKER, is_start
+from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, followed, impatient, opened
+from tests.support import faults, rows
 
 
-def numbers(kraft):
-    return set(kraft.builds.find(project_id=PROJECT).index)
+def numbers(client):
+    return set(client.builds.find(project_id=PROJECT).index)
 
 
 # --- choosing ---------------------------------------------------------------------------------------------
 
 
-def test_projects_that_can_be_used_come_first(kraft):
-    model = StartModel(kraft)
+def test_projects_that_can_be_used_come_first(client):
+    model = StartModel(client)
     model.load()
     assert model.projects[-1] == ("SANDBOX_2023 (deleted)", 377)
 
 
-def test_a_project_brings_its_release_groups_only(kraft):
-    assert [group.name for group in opened(kraft).groups] == ["DWH_GROUP"]
+def test_a_project_brings_its_release_groups_only(client):
+    assert [group.name for group in opened(client).groups] == ["DWH_GROUP"]
 
 
-def test_open_releases_stand_before_closed_ones(kraft):
-    labels = [label for label, _ in opened(kraft).groups[0].options]
+def test_open_releases_stand_before_closed_ones(client):
+    labels = [label for label, _ in opened(client).groups[0].options]
     closed = ["closed" in label for label in labels]
     assert closed == sorted(closed)
 
 
-def test_a_hotfix_names_its_release(kraft):
-    labels = [label for label, _ in opened(kraft).groups[0].options]
+def test_a_hotfix_names_its_release(client):
+    labels = [label for label, _ in opened(client).groups[0].options]
     assert "R4_HF1 (closed, hotfix of R4)" in labels
 
 
-def test_pattern_folder_and_search_narrow_the_instances_down(kraft):
-    model = opened(kraft)
+def test_pattern_folder_and_search_narrow_the_instances_down(client):
+    model = opened(client)
     model.pattern_id, model.folder, model.search = 808, "/RAW_VAULT", "airplane detail"
     assert [label for label, _ in model.matches] == ["AIRPLANE_DETAIL · CORE_DV_HLS · /RAW_VAULT"]
 
 
-def test_a_folder_holds_what_lies_below_it(kraft):
-    model = opened(kraft)
+def test_a_folder_holds_what_lies_below_it(client):
+    model = opened(client)
     model.folder = "/RAW_VAULT"
     assert any(label.endswith("/RAW_VAULT/CRM") for label, _ in model.matches)
 
 
-def test_another_project_forgets_the_choice(kraft):
-    model = opened(kraft, AIRPLANE)
+def test_another_project_forgets_the_choice(client):
+    model = opened(client, AIRPLANE)
     model.project_id = 405
     assert (model.chosen, dict(model.releases)) == ((), {})
 
 
-def test_a_mark_is_told_in_the_list(kraft, marked):
-    model = opened(kraft)
+def test_a_mark_is_told_in_the_list(client, marked):
+    model = opened(client)
     labels = {i: label for label, i in model.matches}
     assert labels[marked["build_disabled"]].endswith("⚠ disabled for builds")
 
@@ -135,20 +135,20 @@ def crowd(crowded):
 # --- preflight --------------------------------------------------------------------------------------------
 
 
-def test_without_a_project_nothing_starts(kraft):
-    assert StartModel(kraft).blockers == ("Choose a project.",)
+def test_without_a_project_nothing_starts(client):
+    assert StartModel(client).blockers == ("Choose a project.",)
 
 
-def test_without_instances_nothing_starts(kraft):
-    assert opened(kraft).blockers == ("Choose at least one instance.",)
+def test_without_instances_nothing_starts(client):
+    assert opened(client).blockers == ("Choose at least one instance.",)
 
 
-def test_a_blocked_form_does_not_submit(kraft):
-    assert not opened(kraft).submit()
+def test_a_blocked_form_does_not_submit(client):
+    assert not opened(client).submit()
 
 
-def test_a_sound_choice_has_nothing_against_it(kraft):
-    model = opened(kraft, AIRPLANE)
+def test_a_sound_choice_has_nothing_against_it(client):
+    model = opened(client, AIRPLANE)
     assert (model.blockers, model.notices, model.can_submit) == ((), (), True)
 
 
@@ -161,37 +161,37 @@ def test_a_sound_choice_has_nothing_against_it(kraft):
         ("checked_out", r"1 instance is checked out by someone: \w+\."),
     ],
 )
-def test_preflight_names_doubtful_instances(kraft, marked, mark, words):
-    (notice,) = opened(kraft, marked[mark]).notices
+def test_preflight_names_doubtful_instances(client, marked, mark, words):
+    (notice,) = opened(client, marked[mark]).notices
     assert re.fullmatch(words, notice)
 
 
-def test_a_deleted_instance_blocks(kraft, marked):
-    (blocker,) = opened(kraft, marked["deleted"]).blockers
+def test_a_deleted_instance_blocks(client, marked):
+    (blocker,) = opened(client, marked["deleted"]).blockers
     assert re.fullmatch(r"1 instance is deleted: \w+. Remove them, or tick “Restore”.", blocker)
 
 
-def test_restoring_turns_that_into_a_notice(kraft, marked):
-    model = opened(kraft, marked["deleted"])
+def test_restoring_turns_that_into_a_notice(client, marked):
+    model = opened(client, marked["deleted"])
     model.restore = True
     assert model.blockers == ()
     assert "will be restored" in model.notices[0]
 
 
-def test_a_missing_release_is_noticed(kraft):
-    model = opened(kraft, AIRPLANE)
+def test_a_missing_release_is_noticed(client):
+    model = opened(client, AIRPLANE)
     model.choose_release("DWH_GROUP", None)
     assert model.notices == ("No release of DWH_GROUP is chosen, to which CORE_DV_HLS belongs.",)
 
 
-def test_a_closed_release_is_noticed(kraft):
-    model = opened(kraft, AIRPLANE)
+def test_a_closed_release_is_noticed(client):
+    model = opened(client, AIRPLANE)
     model.choose_release("DWH_GROUP", "R10")
     assert "Release R10 of DWH_GROUP is closed." in model.notices
 
 
-def test_an_instance_that_a_release_does_not_have_is_told_and_kept(kraft):
-    model = opened(kraft, AIRPLANE)
+def test_an_instance_that_a_release_does_not_have_is_told_and_kept(client):
+    model = opened(client, AIRPLANE)
     late = [i for _, i in model.matches]
     model.add(late)
     model.choose_release("DWH_GROUP", "R2")
@@ -199,10 +199,10 @@ def test_an_instance_that_a_release_does_not_have_is_told_and_kept(kraft):
     assert model.blockers[0].startswith("Not among what the server lists for the chosen releases:")
 
 
-def test_answers_for_a_project_that_was_left_are_dropped(kraft):
-    model, steps = StartModel(kraft), []
+def test_answers_for_a_project_that_was_left_are_dropped(client):
+    model, steps = StartModel(client), []
     model.load()
-    find = kraft.instances.find
+    find = client.instances.find
 
     def leaving(**given):
         if given["project_id"] == PROJECT:
@@ -211,18 +211,18 @@ def test_answers_for_a_project_that_was_left_are_dropped(kraft):
 
     model.run = steps.append
     model.project_id = PROJECT
-    kraft.instances.find = leaving
+    client.instances.find = leaving
     try:
         steps[0]()
     finally:
-        del kraft.instances.find
+        del client.instances.find
     assert model.project_id == 405
     assert model._rows.empty
     assert model.groups == ()
 
 
-def test_instances_of_releases_that_could_not_be_loaded_block(kraft):
-    model, steps = opened(kraft, AIRPLANE), []
+def test_instances_of_releases_that_could_not_be_loaded_block(client):
+    model, steps = opened(client, AIRPLANE), []
     assert model.blockers == ()
     model.run = steps.append
     model.choose_release("DWH_GROUP", "R10")
@@ -232,8 +232,8 @@ def test_instances_of_releases_that_could_not_be_loaded_block(kraft):
     assert blocker not in model.blockers
 
 
-def test_instances_of_one_name_are_told_apart(kraft):
-    model = opened(kraft)
+def test_instances_of_one_name_are_told_apart(client):
+    model = opened(client)
     model.search = "crew"
     model.add_matches()
     assert "CORE_DV_HLS CREW" in " ".join(model.blockers)
@@ -270,8 +270,8 @@ def restore(model):
 
 @pytest.mark.parametrize("change", [lambda model: None, choose_release, describe, restore])
 def test_the_preview_is_what_is_sent_byte_for_byte(relayed, change):
-    kraft, bodies = relayed
-    model = opened(kraft, *PLANES)
+    client, bodies = relayed
+    model = opened(client, *PLANES)
     change(model)
     shown = "".join(text for _, text in model.json)
     assert model.submit()
@@ -309,11 +309,11 @@ def test_a_change_of_the_choice_keeps_the_marker(own):
 
 
 def test_the_call_to_paste_sends_the_same_body_with_a_marker_of_its_own(relayed):
-    kraft, bodies = relayed
-    model = opened(kraft, *PLANES)
+    client, bodies = relayed
+    model = opened(client, *PLANES)
     model.description, model.restore = "pasted “so”", True
     call, shown = model.python.replace("(run.id)", "(run.id, progress=False)"), model.body()
-    exec(call, {"kraft": kraft})
+    exec(call, {"client": client})
     (sent,) = (body.decode() for body in bodies)
     assert MARKER.sub("", sent) == MARKER.sub("", shown)
     assert MARKER.findall(sent) != MARKER.findall(shown)
@@ -537,9 +537,9 @@ def test_an_expired_token_without_a_login_starts_nothing_and_is_told(factory):
         return faults.unauthenticated() if script.expired else _forwarded(factory, request)
 
     script.expired = False
-    with client_of(factory) as kraft, faults.serve(script) as server:
-        kraft.projects.find()
-        token = kraft._transport._token.reveal()
+    with client_of(factory) as client, faults.serve(script) as server:
+        client.projects.find()
+        token = client._transport._token.get_secret_value()
         model = opened(impatient(server.api, token), *PLANES)
         script.expired = True
         model.submit()

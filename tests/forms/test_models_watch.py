@@ -5,16 +5,16 @@ import pytest
 from mkframe.errors import SchemaWarning
 from mkframe.forms.models import WatchModel
 from mkframe.forms.models.watch import LONGEST_PAUSE, BuildSnapshot, failed_alike
-from tests.support import faults, rows
 from tests.forms.conftest import AIRPLANE, PROJECT, followed, impatient, patient
+from tests.support import faults, rows
 
 NOON = dt.datetime(2026, 4, 2, 12, tzinfo=dt.UTC)
 
 
-def started(kraft, *instances, description="watched"):
+def started(client, *instances, description="watched"):
     given = [{"id": i} for i in instances or (AIRPLANE,)]
     releases = {"DWH_GROUP": "R11"}
-    run = kraft.builds.start(project_id=PROJECT, instances=given, releases=releases, description=description)
+    run = client.builds.start(project_id=PROJECT, instances=given, releases=releases, description=description)
     return run.id
 
 
@@ -59,8 +59,8 @@ def test_several_builds_are_followed_together(own):
     assert [(b.id, b.status) for b in model.builds] == [(i, "FINISHED") for i in ids]
 
 
-def test_a_build_that_does_not_exist_is_said_so(kraft):
-    model = WatchModel(kraft, [1, 5139])
+def test_a_build_that_does_not_exist_is_said_so(client):
+    model = WatchModel(client, [1, 5139])
     followed(model)
     assert model.builds[0].missing == "No record found for id '1'"
     assert model.builds[1].status == "FINISHED"
@@ -134,7 +134,7 @@ def test_an_expired_token_stops_and_says_how_to_go_on():
         model = WatchModel(impatient(server.api), [7])
         assert model.look() is None
     assert model.state == "stopped"
-    assert "connect again, then watch(kraft, [7]) rejoins it" in model.lost
+    assert "connect again, then watch(client, [7]) rejoins it" in model.lost
 
 
 def test_an_unexpected_error_stops_and_is_shown_and_logged(caplog):
@@ -170,8 +170,8 @@ def test_elapsed_time(seen, seconds):
     assert seen.elapsed(NOON + dt.timedelta(seconds=90)) == seconds
 
 
-def test_the_last_five_that_failed_alike(kraft):
-    builds = kraft.builds.find().assign(status="FAILED", message="Instance AIRPLANE has 3 errors")
+def test_the_last_five_that_failed_alike(client):
+    builds = client.builds.find().assign(status="FAILED", message="Instance AIRPLANE has 3 errors")
     found = failed_alike(builds, builds.index[-1], "Instance GATE has 12 errors")
     assert found.index.tolist() == sorted(builds.index[:-1], reverse=True)[:5]
 
@@ -182,8 +182,8 @@ def test_builds_whose_answers_fail_hide_no_other():
             return faults.reply(rows.row("builds", 9, status="FINISHED"))
         return faults.vendor(500)
 
-    with faults.serve(script) as server, impatient(server.api) as kraft:
-        model = WatchModel(kraft, [7, 8, 9])
+    with faults.serve(script) as server, impatient(server.api) as client:
+        model = WatchModel(client, [7, 8, 9])
         for _ in range(3):
             model.look()
     assert [b.over for b in model.builds] == [False, False, True]

@@ -15,8 +15,8 @@ from mkframe.forms.models.base import Model
 from mkframe.forms.models.downloads import DownloadedFile, DownloadsModel
 from mkframe.forms.views import widgets
 from mkframe.forms.views.downloads import DownloadsPart
-from tests.support import faults, rows
 from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, impatient
+from tests.support import faults, rows
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 SECRET = "correct horse battery staple"
@@ -248,8 +248,8 @@ def test_words_of_the_server_never_become_markup_while_fetching(hostile, tmp_pat
     assert "<script" not in shown
 
 
-def test_words_of_the_server_never_become_markup_in_a_table(kraft):
-    builds = kraft.builds.find().assign(message=SCRIPT, description=SCRIPT)
+def test_words_of_the_server_never_become_markup_in_a_table(client):
+    builds = client.builds.find().assign(message=SCRIPT, description=SCRIPT)
     form = forms.explore(builds)
     assert "<script" not in html_of(form)
     assert "&lt;script&gt;" in html_of(form)
@@ -273,15 +273,15 @@ def test_a_saved_state_holds_no_password(login, factory):
     login.url.value, login.email.value, login.secret.value = factory.url, factory.email, factory.password
     before = state_of(login)
     login.enter.click()
-    until(lambda: login.kraft is not None)
+    until(lambda: login.client is not None)
     assert factory.password not in before + state_of(login)
 
 
 def test_a_saved_state_holds_no_token(login, factory):
     login.url.value, login.email.value, login.secret.value = factory.url, factory.email, factory.password
     login.enter.click()
-    until(lambda: login.kraft is not None)
-    token = login.kraft._transport._token.reveal()
+    until(lambda: login.client is not None)
+    token = login.client._transport._token.get_secret_value()
     assert token not in state_of(login) + login.model.said
 
 
@@ -361,7 +361,7 @@ def test_a_login_that_is_closed_while_it_connects_leaves_no_client(login):
     login.way.value = "embedded"
     login.enter.click()
     login.close()
-    assert login.kraft is None
+    assert login.client is None
     with pytest.raises(mk.errors.ConnectError):
         made[0].projects.find()
 
@@ -377,15 +377,15 @@ def test_disconnecting_takes_the_form_away(login):
     form.close()
 
 
-def test_several_builds_stand_in_one_table(kraft):
-    form = forms.watch(kraft, [5139, 5140])
+def test_several_builds_stand_in_one_table(client):
+    form = forms.watch(client, [5139, 5140])
     until(lambda: form.model.state == "over")
     assert html_of(form).count("<tr>") == 3
     form.close()
 
 
-def test_artifacts_of_chosen_builds_are_fetched(kraft, tmp_path):
-    form = forms.fetch_artifacts(kraft)
+def test_artifacts_of_chosen_builds_are_fetched(client, tmp_path):
+    form = forms.fetch_artifacts(client)
     at_rest(form)
     form.project.value = PROJECT
     at_rest(form)
@@ -397,8 +397,8 @@ def test_artifacts_of_chosen_builds_are_fetched(kraft, tmp_path):
     assert all(path.startswith(str(tmp_path)) for path in form.result["path"])
 
 
-def test_a_comparison_is_shown(kraft, tmp_path):
-    form = forms.fetch_artifacts(kraft)
+def test_a_comparison_is_shown(client, tmp_path):
+    form = forms.fetch_artifacts(client)
     at_rest(form)
     form.project.value = PROJECT
     at_rest(form)
@@ -412,8 +412,8 @@ def test_a_comparison_is_shown(kraft, tmp_path):
     assert form.model.compared in form.difference.value.replace("<bdi>", "").replace("</bdi>", "")
 
 
-def test_charts_follow_the_filters(kraft):
-    form = forms.explore(kraft.builds.find())
+def test_charts_follow_the_filters(client):
+    form = forms.explore(client.builds.find())
     before = [bytes(image.value) for image in form.images]
     form.model.status = "FAILED"
     after = [bytes(image.value) for image in form.images]
@@ -459,15 +459,15 @@ def test_every_control_has_words(filled):
 
 
 @pytest.mark.parametrize("given", [True, "5139", [], [5139, None]])
-def test_what_is_no_build_id_is_refused(kraft, given):
+def test_what_is_no_build_id_is_refused(client, given):
     with pytest.raises(InputError, match=r"the id of a build must be|No build is given"):
-        forms.watch(kraft, given)
+        forms.watch(client, given)
 
 
-def test_a_watch_form_takes_what_wait_takes(kraft):
-    builds = kraft.builds.find().iloc[:2]
+def test_a_watch_form_takes_what_wait_takes(client):
+    builds = client.builds.find().iloc[:2]
     for given in (builds, [*builds.index], [row for _, row in builds.iterrows()]):
-        form = forms.watch(kraft, given)
+        form = forms.watch(client, given)
         form.close()
         assert [b.id for b in form.model.builds] == builds.index.tolist()
 
@@ -486,7 +486,7 @@ def test_the_form_outside_a_notebook_says_what_it_is(filled):
 
 
 def test_it_names_the_connection(factory):
-    with client_of(factory) as kraft:
-        form = forms.start_build(kraft)
+    with client_of(factory) as client:
+        form = forms.start_build(client)
         assert factory.url in html_of(form)
         form.close()

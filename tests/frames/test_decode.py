@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from mkframe import frames
-from mkframe.errors import SchemaError, SchemaWarning, InvalidResponseError
-from mkframe.frames import _parallel, _chunks
+from mkframe.errors import InvalidResponseError, SchemaError, SchemaWarning
+from mkframe.frames import _chunks, _parallel
 from mkframe.frames._rows import RowReader
 from mkframe.schema import RESOURCES
-from tests.support.rows import (body, download, row, rows)
+from tests.support.rows import body, download, row, rows
 
 FINDS = [name for name, known in RESOURCES.items() if "find" in known.verbs]
 

@@ -85,8 +85,8 @@ def test_arrays_of_a_frame_can_be_written_to():
 
 def test_one_odd_time_does_not_send_the_others_value_by_value(monkeypatch):
     seen = []
-    read = timestamps._instant
-    monkeypatch.setattr(timestamps, "_instant", lambda value: (seen.append(value), read(value))[1])
+    read = _timestamps._instant
+    monkeypatch.setattr(_timestamps, "_instant", lambda value: (seen.append(value), read(value))[1])
     usual, odd = "2026-04-02T10:14:40+02:00", "2026-W14-4T10:14:40+02:00"
     records = [row("builds", number, build_start=start) for number, start in [(21, usual), (22, odd)]]
     frame = frames.decode("builds", body([*rows("builds", 20), *records]))

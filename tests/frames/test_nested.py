@@ -10,7 +10,7 @@ import pytest
 import mkframe as mk
 from mkframe import frames
 from mkframe.errors import InputError, SchemaError
-from mkframe.frames import _nested as module
+from mkframe.frames import _nested
 from tests.support.rows import body, download, row
 
 

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from mkframe import frames
-from mkframe.errors import SchemaWarning, InvalidResponseError
-from mkframe.frames import _parallel, _arrow, _chunks
+from mkframe.errors import InvalidResponseError, SchemaWarning
+from mkframe.frames import _arrow, _chunks, _parallel
 from mkframe.frames._parallel import ParallelReader
 from mkframe.frames._row_types import RowSchema
-from tests.support.rows import (body, download, row, rows)
+from tests.support.rows import body, download, row, rows
 
 pytest.importorskip("pyarrow", reason="the threads read with pyarrow, an extra")
 
@@ -115,7 +115,9 @@ def test_cut_that_only_looked_right_is_found_out(monkeypatch):
     """Downloads end and begin here as the rows do."""
     put_back = []
     take_back = ParallelReader.take_back
-    monkeypatch.setattr(ParallelReader, "take_back", lambda self: put_back.append(take_back(self)) or put_back[-1])
+    monkeypatch.setattr(
+        ParallelReader, "take_back", lambda self: put_back.append(take_back(self)) or put_back[-1]
+    )
     records = [row("builds", n, downloads=[download(m) for m in range(60 * (n > 8))]) for n in range(40)]
     for record in records:
         record["description"] = record.pop("description")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mkframe.errors import SchemaWarning, InvalidResponseError
-from mkframe.frames import parse_object, frame_from_rows
+from mkframe.errors import InvalidResponseError, SchemaWarning
+from mkframe.frames import frame_from_rows, parse_object
 from mkframe.schema import Field
 
 FIELDS = [

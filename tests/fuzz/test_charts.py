@@ -12,10 +12,10 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from mkframe import charts, frames, metrics
-from tests.support import strategies
-from tests.support.settings import amount, attempt
 from tests.fuzz.test_metrics import OPTIONS, releases
+from tests.support import strategies
 from tests.support.rows import row
+from tests.support.settings import amount, attempt
 
 pytestmark = pytest.mark.slow
 

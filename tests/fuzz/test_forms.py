@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from mkframe.errors import MkframeError, SchemaWarning
 from mkframe.forms.models import ExploreModel, FetchModel, StartModel, WatchModel
-from tests.support import faults, rows
 from tests.forms.conftest import impatient
-from tests.fuzz import bodies; from tests.support import strategies
-from tests.support.settings import amount
+from tests.fuzz import bodies
 from tests.fuzz.test_metrics import OPTIONS
+from tests.support import faults, rows, strategies
+from tests.support.settings import amount
 
 pytestmark = pytest.mark.slow
 
@@ -67,11 +67,11 @@ def odd_server(server, told):
     server.told.update(told)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SchemaWarning)
-        kraft = impatient(server.api)
+        client = impatient(server.api)
         try:
-            yield kraft
+            yield client
         finally:
-            kraft.close()
+            client.close()
 
 
 def unharmed(model):
@@ -83,8 +83,8 @@ def unharmed(model):
 @given(told=answers(), typed=bodies.TEXTS)
 @amount(12)
 def test_start_form_has_only_sentences(server, told, typed):
-    with odd_server(server, told) as kraft:
-        model = StartModel(kraft, look_for=0.0)
+    with odd_server(server, told) as client:
+        model = StartModel(client, confirm_timeout=0.0)
         model.load()
         for _, project in unharmed(model).projects[:2]:
             model.project_id = project
@@ -102,8 +102,8 @@ def test_start_form_has_only_sentences(server, told, typed):
 @given(told=answers())
 @amount(12)
 def test_fetch_form_has_only_sentences(server, told):
-    with odd_server(server, told) as kraft:
-        model = FetchModel(kraft, diff=lambda old, new: None)
+    with odd_server(server, told) as client:
+        model = FetchModel(client, diff=lambda old, new: None)
         model.load()
         for _, project in unharmed(model).projects[:2]:
             model.project_id, model.status = project, "any"
@@ -120,13 +120,16 @@ def test_fetch_form_has_only_sentences(server, told):
 @amount(12)
 def test_watch_form_has_only_sentences(server, one, told):
     told = told | {"one": bodies.mapped(one).encode("utf-8", "surrogateescape")}
-    with odd_server(server, told) as kraft:
-        model = WatchModel(kraft, [1])
+    with odd_server(server, told) as client:
+        model = WatchModel(client, [1])
         model.look()
         unharmed(model)
 
 
-@given(frame=st.one_of(strategies.builds(), strategies.shaken_histories(), strategies.histories()), tz=OPTIONS["tz"])
+@given(
+    frame=st.one_of(strategies.builds(), strategies.shaken_histories(), strategies.histories()),
+    tz=OPTIONS["tz"],
+)
 @amount(30)
 def test_explore_form_has_only_sentences(frame, tz):
     try:
@@ -148,8 +151,8 @@ def test_explore_form_has_only_sentences(frame, tz):
 
 def test_plain_answers_reach_the_sentences(server):
     """Else the tests above would hold of forms that never got anywhere."""
-    with odd_server(server, {name: rows.body(rows.rows(name, 2, project_id=1)) for name in ASKED}) as kraft:
-        model = StartModel(kraft)
+    with odd_server(server, {name: rows.body(rows.rows(name, 2, project_id=1)) for name in ASKED}) as client:
+        model = StartModel(client)
         model.load()
         model.project_id = model.projects[0][1]
         model.add_matches()

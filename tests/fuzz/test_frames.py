@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 import mkframe as mk
 from mkframe import frames
 from mkframe.errors import InputError, MkframeError, SchemaWarning
-from mkframe.frames import (_parallel, _strict, _chunks, _timestamps)
+from mkframe.frames import _chunks, _parallel, _strict, _timestamps
 from mkframe.frames._fast import SchemaMismatch
-from mkframe.frames._rows import RowReader
 from mkframe.frames._nested import DownloadList
+from mkframe.frames._rows import RowReader
 from mkframe.schema import RESOURCES
 from tests.fuzz import bodies, oracle
 from tests.support.settings import amount, attempt
@@ -132,7 +132,7 @@ def value_by_value(resource, content):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_strict, "_at_once", refuse)
-        patch.setattr(timestamps, "_together", refuse)
+        patch.setattr(_timestamps, "_together", refuse)
         return without_fast_road(resource, content)
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from mkframe import frames, metrics
 from mkframe.errors import InputError
-from tests.fuzz import bodies; from tests.support import strategies
-from tests.support.settings import amount, attempt
+from tests.fuzz import bodies
+from tests.support import strategies
 from tests.support.rows import row
+from tests.support.settings import amount, attempt
 
 pytestmark = pytest.mark.slow
 
@@ -271,8 +272,12 @@ def releases(draw):
             deleted=draw(st.none() | st.booleans()),
             hotfix_of_id=draw(ids),
             prev_release_id=draw(ids),
-            start_date=strategies.written(draw(st.none() | st.integers(strategies.YEAR_1, strategies.YEAR_9999))),
-            end_date=strategies.written(draw(st.none() | st.sampled_from([strategies.YEAR_9999, strategies.NEAR]))),
+            start_date=strategies.written(
+                draw(st.none() | st.integers(strategies.YEAR_1, strategies.YEAR_9999))
+            ),
+            end_date=strategies.written(
+                draw(st.none() | st.sampled_from([strategies.YEAR_9999, strategies.NEAR]))
+            ),
         )
         for _ in range(draw(st.integers(0, 8)))
     ]

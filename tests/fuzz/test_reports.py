@@ -5,10 +5,10 @@ from hypothesis import given
 
 from mkframe import report
 from mkframe.errors import MkframeError, ReportError
-from tests.support import html
 from tests.fuzz import bodies
-from tests.support.settings import amount
 from tests.fuzz.test_metrics import OPTIONS
+from tests.support import html_checks
+from tests.support.settings import amount
 
 pytestmark = pytest.mark.slow
 
@@ -28,5 +28,5 @@ def test_report_of_any_answer_is_a_page_or_one_of_our_errors(case, tz, every, tm
     except MkframeError:
         page = None
     if page:
-        assert not html.faults(page.read_text())
+        assert not html_checks.faults(page.read_text())
     assert len(list(folder.iterdir())) == 1 + (page is not None)

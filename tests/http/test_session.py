@@ -21,10 +21,10 @@ import trustme
 import urllib3
 
 from mkframe import errors
-from mkframe.schema import AUTHENTICATION
-from mkframe.settings import Secret, Settings
 from mkframe._http import Transport
 from mkframe._http.errors import error_from_exception
+from mkframe.schema import AUTHENTICATION
+from mkframe.settings import Secret, Settings
 from tests.support import faults
 from tests.support.rows import rows
 
@@ -44,7 +44,7 @@ def read(chunks):
 @contextlib.contextmanager
 def connected(url, **changes):
     """A transport that gives up quickly."""
-    quick = {"tries": 3, "patience": 0.02, "connect_timeout": 2.0, "read_timeout": 5.0}
+    quick = {"max_attempts": 3, "max_retry_wait": 0.02, "connect_timeout": 2.0, "read_timeout": 5.0}
     credentials = {"token": Secret(TOKEN)}
     transport = Transport(Settings(url, **{**quick, **credentials, **changes}))
     try:
@@ -350,7 +350,7 @@ def test_pause_is_what_the_server_asks_for(after, monkeypatch, caplog):
         monkeypatch.setattr("mkframe._http.errors.time.time", lambda: now.timestamp() + 0.85)
         after = now + dt.timedelta(seconds=1)
     answers = [faults.later(503, after), WHOLE]
-    with faults.serve(answers) as server, connected(server.api, patience=1.0) as transport:
+    with faults.serve(answers) as server, connected(server.api, max_retry_wait=1.0) as transport:
         started = time.monotonic()
         transport.get("/builds", into=read)
         assert time.monotonic() - started >= 0.149
@@ -389,7 +389,7 @@ def test_each_further_try_is_told_in_the_log(caplog):
 
 
 def test_refused_connection_is_tried_again_and_said():
-    with faults.nobody_listens() as url, connected(url, tries=2) as transport:
+    with faults.nobody_listens() as url, connected(url, max_attempts=2) as transport:
         error = failure(transport)
     assert type(error) is errors.ConnectError
     assert "nothing was sent" in error.message
@@ -403,7 +403,7 @@ def test_refused_write_is_unreachable_too():
 
 
 def test_connection_that_never_stands_is_given_up():
-    with faults.nobody_accepts() as url, connected(url, connect_timeout=0.1, tries=1) as transport:
+    with faults.nobody_accepts() as url, connected(url, connect_timeout=0.1, max_attempts=1) as transport:
         error = failure(transport)
     assert type(error) is errors.ConnectError
     assert "no connection within 0.1 s" in error.message
@@ -415,7 +415,7 @@ def test_unknown_host_is_said(monkeypatch):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with connected("https://kraft.example/api/v1", tries=1) as transport:
+    with connected("https://client.example/api/v1", max_attempts=1) as transport:
         error = failure(transport)
     assert type(error) is errors.ConnectError
     assert "host name is unknown" in error.message
@@ -425,7 +425,7 @@ def test_unknown_host_is_said(monkeypatch):
 def test_server_that_speaks_no_https_is_said():
     # Answered at once: whether the bytes of a handshake look like the line of a request is chance.
     with faults.serve(WHOLE, on_accept=lambda _: WHOLE) as server:
-        with connected(server.api.replace("http:", "https:"), tries=1) as transport:
+        with connected(server.api.replace("http:", "https:"), max_attempts=1) as transport:
             error = failure(transport)
         assert server.requests == []
     assert type(error) is errors.ConnectionLostError
@@ -466,7 +466,7 @@ def over_tls(folder, monkeypatch, *, trusted):
 
 def test_certificate_that_nobody_vouches_for_is_said(tmp_path, monkeypatch):
     served = over_tls(tmp_path, monkeypatch, trusted=False)
-    with served as (url, seen), connected(url, tries=1) as transport:
+    with served as (url, seen), connected(url, max_attempts=1) as transport:
         error = failure(transport)
     assert type(error) is errors.ConnectError
     assert "certificate" in error.message
@@ -481,7 +481,10 @@ def test_encryption_that_breaks_after_the_request_leaves_the_write_in_doubt(tmp_
 
 
 def test_longer_pause_than_patience_is_named():
-    with faults.serve(faults.later(503, 3600)) as server, connected(server.api, patience=1.0) as transport:
+    with (
+        faults.serve(faults.later(503, 3600)) as server,
+        connected(server.api, max_retry_wait=1.0) as transport,
+    ):
         error = failure(transport)
         assert len(server.requests) == 1
     assert "3600 s" in error.hint
@@ -498,7 +501,7 @@ def test_unknown_name_points_at_the_list_of_names(name):
     sentence = f"A {name} with the name 'X' does not exist!"
     with faults.serve(faults.vendor(404, sentence)) as server, connected(server.api) as transport:
         error = failure(transport)
-    assert f"kraft.{name.replace(' ', '_')}s.find()" in error.hint
+    assert f"client.{name.replace(' ', '_')}s.find()" in error.hint
 
 
 @pytest.mark.parametrize("fault", [faults.silence(), faults.cut(WHOLE, "hang")], ids=["silence", "half"])
@@ -529,7 +532,7 @@ def test_answer_that_trickles_without_end_is_given_up(framing):
 def test_answer_that_trickles_behind_a_proxy_is_given_up(monkeypatch):
     with faults.serve(faults.drip(WHOLE, pause=0.02, head=True)) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
-        with connected("http://kraft.example/api/v1", total_timeout=0.1) as transport:
+        with connected("http://client.example/api/v1", total_timeout=0.1) as transport:
             kinds = [type(failure(transport)) for _ in range(2)]
         assert len(proxy.requests) == 2
     assert kinds == [errors.RequestTimeoutError] * 2
@@ -583,7 +586,7 @@ class TestCallerWithoutMuchTime:
 
     def test_no_try_begins_after_the_time(self):
         with faults.serve(faults.later(503, 0.06)) as server:
-            with connected(server.api, tries=1000, patience=1.0) as transport:
+            with connected(server.api, max_attempts=1000, max_retry_wait=1.0) as transport:
                 error = failure(transport, lambda: transport.get("/builds", into=read, timeout=0.2))
             assert 1 <= len(server.requests) <= 4
         assert type(error) is errors.ServerError
@@ -650,7 +653,7 @@ def test_refusal_quotes_the_server():
     ],
 )
 def test_refusal_in_another_shape_shows_how_it_starts(answer):
-    with faults.serve(answer) as server, connected(server.api, tries=1) as transport:
+    with faults.serve(answer) as server, connected(server.api, max_attempts=1) as transport:
         error = failure(transport)
     assert error.vendor_message is None
     assert error.body_start
@@ -927,7 +930,7 @@ def test_no_secret_in_what_an_error_shows(fault, where, caplog):
     script = {**guarded(faults.token(FRESH), valid=None), where: fault}
     limit = 0.3 if fault.end == "hang" else 5.0
     with faults.serve(script) as server:
-        with connected(server.api, tries=2, read_timeout=limit, **login()) as transport:
+        with connected(server.api, max_attempts=2, read_timeout=limit, **login()) as transport:
             error = failure(transport)
         assert server.to(where)
     shown = everything_shown(error) + caplog.text
@@ -938,7 +941,7 @@ def test_no_secret_in_what_an_error_shows(fault, where, caplog):
 @pytest.mark.parametrize("nobody", [faults.nobody_listens, faults.nobody_accepts])
 @pytest.mark.parametrize("given", [{}, login()], ids=["token", "login"])
 def test_no_secret_where_nobody_answers(nobody, given):
-    with nobody() as url, connected(url, connect_timeout=0.05, tries=2, **given) as transport:
+    with nobody() as url, connected(url, connect_timeout=0.05, max_attempts=2, **given) as transport:
         shown = everything_shown(failure(transport))
     assert [secret for secret in SECRETS if secret in shown] == []
 
@@ -950,7 +953,7 @@ def test_no_secret_where_the_sending_is_interrupted():
 
     with (
         faults.serve(interrupt) as server,
-        connected(server.api, tries=1) as transport,
+        connected(server.api, max_attempts=1) as transport,
         pytest.raises(KeyboardInterrupt) as caught,
     ):
         transport.get("/builds", into=read)
@@ -961,14 +964,14 @@ def test_no_secret_where_the_sending_is_interrupted():
 
 @pytest.mark.parametrize("show", [repr, str, lambda transport: repr(vars(transport))])
 def test_no_secret_in_a_repr(show):
-    with connected("https://kraft.example/api/v1", **login(token=Secret(TOKEN))) as transport:
+    with connected("https://client.example/api/v1", **login(token=Secret(TOKEN))) as transport:
         shown = show(transport)
     assert [secret for secret in SECRETS if secret in shown] == []
 
 
 @pytest.mark.parametrize("carry", [pickle.dumps, copy.deepcopy])
 def test_transport_is_not_carried_away(carry):
-    with connected("https://kraft.example/api/v1") as transport, pytest.raises(TypeError):
+    with connected("https://client.example/api/v1") as transport, pytest.raises(TypeError):
         carry(transport)
 
 
@@ -984,7 +987,7 @@ def test_log_of_a_good_session_holds_no_secret(caplog):
 
 
 def test_what_the_caller_was_handling_is_not_the_trouble():
-    with faults.nobody_listens() as url, connected(url, tries=1) as transport:
+    with faults.nobody_listens() as url, connected(url, max_attempts=1) as transport:
         before = failure(transport)
     try:
         raise before
@@ -1007,12 +1010,15 @@ def test_only_a_proxy_that_made_no_connection_proves_that_nothing_was_sent(inner
     theirs = urllib3.exceptions.ProxyError("Unable to connect to proxy", inner)
     theirs.__cause__ = inner  # as urllib3 does
     error = requests.exceptions.ProxyError(urllib3.exceptions.MaxRetryError(None, "/", theirs))
-    assert type(error_from_exception(error, "POST /builds", Settings("https://kraft.example/api/v1"), None)) is kind
+    assert (
+        type(error_from_exception(error, "POST /builds", Settings("https://client.example/api/v1"), None))
+        is kind
+    )
 
 
 def test_certificates_that_are_not_there_are_said(monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
-    with connected("https://kraft.example/api/v1", tries=1) as transport:
+    with connected("https://client.example/api/v1", max_attempts=1) as transport:
         error = failure(transport)
     assert type(error) is errors.ConnectError
     assert "/no/such/file.pem" in error.message
@@ -1022,7 +1028,7 @@ def test_certificates_that_are_not_there_are_said(monkeypatch):
 def test_a_proxy_that_is_not_there_proves_that_nothing_was_sent(monkeypatch):
     with faults.nobody_listens() as url:
         monkeypatch.setenv("https_proxy", url)
-        with connected("https://kraft.example/api/v1", tries=1) as transport:
+        with connected("https://client.example/api/v1", max_attempts=1) as transport:
             error = failure(transport, lambda: transport.post("/builds", {}, into=read))
     assert type(error) is errors.ConnectError
     assert "nothing was sent" in error.message

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mkframe import metrics
-from mkframe.errors import TooManyPeriodsError, InputError
+from mkframe.errors import InputError, TooManyPeriodsError
 from mkframe.metrics._grouping import local_days
 
 

@@ -15,8 +15,8 @@ def main() -> None:
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
-    with mk.demo(now=NOW) as kraft:
-        builds = kraft.names(kraft.builds.find())
+    with mk.demo(now=NOW) as client:
+        builds = client.add_names(client.builds.find())
     figure, axes = plt.subplots(1, 2, figsize=(13, 4.6), layout="constrained")
     mk.charts.durations(builds, every="M", ax=axes[0])
     mk.charts.failure_rate(builds, every="M", ax=axes[1])

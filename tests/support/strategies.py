@@ -80,7 +80,7 @@ def written(micros):
 
 @st.composite
 def histories(draw, far=None):
-    """Builds of a few weeks, or of a few millennia, with names where `kraft.names` puts them."""
+    """Builds of a few weeks, or of a few millennia, with names where `client.names` puts them."""
     far = draw(st.booleans()) if far is None else far
     starts = st.integers(NEAR, NEAR + 70 * _DAY)
     if far:

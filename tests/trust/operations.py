@@ -20,9 +20,9 @@ from pandas.testing import assert_frame_equal, assert_series_equal
 from mkframe.client import Accessor, Client
 from mkframe.frames import from_rows
 from mkframe.schema import AUTHENTICATION, RESOURCES, VIEWS
+from tests.builds.servers import AIRPLANE
 from tests.support import faults
 from tests.support.rows import row, rows, value
-from tests.builds.servers import AIRPLANE
 
 MARKER = "mkframe-0123456789ab"
 PROJECT = "DEMO_PROJECT"
@@ -178,7 +178,7 @@ WRITTEN_OUT = [
         "confirm",
         "GET",
         f"{faults.API}/builds",
-        lambda client, folder, seconds: client.builds.confirm(MARKER, look_for=seconds),
+        lambda client, folder, seconds: client.builds.confirm(MARKER, confirm_timeout=seconds),
         carrying_the_marker,
         started,
     ),
@@ -188,7 +188,7 @@ WRITTEN_OUT = [
         "POST",
         f"{faults.API}/builds",
         lambda client, folder, seconds: client.builds.start(
-            project=PROJECT, instances=[AIRPLANE], look_for=seconds
+            project=PROJECT, instances=[AIRPLANE], confirm_timeout=seconds
         ),
         Ledger,
         started,

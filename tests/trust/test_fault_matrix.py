@@ -24,14 +24,14 @@ from typing import Any
 import pytest
 
 from mkframe import errors
+from mkframe._http import Transport
 from mkframe.client import Client
 from mkframe.schema import AUTHENTICATION, RESOURCES
 from mkframe.settings import Secret, Settings
-from mkframe._http import Transport
 from tests.support import faults
 from tests.support.faults import Answer
-from tests.trust.faults import (FAULTS, LOGIN, SLOW, Fault)
-from tests.trust.operations import (FRESH, TOKEN, VERBS, Ledger, Verb, accessors, offered)
+from tests.trust.faults import FAULTS, LOGIN, SLOW, Fault
+from tests.trust.operations import FRESH, TOKEN, VERBS, Ledger, Verb, accessors, offered
 
 pytestmark = pytest.mark.slow
 
@@ -227,7 +227,7 @@ class Seen:
     value: Any
     error: errors.MkframeError | None
     requests: int
-    tries: int
+    max_attempts: int
     script: Failing
 
 
@@ -286,15 +286,15 @@ def carry_out(elsewhere, tmp_path, monkeypatch, caplog):
             deadline = time.monotonic() + 5
             while len(server.to(verb.path, verb.method)) < (requests or 0) and time.monotonic() < deadline:
                 time.sleep(0.005)
-            tries = 1 + sum("Trying again" in record.msg for record in caplog.records)
-            return Seen(found, error, len(server.to(verb.path, verb.method)), tries, script)
+            max_attempts = 1 + sum("Trying again" in record.msg for record in caplog.records)
+            return Seen(found, error, len(server.to(verb.path, verb.method)), max_attempts, script)
 
     return act
 
 
 @contextlib.contextmanager
 def visiting(server: faults.Server, verb: Verb, fault: Fault, *, lasts: bool) -> Iterator[Client]:
-    quick = {"tries": TRIES, "patience": 0.001, "connect_timeout": 5.0, "read_timeout": 10.0}
+    quick = {"max_attempts": TRIES, "max_retry_wait": 0.001, "connect_timeout": 5.0, "read_timeout": 10.0}
     token: dict[str, Any] = LOGIN if verb.kind == "login" else {"token": Secret(TOKEN)}
     url = server.api if fault.names_resolve else server.api.replace("127.0.0.1", "localhost")
     given = {**quick, **token, **fault.settings}
@@ -321,7 +321,7 @@ def test_cell(carry_out, fault, verb, cell, scenario):
     if requests is not None:
         assert seen.requests == requests
     if cell.outcome in ("again", "error"):
-        assert seen.tries == (end.requests if end.requests and end.requests > 1 else 1)
+        assert seen.max_attempts == (end.requests if end.requests and end.requests > 1 else 1)
     if end.error is None:
         assert seen.error is None, seen.error
         verb.check(seen.value)

@@ -28,13 +28,13 @@ from matplotlib import pyplot as plt
 import mkframe as mk
 from mkframe import forms, report
 from mkframe.__main__ import main
+from mkframe._http import Transport
+from mkframe._text import escape_invisible, single_line
 from mkframe.client import Client
 from mkframe.errors import MkframeError
 from mkframe.frames import from_rows
 from mkframe.schema import RESOURCES
 from mkframe.settings import Secret, Settings
-from mkframe._text import single_line, escape_invisible
-from mkframe._http import Transport
 from tests.support import faults
 from tests.support.rows import row
 from tests.trust.operations import result_of_a_statement
@@ -161,7 +161,7 @@ def saying(text: str, **more: Any) -> Iterator[Client]:
     script = {f"{API}/{name}": faults.reply([spoken(name, text, n) for n in (1, 2)]) for name in RESOURCES}
     script |= {f"{API}/builds/1": faults.reply(spoken("builds", text, status="FAILED"))}
     with faults.serve(script | more) as server:
-        known = Settings(server.api, token=Secret("a-token"), tries=2, patience=0.0)
+        known = Settings(server.api, token=Secret("a-token"), max_attempts=2, max_retry_wait=0.0)
         with Client(Transport(known)) as client:
             yield client
 
@@ -176,69 +176,69 @@ def failure(act: Callable[[], Any]) -> str:
 
 
 def refused(text: str) -> str:
-    with saying(text, **{f"{API}/labels": faults.vendor(400, text)}) as kraft:
-        return failure(lambda: kraft.labels.find())
+    with saying(text, **{f"{API}/labels": faults.vendor(400, text)}) as client:
+        return failure(lambda: client.labels.find())
 
 
 def refused_without_json(text: str) -> str:
     page = faults.content(text.encode(), "text/plain", status=500)
-    with saying(text, **{f"{API}/labels": page}) as kraft:
-        return failure(lambda: kraft.labels.find())
+    with saying(text, **{f"{API}/labels": page}) as client:
+        return failure(lambda: client.labels.find())
 
 
 def web_page(text: str) -> str:
-    with saying(text, **{f"{API}/labels": faults.html(200, text)}) as kraft:
-        return failure(lambda: kraft.labels.find())
+    with saying(text, **{f"{API}/labels": faults.html(200, text)}) as client:
+        return failure(lambda: client.labels.find())
 
 
 def another_type(text: str) -> str:
-    with saying(text, **{f"{API}/builds": faults.reply([spoken("builds", text, progress=text)])}) as kraft:
-        return failure(lambda: kraft.builds.find())
+    with saying(text, **{f"{API}/builds": faults.reply([spoken("builds", text, progress=text)])}) as client:
+        return failure(lambda: client.builds.find())
 
 
 def another_shape(text: str) -> str:
-    with saying(text, **{f"{API}/builds": faults.reply({text: text})}) as kraft:
-        return failure(lambda: kraft.builds.find())
+    with saying(text, **{f"{API}/builds": faults.reply({text: text})}) as client:
+        return failure(lambda: client.builds.find())
 
 
 def failed_build(text: str) -> str:
-    with saying(text) as kraft:
-        return failure(lambda: kraft.builds.wait(1, raise_on_failure=True, progress=False))
+    with saying(text) as client:
+        return failure(lambda: client.builds.wait(1, raise_on_failure=True, progress=False))
 
 
 def unknown_status(text: str) -> str:
     ended = spoken("builds", text, status=text)
-    with saying(text, **{f"{API}/builds/1": faults.reply(ended)}) as kraft:
-        return failure(lambda: kraft.builds.wait(1, raise_on_failure=True, progress=False))
+    with saying(text, **{f"{API}/builds/1": faults.reply(ended)}) as client:
+        return failure(lambda: client.builds.wait(1, raise_on_failure=True, progress=False))
 
 
 def failed_statement(text: str) -> str:
     answer = faults.reply(spoken("metadata", text, status="ERROR", rows=[], metadata=[], error=text), 201)
-    with saying(text, **{f"{API}/metadata": answer}) as kraft:
-        return failure(lambda: kraft.metadata.query("SELECT 1", project="A"))
+    with saying(text, **{f"{API}/metadata": answer}) as client:
+        return failure(lambda: client.metadata.query("SELECT 1", project="A"))
 
 
 def status_of_a_statement(text: str) -> str:
     answer = faults.reply(spoken("metadata", text, status=text, rows=[], metadata=[]), 201)
-    with saying(text, **{f"{API}/metadata": answer}) as kraft:
-        return failure(lambda: kraft.metadata.query("SELECT 1", project="A"))
+    with saying(text, **{f"{API}/metadata": answer}) as client:
+        return failure(lambda: client.metadata.query("SELECT 1", project="A"))
 
 
 def type_of_a_column(text: str) -> str:
     answer = result_of_a_statement([{text: text}], {text: "integer"})
-    with saying(text, **{f"{API}/metadata": answer}) as kraft, warnings.catch_warnings(record=True) as said:
+    with saying(text, **{f"{API}/metadata": answer}) as client, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        kraft.metadata.query("SELECT 1", project="A")
+        client.metadata.query("SELECT 1", project="A")
     return "\n".join(str(warning.message) for warning in said)
 
 
 def warning_of_a_start(text: str) -> str:
     with (
-        saying(text, **{f"POST {API}/builds": beginning(text)}) as kraft,
+        saying(text, **{f"POST {API}/builds": beginning(text)}) as client,
         warnings.catch_warnings(record=True) as said,
     ):
         warnings.simplefilter("always")
-        kraft.builds.start(project_id=1, instances=[7])
+        client.builds.start(project_id=1, instances=[7])
     return "\n".join(warnings.formatwarning(w.message, w.category, "a.py", 1, "") for w in said)
 
 
@@ -248,15 +248,15 @@ def beginning(text: str) -> faults.Answer:
 
 def page_instead_of_a_file(text: str) -> str:
     page = {f"{API}/downloads/1": faults.html(200, text)}
-    with saying(text, **page) as kraft, io_folder() as folder:
-        told = kraft.downloads.fetch(kraft.downloads.find().head(1), to=folder, progress=False)
+    with saying(text, **page) as client, io_folder() as folder:
+        told = client.downloads.fetch(client.downloads.find().head(1), to=folder, progress=False)
     return str(told["error"].iloc[0])
 
 
 def broken_archive(text: str) -> str:
     told = {f"{API}/downloads/1": faults.file(b"PK\x03\x04 and no more")}
-    with saying(text, **told) as kraft, io_folder() as folder:
-        told = kraft.downloads.fetch(kraft.downloads.find().head(1), to=folder, progress=False)
+    with saying(text, **told) as client, io_folder() as folder:
+        told = client.downloads.fetch(client.downloads.find().head(1), to=folder, progress=False)
     return str(told["error"].iloc[0])
 
 
@@ -307,8 +307,8 @@ def test_a_sentence_stays_short(say):
 def test_log_line_is_one_line(text, caplog):
     caplog.set_level(logging.DEBUG)
     busy = faults.vendor(503, text, headers={"Retry-After": "0"})
-    with saying(text, **{f"{API}/labels": [busy, faults.reply([])]}) as kraft:
-        kraft.labels.find()
+    with saying(text, **{f"{API}/labels": [busy, faults.reply([])]}) as client:
+        client.labels.find()
     (line,) = [r.getMessage() for r in caplog.records if r.name == "mkframe"]
     assert steering(line) == []
     assert "\n" not in line
@@ -317,8 +317,8 @@ def test_log_line_is_one_line(text, caplog):
 
 @texts()
 def test_warning_that_is_an_error_is_one_line_of_the_log(text, caplog):
-    with saying(text, **{f"POST {API}/builds": beginning(text)}) as kraft:
-        kraft.builds.start(project_id=1, instances=[7])  # warnings are errors in these tests
+    with saying(text, **{f"POST {API}/builds": beginning(text)}) as client:
+        client.builds.start(project_id=1, instances=[7])  # warnings are errors in these tests
     (line,) = [r.getMessage() for r in caplog.records if r.name == "mkframe"]
     assert steering(line) == []
     assert "\n" not in line
@@ -329,8 +329,8 @@ def test_warning_that_is_an_error_is_one_line_of_the_log(text, caplog):
 def test_progress_stays_on_its_line(text, capfd):
     running = faults.reply(spoken("builds", text, status="BUILDING"))
     ended = faults.reply(spoken("builds", text, status="FINISHED"))
-    with saying(text, **{f"{API}/builds/1": [running, ended]}) as kraft:
-        kraft.builds.wait(1)
+    with saying(text, **{f"{API}/builds/1": [running, ended]}) as client:
+        client.builds.wait(1)
     shown = capfd.readouterr().err
     assert steering(re.sub(r"\r|\x1b\[A", "", shown)) == []  # what tqdm itself steers with
     assert shown.count("\n") <= 1
@@ -364,8 +364,8 @@ def html_of_a_comparison(text: str) -> str:
 
 
 def html_of_a_form(make: Callable[[Client], Any], text: str) -> str:
-    with saying(text, **{f"POST {API}/builds": faults.vendor(400, text)}) as kraft:
-        form = make(kraft)
+    with saying(text, **{f"POST {API}/builds": faults.vendor(400, text)}) as client:
+        form = make(client)
         form.worker.close(timeout=30)
         shown = "".join(w.value for w in everything(form) if type(w).__name__ == "HTML")
         form.close()
@@ -379,8 +379,8 @@ def everything(widget: Any) -> Iterator[Any]:
 
 
 def html_of_the_start(text: str) -> str:
-    def chosen(kraft: Client) -> Any:
-        form = forms.start_build(kraft)
+    def chosen(client: Client) -> Any:
+        form = forms.start_build(client)
         form.worker.close(timeout=30)
         form.model.run = lambda step: step()
         form.project.value = 1
@@ -393,8 +393,8 @@ def html_of_the_start(text: str) -> str:
 
 
 def html_of_the_watch(text: str) -> str:
-    def looked(kraft: Client) -> Any:
-        form = forms.watch(kraft, 1)
+    def looked(client: Client) -> Any:
+        form = forms.watch(client, 1)
         form.model.look()
         return form
 
@@ -520,8 +520,8 @@ def test_label_is_drawn_as_words(draw, text):
 
 @texts()
 def test_file_has_a_name_that_can_be_read(text, tmp_path):
-    with saying(text, **{f"{API}/downloads/1": faults.file(archive(text))}) as kraft:
-        told = kraft.downloads.fetch(kraft.downloads.find().head(1), to=tmp_path, progress=False)
+    with saying(text, **{f"{API}/downloads/1": faults.file(archive(text))}) as client:
+        told = client.downloads.fetch(client.downloads.find().head(1), to=tmp_path, progress=False)
     (path,) = [p for p in tmp_path.iterdir() if not p.name.startswith(".")]
     assert told["status"].tolist() == ["fetched"]
     assert Path(told["path"].iloc[0]) == path
@@ -559,8 +559,8 @@ def cells_of(path: Path) -> list[str]:
 @texts()
 def test_frame_holds_the_text_itself(text):
     """What is shown is made harmless; what is held is what came."""
-    with saying(text) as kraft:
-        builds = kraft.builds.find()
+    with saying(text) as client:
+        builds = client.builds.find()
     assert builds["message"].tolist() == [text, text]
 
 

@@ -27,11 +27,11 @@ import pytest
 import mkframe as mk
 from mkframe import forms, openapi, settings
 from mkframe.__main__ import _parser
+from mkframe._http import Transport, redaction, session
 from mkframe.client import Client
 from mkframe.errors import InputError, MkframeError
 from mkframe.schema import AUTHENTICATION
 from mkframe.settings import Secret, Settings
-from mkframe._http import Transport, redaction, session
 from tests.support import faults
 from tests.support.faults import Answer, Request
 from tests.support.rows import row, rows
@@ -57,7 +57,7 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "both": {"token": Secret(TOKEN), "email": EMAIL, "password": Secret(PASSWORD)},
 }
 """Made here, so that no variable of a test holds a word itself."""
-QUICK = {"tries": 2, "patience": 0.01, "connect_timeout": 5.0, "read_timeout": 10.0}
+QUICK = {"max_attempts": 2, "max_retry_wait": 0.01, "connect_timeout": 5.0, "read_timeout": 10.0}
 
 
 # --- the server ---------------------------------------------------------------------------------------
@@ -116,28 +116,28 @@ DELIVERED = ("another shape", "another type", "broken JSON", "strange header", "
 """To a fetch any bytes with status 200 are the file, which is kept as it is."""
 
 ASKED: dict[str, tuple[str, str, Callable[[Client, Path], Any]]] = {
-    "find": ("token", f"{faults.API}/builds", lambda kraft, _: kraft.builds.find()),
-    "get": ("token", f"{faults.API}/releases/7", lambda kraft, _: kraft.releases.get(7)),
-    "login": ("login", AUTHENTICATION, lambda kraft, _: kraft.builds.find()),
-    "find after a login": ("login", f"{faults.API}/projects", lambda kraft, _: kraft.projects.find()),
-    "start": ("token", f"{faults.API}/builds", lambda kraft, _: started(kraft)),
+    "find": ("token", f"{faults.API}/builds", lambda client, _: client.builds.find()),
+    "get": ("token", f"{faults.API}/releases/7", lambda client, _: client.releases.get(7)),
+    "login": ("login", AUTHENTICATION, lambda client, _: client.builds.find()),
+    "find after a login": ("login", f"{faults.API}/projects", lambda client, _: client.projects.find()),
+    "start": ("token", f"{faults.API}/builds", lambda client, _: started(client)),
     "wait": (
         "token",
         f"{faults.API}/builds/7",
-        lambda kraft, _: kraft.builds.wait(7, timeout=0, progress=False),
+        lambda client, _: client.builds.wait(7, timeout=0, progress=False),
     ),
-    "query": ("token", f"{faults.API}/metadata", lambda kraft, _: kraft.deliveries(project="A")),
+    "query": ("token", f"{faults.API}/metadata", lambda client, _: client.deliveries(project="A")),
     "fetch": (
         "token",
         f"{faults.API}/downloads/7",
-        lambda kraft, folder: kraft.downloads.fetch([7], to=folder, progress=False),
+        lambda client, folder: client.downloads.fetch([7], to=folder, progress=False),
     ),
 }
 """By which account, where the echo is, and how it is asked."""
 
 
-def started(kraft: Client) -> Any:
-    return kraft.builds.start(project_id=402, instances=[7], look_for=0)
+def started(client: Client) -> Any:
+    return client.builds.start(project_id=402, instances=[7], confirm_timeout=0)
 
 
 # --- the search ---------------------------------------------------------------------------------------
@@ -192,12 +192,12 @@ def visiting(url: str, account: str) -> Iterator[Client]:
 def walk(watch: Watch, url: str, asked: str) -> None:
     """Ask once, and look at what comes of it and at the client."""
     account, _, ask = ASKED[asked]
-    with visiting(url, account) as kraft:
+    with visiting(url, account) as client:
         try:
-            watch.see(ask(kraft, watch.folder))
+            watch.see(ask(client, watch.folder))
         except MkframeError as error:
             watch.see(error, error.args)
-        watch.see(kraft)
+        watch.see(client)
 
 
 # --- the search proves itself -------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def test_search_finds_each_disguise(name, disguise):
 
 
 LEAKS = {
-    "a secret that shows itself": lambda patch: patch.setattr(Secret, "__repr__", Secret.reveal),
+    "a secret that shows itself": lambda patch: patch.setattr(Secret, "__repr__", Secret.get_secret_value),
     "an echo that is let through": lambda patch: patch.setattr(redaction, "_redact", lambda *_: None),
     "frames that are kept": lambda patch: patch.setattr(session, "withheld", RedactsOnly),
     "headers that are printed": lambda patch: patch.setattr(HTTPConnection, "debuglevel", 1),
@@ -285,8 +285,8 @@ def test_nothing_is_seen_where_the_server_gives_it_back(echo, asked, watch):
 def test_nothing_is_seen_in_a_verbose_traceback(echo, watch):
     """What IPython shows after ``%xmode Verbose``, which looks into the variables of each line."""
     with faults.serve(lambda request: ECHOES[echo](carried(request))) as server:
-        with visiting(server.api, "login") as kraft, pytest.raises(MkframeError) as caught:
-            kraft.builds.find()
+        with visiting(server.api, "login") as client, pytest.raises(MkframeError) as caught:
+            client.builds.find()
         shown = verbose(caught.value)
     assert "sending.py" in shown
     assert "password" in shown
@@ -299,8 +299,8 @@ def test_nothing_is_seen_of_tokens_that_are_renewed(watch):
             return kraftwerk(request)
         return faults.vendor(401, carried(request))
 
-    with faults.serve(expired) as server, visiting(server.api, "both") as kraft:
-        watch.see(kraft.builds.find(), kraft.identity, kraft)
+    with faults.serve(expired) as server, visiting(server.api, "both") as client:
+        watch.see(client.builds.find(), client.identity, client)
         assert [r.path for r in server.requests].count(AUTHENTICATION) == 1
     assert watch.traces() == []
 
@@ -314,16 +314,16 @@ def test_an_old_token_is_known_as_well(watch):
         old = request.headers["authorization"] == f"Bearer {TOKEN}"
         return faults.unauthenticated() if old else faults.vendor(500, f"was {TOKEN}")
 
-    with faults.serve(script) as server, visiting(server.api, "both") as kraft:
+    with faults.serve(script) as server, visiting(server.api, "both") as client:
         with pytest.raises(MkframeError) as caught:
-            kraft.builds.find()
+            client.builds.find()
         watch.see(caught.value)
     assert watch.traces() == []
 
 
 def test_no_address_is_in_results_and_files(watch):
-    with faults.serve(kraftwerk) as server, visiting(server.api, "login") as kraft:
-        watch.see(kraft.builds.find(), kraft.downloads.fetch([7], to=watch.folder, progress=False))
+    with faults.serve(kraftwerk) as server, visiting(server.api, "login") as client:
+        watch.see(client.builds.find(), client.downloads.fetch([7], to=watch.folder, progress=False))
     assert watch.traces({"e-mail": EMAIL}) == []
     assert {p.name for p in watch.folder.iterdir()} == {"artifact.zip", ".mkframe.jsonl"}
 
@@ -362,8 +362,8 @@ def test_nothing_is_seen_of_the_form_that_connects(form, word, pressed, server_i
             form.enter.click()
             form.worker.close(timeout=30)
             assert server.requests
-            assert bool(form.kraft) == (server_is == "healthy")
-        watch.see(form, form.model, vars(form.model), form.model.trait_values(), form.kraft)
+            assert bool(form.client) == (server_is == "healthy")
+        watch.see(form, form.model, vars(form.model), form.model.trait_values(), form.client)
         form.close()
     assert watch.traces() == []
 
@@ -390,12 +390,12 @@ import logging, os, warnings
 logging.basicConfig(level=logging.DEBUG)
 import mkframe as mk
 ---
-kraft = mk.connect()
-kraft.builds.find()
+client = mk.connect()
+client.builds.find()
 ---
-kraft
+client
 ---
-kraft.downloads.fetch([7], to="artifacts")
+client.downloads.fetch([7], to="artifacts")
 ---
 form = mk.forms.connect()
 form.way.value, form.email.value = "password", "ada@example.org"
@@ -406,13 +406,13 @@ form.enter.click()
 form.worker.close(30)
 form.model
 ---
-mk.forms.fetch_artifacts(kraft)
+mk.forms.fetch_artifacts(client)
 ---
-kraft.releases.find()
+client.releases.find()
 ---
 mk.connect("nonsense", token=os.environ["MKFRAME_PASSWORD"])
 ---
-vars(kraft._transport)
+vars(client._transport)
 """
 
 
@@ -495,67 +495,67 @@ def test_no_option_of_the_command_line_takes_a_secret():
 
 
 def test_nothing_is_seen_in_the_description_of_the_api(monkeypatch):
-    for name, word in account_of("https://kraft.example/api/v1").items():
+    for name, word in account_of("https://client.example/api/v1").items():
         monkeypatch.setenv(name, word)
     assert traces(json.dumps(openapi.document()), SECRETS | {"e-mail": EMAIL}) == []
 
 
 def test_the_description_of_the_api_refuses_an_address_with_a_password():
     with pytest.raises(InputError, match="user name or password") as caught:
-        openapi.document(f"https://ada:{quote(PASSWORD)}@kraft.example/api/v1")
+        openapi.document(f"https://ada:{quote(PASSWORD)}@client.example/api/v1")
     assert traces(str(caught.value)) == []
 
 
 # --- credentials stay at home -------------------------------------------------------------------------
 
-HOME = "https://kraft.example/api/v1"
-ELSEWHERE = {
+HOME = "https://client.example/api/v1"
+_HINT_WRONG_SERVER = {
     "another host": "https://elsewhere.example/api/v1/builds",
-    "plain http": "http://kraft.example/api/v1/builds",
-    "another port": "https://kraft.example:8443/api/v1/builds",
-    "a host below": "https://builds.kraft.example/api/v1/builds",
+    "plain http": "http://client.example/api/v1/builds",
+    "another port": "https://client.example:8443/api/v1/builds",
+    "a host below": "https://builds.client.example/api/v1/builds",
     "a host above": "https://example/api/v1/builds",
-    "a longer name": "https://kraft.example.elsewhere.example/",
+    "a longer name": "https://client.example.elsewhere.example/",
     "a name before": "https://xkraft.example/",
-    "user name": "https://kraft.example@elsewhere.example/",
-    "user name and password": "https://kraft.example:443@elsewhere.example/",
-    "name in the path": "https://elsewhere.example/kraft.example",
-    "name in the fragment": "https://elsewhere.example#@kraft.example/",
-    "name in the query": "https://elsewhere.example?@kraft.example/",
-    "backslash": "https://elsewhere.example\\@kraft.example/",
+    "user name": "https://client.example@elsewhere.example/",
+    "user name and password": "https://client.example:443@elsewhere.example/",
+    "name in the path": "https://elsewhere.example/client.example",
+    "name in the fragment": "https://elsewhere.example#@client.example/",
+    "name in the query": "https://elsewhere.example?@client.example/",
+    "backslash": "https://elsewhere.example\\@client.example/",
     "full-width letter": "https://\uff4braft.example/",
     "Cyrillic letter": "https://kr\u0430ft.example/",
-    "Turkish dotless i": "https://kraft.example\u0131/",
+    "Turkish dotless i": "https://client.example\u0131/",
     "soft hyphen": "https://kra\u00adft.example/",
-    "zero-width space": "https://kraft\u200b.example/",
-    "other full stop": "https://kraft\u3002example/",
-    "percent": "https://kraft%2eexample/",
-    "dot at the end": "https://kraft.example./",
+    "zero-width space": "https://client\u200b.example/",
+    "other full stop": "https://client\u3002example/",
+    "percent": "https://client%2eexample/",
+    "dot at the end": "https://client.example./",
     "punycode": "https://xn--kraft-.example/",
-    "no scheme": "//kraft.example/api/v1/builds",
-    "another scheme": "ftp://kraft.example/api/v1/builds",
-    "web socket": "wss://kraft.example/api/v1/builds",
-    "a file": "file://kraft.example/api/v1/builds",
+    "no scheme": "//client.example/api/v1/builds",
+    "another scheme": "ftp://client.example/api/v1/builds",
+    "web socket": "wss://client.example/api/v1/builds",
+    "a file": "file://client.example/api/v1/builds",
     "nothing": "",
 }
 
 
-@pytest.mark.parametrize("url", ELSEWHERE.values(), ids=ELSEWHERE)
+@pytest.mark.parametrize("url", _HINT_WRONG_SERVER.values(), ids=_HINT_WRONG_SERVER)
 def test_the_token_goes_nowhere_else(url):
     assert not Settings(HOME).may_receive_token(url)
 
 
 @pytest.mark.parametrize(
-    "url", [f"{HOME}/builds", "https://KRAFT.Example/x", "https://kraft.example:443/", f"{HOME}?q=@b"]
+    "url", [f"{HOME}/builds", "https://KRAFT.Example/x", "https://client.example:443/", f"{HOME}?q=@b"]
 )
 def test_the_token_goes_home(url):
     assert Settings(HOME).may_receive_token(url)
 
 
 NOT_THIS_MACHINE = [
-    "kraft.example", "127.0.0.1.kraft.example", "localhost.kraft.example", "localhost.", "127.1", "127.0.1",
+    "client.example", "127.0.0.1.client.example", "localhost.client.example", "localhost.", "127.1", "127.0.1",
     "2130706433", "0x7f000001", "0177.0.0.1", "0.0.0.0", "[::]", "[::ffff:10.0.0.1]", "10.0.0.1",
-    "169.254.169.254", "192.168.1.1", "128.0.0.1", "xn--localhost-", "127.0.0.1@kraft.example",
+    "169.254.169.254", "192.168.1.1", "128.0.0.1", "xn--localhost-", "127.0.0.1@client.example",
     "localhost%2e",
 ]  # fmt: skip
 
@@ -585,17 +585,17 @@ def test_no_other_server_is_asked(status, asked, tmp_path):
             here = request.path == ASKED[asked][1] and (asked != "start" or request.method == "POST")
             return faults.redirect(next(places), status) if here else kraftwerk(request)
 
-        with faults.serve(script) as server, visiting(server.api, ASKED[asked][0]) as kraft:
+        with faults.serve(script) as server, visiting(server.api, ASKED[asked][0]) as client:
             for _ in range(3):
                 with contextlib.suppress(MkframeError):
-                    ASKED[asked][2](kraft, tmp_path)
+                    ASKED[asked][2](client, tmp_path)
         assert len(server.to(ASKED[asked][1])) >= 3
         assert other.connections == 0
 
 
 def test_cookies_are_neither_kept_nor_sent():
     with faults.serve(faults.reply([], headers={"Set-Cookie": "session=1; Path=/"})) as server:
-        with visiting(server.api, "token") as kraft:
-            kraft.builds.find()
-            kraft.builds.find()
+        with visiting(server.api, "token") as client:
+            client.builds.find()
+            client.builds.find()
         assert [r.headers.get("cookie") for r in server.requests] == [None, None]

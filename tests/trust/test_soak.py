@@ -28,16 +28,16 @@ import pytest
 from pandas.testing import assert_frame_equal, assert_series_equal
 
 from mkframe import errors
+from mkframe._http import Transport
 from mkframe.client import Client
 from mkframe.frames import from_rows
 from mkframe.schema import AUTHENTICATION
 from mkframe.settings import Settings
-from mkframe._http import Transport
+from tests.builds.servers import AIRPLANE
 from tests.support import faults
 from tests.support.rows import row, rows
-from tests.builds.servers import AIRPLANE
 from tests.trust.faults import FAULTS, LOGIN
-from tests.trust.operations import (PROJECT, VERBS, Ledger, archive)
+from tests.trust.operations import PROJECT, VERBS, Ledger, archive
 
 pytestmark = pytest.mark.slow
 
@@ -152,7 +152,7 @@ class Visitor:
     def fetch(self, draw: random.Random, number: int) -> str | None:
         wanted = draw.sample(range(1, 5000), 3)
         failed = None
-        fetched = self.client.downloads.fetch(wanted, to=self.folder, progress=False, parallel=2)
+        fetched = self.client.downloads.fetch(wanted, to=self.folder, progress=False, max_workers=2)
         assert fetched.index.tolist() == wanted
         for download, line in zip(wanted, fetched.to_dict("records"), strict=True):
             if line["status"] == "failed":
@@ -168,7 +168,7 @@ class Visitor:
         told = f"Start {number}."
         try:
             run = self.client.builds.start(
-                project=PROJECT, instances=[AIRPLANE], description=told, look_for=3.0
+                project=PROJECT, instances=[AIRPLANE], description=told, confirm_timeout=3.0
             )
         except errors.MkframeError as error:
             self.ends[told] = type(error).__name__
@@ -234,7 +234,7 @@ def test_soak(tmp_path, monkeypatch, capsys, caplog):
     warm = CALLS // 4
     begun = time.monotonic()
     with faults.serve(world, on_accept=world.greet) as server:
-        quick = {"tries": 3, "patience": 0.05, "read_timeout": 1.0, "total_timeout": 2.0}
+        quick = {"max_attempts": 3, "max_retry_wait": 0.05, "read_timeout": 1.0, "total_timeout": 2.0}
         with Client(Transport(Settings(server.api, **quick, **LOGIN))) as client:
             visitor = Visitor(client, folder)
             in_parallel(visitor.call, range(warm))

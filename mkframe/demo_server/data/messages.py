@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mkframe.demo_server.build_columns import FAILED, Builds
 from mkframe.demo_server.data import vocabulary
 from mkframe.demo_server.data.catalog import PATTERNS, Catalog
-from mkframe.demo_server.build_columns import FAILED, Builds
 from mkframe.demo_server.times import Ints
 
 EXAMPLE = 5139
@@ -18,7 +18,9 @@ EXAMPLE = 5139
 
 def phase(progress: int) -> str:
     """Return the progress text that belongs to a percentage."""
-    return vocabulary.PHASES[min(max(progress, 0) * len(vocabulary.PHASES) // 100, len(vocabulary.PHASES) - 1)]
+    return vocabulary.PHASES[
+        min(max(progress, 0) * len(vocabulary.PHASES) // 100, len(vocabulary.PHASES) - 1)
+    ]
 
 
 def say(
@@ -32,7 +34,9 @@ def say(
     remark[nightly] = "nightly build"
     numbers = rng.integers(2, 900, (many, 2))
     for row in np.flatnonzero(builds.outcome == FAILED):
-        message[row] = vocabulary.FAILURE_MESSAGES[mishap[row]].format(**_nouns(catalogue, builds, int(row), numbers[row]))
+        message[row] = vocabulary.FAILURE_MESSAGES[mishap[row]].format(
+            **_nouns(catalogue, builds, int(row), numbers[row])
+        )
     for row in np.flatnonzero(~nightly & (remark != None)):  # noqa: E711
         if "{" in remark[row]:
             remark[row] = remark[row].format(**_nouns(catalogue, builds, int(row), numbers[row]))

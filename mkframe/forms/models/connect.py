@@ -36,7 +36,7 @@ class ConnectModel(Model):
 
     Attributes
     ----------
-    kraft : Client
+    client : Client
         The connection, once there is one.
     said : str
         Who is connected, where, and until when.
@@ -46,7 +46,7 @@ class ConnectModel(Model):
     url = t.Unicode(BASE_URL)
     email = t.Unicode("")
     has_secret = t.Bool(False)
-    kraft = t.Any(None)
+    client = t.Any(None)
     said = t.Unicode("")
     blockers = t.Tuple()
 
@@ -93,44 +93,44 @@ class ConnectModel(Model):
                 self.trouble = f"Write the {self.way} first."
                 return False
             self.busy = "Connecting ..."
-        reveal, self._reveal, self.has_secret = self._reveal, None, False
-        self.later("Connecting", lambda: self._enter(reveal))
+        get_secret_value, self._reveal, self.has_secret = self._reveal, None, False
+        self.later("Connecting", lambda: self._enter(get_secret_value))
         return True
 
-    def _enter(self, reveal: Callable[[], str] | None) -> None:
-        kraft = self._client(reveal)
+    def _enter(self, get_secret_value: Callable[[], str] | None) -> None:
+        client = self._client(get_secret_value)
         try:
-            projects = kraft.projects.find()
+            projects = client.projects.find()
         except Exception:
-            kraft.close()
+            client.close()
             raise
         self._leave()
-        self.said = self._who(kraft, len(projects))
-        self.kraft = kraft
+        self.said = self._who(client, len(projects))
+        self.client = client
         if self._closed:
             self.disconnect()
 
-    def _client(self, reveal: Callable[[], str] | None) -> Any:
+    def _client(self, get_secret_value: Callable[[], str] | None) -> Any:
         if self.way == "embedded":
             return self._demo()
-        if self.way == "environment" or reveal is None:
+        if self.way == "environment" or get_secret_value is None:
             return self._connect()
         # The word is in no variable here: a traceback may show those.
         if self.way == "token":
-            return self._connect(url=self.url.strip(), token=reveal())
-        return self._connect(url=self.url.strip(), email=self.email.strip(), password=reveal())
+            return self._connect(url=self.url.strip(), token=get_secret_value())
+        return self._connect(url=self.url.strip(), email=self.email.strip(), password=get_secret_value())
 
-    def _who(self, kraft: Any, projects: int) -> str:
-        identity = kraft.identity
+    def _who(self, client: Any, projects: int) -> str:
+        identity = client.identity
         who = identity.email or "the owner of the token"
         again = "; mkframe then logs in again by itself" if identity.can_log_in else ""
         until = identity.token_expires
         expires = f" The token expires at {until:%Y-%m-%d %H:%M} UTC{again}." if until else ""
         seen = f"{projects} project{'s' * (projects != 1)} can be seen"
-        return f"Connected as {who} to {kraft.url}; {seen}.{expires}"
+        return f"Connected as {who} to {client.url}; {seen}.{expires}"
 
     def _leave(self) -> None:
-        before, self.kraft = self.kraft, None
+        before, self.client = self.client, None
         if before is not None:
             before.close()
 

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 import traitlets as t
 
+from mkframe._files import expand_path
 from mkframe.errors import InputError
 from mkframe.forms.models.base import Model
-from mkframe._files import expand_path
 
 __all__ = ["DownloadedFile", "DownloadsModel", "free_space", "size_text"]
 
@@ -68,9 +68,9 @@ class DownloadsModel(Model):
     said = t.Unicode("")
     result = t.Any(None)
 
-    def __init__(self, kraft: Any) -> None:
+    def __init__(self, client: Any) -> None:
         super().__init__()
-        self._kraft = kraft
+        self._client = client
         self._stop = threading.Event()
         self.observe(lambda _: self.set_trait("space", free_space(self.folder)), "folder")
         self.space = free_space(self.folder)
@@ -95,12 +95,12 @@ class DownloadsModel(Model):
         try:
             if not folder.strip():
                 raise InputError("There is no target folder.", hint="Write one, such as artifacts.")
-            lists = [self._kraft.downloads.find(build_id=i) for i in ids if not self._stop.is_set()]
+            lists = [self._client.downloads.find(build_id=i) for i in ids if not self._stop.is_set()]
             if self._stop.is_set():
                 self.said = "Stopped before anything was fetched."
                 return
             rows = pd.concat(lists)
-            self.result = self._kraft.downloads.fetch(rows, to=folder, by_build=True, progress=self._show)
+            self.result = self._client.downloads.fetch(rows, to=folder, by_build=True, progress=self._show)
             self.said = _outcome(self.result["status"], folder, stopped=self._stop.is_set())
         finally:
             self.state = "fetched"

@@ -34,7 +34,7 @@ class ExploreModel(Model):
     Parameters
     ----------
     builds : DataFrame
-        As ``builds.find`` or `mk.read_json` return them; with the columns of ``kraft.names`` the filters
+        As ``builds.find`` or `mk.read_json` return them; with the columns of ``client.names`` the filters
         show names instead of ids.
 
     Attributes
@@ -67,7 +67,7 @@ class ExploreModel(Model):
         super().__init__()
         if not isinstance(builds, pd.DataFrame) or not {"status", "build_start"} <= set(builds.columns):
             raise InputError(
-                "explore needs a frame of builds.", hint="Give kraft.builds.find(...) or mk.read_json(...)."
+                "explore needs a frame of builds.", hint="Give client.builds.find(...) or mk.read_json(...)."
             )
         if not builds.columns.is_unique:
             twice = ", ".join(map(str, builds.columns[builds.columns.duplicated()].unique()))

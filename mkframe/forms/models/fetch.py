@@ -34,7 +34,7 @@ class FetchModel(Model):
 
     Parameters
     ----------
-    kraft : Client
+    client : Client
         Or anything with its accessors.
     diff : callable
         Compares two lists of paths, as `mkframe.artifacts.diff`.
@@ -65,11 +65,11 @@ class FetchModel(Model):
     comparison = t.Any(None)
     compared = t.Unicode("")
 
-    def __init__(self, kraft: Any, diff: Callable[..., pd.DataFrame]) -> None:
+    def __init__(self, client: Any, diff: Callable[..., pd.DataFrame]) -> None:
         super().__init__()
-        self._kraft, self._diff = kraft, diff
+        self._client, self._diff = client, diff
         self._builds: pd.DataFrame | None = None
-        self.pocket = DownloadsModel(kraft)
+        self.pocket = DownloadsModel(client)
         self.observe(self._on_project, "project_id")
         self.observe(self._on_filter, ["pattern_id", "release_id", "days", "status"])
         self.observe(self._on_choice, "chosen")
@@ -87,10 +87,10 @@ class FetchModel(Model):
         self.later("Loading the projects", self._load)
 
     def _load(self) -> None:
-        self._pattern_names = options.names_of(self._kraft.patterns.find())
-        groups = self._kraft.release_groups.find()
-        self._release_names = options.release_names(self._kraft.releases.find(), groups)
-        self.projects = options.project_options(self._kraft.projects.find())
+        self._pattern_names = options.names_of(self._client.patterns.find())
+        groups = self._client.release_groups.find()
+        self._release_names = options.release_names(self._client.releases.find(), groups)
+        self.projects = options.project_options(self._client.projects.find())
 
     def refresh(self) -> None:
         """Load the builds of the project again."""
@@ -106,7 +106,7 @@ class FetchModel(Model):
     def _open(self, id: int) -> None:
         if id != self.project_id:
             return
-        builds = self._kraft.builds.find(project_id=id)
+        builds = self._client.builds.find(project_id=id)
         if id != self.project_id:
             return
         self._builds = builds.sort_values(["build_start"], ascending=False, kind="stable")
@@ -180,7 +180,7 @@ class FetchModel(Model):
             self.later(f"Comparing build {build}", lambda: self._compare(build, self.pocket.folder))
 
     def _compare(self, id: int, folder: str) -> None:
-        new = self._kraft.downloads.find(build_id=id)
+        new = self._client.downloads.find(build_id=id)
         old, before = self._before(id, set(new["pattern_id"]))
         if old is None:
             raise InputError(
@@ -203,12 +203,12 @@ class FetchModel(Model):
                 if any(f.pattern_id == pattern for f in files or ())
             )
             if (build := next(with_it, None)) is not None:
-                rows = self._kraft.downloads.find(build_id=int(build))
+                rows = self._client.downloads.find(build_id=int(build))
                 parts.append(rows[rows["pattern_id"] == pattern])
         return (pd.concat(parts) if parts else None), sorted({int(b) for p in parts for b in p["build_id"]})
 
     def _paths(self, rows: pd.DataFrame, folder: str) -> list[str]:
-        fetched = self._kraft.downloads.fetch(rows, to=folder, by_build=True, progress=False)
+        fetched = self._client.downloads.fetch(rows, to=folder, by_build=True, progress=False)
         if fetched["path"].isna().any():
             raise InputError(str(fetched["error"].dropna().iloc[0]))
         paths: list[str] = fetched["path"].tolist()

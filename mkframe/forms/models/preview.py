@@ -28,7 +28,7 @@ def definitions(rows: pd.DataFrame, everything: pd.DataFrame) -> list[dict[str, 
 
 
 def body(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of ``POST /builds``, as ``kraft.builds.start`` makes it of its arguments.
+    """The body of ``POST /builds``, as ``client.builds.start`` makes it of its arguments.
 
     Examples
     --------
@@ -64,14 +64,14 @@ def as_python(request: Mapping[str, Any], most: int = 200) -> str:
     Examples
     --------
     >>> print(as_python({"project_id": 402, "instances": [{"id": 7}], "restore": True}))
-    run = kraft.builds.start(
+    run = client.builds.start(
       project_id=402,
       instances=[
         {'id': 7},
       ],
       restore=True,
     )
-    kraft.builds.wait(run.id)
+    client.builds.wait(run.id)
     """
     given = {key: value for key, value in request.items() if value and key != "marker"}
     lines = []
@@ -81,7 +81,7 @@ def as_python(request: Mapping[str, Any], most: int = 200) -> str:
             lines += [f"    # ... {_more(value, most)}"] * (len(value) > most) + ["  ],"]
         else:
             lines.append(f"  {key}={value!r},")
-    return "\n".join(["run = kraft.builds.start(", *lines, ")", "kraft.builds.wait(run.id)"])
+    return "\n".join(["run = client.builds.start(", *lines, ")", "client.builds.wait(run.id)"])
 
 
 def _instances(instances: list[dict[str, Any]], most: int | None) -> Iterable[Line]:

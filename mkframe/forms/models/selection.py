@@ -31,7 +31,7 @@ class SelectionModel(Model):
 
     Parameters
     ----------
-    kraft : Client
+    client : Client
         Or anything with its accessors.
 
     Attributes
@@ -73,9 +73,9 @@ class SelectionModel(Model):
     json = t.Tuple()
     python = t.Unicode("")
 
-    def __init__(self, kraft: Any) -> None:
+    def __init__(self, client: Any) -> None:
         super().__init__()
-        self._kraft = kraft
+        self._client = client
         self._rows = _nothing()
         self._known: set[int] = set()
         self._marker = ""
@@ -95,10 +95,10 @@ class SelectionModel(Model):
         self.later("Loading the projects", self._load)
 
     def _load(self) -> None:
-        projects = self._kraft.projects.find()
-        self._patterns = self._kraft.patterns.find()
-        self._groups = self._kraft.release_groups.find()
-        self._releases = self._kraft.releases.find()
+        projects = self._client.projects.find()
+        self._patterns = self._client.patterns.find()
+        self._groups = self._client.release_groups.find()
+        self._releases = self._client.releases.find()
         self._project_names = projects["name"].to_dict()
         self.projects = options.project_options(projects)
 
@@ -118,7 +118,7 @@ class SelectionModel(Model):
         """Load a project; another one may have been chosen while this waited."""
         if id != self.project_id:
             return
-        folders = self._kraft.instance_folders.find(project_id=id)
+        folders = self._client.instance_folders.find(project_id=id)
         if id != self.project_id:
             return
         self._folders = folders
@@ -128,7 +128,7 @@ class SelectionModel(Model):
         self.groups = options.release_groups(self._groups, self._releases, own)
         self.patterns = options.pattern_options(own, self._rows)
         self.folders = options.folder_options(folders, self._rows)
-        builds = self._kraft.builds.find(project_id=id)
+        builds = self._client.builds.find(project_id=id)
         if id != self.project_id:
             return
         self._known = set(builds.index)
@@ -142,8 +142,8 @@ class SelectionModel(Model):
         """
         releases = dict(self.releases) or None
         given: dict[str, Any] = {"project_id": id, "releases": releases}
-        instances = self._kraft.instances.find(**given)
-        flagged = {flag: self._kraft.instances.find(**given, **{flag: True}) for flag in options.FLAGS}
+        instances = self._client.instances.find(**given)
+        flagged = {flag: self._client.instances.find(**given, **{flag: True}) for flag in options.FLAGS}
         if id != self.project_id:
             return False
         # Whether a find without filter lists deleted instances is not documented.
@@ -223,7 +223,7 @@ class SelectionModel(Model):
     # --- checking -------------------------------------------------------------------------------------
 
     def request(self) -> dict[str, Any]:
-        """Arguments of ``kraft.builds.start``, as they stand."""
+        """Arguments of ``client.builds.start``, as they stand."""
         name = None if self.project_id is None else self._project_names.get(self.project_id)
         project = {"project": name} if name else {"project_id": self.project_id}
         return {
@@ -252,7 +252,7 @@ class SelectionModel(Model):
             self.json, self.python = (), ""
             return
         # Drawn before it is sent, so that what is shown is what is sent; each serves one build.
-        self._marker = self._marker or self._kraft.builds.new_marker()
+        self._marker = self._marker or self._client.builds.new_marker()
         request = self.request()
         self.json, self.python = (
             preview.as_json(request, MOST_SHOWN),

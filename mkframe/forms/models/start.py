@@ -6,13 +6,14 @@ from typing import Any
 
 import traitlets as t
 
+from mkframe.builds._marker import marker_in
 from mkframe.errors import MkframeError, NotStartedError, StartUnconfirmedError
-from mkframe.forms.models import preflight; from mkframe.forms import _lock
+from mkframe.forms import _lock
+from mkframe.forms.models import preflight
 from mkframe.forms.models.base import rows_of, text
+from mkframe.forms.models.downloads import DownloadsModel
 from mkframe.forms.models.selection import SelectionModel
 from mkframe.forms.models.watch import WatchModel
-from mkframe.forms.models.downloads import DownloadsModel
-from mkframe.builds._marker import marker_in
 from mkframe.schema import RUNNING
 
 __all__ = ["StartModel"]
@@ -23,9 +24,9 @@ class StartModel(SelectionModel):
 
     Parameters
     ----------
-    kraft : Client
+    client : Client
         Or anything with its accessors.
-    look_for : float, default 6
+    confirm_timeout : float, default 6
         Seconds to look for a build whose answer was lost.
 
     Attributes
@@ -52,9 +53,9 @@ class StartModel(SelectionModel):
     watching = t.Instance(WatchModel, allow_none=True)
     pocket = t.Instance(DownloadsModel, allow_none=True)
 
-    def __init__(self, kraft: Any, look_for: float = 6.0) -> None:
-        super().__init__(kraft)
-        self._look_for = look_for
+    def __init__(self, client: Any, confirm_timeout: float = 6.0) -> None:
+        super().__init__(client)
+        self._confirm_timeout = confirm_timeout
         self._before: set[int] = set()
         self._alike: tuple[set[int], int] = (set(), 0)
 
@@ -79,14 +80,16 @@ class StartModel(SelectionModel):
     def _start(self) -> None:
         sent = False
         try:
-            with _lock.exclusive_lock(f"builds of {self.project_id} at {self._kraft.url}"):
+            with _lock.exclusive_lock(f"builds of {self.project_id} at {self._client.url}"):
                 # What was still being loaded when the button was pressed may speak against it now.
                 if self.blockers or self._has_twin():
                     self.state = "choosing"
                     return
                 request = self.request()
                 self.marker, sent = request["marker"], True
-                started = self._kraft.builds.start(**request, look_for=self._look_for, warn=False)
+                started = self._client.builds.start(
+                    **request, confirm_timeout=self._confirm_timeout, warn=False
+                )
             self._begun(started)
         except Exception as error:
             self._not_begun(error, sent)
@@ -94,7 +97,7 @@ class StartModel(SelectionModel):
 
     def _has_twin(self) -> bool:
         """Whether such a build runs, or was begun elsewhere since the project was opened."""
-        builds = self._kraft.builds.find(project_id=self.project_id)
+        builds = self._client.builds.find(project_id=self.project_id)
         rows = self._chosen_rows()
         self._alike = set(rows["pattern_id"]), len(rows)
         self._before = set(builds.index)
@@ -118,7 +121,7 @@ class StartModel(SelectionModel):
 
     def _look_beside(self, started: Any) -> None:
         """Look for a build that another machine began between our look and our start."""
-        builds = self._kraft.builds.find(project_id=self.project_id)
+        builds = self._client.builds.find(project_id=self.project_id)
         others = builds[~builds.index.isin([*self._before, started.id])]
         found = preflight.similar_builds(others, *self._alike, set())
         if self.started is started and len(found):
@@ -141,8 +144,8 @@ class StartModel(SelectionModel):
     def _confirm(self) -> None:
         marker = self.marker
         try:
-            found = self._kraft.builds.confirm(
-                marker, project_id=self.project_id, look_for=self._look_for, warn=False
+            found = self._client.builds.confirm(
+                marker, project_id=self.project_id, confirm_timeout=self._confirm_timeout, warn=False
             )
         except NotStartedError:
             self.state = "choosing"
@@ -157,9 +160,9 @@ class StartModel(SelectionModel):
     def follow(self, *ids: int) -> None:
         """Follow a build: the one that was started, one that runs already, or all that began at once."""
         if self.pocket is None:
-            self.pocket = DownloadsModel(self._kraft)
+            self.pocket = DownloadsModel(self._client)
             self.pocket.run = self.run
-        watching = WatchModel(self._kraft, ids)
+        watching = WatchModel(self._client, ids)
         watching.run = self.run
         self.watching = watching
 
@@ -197,7 +200,7 @@ class StartModel(SelectionModel):
             self.later("Looking at the builds of the project", lambda: self._recall(project))
 
     def _recall(self, id: int) -> None:
-        builds = self._kraft.builds.find(project_id=id)
+        builds = self._client.builds.find(project_id=id)
         self._known |= set(builds.index)
         self._show_running(builds)
         self.twins, self.twin_ids = (), ()

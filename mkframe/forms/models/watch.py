@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import traitlets as t
 
-from mkframe.errors import (TRANSIENT, MkframeError, NotFoundError, InvalidResponseError)
+from mkframe.errors import TRANSIENT, InvalidResponseError, MkframeError, NotFoundError
 from mkframe.forms.models.base import Model, overhearing, rows_of, text
 from mkframe.schema import is_over
 
@@ -57,7 +57,7 @@ class WatchModel(Model):
 
     Parameters
     ----------
-    kraft : Client
+    client : Client
         Or anything with ``builds.get`` and ``builds.find``.
     ids : iterable of int
         Which builds.
@@ -82,9 +82,9 @@ class WatchModel(Model):
     state = t.Enum(["following", "over", "stopped"], "following")
     alike = t.Tuple()
 
-    def __init__(self, kraft: Any, ids: Iterable[int]) -> None:
+    def __init__(self, client: Any, ids: Iterable[int]) -> None:
         super().__init__()
-        self._kraft = kraft
+        self._client = client
         self._pause = PAUSE
         self._turns = dict.fromkeys(map(int, ids))
         self.builds = tuple(map(BuildSnapshot, self._turns))
@@ -119,7 +119,7 @@ class WatchModel(Model):
 
     def _ask(self, seen: BuildSnapshot) -> BuildSnapshot:
         try:
-            return _seen(self._kraft.builds.get(seen.id))
+            return _seen(self._client.builds.get(seen.id))
         except NotFoundError as error:
             return BuildSnapshot(seen.id, missing=error.vendor_message or error.message)
 
@@ -139,7 +139,7 @@ class WatchModel(Model):
     def _give_up(self, error: MkframeError) -> None:
         numbers = ", ".join(str(b.id) for b in self.builds if not b.over)
         self.lost = (
-            f"{error} Build {numbers} goes on; connect again, then watch(kraft, [{numbers}]) rejoins it."
+            f"{error} Build {numbers} goes on; connect again, then watch(client, [{numbers}]) rejoins it."
         )
         self.state = "stopped"
 
@@ -147,7 +147,7 @@ class WatchModel(Model):
         failed = self.builds[0]
         if failed.project_id is None:
             return  # every build there is would be too many to compare with
-        builds = self._kraft.builds.find(project_id=failed.project_id)
+        builds = self._client.builds.find(project_id=failed.project_id)
         rows = failed_alike(builds, failed.id, failed.message)
         self.alike = tuple(
             f"Build {row.Index}, {_day(row.build_start)}: {row.message}" for row in rows_of(rows)

@@ -1,10 +1,10 @@
 """Faces of the models: widgets that show traits and pass on what a person does. Nothing is decided here."""
 
 from mkframe.forms.views.connect import ConnectForm
+from mkframe.forms.views.deferred import DeferredForm
 from mkframe.forms.views.explore import ExploreForm
 from mkframe.forms.views.fetch import FetchForm
-from mkframe.forms.views.watch import WatchForm
 from mkframe.forms.views.start import StartForm
-from mkframe.forms.views.deferred import DeferredForm
+from mkframe.forms.views.watch import WatchForm
 
 __all__ = ["ConnectForm", "ExploreForm", "FetchForm", "StartForm", "DeferredForm", "WatchForm"]

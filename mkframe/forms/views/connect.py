@@ -6,15 +6,15 @@ from typing import Any
 
 import ipywidgets as w
 
+from mkframe.forms._worker import Worker
 from mkframe.forms.models.connect import METHODS, ConnectModel
 from mkframe.forms.views import widgets
-from mkframe.forms._worker import Worker
 
 __all__ = ["ConnectForm"]
 
 
 class ConnectForm(widgets.Form):
-    """A form that connects; `kraft` is the client, None before."""
+    """A form that connects; `client` is the client, None before."""
 
     def __init__(self, model: ConnectModel) -> None:
         super().__init__(model, Worker())
@@ -33,17 +33,17 @@ class ConnectForm(widgets.Form):
             self.link(widget, trait)
         self.secret.observe(self._take, "value")
         self.press(self.enter, model.submit, self._may_enter)
-        self.press(self.leave, model.disconnect, lambda: model.kraft is not None)
-        self.on(model, ["way", "has_secret", "blockers", "busy", "kraft", "said"], self._show)
+        self.press(self.leave, model.disconnect, lambda: model.client is not None)
+        self.on(model, ["way", "has_secret", "blockers", "busy", "client", "said"], self._show)
         self.children = (
             widgets.heading("Connect to MetaKraftwerk"), self.way, self.url, self.email, self.secret,
             widgets.row(self.enter, self.leave), self.said, *self.footer,
         )  # fmt: skip
 
     @property
-    def kraft(self) -> Any:
+    def client(self) -> Any:
         """The client, once connected."""
-        return self.model.kraft
+        return self.model.client
 
     def close(self) -> None:
         """End the form and its connection."""
@@ -64,13 +64,13 @@ class ConnectForm(widgets.Form):
         asked = model.way in ("password", "token")
         for widget, shown in (
             (self.url, asked), (self.email, model.way == "password"), (self.secret, asked),
-            (self.leave, model.kraft is not None),
+            (self.leave, model.client is not None),
         ):  # fmt: skip
             widget.layout.display = None if shown else "none"
         self.secret.description = "Token" if model.way == "token" else "Password"
         self.secret.placeholder = "●●●●●● taken; it leaves this form once used" if model.has_secret else ""
         self.enter.disabled = not self._may_enter()
-        self.leave.disabled = model.kraft is None
+        self.leave.disabled = model.client is None
         done = (
             widgets.markup('<div class="box good" role="status">✔ {}</div>', model.said) if model.said else ""
         )

@@ -29,7 +29,7 @@ class DeferredForm(widgets.Form):
         self.form: widgets.Form | None = None
         super().__init__(Model())
         self._login, self._make, self._title = login, make, title
-        self.on(login.model, ["kraft"], self._show)
+        self.on(login.model, ["client"], self._show)
 
     @property
     def model(self) -> Any:
@@ -57,8 +57,8 @@ class DeferredForm(widgets.Form):
 
     def _show(self) -> None:
         self._end()
-        kraft = self._login.model.kraft
-        if kraft is not None:
-            self.form = self._make(kraft)
+        client = self._login.model.client
+        if client is not None:
+            self.form = self._make(client)
         waiting = widgets.heading(self._title, "Connect first, in the form above.")
         self.children = ((self.form or waiting), *self.footer)

@@ -41,13 +41,17 @@ class DownloadsPart(widgets.Form):
 
     def _show(self) -> None:
         model = self.model
-        self.space.value = widgets.markup('<p class="soft">{}, with a folder for each build.</p>', model.space)
+        self.space.value = widgets.markup(
+            '<p class="soft">{}, with a folder for each build.</p>', model.space
+        )
         self.fetch.disabled = self.folder.disabled = model.state == "fetching"
         self.halt.disabled = model.state != "fetching"
         self.halt.layout.display = "none" if self.halt.disabled else None
         total = widgets.bar(model.share, 1, "All files") + widgets.markup(" {}", model.files_said)
         table = f"<p><b>{total}</b></p>{_table(model.files)}" if model.files else ""
-        said = widgets.markup('<div class="box calm" role="status">{}</div>', model.said) if model.said else ""
+        said = (
+            widgets.markup('<div class="box calm" role="status">{}</div>', model.said) if model.said else ""
+        )
         self.files.value = table + said
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import ipywidgets as w
 
 from mkframe.artifacts import show
-from mkframe.forms.models.fetch import (HEADER, PERIODS, STATUS_OPTIONS, FetchModel)
+from mkframe.forms._worker import Worker
+from mkframe.forms.models.fetch import HEADER, PERIODS, STATUS_OPTIONS, FetchModel
 from mkframe.forms.views import widgets
 from mkframe.forms.views.downloads import DownloadsPart
-from mkframe.forms._worker import Worker
 
 __all__ = ["FetchForm"]
 

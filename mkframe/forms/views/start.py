@@ -8,12 +8,12 @@ from typing import Any
 
 import ipywidgets as w
 
+from mkframe.forms._worker import Worker
 from mkframe.forms.models.preview import Line
 from mkframe.forms.models.start import StartModel
 from mkframe.forms.views import widgets
-from mkframe.forms.views.watch import WatchPart
 from mkframe.forms.views.downloads import DownloadsPart
-from mkframe.forms._worker import Worker
+from mkframe.forms.views.watch import WatchPart
 
 __all__ = ["StartForm"]
 
@@ -79,7 +79,9 @@ class StartForm(widgets.Form):
         model = self.model
         self.pattern = widgets.field(w.Dropdown, "Pattern", "pattern")
         self.folder = widgets.field(w.Dropdown, "Folder", "instance-folder")
-        self.search = widgets.field(w.Text, "Search", "search", placeholder="words of name, pattern or folder")
+        self.search = widgets.field(
+            w.Text, "Search", "search", placeholder="words of name, pattern or folder"
+        )
         self.matches = widgets.field(w.SelectMultiple, "Instances", "matches", rows=8)
         self.chosen = widgets.field(w.SelectMultiple, "To build", "chosen", rows=5)
         self.said, self.chosen_said = widgets.text(name="matches-said"), widgets.text(name="chosen-said")
@@ -90,7 +92,9 @@ class StartForm(widgets.Form):
         self.on(model, ["chosen_options"], lambda: setattr(self.chosen, "options", model.chosen_options))
         self.on(model, ["matches_said", "chosen_said"], self._show_said)
         add = widgets.button("Add selected", "add", "Add the selected instances to the build")
-        add_all = widgets.button("Add all matches", "add-all", "Add every instance that matches, shown or not")
+        add_all = widgets.button(
+            "Add all matches", "add-all", "Add every instance that matches, shown or not"
+        )
         remove = widgets.button("Remove selected", "remove", "Take the selected instances out of the build")
         clear = widgets.button("Remove all", "clear", "Take all instances out of the build")
         self.movers = (add, add_all, remove, clear)
@@ -145,7 +149,9 @@ class StartForm(widgets.Form):
     # --- what they show -------------------------------------------------------------------------------
 
     def _show_said(self) -> None:
-        self.said.value = widgets.markup('<p class="soft under" role="status">{}</p>', self.model.matches_said)
+        self.said.value = widgets.markup(
+            '<p class="soft under" role="status">{}</p>', self.model.matches_said
+        )
         self.chosen_said.value = widgets.markup(
             '<p class="soft under" role="status">{}</p>', self.model.chosen_said
         )

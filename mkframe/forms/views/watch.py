@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from mkframe.forms._worker import Worker
 from mkframe.forms.models.watch import BuildSnapshot, WatchModel
 from mkframe.forms.views import widgets
 from mkframe.forms.views.downloads import DownloadsPart
-from mkframe.forms._worker import Worker
 from mkframe.metrics._formatting import duration_text
 
 __all__ = ["WatchForm", "WatchPart"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import ipywidgets as w
 
-from mkframe.forms.models.base import Model
 from mkframe.forms._worker import Worker
+from mkframe.forms.models.base import Model
 
 __all__ = ["Form", "bar", "column", "field", "items", "markup", "row", "section", "escape"]
 

@@ -17,12 +17,14 @@ from typing import Any, ClassVar, ParamSpec, Self, overload
 
 import pandas as pd
 
-from mkframe import (artifacts, frames, _validation, builds, settings); from mkframe.client import _metadata; from mkframe.builds import _marker
+from mkframe import _validation, artifacts, builds, frames, settings
+from mkframe._http import Transport
+from mkframe._text import single_line
+from mkframe.builds import _marker
+from mkframe.client import _metadata
 from mkframe.errors import InputError
 from mkframe.frames._explode import listed
 from mkframe.schema import RESOURCES
-from mkframe._text import single_line
-from mkframe._http import Transport
 
 __all__ = ["Accessor", "Client", "Identity", "connect"]
 
@@ -279,7 +281,7 @@ class Builds(_Gettable):
         description: Text = None,
         restore: bool = False,
         marker: bool | str = True,
-        look_for: float = 6.0,
+        confirm_timeout: float = 6.0,
         warn: bool = True,
     ) -> builds.BuildStart:
         """Start a build, exactly once.
@@ -291,7 +293,7 @@ class Builds(_Gettable):
         Parameters
         ----------
         instances : DataFrame, or list of dict, Series or int
-            What to build: rows of ``kraft.instances.find(...)``, ids, ``{"id": 7}``, or
+            What to build: rows of ``client.instances.find(...)``, ids, ``{"id": 7}``, or
             ``{"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": "AIRPLANE"}``.
         project : str or int, project_id : int
             Exactly one of them.
@@ -305,7 +307,7 @@ class Builds(_Gettable):
             Add a word such as ``[mkframe-0123456789ab]`` to the description, by which the build is found
             when the answer is lost. It is drawn anew for each build; a word of `new_marker` is sent as it
             is, and serves one build only: two builds that carry the same one cannot be told apart.
-        look_for : float, default 6
+        confirm_timeout : float, default 6
             Seconds to look for a build whose answer was lost.
         warn : bool, default True
             Show warnings as Python warnings too; in the result they are in any case.
@@ -331,9 +333,9 @@ class Builds(_Gettable):
         Examples
         --------
         >>> import mkframe as mk
-        >>> with mk.demo(builds=20) as kraft:
+        >>> with mk.demo(builds=20) as client:
         ...     airplane = {"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": "AIRPLANE"}
-        ...     run = kraft.builds.start(
+        ...     run = client.builds.start(
         ...         project="DEMO_PROJECT", instances=[airplane], releases={"DWH_GROUP": "R1"}
         ...     )
         >>> run.status
@@ -347,7 +349,7 @@ class Builds(_Gettable):
             "description": description,
             "restore": restore,
         }
-        return builds._start(self._transport, given, marker=marker, look_for=look_for, warn=warn)
+        return builds.start(self._transport, given, marker=marker, confirm_timeout=confirm_timeout, warn=warn)
 
     def new_marker(self) -> str:
         """Draw a word for `start`, so that it is known before anything is sent.
@@ -365,7 +367,7 @@ class Builds(_Gettable):
         *,
         project: Name = None,
         project_id: Id = None,
-        look_for: float = 6.0,
+        confirm_timeout: float = 6.0,
         warn: bool = True,
     ) -> builds.BuildStart:
         """Find out what became of a build whose start could not be confirmed.
@@ -376,7 +378,7 @@ class Builds(_Gettable):
             The word that the error `StartUnconfirmedError` or `NotStartedError` names.
         project : str or int, project_id : int, optional
             Where to look; everywhere by default.
-        look_for : float, default 6
+        confirm_timeout : float, default 6
             Seconds to look.
         warn : bool, default True
             Show warnings as Python warnings too; in the result they are in any case.
@@ -393,7 +395,7 @@ class Builds(_Gettable):
             If the builds cannot be searched now.
         """
         given = {"project": project, "project_id": project_id}
-        return builds.confirm(self._transport, marker, given, look_for=look_for, warn=warn)
+        return builds.confirm(self._transport, marker, given, confirm_timeout=confirm_timeout, warn=warn)
 
     @overload
     def wait(
@@ -456,13 +458,13 @@ class Builds(_Gettable):
         Examples
         --------
         >>> import mkframe as mk
-        >>> with mk.demo(builds=20) as kraft:
-        ...     kraft.builds.wait(5139, progress=False)["status"]
+        >>> with mk.demo(builds=20) as client:
+        ...     client.builds.wait(5139, progress=False)["status"]
         'FINISHED'
         """
         numbers, single = builds.build_ids(id)
         options = {"timeout": timeout, "raise_on_failure": raise_on_failure, "progress": progress}
-        rows = builds._wait(self._transport, numbers, **options)  # type: ignore[arg-type]
+        rows = builds.wait(self._transport, numbers, **options)  # type: ignore[arg-type]
         return rows.iloc[0] if single else rows
 
 
@@ -477,7 +479,7 @@ class Downloads(Accessor):
         files: Any,
         *,
         to: str | PathLike[str],
-        parallel: int = 8,
+        max_workers: int = 8,
         overwrite: bool = False,
         by_build: bool = False,
         progress: bool | Callable[[artifacts.Progress], object] = True,
@@ -491,9 +493,9 @@ class Downloads(Accessor):
         Parameters
         ----------
         files : DataFrame, Series, int, BuildStart, or a list of these
-            Rows of ``kraft.downloads.find(...)`` or `mk.build_downloads`, download IDs, or builds: the
-            results of ``kraft.builds.get``, ``wait`` or ``start``. For all artifacts of build 5139:
-            ``kraft.downloads.fetch(kraft.downloads.find(build_id=5139), to="artifacts")``.
+            Rows of ``client.downloads.find(...)`` or `mk.explode_downloads`, download IDs, or builds: the
+            results of ``client.builds.get``, ``wait`` or ``start``. For all artifacts of build 5139:
+            ``client.downloads.fetch(client.downloads.find(build_id=5139), to="artifacts")``.
         to : path
             Folder; made where it is missing. Nothing is written outside of it.
         parallel : int, default 8
@@ -521,8 +523,8 @@ class Downloads(Accessor):
         Examples
         --------
         >>> import mkframe as mk, tempfile
-        >>> with mk.demo(builds=20) as kraft, tempfile.TemporaryDirectory() as folder:
-        ...     kraft.downloads.fetch([5442], to=folder, progress=False)["status"].tolist()
+        >>> with mk.demo(builds=20) as client, tempfile.TemporaryDirectory() as folder:
+        ...     client.downloads.fetch([5442], to=folder, progress=False)["status"].tolist()
         ['fetched']
         """
         wanted = self._files(files)
@@ -530,7 +532,7 @@ class Downloads(Accessor):
             self._transport,
             wanted,
             to,
-            parallel=parallel,
+            max_workers=max_workers,
             overwrite=overwrite,
             by_build=by_build,
             progress=progress,
@@ -619,7 +621,7 @@ class BuildDeployments(Accessor):
             "agent_id": agent_id,
             "agent_group_id": agent_group_id,
         }
-        return builds._deploy(self._transport, given)
+        return builds.deploy(self._transport, given)
 
 
 class Metadata(Accessor):
@@ -656,8 +658,8 @@ class Metadata(Accessor):
         Examples
         --------
         >>> import mkframe as mk
-        >>> with mk.demo(builds=20) as kraft:
-        ...     kraft.metadata.query("SELECT 1 AS ONE", project="DEMO_PROJECT")["ONE"].tolist()
+        >>> with mk.demo(builds=20) as client:
+        ...     client.metadata.query("SELECT 1 AS ONE", project="DEMO_PROJECT")["ONE"].tolist()
         [1]
         """
         given = {"project": project, "project_id": project_id}
@@ -774,7 +776,8 @@ class Identity:
 class Client:
     """A connection to one MetaKraftwerk server.
 
-    Each resource is an attribute: ``kraft.builds.find(project="DEMO_PROJECT")``, ``kraft.builds.get(5139)``.
+    Each resource is an attribute: ``client.builds.find(project="DEMO_PROJECT")``,
+    ``client.builds.get(5139)``.
     No attribute sends anything; only the calls do.
     """
 
@@ -857,7 +860,7 @@ class Client:
         """
         return _metadata.view(self._transport, "COMMITS", {"project": project, "project_id": project_id})
 
-    def names(self, builds: pd.DataFrame) -> pd.DataFrame:
+    def add_names(self, builds: pd.DataFrame) -> pd.DataFrame:
         """Add names beside the ids of builds; three questions are sent, whatever the number of builds.
 
         Parameters
@@ -891,7 +894,7 @@ class Client:
 
 _OF_A_DOWNLOAD = {"build_id", "name"}
 """Columns by which a frame or row is known to be one of downloads; other rows have ids, too."""
-_FILES = "Give rows of kraft.downloads.find(...) or mk.build_downloads(builds), download ids, or builds."
+_FILES = "Give rows of client.downloads.find(...) or mk.explode_downloads(builds), download ids, or builds."
 
 
 def _file(id: Any, build: Any, name: Any) -> artifacts.File:
