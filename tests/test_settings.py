@@ -13,7 +13,7 @@ from mkframe.settings import KEYRING_SERVICE, Secret, Settings, load
 
 keyring = pytest.importorskip("keyring")
 
-HOME = "https://client.example/api/v1"
+HOME = "https://metakraftwerk.example/api/v1"
 CANARY = "canary-7c1e"
 
 
@@ -131,7 +131,7 @@ class TestWhereFrom:
         assert told(load(email="ada@example.org"))[2:] == ("ada@example.org", "pass")
 
     @pytest.mark.parametrize(
-        "home", [None, "https://other.example/api/v1", "https://client.example:8443", "https://["]
+        "home", [None, "https://other.example/api/v1", "https://metakraftwerk.example:8443", "https://["]
     )
     def test_environment_is_for_the_host_that_it_names(self, environment, home):
         environment(token=CANARY, email="ada@example.org", password=CANARY, **({"url": home} if home else {}))
@@ -214,7 +214,8 @@ class TestUrl:
         assert settings.may_receive_token(f"{url}/builds")
 
     @pytest.mark.parametrize(
-        "url", ["http://client.example", "http://10.0.0.1", "http://localhost.example", "http://0.0.0.0:80"]
+        "url",
+        ["http://metakraftwerk.example", "http://10.0.0.1", "http://localhost.example", "http://0.0.0.0:80"],
     )
     def test_plain_http_elsewhere_is_refused(self, url):
         with pytest.raises(InputError, match="plain http") as caught:
@@ -224,16 +225,16 @@ class TestUrl:
     @pytest.mark.parametrize(
         "url",
         [
-            "client.example/api/v1",
-            "ftp://client.example",
+            "metakraftwerk.example/api/v1",
+            "ftp://metakraftwerk.example",
             "https://",
             "https:///api/v1",
-            "https://client.example:99999",
-            "https://client.example:port",
-            "https://[client.example",
-            "https://client.example/a b",
-            "https://client.example/\nb",
-            "https://client.example\\b",
+            "https://metakraftwerk.example:99999",
+            "https://metakraftwerk.example:port",
+            "https://[metakraftwerk.example",
+            "https://metakraftwerk.example/a b",
+            "https://metakraftwerk.example/\nb",
+            "https://metakraftwerk.example\\b",
         ],
     )
     def test_what_is_no_web_address_is_refused(self, url):
@@ -250,8 +251,8 @@ class TestUrl:
     @pytest.mark.parametrize(
         "url",
         [
-            f"https://ada:{CANARY}@client.example",
-            f"https://{CANARY}@client.example",
+            f"https://ada:{CANARY}@metakraftwerk.example",
+            f"https://{CANARY}@metakraftwerk.example",
             f"ftp://a:{CANARY}@b",
             f"a:{CANARY}@b",
         ],
@@ -270,9 +271,9 @@ class TestUrl:
     @pytest.mark.parametrize(
         ("url", "login"),
         [
-            (HOME, "https://client.example/authentication"),
+            (HOME, "https://metakraftwerk.example/authentication"),
             ("http://127.0.0.1:81/api/v1", "http://127.0.0.1:81/authentication"),
-            ("https://client.example/behind/api/v1", "https://client.example/authentication"),
+            ("https://metakraftwerk.example/behind/api/v1", "https://metakraftwerk.example/authentication"),
         ],
     )
     def test_login_is_at_the_root(self, url, login):
@@ -284,7 +285,7 @@ class TestWhoMayReceiveTheToken:
         "url",
         [
             f"{HOME}/builds",
-            "https://client.example/authentication",
+            "https://metakraftwerk.example/authentication",
             "https://KRAFT.example:443/x",
             f"{HOME}/builds?a=@b",
         ],
@@ -295,15 +296,15 @@ class TestWhoMayReceiveTheToken:
     @pytest.mark.parametrize(
         "url",
         [
-            "http://client.example/api/v1",
-            "https://client.example:8443/api/v1",
-            "https://client.example.evil.example/api/v1",
-            "https://evil.example/client.example",
-            "https://client.example@evil.example/",
-            "https://evil.example#@client.example",
-            "https://sub.client.example/api/v1",
-            "//client.example/api/v1",
-            "ftp://client.example/",
+            "http://metakraftwerk.example/api/v1",
+            "https://metakraftwerk.example:8443/api/v1",
+            "https://metakraftwerk.example.evil.example/api/v1",
+            "https://evil.example/metakraftwerk.example",
+            "https://metakraftwerk.example@evil.example/",
+            "https://evil.example#@metakraftwerk.example",
+            "https://sub.metakraftwerk.example/api/v1",
+            "//metakraftwerk.example/api/v1",
+            "ftp://metakraftwerk.example/",
             "",
         ],
     )
@@ -314,8 +315,8 @@ class TestWhoMayReceiveTheToken:
         assert not Settings("http://127.0.0.1:8000").may_receive_token("http://127.0.0.1:8001/")
 
     def test_plain_http_is_out_even_where_it_is_configured(self):
-        settings = Settings("http://client.example/api/v1")
-        assert not settings.may_receive_token("http://client.example/api/v1/builds")
+        settings = Settings("http://metakraftwerk.example/api/v1")
+        assert not settings.may_receive_token("http://metakraftwerk.example/api/v1/builds")
 
 
 class TestSecret:

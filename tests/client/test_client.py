@@ -373,7 +373,7 @@ def test_client_shows_no_secret():
 
 def test_client_is_not_pickled():
     with (
-        mk.connect("https://client.example/api/v1", token=CANARY) as client,
+        mk.connect("https://metakraftwerk.example/api/v1", token=CANARY) as client,
         pytest.raises(TypeError) as caught,
     ):
         pickle.dumps(client)
@@ -383,7 +383,7 @@ def test_client_is_not_pickled():
 @pytest.mark.parametrize(
     "given",
     [
-        {"url": "http://client.example/api/v1", "token": CANARY},
+        {"url": "http://metakraftwerk.example/api/v1", "token": CANARY},
         {"url": "nonsense", "token": CANARY},
         {"url": 5, "token": CANARY},
         {"token": f"Bearer {CANARY}"},
@@ -557,7 +557,7 @@ def jwt_like(claims):
     ],
 )
 def test_identity_of_a_token_is_what_the_token_tells(token, expires):
-    identity = mk.connect("https://client.example/api/v1", token=token).identity
+    identity = mk.connect("https://metakraftwerk.example/api/v1", token=token).identity
     assert identity == room.Identity(None, expires, can_log_in=False)
 
 
@@ -577,7 +577,7 @@ def test_identity_sends_nothing(silent):
 def test_identity_holds_no_secret():
     token = jwt_like({"exp": 1775124880})
     client = mk.connect(
-        "https://client.example/api/v1", token=token, email="ada@example.org", password="pass word"
+        "https://metakraftwerk.example/api/v1", token=token, email="ada@example.org", password="pass word"
     )
     shown = repr(client.identity) + str(pickle.dumps(client.identity))
     assert token not in shown
@@ -591,7 +591,7 @@ def test_client_shows_where_it_is(client):
 def test_closing_twice_is_harmless():
     closed = []
     client = mk.Client(
-        Transport(Settings("https://client.example/api/v1")), on_close=lambda: closed.append(1)
+        Transport(Settings("https://metakraftwerk.example/api/v1")), on_close=lambda: closed.append(1)
     )
     client.close()
     client.close()

@@ -130,7 +130,7 @@ def test_two_presses_connect_once(factory):
 
 
 def test_an_address_with_a_password_is_not_put_into_the_notebook(monkeypatch):
-    monkeypatch.setenv("MKFRAME_URL", "https://ada:word@client.example/api/v1")
+    monkeypatch.setenv("MKFRAME_URL", "https://ada:word@metakraftwerk.example/api/v1")
     form = forms.connect()
     form.close()
     assert form.model.url == BASE_URL

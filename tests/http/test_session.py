@@ -415,7 +415,7 @@ def test_unknown_host_is_said(monkeypatch):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with connected("https://client.example/api/v1", max_attempts=1) as transport:
+    with connected("https://metakraftwerk.example/api/v1", max_attempts=1) as transport:
         error = failure(transport)
     assert type(error) is errors.ConnectError
     assert "host name is unknown" in error.message
@@ -532,7 +532,7 @@ def test_answer_that_trickles_without_end_is_given_up(framing):
 def test_answer_that_trickles_behind_a_proxy_is_given_up(monkeypatch):
     with faults.serve(faults.drip(WHOLE, pause=0.02, head=True)) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
-        with connected("http://client.example/api/v1", total_timeout=0.1) as transport:
+        with connected("http://metakraftwerk.example/api/v1", total_timeout=0.1) as transport:
             kinds = [type(failure(transport)) for _ in range(2)]
         assert len(proxy.requests) == 2
     assert kinds == [errors.RequestTimeoutError] * 2
@@ -964,14 +964,14 @@ def test_no_secret_where_the_sending_is_interrupted():
 
 @pytest.mark.parametrize("show", [repr, str, lambda transport: repr(vars(transport))])
 def test_no_secret_in_a_repr(show):
-    with connected("https://client.example/api/v1", **login(token=Secret(TOKEN))) as transport:
+    with connected("https://metakraftwerk.example/api/v1", **login(token=Secret(TOKEN))) as transport:
         shown = show(transport)
     assert [secret for secret in SECRETS if secret in shown] == []
 
 
 @pytest.mark.parametrize("carry", [pickle.dumps, copy.deepcopy])
 def test_transport_is_not_carried_away(carry):
-    with connected("https://client.example/api/v1") as transport, pytest.raises(TypeError):
+    with connected("https://metakraftwerk.example/api/v1") as transport, pytest.raises(TypeError):
         carry(transport)
 
 
@@ -1011,14 +1011,18 @@ def test_only_a_proxy_that_made_no_connection_proves_that_nothing_was_sent(inner
     theirs.__cause__ = inner  # as urllib3 does
     error = requests.exceptions.ProxyError(urllib3.exceptions.MaxRetryError(None, "/", theirs))
     assert (
-        type(error_from_exception(error, "POST /builds", Settings("https://client.example/api/v1"), None))
+        type(
+            error_from_exception(
+                error, "POST /builds", Settings("https://metakraftwerk.example/api/v1"), None
+            )
+        )
         is kind
     )
 
 
 def test_certificates_that_are_not_there_are_said(monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
-    with connected("https://client.example/api/v1", max_attempts=1) as transport:
+    with connected("https://metakraftwerk.example/api/v1", max_attempts=1) as transport:
         error = failure(transport)
     assert type(error) is errors.ConnectError
     assert "/no/such/file.pem" in error.message
@@ -1028,7 +1032,7 @@ def test_certificates_that_are_not_there_are_said(monkeypatch):
 def test_a_proxy_that_is_not_there_proves_that_nothing_was_sent(monkeypatch):
     with faults.nobody_listens() as url:
         monkeypatch.setenv("https_proxy", url)
-        with connected("https://client.example/api/v1", max_attempts=1) as transport:
+        with connected("https://metakraftwerk.example/api/v1", max_attempts=1) as transport:
             error = failure(transport, lambda: transport.post("/builds", {}, into=read))
     assert type(error) is errors.ConnectError
     assert "nothing was sent" in error.message

@@ -495,47 +495,47 @@ def test_no_option_of_the_command_line_takes_a_secret():
 
 
 def test_nothing_is_seen_in_the_description_of_the_api(monkeypatch):
-    for name, word in account_of("https://client.example/api/v1").items():
+    for name, word in account_of("https://metakraftwerk.example/api/v1").items():
         monkeypatch.setenv(name, word)
     assert traces(json.dumps(openapi.document()), SECRETS | {"e-mail": EMAIL}) == []
 
 
 def test_the_description_of_the_api_refuses_an_address_with_a_password():
     with pytest.raises(InputError, match="user name or password") as caught:
-        openapi.document(f"https://ada:{quote(PASSWORD)}@client.example/api/v1")
+        openapi.document(f"https://ada:{quote(PASSWORD)}@metakraftwerk.example/api/v1")
     assert traces(str(caught.value)) == []
 
 
 # --- credentials stay at home -------------------------------------------------------------------------
 
-HOME = "https://client.example/api/v1"
+HOME = "https://metakraftwerk.example/api/v1"
 _HINT_WRONG_SERVER = {
     "another host": "https://elsewhere.example/api/v1/builds",
-    "plain http": "http://client.example/api/v1/builds",
-    "another port": "https://client.example:8443/api/v1/builds",
-    "a host below": "https://builds.client.example/api/v1/builds",
+    "plain http": "http://metakraftwerk.example/api/v1/builds",
+    "another port": "https://metakraftwerk.example:8443/api/v1/builds",
+    "a host below": "https://builds.metakraftwerk.example/api/v1/builds",
     "a host above": "https://example/api/v1/builds",
-    "a longer name": "https://client.example.elsewhere.example/",
-    "a name before": "https://xkraft.example/",
-    "user name": "https://client.example@elsewhere.example/",
-    "user name and password": "https://client.example:443@elsewhere.example/",
-    "name in the path": "https://elsewhere.example/client.example",
-    "name in the fragment": "https://elsewhere.example#@client.example/",
-    "name in the query": "https://elsewhere.example?@client.example/",
-    "backslash": "https://elsewhere.example\\@client.example/",
+    "a longer name": "https://metakraftwerk.example.elsewhere.example/",
+    "a name before": "https://xmetakraftwerk.example/",
+    "user name": "https://metakraftwerk.example@elsewhere.example/",
+    "user name and password": "https://metakraftwerk.example:443@elsewhere.example/",
+    "name in the path": "https://elsewhere.example/metakraftwerk.example",
+    "name in the fragment": "https://elsewhere.example#@metakraftwerk.example/",
+    "name in the query": "https://elsewhere.example?@metakraftwerk.example/",
+    "backslash": "https://elsewhere.example\\@metakraftwerk.example/",
     "full-width letter": "https://\uff4braft.example/",
     "Cyrillic letter": "https://kr\u0430ft.example/",
-    "Turkish dotless i": "https://client.example\u0131/",
+    "Turkish dotless i": "https://metakraftwerk.example\u0131/",
     "soft hyphen": "https://kra\u00adft.example/",
     "zero-width space": "https://client\u200b.example/",
     "other full stop": "https://client\u3002example/",
     "percent": "https://client%2eexample/",
-    "dot at the end": "https://client.example./",
-    "punycode": "https://xn--kraft-.example/",
-    "no scheme": "//client.example/api/v1/builds",
-    "another scheme": "ftp://client.example/api/v1/builds",
-    "web socket": "wss://client.example/api/v1/builds",
-    "a file": "file://client.example/api/v1/builds",
+    "dot at the end": "https://metakraftwerk.example./",
+    "punycode": "https://xn--metakraftwerk-.example/",
+    "no scheme": "//metakraftwerk.example/api/v1/builds",
+    "another scheme": "ftp://metakraftwerk.example/api/v1/builds",
+    "web socket": "wss://metakraftwerk.example/api/v1/builds",
+    "a file": "file://metakraftwerk.example/api/v1/builds",
     "nothing": "",
 }
 
@@ -546,16 +546,23 @@ def test_the_token_goes_nowhere_else(url):
 
 
 @pytest.mark.parametrize(
-    "url", [f"{HOME}/builds", "https://KRAFT.Example/x", "https://client.example:443/", f"{HOME}?q=@b"]
+    "url",
+    [
+        f"{HOME}/builds",
+        "https://METAKRAFTWERK.Example/x",
+        "https://metakraftwerk.example:443/",
+        f"{HOME}?q=@b",
+    ],
 )
 def test_the_token_goes_home(url):
     assert Settings(HOME).may_receive_token(url)
 
 
 NOT_THIS_MACHINE = [
-    "client.example", "127.0.0.1.client.example", "localhost.client.example", "localhost.", "127.1", "127.0.1",
+    "metakraftwerk.example", "127.0.0.1.metakraftwerk.example",
+    "localhost.metakraftwerk.example", "localhost.", "127.1", "127.0.1",
     "2130706433", "0x7f000001", "0177.0.0.1", "0.0.0.0", "[::]", "[::ffff:10.0.0.1]", "10.0.0.1",
-    "169.254.169.254", "192.168.1.1", "128.0.0.1", "xn--localhost-", "127.0.0.1@client.example",
+    "169.254.169.254", "192.168.1.1", "128.0.0.1", "xn--localhost-", "127.0.0.1@metakraftwerk.example",
     "localhost%2e",
 ]  # fmt: skip
 
