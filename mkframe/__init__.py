@@ -2,7 +2,7 @@
 
 >>> import mkframe as mk
 >>> with mk.demo(builds=20) as client:
-...     builds = client.builds.find(project_body="DEMO_PROJECT")
+...     builds = client.builds.find(project="DEMO_PROJECT")
 >>> builds.index.name
 'id'
 """

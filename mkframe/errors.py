@@ -4,28 +4,28 @@
 
     MkframeError
     ├── InputError (also ValueError)     something in the call is wrong; nothing was sent
-    │   └── FarApart                     too many periods between the first build and the last
-    ├── ConnectionFailed                 no complete answer was read
-    │   ├── Unreachable                  no connection: nothing was sent
-    │   ├── ConnectionLost               the connection broke after the request went out
-    │   └── TimedOut                     no answer in time; the request may have been carried out
+    │   └── TooManyPeriodsError          too many periods between the first build and the last
+    ├── ConnectionFailedError            no complete answer was read
+    │   ├── ConnectError                 no connection: nothing was sent
+    │   ├── ConnectionLostError          the connection broke after the request went out
+    │   └── RequestTimeoutError          no answer in time; the request may have been carried out
     ├── ResponseError                    the server answered, with an error status
-    │   ├── BadRequest                   400
-    │   ├── NotAuthenticated             401
-    │   ├── Forbidden                    403
-    │   ├── NotFound                     404
-    │   ├── MethodNotAllowed             405
-    │   ├── TooManyRequests              429
-    │   ├── Redirected                   3xx: the token is not carried elsewhere
+    │   ├── BadRequestError              400
+    │   ├── NotAuthenticatedError        401
+    │   ├── ForbiddenError               403
+    │   ├── NotFoundError                404
+    │   ├── MethodNotAllowedError        405
+    │   ├── TooManyRequestsError         429
+    │   ├── RedirectError                3xx: the token is not carried elsewhere
     │   └── ServerError                  5xx
-    ├── UnexpectedBody                   status 200, but not what the reference promises
+    ├── InvalidResponseError             status 200, but not what the reference promises
     │   └── SchemaError                  JSON, but a value of another type: column, row and value
     ├── ArtifactError                    a file or archive that is broken, or that would do harm
-    ├── NotStarted                       the answer was lost, and no build carries the marker
-    ├── Unconfirmed                      the answer was lost, and a build may run
-    ├── BuildFailed                      a build that was waited for did not finish
-    ├── StillBuilding                    the waiting has ended before the build
-    ├── QueryFailed                      a statement ended with status ERROR
+    ├── NotStartedError                  the answer was lost, and no build carries the marker
+    ├── StartUnconfirmedError            the answer was lost, and a build may run
+    ├── BuildFailedError                 a build that was waited for did not finish
+    ├── WaitTimeoutError                 the waiting has ended before the build
+    ├── QueryFailedError                 a statement ended with status ERROR
     └── ReportError                      the notebook of a report failed
 
     SchemaWarning (a UserWarning)        read without loss, but not as the reference promises
@@ -287,7 +287,7 @@ def for_status(status: int) -> type[ResponseError]:
     Examples
     --------
     >>> for_status(404).__name__, for_status(502).__name__, for_status(418).__name__
-    ('NotFound', 'ServerError', 'ResponseError')
+    ('NotFoundError', 'ServerError', 'ResponseError')
     """
     if 300 <= status < 400:
         return RedirectError

@@ -110,8 +110,8 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
 
 def test_leftover_of_a_killed_process_is_removed(tmp_path):
     code = (
-        "import os, sys, pathlib; from mkframe._files import Partial\n"
-        "Partial(pathlib.Path(sys.argv[1])).write(b'half'); os.kill(os.getpid(), 9)"
+        "import os, sys, pathlib; from mkframe._files import PartialFile\n"
+        "PartialFile(pathlib.Path(sys.argv[1])).write(b'half'); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     left = list(tmp_path.iterdir())

@@ -137,7 +137,7 @@ class TestWhereFrom:
         environment(token=CANARY, email="ada@example.org", password=CANARY, **({"url": home} if home else {}))
         assert told(load(HOME)) == (HOME, None, None, None)
 
-    @pytest.mark.parametrize("url", [f"{HOME}/", "https://KRAFT.example:443/behind/api/v1"])
+    @pytest.mark.parametrize("url", [f"{HOME}/", "https://METAKRAFTWERK.example:443/behind/api/v1"])
     def test_environment_is_for_all_of_its_host(self, environment, url):
         environment(url=f" {HOME}", token="word")
         assert load(url).token.get_secret_value() == "word"
@@ -286,7 +286,7 @@ class TestWhoMayReceiveTheToken:
         [
             f"{HOME}/builds",
             "https://metakraftwerk.example/authentication",
-            "https://KRAFT.example:443/x",
+            "https://METAKRAFTWERK.example:443/x",
             f"{HOME}/builds?a=@b",
         ],
     )

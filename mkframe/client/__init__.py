@@ -17,7 +17,8 @@ from typing import Any, ClassVar, ParamSpec, Self, overload
 
 import pandas as pd
 
-from mkframe import _validation, artifacts, builds, frames, settings
+from mkframe import _validation, artifacts, frames, settings
+from mkframe import builds as _builds
 from mkframe._http import Transport
 from mkframe._text import single_line
 from mkframe.builds import _marker
@@ -283,7 +284,7 @@ class Builds(_Gettable):
         marker: bool | str = True,
         confirm_timeout: float = 6.0,
         warn: bool = True,
-    ) -> builds.BuildStart:
+    ) -> _builds.BuildStart:
         """Start a build, exactly once.
 
         Where the answer is lost, the project's builds are searched for the marker before anything is
@@ -349,7 +350,9 @@ class Builds(_Gettable):
             "description": description,
             "restore": restore,
         }
-        return builds.start(self._transport, given, marker=marker, confirm_timeout=confirm_timeout, warn=warn)
+        return _builds.start(
+            self._transport, given, marker=marker, confirm_timeout=confirm_timeout, warn=warn
+        )
 
     def new_marker(self) -> str:
         """Draw a word for `start`, so that it is known before anything is sent.
@@ -369,7 +372,7 @@ class Builds(_Gettable):
         project_id: Id = None,
         confirm_timeout: float = 6.0,
         warn: bool = True,
-    ) -> builds.BuildStart:
+    ) -> _builds.BuildStart:
         """Find out what became of a build whose start could not be confirmed.
 
         Parameters
@@ -395,12 +398,12 @@ class Builds(_Gettable):
             If the builds cannot be searched now.
         """
         given = {"project": project, "project_id": project_id}
-        return builds.confirm(self._transport, marker, given, confirm_timeout=confirm_timeout, warn=warn)
+        return _builds.confirm(self._transport, marker, given, confirm_timeout=confirm_timeout, warn=warn)
 
     @overload
     def wait(
         self,
-        id: int | builds.BuildStart | pd.Series[Any],
+        id: int | _builds.BuildStart | pd.Series[Any],
         *,
         timeout: float | None = ...,
         raise_on_failure: bool = ...,
@@ -419,7 +422,7 @@ class Builds(_Gettable):
 
     def wait(
         self,
-        id: int | builds.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int],
+        id: int | _builds.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int],
         *,
         timeout: float | None = None,
         raise_on_failure: bool = False,
@@ -462,9 +465,9 @@ class Builds(_Gettable):
         ...     client.builds.wait(5139, progress=False)["status"]
         'FINISHED'
         """
-        numbers, single = builds.build_ids(id)
+        numbers, single = _builds.build_ids(id)
         options = {"timeout": timeout, "raise_on_failure": raise_on_failure, "progress": progress}
-        rows = builds.wait(self._transport, numbers, **options)  # type: ignore[arg-type]
+        rows = _builds.wait(self._transport, numbers, **options)  # type: ignore[arg-type]
         return rows.iloc[0] if single else rows
 
 
@@ -544,8 +547,8 @@ class Downloads(Accessor):
             if not set(files.columns) >= _OF_A_DOWNLOAD or files.index.name != "id":
                 raise InputError("The frame is not one of downloads.", hint=_FILES)
             return [*map(_file, files.index, files["build_id"], files["name"])]
-        if builds.is_build(files):
-            return self._files(self.find(build_id=builds.build_id(files)))
+        if _builds.is_build(files):
+            return self._files(self.find(build_id=_builds.build_id(files)))
         if _validation.is_frame_row(files):
             if not set(files.index) >= _OF_A_DOWNLOAD:
                 raise InputError(
@@ -621,7 +624,7 @@ class BuildDeployments(Accessor):
             "agent_id": agent_id,
             "agent_group_id": agent_group_id,
         }
-        return builds.deploy(self._transport, given)
+        return _builds.deploy(self._transport, given)
 
 
 class Metadata(Accessor):

@@ -22,14 +22,14 @@ _PAUSE = 0.05
 
 
 @contextlib.contextmanager
-def exclusive_lock(what: str, patience: float = 30.0) -> Iterator[None]:
+def exclusive_lock(what: str, timeout: float = 30.0) -> Iterator[None]:
     """Hold a lock that every kernel of this person on this machine respects; other machines do not see it.
 
     Parameters
     ----------
     what : str
         What is started one at a time.
-    patience : float, default 30
+    timeout : float, default 30
         Seconds to wait for whoever holds it.
 
     Raises
@@ -49,7 +49,7 @@ def exclusive_lock(what: str, patience: float = 30.0) -> Iterator[None]:
         yield
         return
     with file:  # closing it gives the lock back, and so does the end of the process
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while not _taken(file):
             if time.monotonic() > deadline:
                 raise MkframeError(

@@ -127,7 +127,7 @@ def test_name_with_half_a_surrogate_pair_is_reported_as_it_came(tmp_path):
 
 @pytest.mark.parametrize("max_workers", [0, 17, 2.0, True, "8"])
 def test_unfit_parallel_sends_nothing(max_workers, tmp_path):
-    with serve(every) as server, pytest.raises(InputError, match="parallel must be"):
+    with serve(every) as server, pytest.raises(InputError, match="max_workers must be"):
         fetch(transport(server.api), [A], tmp_path, max_workers=max_workers)
     assert server.requests == []
 

@@ -306,7 +306,7 @@ def kernel(silent):
                     return answer["content"]
         raise TimeoutError(code)
 
-    begun = ask("execute", f"import mkframe as mk\nkraft = mk.connect({silent.api!r}, token='a-token')")
+    begun = ask("execute", f"import mkframe as mk\nclient = mk.connect({silent.api!r}, token='a-token')")
     assert begun["status"] == "ok", begun
     yield ask
     channel.stop_channels()

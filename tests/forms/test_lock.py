@@ -15,26 +15,26 @@ def test_what_is_held_is_waited_for_and_then_told():
     with (
         exclusive_lock("a project"),
         pytest.raises(MkframeError, match="Another window on this machine is starting"),
-        exclusive_lock("a project", max_retry_wait=0.1),
+        exclusive_lock("a project", timeout=0.1),
     ):
         pass
 
 
 def test_what_was_given_back_is_taken_at_once():
     for _ in range(2):
-        with exclusive_lock("a project", max_retry_wait=0):
+        with exclusive_lock("a project", timeout=0):
             pass
 
 
 def test_an_error_gives_it_back():
     with pytest.raises(ZeroDivisionError), exclusive_lock("a project"):
         raise ZeroDivisionError
-    with exclusive_lock("a project", max_retry_wait=0):
+    with exclusive_lock("a project", timeout=0):
         pass
 
 
 def test_other_projects_do_not_wait():
-    with exclusive_lock("a project"), exclusive_lock("another project", max_retry_wait=0):
+    with exclusive_lock("a project"), exclusive_lock("another project", timeout=0):
         pass
 
 
@@ -60,7 +60,7 @@ def other_kernel():
 @pytest.mark.slow
 def test_another_kernel_is_waited_for(other_kernel):
     threading.Timer(0.2, other_kernel.stdin.close).start()
-    with exclusive_lock("a project", max_retry_wait=20):
+    with exclusive_lock("a project", timeout=20):
         assert other_kernel.wait(20) == 0
 
 
@@ -68,7 +68,7 @@ def test_another_kernel_is_waited_for(other_kernel):
 def test_a_kernel_that_dies_gives_it_back(other_kernel):
     other_kernel.kill()
     other_kernel.wait()
-    with exclusive_lock("a project", max_retry_wait=0):
+    with exclusive_lock("a project", timeout=0):
         pass
 
 

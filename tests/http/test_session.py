@@ -934,7 +934,7 @@ def test_no_secret_in_what_an_error_shows(fault, where, caplog):
             error = failure(transport)
         assert server.to(where)
     shown = everything_shown(error) + caplog.text
-    assert "transport.py" in shown
+    assert "session.py" in shown
     assert [secret for secret in SECRETS if secret in shown] == []
 
 
@@ -958,7 +958,7 @@ def test_no_secret_where_the_sending_is_interrupted():
     ):
         transport.get("/builds", into=read)
     shown = everything_shown(caught.value)
-    assert "transport.py" in shown
+    assert "session.py" in shown
     assert TOKEN not in shown
 
 

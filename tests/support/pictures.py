@@ -7,7 +7,7 @@ import matplotlib as mpl
 
 import mkframe as mk
 
-FOLDER = Path(__file__).parent.parent / "notebooks" / "pictures"
+FOLDER = Path(__file__).parents[2] / "notebooks" / "pictures"
 NOW = dt.datetime(2026, 11, 20, 18, tzinfo=dt.UTC)
 
 

@@ -29,7 +29,7 @@ from vcr.serializers import yamlserializer
 from mkframe.client import Client, connect
 from mkframe.demo_server import Server
 
-FOLDER = Path(__file__).parents[1] / "cassettes"
+FOLDER = Path(__file__).parents[2] / "cassettes"
 FIXED = "https://metakraftwerk.invalid"
 SCRUBBED = "SCRUBBED"
 RECORDING = bool(os.environ.get("RECORD"))
