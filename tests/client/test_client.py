@@ -19,9 +19,10 @@ import pandas as pd
 import pytest
 
 import mkframe as mk
-from mkframe import builds, errors, frames
 from mkframe import client as room
+from mkframe import errors, frames
 from mkframe._http import Transport
+from mkframe.builds import BuildStart
 from mkframe.demo_server import Server
 from mkframe.demo_server.data import vocabulary
 from mkframe.schema import RESOURCES
@@ -622,7 +623,7 @@ def test_each_line_that_loads_what_is_odd_is_told_so():
 
 def test_wait_takes_what_start_and_find_give(client):
     builds = client.builds.find().iloc[[0, 1]]
-    started = builds.BuildStart(int(builds.index[0]), "BUILDING")
+    started = BuildStart(int(builds.index[0]), "BUILDING")
     assert client.builds.wait(started, progress=False).name == started.id
     assert client.builds.wait(builds.iloc[0], progress=False).name == started.id
     assert client.builds.wait(builds, progress=False).index.tolist() == builds.index.tolist()
@@ -643,7 +644,7 @@ def test_fetch_takes_builds_among_others(client, tmp_path, shape):
     (ours, other), row = (client.builds.find().query("status == 'FINISHED'").index[:2], None)
     row = client.builds.get(int(ours))
     given = {
-        "start": builds.BuildStart(int(ours), "BUILDING"),
+        "start": BuildStart(int(ours), "BUILDING"),
         "row": row,
         "without downloads": row.drop("downloads"),
     }[shape]

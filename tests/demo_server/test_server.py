@@ -214,7 +214,7 @@ def test_importing_loads_no_server_library():
 def test_a_missing_library_is_named_with_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "mkframe.demo_server.uvicorn_server", raising=False)
-    monkeypatch.delattr(sys.modules["mkframe.demo_server"], "thread", raising=False)
+    monkeypatch.delattr(sys.modules["mkframe.demo_server"], "uvicorn_server", raising=False)
     with pytest.raises(ImportError, match=r'uvicorn.*pip install "mkframe\[demo\]"'):
         Server(builds=5).start()
     assert server_module.Server is Server

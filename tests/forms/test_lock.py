@@ -40,9 +40,9 @@ def test_other_projects_do_not_wait():
 
 HOLD = """
 import sys, tempfile
-from mkframe.forms._lock import turn
+from mkframe.forms._lock import exclusive_lock
 tempfile.tempdir = sys.argv[1]
-with turn("a project"):
+with exclusive_lock("a project"):
     print("held", flush=True)
     sys.stdin.read()
 """
