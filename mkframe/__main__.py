@@ -172,7 +172,7 @@ def _openapi(options: argparse.Namespace) -> None:
         _print(text)
         return
     path = expand_path(options.output)
-    atomic_write(path, lambda file: file.write_text(text, encoding="ascii"), "Does its folder exist?")
+    atomic_write(path, lambda file: file.write(text.encode("ascii")), "Name another file with --output.")
     print(f"{path} is written ({len(text) // 1024} kB).")  # noqa: T201
 
 

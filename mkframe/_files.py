@@ -3,39 +3,46 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
 import secrets
-import shutil
+import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 import tenacity
 
+from mkframe._folders import Folder, check_regular, is_mine, lock, open_folder, open_regular, resolve
 from mkframe.errors import InputError
 
 __all__ = [
     "PartialFile",
-    "file_sha256",
+    "check_target",
     "expand_path",
+    "holds",
     "atomic_write",
+    "open_input",
+    "pieces",
     "remove_stale_parts",
-    "rename",
+    "replace",
     "temporary_path",
 ]
 
 _NAME = re.compile(r"\.mkframe-[0-9a-f]{16}\.part")
 """What `temporary_path` gives."""
+_PIECE = 1 << 18
 
 
 class PartialFile:
     """A file that is not complete yet; whatever happens, leaving the block removes it.
 
-    It is hidden, lies in the target's folder, and is locked while its process lives.
+    It is hidden, lies in the target's folder, and is locked while its process lives. Nobody else can read
+    it before it has its name.
 
     Parameters
     ----------
@@ -44,6 +51,8 @@ class PartialFile:
 
     Attributes
     ----------
+    file : file object
+        The open file, for reading too; what is written through it alone is not in `bytes` and `sha256`.
     bytes : int
         Written so far.
 
@@ -52,13 +61,19 @@ class PartialFile:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, PartialFile(Path(folder)) as partial:
     ...     partial.write(b"PK")
-    ...     partial.move(Path(folder) / "a.zip")
+    ...     partial.move("a.zip")
     ...     sorted(p.name for p in Path(folder).glob("[!.]*"))
     ['a.zip']
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path, self._file = _create(folder)
+        self._folder = open_folder(folder)
+        try:
+            self._mode = _usual_mode(self._folder)
+            self._name, self.file = _create(self._folder)
+        except BaseException:
+            self._folder.close()
+            raise
         self.bytes = 0
         self._digest = hashlib.sha256()
 
@@ -69,9 +84,9 @@ class PartialFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with contextlib.suppress(OSError):  # closing writes what is left, and a full disk fails again
-            self._file.close()
-        with contextlib.suppress(FileNotFoundError, PermissionError):  # held: a leftover, removed later
-            _remove(self.path)
+            self.file.close()
+        with self._folder, contextlib.suppress(FileNotFoundError, PermissionError):
+            _patiently(self._folder.remove, self._name)  # held: a leftover, removed later
 
     @property
     def sha256(self) -> str:
@@ -80,45 +95,57 @@ class PartialFile:
 
     def write(self, chunk: bytes) -> None:
         """Add bytes."""
-        self._file.write(chunk)
+        self.file.write(chunk)
         self._digest.update(chunk)
         self.bytes += len(chunk)
 
-    def flush(self) -> None:
-        """Make all bytes readable through `path`."""
-        self._file.flush()
-
-    def move(self, target: Path, *, overwrite: bool = False) -> None:
+    def move(self, name: str, *, overwrite: bool = False) -> None:
         """Give the complete file its final name, in one step.
 
         Its bytes are on the disk before, so that the name never stands for less, even after a power cut.
+        Where it replaces a file of this user, it takes over the permissions.
 
         Raises
         ------
         FileExistsError
             If the name is taken and `overwrite` is False; nothing is touched.
+        OSError
+            If the name belongs to a folder, pipe or device, or somebody has exchanged this file.
         """
-        self.flush()
-        os.fsync(self._file.fileno())
+        self.file.flush()
+        written = os.fstat(self.file.fileno())
+        self._set_mode(_replaced(self._folder, name) if overwrite else None)
+        os.fsync(self.file.fileno())
         if sys.platform == "win32":
-            self._file.close()  # an open file cannot be moved there; elsewhere it stays locked until moved
+            self.file.close()  # an open file cannot be moved there; elsewhere it stays locked until moved
+        if not os.path.samestat(written, self._folder.lstat(self._name)):
+            path = str(self._folder.path / self._name)
+            raise OSError(errno.EBUSY, "somebody has exchanged the file while it was written", path)
         if overwrite:
-            rename(self.path, target)
+            _patiently(self._folder.replace, self._name, name)
         else:
-            _move_to_free_name(self.path, target)
+            _move_to_free_name(self._folder, self._name, name)
+
+    def _set_mode(self, old: os.stat_result | None) -> None:
+        if sys.platform == "win32":
+            return
+        mode = self._mode if old is None or not is_mine(old) else old.st_mode & 0o777
+        with contextlib.suppress(OSError):  # a file system without permissions
+            os.fchmod(self.file.fileno(), mode)
 
 
-def atomic_write(target: Path, write: Callable[[Path], object], hint: str) -> Path:
+def atomic_write(target: Path, write: Callable[[IO[bytes]], object], hint: str) -> Path:
     """Write a file such that nobody reads half of it, in place of the old one where there is one.
 
-    A link stays one, and the file that it leads to is written; an old file's permissions are kept.
+    A link of this user stays one, and the file that it leads to is written; one of another user is not
+    followed. The permissions of this user's old file are kept.
 
     Parameters
     ----------
     target : Path
         What is written.
     write : callable
-        Fills the file at the path that it is given.
+        Fills the open file that it is given.
     hint : str
         What to try where that does not work.
 
@@ -132,21 +159,56 @@ def atomic_write(target: Path, write: Callable[[Path], object], hint: str) -> Pa
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     target = Path(folder) / "a.txt"
-    ...     atomic_write(target, lambda path: path.write_text("whole"), "Name another.").read_text()
+    ...     atomic_write(target, lambda file: file.write(b"whole"), "Name another.").read_text()
     'whole'
     """
-    try:
-        real = target.resolve()
+    with _reported(target, hint):
+        real = _checked(target)
         with PartialFile(real.parent) as partial:
-            write(partial.path)
-            if real.exists():
-                shutil.copymode(real, partial.path)
-            partial.move(real, overwrite=True)
+            write(partial.file)
+            partial.move(real.name, overwrite=True)
+    return target
+
+
+def check_target(target: Path, hint: str) -> None:
+    """Check where `atomic_write` would write, before there is anything to write.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing, or the target is a folder, a device or a link of another user.
+    """
+    with _reported(target, hint):
+        _checked(target)
+
+
+def _checked(target: Path) -> Path:
+    real = resolve(target)
+    with open_folder(real.parent) as folder:
+        _replaced(folder, real.name)
+    return real
+
+
+@contextlib.contextmanager
+def _reported(target: Path, hint: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(
             f"{str(target)!r} cannot be written: {error.strerror or error}.", hint=hint
         ) from error
-    return target
+
+
+def _replaced(folder: Folder, name: str) -> os.stat_result | None:
+    """The file or link that has a name; what is neither is not replaced."""
+    try:
+        found = folder.lstat(name or os.curdir)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISLNK(found.st_mode):
+        check_regular(found, folder.path / name)
+        return found
+    return None
 
 
 def _is_held(error: BaseException) -> bool:
@@ -154,34 +216,29 @@ def _is_held(error: BaseException) -> bool:
     return getattr(error, "winerror", None) in (5, 32)
 
 
-_patiently = tenacity.retry(
+_patiently = tenacity.Retrying(
     retry=tenacity.retry_if_exception(_is_held),
     wait=tenacity.wait_fixed(0.05),
     stop=tenacity.stop_after_delay(2),
     reraise=True,
 )
+"""Calls a function, and again while a scanner holds the file."""
 
 
-@_patiently
-def rename(path: Path, target: Path) -> None:
-    """Give a file or folder another name, in place of a file that has it."""
-    path.replace(target)
+def replace(folder: Folder, name: str, target: str, to: Folder) -> None:
+    """Move a file or folder into another folder, in place of a file that has its name."""
+    _patiently(folder.replace, name, target, to)
 
 
-@_patiently
-def _remove(path: Path) -> None:
-    path.unlink()
-
-
-def temporary_path(folder: Path) -> Path:
+def temporary_path() -> str:
     """Name what is not complete yet: hidden, and in the folder where the whole will be.
 
     Examples
     --------
-    >>> len(temporary_path(Path("artifacts")).name)
+    >>> len(temporary_path())
     30
     """
-    return folder / f".mkframe-{secrets.token_hex(8)}.part"
+    return f".mkframe-{secrets.token_hex(8)}.part"
 
 
 def expand_path(path: str | os.PathLike[str]) -> Path:
@@ -207,73 +264,137 @@ def expand_path(path: str | os.PathLike[str]) -> Path:
         ) from error
 
 
-def file_sha256(path: Path) -> str:
-    """Compute the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def open_input(path: Path, hint: str) -> IO[bytes]:
+    """Open a file that the user has named.
+
+    Raises
+    ------
+    InputError
+        If there is none, it cannot be read, or it is a folder, a pipe or a device.
+    """
+    try:
+        return open_regular(path)
+    except FileNotFoundError as error:
+        raise InputError(f"There is no file {str(path)!r}.", hint=hint) from error
+    except (OSError, ValueError) as error:  # a name that no system could have is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{str(path)!r} cannot be read: {reason}.", hint=hint) from error
+
+
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """Read a file to the end that it has now, however long it grows meanwhile."""
+    left = os.fstat(file.fileno()).st_size
+    while left and (piece := file.read(min(left, _PIECE))):
+        left -= len(piece)
+        yield piece
+
+
+def holds(path: Path, size: int, sha256: str, *, own: bool = False) -> bool:
+    """Whether a file has exactly these bytes; no link of another user is followed to it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    size : int
+        Bytes.
+    sha256 : str
+        Checksum, in hexadecimal.
+    own : bool, default False
+        Whether it must belong to this user: what another owns, he can change at any time.
+    """
+    try:
+        real = resolve(path)
+        with open_folder(real.parent) as folder, folder.read(real.name) as file:
+            found = os.fstat(file.fileno())
+            if found.st_size != size or (own and not is_mine(found)):
+                return False
+            hashed = hashlib.sha256()
+            for piece in pieces(file):
+                hashed.update(piece)
+            return hashed.hexdigest() == sha256
+    except OSError:
+        return False
 
 
 def remove_stale_parts(folder: Path) -> list[Path]:
-    """Remove what killed processes left behind; files that a living process writes are left alone.
+    """Remove what killed processes of this user left; files that a living process writes are left alone.
 
     Returns
     -------
     list of Path
         What was removed.
     """
-    found = [p for p in folder.iterdir() if _NAME.fullmatch(p.name) and p.is_file() and not p.is_symlink()]
-    return [path for path in found if _remove_if_dead(path)]
+    with open_folder(folder) as place:
+        names = [name for name in place.names() if _NAME.fullmatch(name)]
+        return [folder / name for name in names if _remove_if_dead(place, name)]
 
 
-def _create(folder: Path) -> tuple[Path, IO[bytes]]:
+def _usual_mode(folder: Folder) -> int:
+    """Permissions that a new file gets here: only making one tells, without changing the umask for all."""
+    name = temporary_path()
+    with folder.create(name) as file:
+        mode = os.fstat(file.fileno()).st_mode & 0o777
+    with contextlib.suppress(FileNotFoundError, PermissionError):  # another process took it for a leftover
+        _patiently(folder.remove, name)
+    return mode
+
+
+def _create(folder: Folder) -> tuple[str, IO[bytes]]:
     while True:
-        path = temporary_path(folder)
-        file = path.open("xb")
+        name = temporary_path()
+        file = folder.create(name, 0o600)
         try:
             _lock(file)
-            if path.exists():
-                return path, file
+            if _is_there(folder, name):
+                return name, file
         except BaseException:
             file.close()
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                folder.remove(name)
             raise
         file.close()  # another process took it for a leftover before it was locked
+
+
+def _is_there(folder: Folder, name: str) -> bool:
+    try:
+        folder.lstat(name)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _lock(file: IO[bytes]) -> bool:
     """Mark a file as in use for as long as this process has it open; False where another has."""
     if sys.platform == "win32":
         return True  # an open file cannot be removed there, which protects it as well
-    import fcntl
-
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        return lock(file)
+    except OSError:  # no locks on this file system: nobody knows whether it is in use
         return False
-    return True
 
 
-def _remove_if_dead(path: Path) -> bool:
+def _remove_if_dead(folder: Folder, name: str) -> bool:
     try:
-        with path.open("rb") as file:
-            dead = _lock(file)
+        with folder.read(name) as file:
+            dead = is_mine(os.fstat(file.fileno())) and _lock(file)
             if dead and sys.platform != "win32":
-                path.unlink()
+                folder.remove(name)
         if dead and sys.platform == "win32":
-            path.unlink()
+            folder.remove(name)
     except OSError:
         return False
     return dead
 
 
-def _move_to_free_name(path: Path, target: Path) -> None:
+def _move_to_free_name(folder: Folder, name: str, target: str) -> None:
     try:
-        target.hardlink_to(path)  # unlike a rename, this fails where the name is taken
+        folder.link(name, target)  # unlike a rename, this fails where the name is taken
     except (FileExistsError, FileNotFoundError):
         raise
     except OSError:
         # No links here, such as on FAT. Nothing portable is both atomic and unwilling to replace:
         # a stranger who takes the name between these two lines loses it.
-        if os.path.lexists(target):
-            raise FileExistsError(str(target)) from None
-        rename(path, target)
+        if _is_there(folder, target):
+            raise FileExistsError(str(folder.path / target)) from None
+        _patiently(folder.replace, name, target)

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import datetime as dt
 import importlib.util
+import io
 import json
 import math
 import os
@@ -13,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import numpy as np
@@ -96,7 +97,7 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
         for name, values in _columns(frame)
     ]
     rows, write = zip(*columns, strict=True), _csv if is_csv else _xlsx
-    atomic_write(target, lambda path: write(path, rows), "Name another file.")
+    atomic_write(target, lambda file: write(file, rows), "Name another file.")
     cells.tell(target)
     return target
 
@@ -223,12 +224,15 @@ def _as_json(value: Any) -> Any:
 # --- from cells to a file -----------------------------------------------------------------------------
 
 
-def _csv(path: Path, rows: Rows) -> None:
-    with path.open("w", encoding="utf-8-sig", newline="") as text:
+def _csv(file: IO[bytes], rows: Rows) -> None:
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    try:
         csv.writer(text, lineterminator="\n").writerows(rows)
+    finally:
+        text.detach()  # the file stays open for whoever opened it
 
 
-def _xlsx(path: Path, rows: Rows) -> None:
+def _xlsx(file: IO[bytes], rows: Rows) -> None:
     from openpyxl import Workbook
 
     book = Workbook(write_only=True)
@@ -236,7 +240,7 @@ def _xlsx(path: Path, rows: Rows) -> None:
     sheet.freeze_panes = "A2"
     for row in rows:
         sheet.append([_cell(sheet, value) for value in row])
-    book.save(path)
+    book.save(file)
 
 
 def _escaped(text: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mkframe import errors
-from mkframe._files import atomic_write, expand_path
+from mkframe._files import atomic_write, check_target, expand_path
 from mkframe.errors import InputError, MkframeError, ReportError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = ["notebook_path", "write"]
 _NEEDED = ("ipykernel", "nbclient", "nbconvert")
 _CELL_TIMEOUT = 1800
 _REPORTS = "Choose build_history or release_activity."
+_ELSEWHERE = "Choose another place with --out."
 _WARNING = re.compile(r"^.+?:\d+: \w*Warning: (.+)$", re.M)
 
 
@@ -71,7 +72,7 @@ def write(
         raise InputError(
             f"A report needs {', '.join(lacking)}.", hint='Install them with: pip install "mkframe[report]"'
         )
-    target = _writable(expand_path(out).resolve())
+    target = _writable(expand_path(out).absolute())
     ran = _run(_with(_read(notebook), parameters), progress)
     notes = _taken_notes(ran)
     return _land(target, _page(_body(ran) + _listed(notes), title))
@@ -228,13 +229,12 @@ def _writable(target: Path) -> Path:
         raise InputError(f"{str(target)!r} is a folder.", hint="Name the file, such as build-history.html.")
     if not target.parent.is_dir():
         raise InputError(f"There is no folder {str(target.parent)!r}.", hint="Create it, or name another.")
+    check_target(target, _ELSEWHERE)
     return target
 
 
 def _land(target: Path, page: str) -> Path:
-    return atomic_write(
-        target, lambda path: path.write_text(page, encoding="utf-8"), "Choose another place with --out."
-    )
+    return atomic_write(target, lambda file: file.write(page.encode()), _ELSEWHERE)
 
 
 _STYLE = """

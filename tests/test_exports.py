@@ -13,6 +13,7 @@ import pytest
 
 import mkframe as mk
 from mkframe.errors import InputError
+from tests.support.owners import plant
 from tests.support.rows import body, row, rows
 
 FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(A1)", "\t=1+1", "＝1+1"]
@@ -208,6 +209,14 @@ def test_file_is_replaced_as_a_whole(builds, path):
     assert written(builds, path) == path
     assert len(values(path)) == 4
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_link_of_another_user_is_not_followed(builds, path, tmp_path, monkeypatch):
+    (tmp_path / "precious").write_text("precious")
+    plant(monkeypatch, path, tmp_path / "precious")
+    with pytest.raises(InputError, match=r"is a link of another user and is not followed\."):
+        mk.export(builds, path)
+    assert (tmp_path / "precious").read_text() == "precious"
 
 
 def test_what_cannot_be_written_leaves_the_old_file(builds, path, monkeypatch):

@@ -15,6 +15,7 @@ from mkframe import openapi, schema
 from mkframe.__main__ import main
 from mkframe.errors import InputError
 from tests.support import rows
+from tests.support.owners import plant
 
 PAGE = openapi.document()
 RESOURCES = [*schema.RESOURCES.values(), schema.LOGIN]
@@ -249,6 +250,14 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path, capsys):
     said = capsys.readouterr().err
     assert said.startswith("mkframe: ")
     assert "missing" in said
+
+
+def test_a_link_of_another_user_is_not_followed(tmp_path, capsys, monkeypatch):
+    (tmp_path / "precious").write_text("precious")
+    plant(monkeypatch, tmp_path / "api.json", tmp_path / "precious")
+    assert main(["openapi", "--output", str(tmp_path / "api.json")]) == 1
+    assert "is a link of another user and is not followed" in capsys.readouterr().err
+    assert (tmp_path / "precious").read_text() == "precious"
 
 
 def test_a_reader_that_has_enough_is_no_error():

@@ -9,6 +9,7 @@ from mkframe import report
 from mkframe.__main__ import main
 from mkframe.errors import InputError, NotFoundError
 from tests.support import html_checks
+from tests.support.owners import plant
 from tests.support.rows import body, row
 
 pytestmark = pytest.mark.slow
@@ -133,6 +134,15 @@ def test_error_of_the_notebook_is_the_error_of_the_report(tmp_path):
     with pytest.raises(NotFoundError, match="A project with the name 'NO_SUCH_PROJECT' does not exist!"):
         report.write(tmp_path / "out.html", parameters)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_link_of_another_user_is_refused_before_the_notebook_runs(tmp_path, monkeypatch):
+    (tmp_path / "precious").write_text("precious")
+    plant(monkeypatch, tmp_path / "out.html", tmp_path / "precious")
+    monkeypatch.setattr(report, "_run", None)
+    with pytest.raises(InputError, match="is a link of another user and is not followed"):
+        report.write(tmp_path / "out.html", {})
+    assert (tmp_path / "precious").read_text() == "precious"
 
 
 def test_unknown_parameter_is_told(tmp_path):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import os
-import shutil
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe._files import expand_path, file_sha256, rename, temporary_path
+from mkframe._files import expand_path, holds, replace, temporary_path
+from mkframe._folders import Folder, can_others_write, is_mine, open_folder, resolve
 from mkframe.artifacts._content import decoded, looked_at
 from mkframe.artifacts._filenames import DESKTOP_FILES
 from mkframe.artifacts._frames import typed_frame
@@ -176,7 +178,8 @@ def extract(
     Raises
     ------
     InputError
-        If there is no such archive, or `to` holds other files or is the folder that Python runs in.
+        If there is no such archive, or `to` holds other files, is the folder that Python runs in, or is
+        reached by a link of another user.
     ArtifactError
         If the archive is damaged, harmful or beyond a limit; nothing was written.
 
@@ -190,17 +193,17 @@ def extract(
     ...     extract(path, Path(folder) / "CORE")["name"].tolist()
     ['ddl/airplane.sql']
     """
-    path, folder = expand_path(path), expand_path(to)
-    folder = folder.resolve() if folder.is_symlink() else folder
+    path, folder = expand_path(path), _unlinked(expand_path(to))
     with _checked(path, Limits(max_bytes, max_ratio, max_members)) as (archive, entries):
         check_extractable(path, archive.infolist())
         if _is_free(folder):
-            with _whole(path, folder), _beside(folder) as beside:
+            with _whole(path, folder), _beside(folder) as (parent, hidden, beside):
                 for entry in archive.infolist():
                     if entry.is_dir():
-                        (beside / entry.filename).mkdir(parents=True, exist_ok=True)
+                        beside.open_below(entry.filename.removesuffix("/").split("/"), make=True).close()
                 rows = [_unpacked(archive, entry, beside, folder) for entry in entries]
-                _moved(beside, folder)
+                beside.close()  # Windows moves no open folder
+                _moved(hidden, parent, folder.name)
         else:
             rows = [_there(archive, entry, folder) for entry in entries]
             _refuse_others(folder, {row["path"] for row in rows})
@@ -271,28 +274,56 @@ def _whole(path: Path, folder: Path) -> Iterator[None]:
         ) from error
 
 
-@contextlib.contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
-    """A folder inside a hidden neighbour; what is left in the end is removed."""
-    made = [parent for parent in folder.parents if not parent.exists()]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    hidden = temporary_path(folder.parent)
-    hidden.mkdir()  # with ordinary permissions, unlike tempfile's, which Windows hands down to what is moved
+def _unlinked(to: Path) -> Path:
+    """A folder that is or will be; where it is a link of this user, the folder that this leads to."""
     try:
-        inner = hidden / "unpacked"
-        inner.mkdir()
-        yield inner
+        real = resolve(to)
+    except (FileNotFoundError, NotADirectoryError):  # its parent will be made, or cannot
+        return to
+    except OSError as error:
+        raise InputError(
+            f"The folder {str(to)!r} cannot be used: {error.strerror or error}.",
+            hint="Give another folder as to=.",
+        ) from error
+    return real if to.is_symlink() else to
+
+
+@contextlib.contextmanager
+def _beside(folder: Path) -> Iterator[tuple[Folder, Folder, Folder]]:
+    """Where a folder will be, a hidden folder there, and one inside that; the hidden one is removed.
+
+    Nobody else can look into the hidden one and exchange what is being unpacked. That inside it has ordinary
+    permissions, and so has the hidden one on Windows, where what is moved keeps those that it inherited.
+    """
+    made = [parent for parent in folder.parents if not parent.exists()]
+    name = temporary_path()
+    try:
+        with open_folder(folder.parent, make=True) as parent:
+            try:
+                parent.make_folder(name, 0o777 if sys.platform == "win32" else 0o700)
+                with parent.open_below([name]) as hidden:
+                    _check_private(hidden)
+                    hidden.make_folder("unpacked")
+                    with hidden.open_below(["unpacked"]) as inner:
+                        yield parent, hidden, inner
+            finally:
+                parent.remove_tree(name)
     finally:
-        shutil.rmtree(hidden, ignore_errors=True)
         with contextlib.suppress(OSError):  # the first that is not empty, and all above it, stay
-            for parent in made:
-                parent.rmdir()
+            for path in made:
+                path.rmdir()
 
 
-def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, beside: Path, folder: Path) -> dict[str, Any]:
-    target = beside / entry.filename
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("xb") as file:
+def _check_private(hidden: Folder) -> None:
+    if not is_mine(hidden.stat()) or can_others_write(hidden.stat()):
+        raise PermissionError(errno.EACCES, "somebody has exchanged a folder", str(hidden.path))
+
+
+def _unpacked(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, beside: Folder, folder: Path
+) -> dict[str, Any]:
+    *steps, name = entry.filename.split("/")
+    with beside.open_below(steps, make=True) as inside, inside.create(name) as file:
         sha256, kind = looked_at(_copied(chunks(archive, entry), file.write), entry.filename)
     return _row(entry, sha256, kind, path=str(folder / entry.filename))
 
@@ -303,21 +334,21 @@ def _copied(content: Iterator[bytes], write: Callable[[bytes], object]) -> Itera
         yield chunk
 
 
-def _moved(beside: Path, folder: Path) -> None:
+def _moved(hidden: Folder, parent: Folder, name: str) -> None:
     """Give the complete folder its name, in one step."""
-    if folder.exists():
-        for path in folder.iterdir():
-            if path.name in DESKTOP_FILES:
-                path.unlink()
-        folder.rmdir()  # empty, or it fails
-    rename(beside, folder)
+    with contextlib.suppress(FileNotFoundError):
+        with parent.open_below([name]) as old:
+            for desktop in DESKTOP_FILES.intersection(old.names()):
+                old.remove(desktop)
+        parent.remove_folder(name)  # empty, or it fails
+    replace(hidden, "unpacked", name, parent)
 
 
 def _there(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> dict[str, Any]:
     """The row of a member that was extracted before."""
     path = folder / entry.filename
     sha256, kind = looked_at(chunks(archive, entry), entry.filename)
-    if not path.is_file() or file_sha256(path) != sha256:
+    if not holds(path, entry.file_size, sha256):
         raise _occupied(folder, f"it lacks {entry.filename!r} or holds it with other content")
     return _row(entry, sha256, kind, path=str(path))
 

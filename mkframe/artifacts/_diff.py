@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from mkframe._files import expand_path
+from mkframe._files import expand_path, open_input, pieces
 from mkframe.artifacts._archive import as_text, members, read
 from mkframe.artifacts._content import looked_at
 from mkframe.artifacts._filenames import DESKTOP_FILES
@@ -27,7 +27,7 @@ __all__ = ["Delivered", "diff"]
 Delivered: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 _STAMP = re.compile(r"_\d{4}-\d{1,2}-\d{1,2}_\d{1,2}_\d{1,2}(?= \(\d+\)$|$)")
 """The local time at the end of an artifact's name, which differs between builds of the same pattern."""
-_CHUNK = 1 << 18
+_SIDE = "Give a ZIP archive, a folder, or a list of files."
 _LARGEST_EFFORT = 10_000_000
 """Pairs of equal lines; about five seconds."""
 _NO_NEWLINE = "\n\\ No newline at end of file"
@@ -56,7 +56,8 @@ class _Member:
 
     def text(self, encoding: str | None) -> str:
         if self.inside is None:
-            return as_text(self.path.read_bytes(), self.path.name, encoding)
+            with open_input(self.path, _SIDE) as file:
+                return as_text(file.read(self.size), self.path.name, encoding)
         return read(self.path, self.inside, encoding=encoding, max_bytes=self.size)
 
     def told(self, encoding: str | None) -> str | None:
@@ -195,7 +196,7 @@ def _delivered(given: Delivered, other: Delivered, limits: dict[str, Any]) -> di
     found: dict[str, _Member] = {}
     alone = _is_one_file(given) and (_is_one_file(other) or not _has_archives(other))
     for name, path in _files(given).items():
-        is_archive = is_zip(path, name)
+        is_archive = _is_archive(path, name)
         here = _inside(name, path, alone, limits) if is_archive else [(name, _by_itself(name, path))]
         for key, member in here:
             if key in found:
@@ -219,9 +220,10 @@ def _inside(name: str, path: Path, alone: bool, limits: dict[str, Any]) -> Itera
 
 
 def _by_itself(name: str, path: Path) -> _Member:
-    with path.open("rb") as file:
-        sha256, kind = looked_at(iter(lambda: file.read(_CHUNK), b""), name)
-    return _Member(path.stat().st_size, sha256, kind, path, None)
+    with open_input(path, _SIDE) as file:
+        size = os.fstat(file.fileno()).st_size
+        sha256, kind = looked_at(pieces(file), name)
+    return _Member(size, sha256, kind, path, None)
 
 
 def _is_one_file(given: Delivered) -> bool:
@@ -229,7 +231,12 @@ def _is_one_file(given: Delivered) -> bool:
 
 
 def _has_archives(given: Delivered) -> bool:
-    return any(is_zip(path, name) for name, path in _files(given).items())
+    return any(_is_archive(path, name) for name, path in _files(given).items())
+
+
+def _is_archive(path: Path, name: str) -> bool:
+    with open_input(path, _SIDE) as file:
+        return is_zip(file, name)
 
 
 def _files(given: Delivered) -> dict[str, Path]:
@@ -237,7 +244,7 @@ def _files(given: Delivered) -> dict[str, Path]:
     if not isinstance(given, str | os.PathLike):
         return _listed(given)
     path = _existing(expand_path(given))
-    if path.is_file():
+    if not path.is_dir():
         return {path.name: path}
     inside = sorted(p for p in path.rglob("*") if p.is_file() and not _is_ours_or_desktop(p.name))
     return {p.relative_to(path).as_posix(): p for p in inside}
@@ -266,6 +273,6 @@ def _existing(path: Path) -> Path:
     if not path.exists():
         raise InputError(
             f"There is no file or folder {str(path)!r}.",
-            hint="Give a ZIP archive, a folder, or a list of files.",
+            hint=_SIDE,
         )
     return path

@@ -12,7 +12,7 @@ from typing import Literal
 
 import requests
 
-from mkframe._files import PartialFile, file_sha256
+from mkframe._files import PartialFile, holds
 from mkframe._http import Transport
 from mkframe._http.errors import iter_body
 from mkframe._http.timeouts import CancelScope
@@ -143,9 +143,8 @@ class FetchJob:
                 name = file.name or from_header(response.headers.get("Content-Disposition"))
                 _refuse_page(response, name)
                 self._pour(response, partial, file)
-            partial.flush()
-            if is_zip(partial.path, name):
-                check_zip(partial.path, name or f"download {file.id}", retryable=_length(response) is None)
+            if is_zip(partial.file, name):
+                check_zip(partial.file, name or f"download {file.id}", retryable=_length(response) is None)
             return self._settled(file, name, partial)
 
     @contextlib.contextmanager
@@ -177,9 +176,9 @@ class FetchJob:
         target, size, sha256 = place.folder / own, partial.bytes, partial.sha256
         place.ledger.record(file.id, file.build_id, own, size, sha256)
         try:
-            partial.move(target, overwrite=self.overwrite)
+            partial.move(own, overwrite=self.overwrite)
         except FileExistsError:
-            if not (target.is_file() and target.stat().st_size == size and file_sha256(target) == sha256):
+            if not holds(target, size, sha256):
                 return _Result(
                     file.id, file.build_id, name, status="refused", error=_taken(own, place.folder)
                 )

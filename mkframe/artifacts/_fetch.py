@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from mkframe._files import expand_path, remove_stale_parts
+from mkframe._folders import open_folder
 from mkframe._http import Transport
 from mkframe.artifacts._download import FetchJob, File, TargetFolder
 from mkframe.artifacts._frames import typed_frame
@@ -62,8 +63,9 @@ def fetch(
 
     What has landed is written down in ``.mkframe.jsonl`` in the folder: download, name, size and SHA-256.
     A file whose bytes are still those is not fetched again, for an artifact is taken not to change on the
-    server. Any other file that has the wanted name is compared after fetching: equal ones count as present,
-    different ones are left as they are.
+    server; the list and the file must be this user's own, and nobody else may write the list. Any other
+    file that has the wanted name is compared after fetching: equal ones count as present, different ones
+    are left as they are.
 
     Parameters
     ----------
@@ -96,7 +98,12 @@ def fetch(
     Raises
     ------
     InputError
-        If an argument is unfit; nothing was sent.
+        If an argument is unfit, or a link of another user leads to the folder; nothing was sent.
+
+    Warns
+    -----
+    UserWarning
+        If the list of what was fetched is left alone, since others have written it or could.
 
     Examples
     --------
@@ -129,7 +136,6 @@ def _places(
     made: dict[Path, TargetFolder] = {}
     for folder in dict.fromkeys(folders.values()):
         _folder(folder)
-        remove_stale_parts(folder)
         made[folder] = TargetFolder(folder, Manifest(folder, transport.settings.url))
     return {build: made[folder] for build, folder in folders.items()}
 
@@ -179,9 +185,10 @@ def _plain(file: File) -> File:
 
 def _folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        open_folder(folder, make=True).close()
+        remove_stale_parts(folder)
     except (OSError, ValueError) as error:  # a name that no system could have is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"The folder {str(folder)!r} cannot be made: {reason}.", hint="Give another as to=."
+            f"The folder {str(folder)!r} cannot be made or opened: {reason}.", hint="Give another as to=."
         ) from error

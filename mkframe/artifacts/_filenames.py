@@ -140,6 +140,8 @@ def _flaw_of_part(part: str) -> str | None:
         return "ends in a dot or a space"
     if _DEVICE.match(part):
         return "names a device"
+    if part.casefold().startswith(".mkframe"):
+        return "is a name of mkframe's own"
     return "is too long" if len(part.encode()) > _LONGEST else None
 
 

@@ -1,7 +1,9 @@
 """What has landed in a folder: a line of JSON for each file, in ``.mkframe.jsonl`` beside the files.
 
 The API tells neither size nor checksum before a file is fetched, so a file counts as there and whole only
-where its bytes are those that were written down when it landed.
+where its bytes are those that were written down when it landed. Whoever can write this down can make a fetch
+skip a file: so the list counts only where this user has written it and nobody else can, and so does a file
+only where it is this user's.
 """
 
 from __future__ import annotations
@@ -13,13 +15,16 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mkframe._files import file_sha256
+from mkframe._files import holds
+from mkframe._folders import can_others_write, is_mine, open_folder
 from mkframe.artifacts._filenames import flaw, folded, numbered, safe_name
-from mkframe.errors import InputError
+from mkframe.errors import InputError, warn
 
 __all__ = ["NAME", "Entry", "Manifest"]
 
 NAME = ".mkframe.jsonl"
+_LARGEST = 64 << 20
+"""Bytes; lines of some 250,000 downloads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,8 @@ class Entry:
     sha256: str
 
     def is_whole(self, folder: Path) -> bool:
-        """Whether the file is there with exactly these bytes."""
-        path = folder / self.name
-        try:
-            return path.is_file() and path.stat().st_size == self.bytes and file_sha256(path) == self.sha256
-        except OSError:
-            return False
+        """Whether a file of this user is there with exactly these bytes."""
+        return holds(folder / self.name, self.bytes, self.sha256, own=True)
 
 
 class Manifest:
@@ -65,13 +66,25 @@ class Manifest:
         Where the files are.
     server : str
         Base URL; lines of other servers are left alone.
+
+    Raises
+    ------
+    InputError
+        If the list cannot be read, is no regular file, or is too large for one.
+
+    Warns
+    -----
+    UserWarning
+        If the list is not this user's alone: it is neither read nor written.
     """
 
     def __init__(self, folder: Path, server: str) -> None:
-        self._path = folder / NAME
+        self._folder = folder
         self._server = server
         self._lock = threading.Lock()
-        self._entries = {e.id: e for e in _read(self._path) if e.server == server}
+        lines = _read(folder)
+        self._is_ours = lines is not None
+        self._entries = {e.id: e for e in map(_entry, lines or ()) if e and e.server == server}
         self._names = {e.id: e.name for e in self._entries.values()}
         self._taken = {folded(name) for name in self._names.values()}
 
@@ -98,32 +111,53 @@ class Manifest:
         if self._entries.get(id) == entry:
             return
         line = json.dumps(asdict(entry), ensure_ascii=False) + "\n"
-        with self._lock, open(self._path, "ab", opener=_opened) as file:
-            file.write(line.encode())
+        with self._lock:
+            if self._is_ours:
+                with open_folder(self._folder) as folder, folder.append(NAME, 0o600) as file:
+                    file.write(line.encode())
             self._entries[id] = entry
 
 
-def _opened(path: str, flags: int) -> int:
-    """Open without following a link, which could lead out of the folder."""
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
-
-
-def _read(path: Path) -> list[Entry]:
-    """All sound lines; a torn or foreign one only means that its file is compared after fetching it."""
+def _read(folder: Path) -> list[bytes] | None:
+    """All lines; none where there is no list, and None where it is not to be trusted."""
+    path = folder / NAME
     try:
-        lines = path.read_bytes().splitlines()
+        with open_folder(folder) as place, place.read(NAME) as file:
+            found = os.fstat(file.fileno())
+            if not is_mine(found) or can_others_write(found):
+                _warn(path, is_mine(found))
+                return None
+            content = file.read(_LARGEST + 1)
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise InputError(
-            f"{str(path)!r}, the list of what was fetched, cannot be read: {error.strerror or error}.",
-            hint="Give another folder as to=, or look what stands there.",
-        ) from error
-    entries = []
-    for line in lines:
-        with contextlib.suppress(ValueError, TypeError, RecursionError):
-            entries.append(_checked(Entry(**json.loads(line))))
-    return entries
+        raise _unreadable(path, str(error.strerror or error)) from error
+    if len(content) > _LARGEST:
+        raise _unreadable(path, f"it has more than {_LARGEST:,} bytes")
+    return content.splitlines()
+
+
+def _warn(path: Path, mine: bool) -> None:
+    why = "can be written by other users" if mine else "belongs to another user"
+    hint = "Remove it, or change its permissions" if mine else "Give a folder of your own as to="
+    warn(
+        f"{str(path)!r}, the list of what was fetched, {why} and is left alone: every file is fetched and "
+        f"compared, and none is written down. {hint}."
+    )
+
+
+def _unreadable(path: Path, why: str) -> InputError:
+    return InputError(
+        f"{str(path)!r}, the list of what was fetched, cannot be read: {why}.",
+        hint="Give another folder as to=, or look what stands there.",
+    )
+
+
+def _entry(line: bytes) -> Entry | None:
+    """A sound line; a torn or foreign one only means that its file is compared after fetching it."""
+    with contextlib.suppress(ValueError, TypeError, RecursionError):
+        return _checked(Entry(**json.loads(line)))
+    return None
 
 
 def _checked(entry: Entry) -> Entry:

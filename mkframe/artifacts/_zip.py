@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from mkframe._files import expand_path
+from mkframe._files import expand_path, open_input
 from mkframe._text import single_line
 from mkframe.artifacts._filenames import flaw, folded
-from mkframe.errors import ArtifactError, InputError
+from mkframe.errors import ArtifactError
 
 __all__ = [
     "MAX_BYTES",
@@ -29,6 +29,7 @@ __all__ = [
     "open_zip",
 ]
 
+_ARCHIVE = "Give the path of a ZIP archive."
 _CHUNK = 1 << 18
 _END = b"PK\x05\x06"
 _STARTS = (b"PK\x03\x04", _END)
@@ -76,15 +77,15 @@ class Limits:
             raise _beyond(path, f"unpacks to {ratio:,.0f} times its size", "max_ratio", f"{self.max_ratio:g}")
 
 
-def is_zip(path: Path, name: str | None) -> bool:
-    """Whether the name or the first bytes of a file say ZIP."""
+def is_zip(file: IO[bytes], name: str | None) -> bool:
+    """Whether the name or the first bytes of an open file say ZIP."""
     if (name or "").lower().endswith(".zip"):
         return True
-    with path.open("rb") as file:
-        return file.read(4) in _STARTS
+    file.seek(0)
+    return file.read(4) in _STARTS
 
 
-def check_zip(path: Path, name: str, *, retryable: bool = False) -> None:
+def check_zip(file: IO[bytes], name: str, *, retryable: bool = False) -> None:
     """Check that the directory at an archive's end can be read and fits the file.
 
     This finds every archive that broke off. Checksums of members are checked when they are read: doing it
@@ -95,16 +96,15 @@ def check_zip(path: Path, name: str, *, retryable: bool = False) -> None:
     ArtifactError
         If it cannot.
     """
-    with path.open("rb") as file:
-        try:
-            with _opened(file) as archive:
-                _check_beginning(file, archive)
-        except zipfile.BadZipFile as error:
-            raise ArtifactError(
-                f"{single_line(name, 100)!r} did not come as a whole ZIP archive: {error}.",
-                hint="Try again; where it goes on, the file on the server is broken.",
-                retryable=retryable,
-            ) from error
+    try:
+        with _opened(file) as archive:
+            _check_beginning(file, archive)
+    except zipfile.BadZipFile as error:
+        raise ArtifactError(
+            f"{single_line(name, 100)!r} did not come as a whole ZIP archive: {error}.",
+            hint="Try again; where it goes on, the file on the server is broken.",
+            retryable=retryable,
+        ) from error
 
 
 @contextlib.contextmanager
@@ -114,14 +114,12 @@ def open_zip(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     Raises
     ------
     InputError
-        If there is no such file.
+        If there is no such file, or it cannot be read.
     ArtifactError
         If it is not a ZIP archive, or its directory is damaged.
     """
     path = expand_path(path)
-    if not path.is_file():
-        raise InputError(f"There is no file {str(path)!r}.", hint="Give the path of a ZIP archive.")
-    with path.open("rb") as file:
+    with open_input(path, _ARCHIVE) as file:
         try:
             archive = _opened(file)
         except zipfile.BadZipFile as error:

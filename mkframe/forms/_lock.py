@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import logging
 import os
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO
 
+from mkframe._folders import is_mine, lock, private_folder
 from mkframe.errors import MkframeError
 
 __all__ = ["exclusive_lock"]
@@ -42,43 +41,34 @@ def exclusive_lock(what: str, timeout: float = 30.0) -> Iterator[None]:
     >>> with exclusive_lock("an example"):
     ...     pass
     """
-    try:
-        file = _opened(what)
-    except OSError as error:
-        log.warning("No lock file can be made (%s): other windows are not waited for.", error)
-        yield
-        return
-    with file:  # closing it gives the lock back, and so does the end of the process
-        deadline = time.monotonic() + timeout
-        while not _taken(file):
-            if time.monotonic() > deadline:
-                raise MkframeError(
-                    "Another window on this machine is starting a build in this project.",
-                    hint="Wait until it has an answer, then press again.",
-                )
-            time.sleep(_PAUSE)
+    with contextlib.ExitStack() as held:  # the end of the block or the process gives it back
+        try:
+            file = held.enter_context(_lock_file(what))
+            _wait(file, timeout)
+        except OSError as error:
+            log.warning("No lock file can be made (%s): other windows are not waited for.", error)
         yield
 
 
-def _opened(what: str) -> IO[bytes]:
-    """The lock file; it is empty and stays, for one that is removed could be locked twice."""
-    person = os.getuid() if hasattr(os, "getuid") else "one"
-    name = f"mkframe-{person}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.lock"
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    return os.fdopen(os.open(Path(tempfile.gettempdir()) / name, flags, 0o600), "r+b")
+def _wait(file: IO[bytes], timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while not lock(file):
+        if time.monotonic() > deadline:
+            raise MkframeError(
+                "Another window on this machine is starting a build in this project.",
+                hint="Wait until it has an answer, then press again.",
+            )
+        time.sleep(_PAUSE)
 
 
-def _taken(file: IO[bytes]) -> bool:
-    """Whether the lock could be taken now."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
+def _lock_file(what: str) -> IO[bytes]:
+    """The lock file; it is empty and stays, for one that is removed could be locked twice.
 
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    It is in a folder of this user's own: in one that others can write, they could hold it for ever.
+    """
+    with private_folder() as folder:
+        file = folder.update(f"start-{hashlib.sha256(what.encode()).hexdigest()[:16]}.lock", 0o600)
+        if not is_mine(os.fstat(file.fileno())):
+            file.close()
+            raise PermissionError(errno.EACCES, "it belongs to another user", str(folder.path))
+        return file

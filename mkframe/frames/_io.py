@@ -11,6 +11,7 @@ from typing import IO
 import pandas as pd
 
 from mkframe import schema
+from mkframe._folders import open_regular
 from mkframe.errors import InputError, InvalidResponseError
 from mkframe.frames._decode import decode, decode_row
 
@@ -66,7 +67,8 @@ def _bytes(source: str | PathLike[str] | bytes | IO[bytes]) -> bytes:
         return bytes(source)
     if isinstance(source, str | PathLike):
         try:
-            return Path(fspath(source)).expanduser().read_bytes()
+            with open_regular(Path(fspath(source)).expanduser()) as file:
+                return file.read()
         except (OSError, ValueError, RuntimeError) as error:  # no such file, no such path, no such home
             reason = getattr(error, "strerror", None) or error
             raise InputError(

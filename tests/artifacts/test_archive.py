@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 import shutil
 import stat
 import struct
@@ -13,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mkframe.artifacts import extract, members, read
+from mkframe.artifacts._zip import chunks
 from mkframe.errors import ArtifactError, InputError, MkframeError
 from tests.artifacts.factory import SQL, packed, packed_entries, tree
+from tests.support.owners import plant
 
 PLAIN = {"ddl/airplane.sql": "SELECT 1;\n", "mapping.xml": "<?xml version='1.0'?><a/>", "empty.txt": ""}
 
@@ -400,6 +403,70 @@ def test_link_to_an_empty_folder_is_followed(plain, tmp_path):
     assert (tmp_path / "link").is_symlink()
     extract(plain, tmp_path / "to")
     assert tree(tmp_path / "real") == tree(tmp_path / "to")
+
+
+@pytest.mark.parametrize("below", ["", "new", "deep/new"])
+def test_link_of_another_user_is_not_followed(plain, tmp_path, below, monkeypatch):
+    (tmp_path / "home").mkdir()
+    plant(monkeypatch, tmp_path / "to", tmp_path / "home")
+    with pytest.raises(InputError, match="is a link of another user and is not followed"):
+        extract(plain, tmp_path / "to" / below)
+    assert tree(tmp_path / "home") == {}
+
+
+def test_link_of_another_user_to_equal_files_is_other_content(plain, tmp_path, monkeypatch):
+    extract(plain, tmp_path / "home")
+    extract(plain, tmp_path / "to")
+    shutil.rmtree(tmp_path / "to" / "ddl")
+    plant(monkeypatch, tmp_path / "to" / "ddl", tmp_path / "home" / "ddl")
+    with pytest.raises(InputError, match="holds it with other content"):
+        extract(plain, tmp_path / "to")
+
+
+def test_nobody_else_can_exchange_what_is_being_unpacked(plain, tmp_path, monkeypatch):
+    seen = []
+
+    def look(archive, entry):
+        (hidden,) = tmp_path.glob(".mkframe-*.part")
+        seen.append(hidden.stat().st_mode & 0o777)
+        return chunks(archive, entry)
+
+    monkeypatch.setattr("mkframe.artifacts._archive.chunks", look)
+    extract(plain, tmp_path / "to")
+    assert set(seen) == {0o700}
+
+
+def test_hidden_folder_exchanged_for_a_link_gets_nothing(plain, tmp_path, monkeypatch):
+    (tmp_path / "home").mkdir()
+
+    def exchange(archive, entry):
+        (hidden,) = tmp_path.glob(".mkframe-*.part")
+        if not hidden.is_symlink():
+            hidden.rename(tmp_path / "moved")
+            (tmp_path / "home" / "unpacked").mkdir(exist_ok=True)
+            hidden.symlink_to("home")
+        return chunks(archive, entry)
+
+    monkeypatch.setattr("mkframe.artifacts._archive.chunks", exchange)
+    extract(plain, tmp_path / "to")
+    assert tree(tmp_path / "home") == {"unpacked": None}
+    assert (tmp_path / "to" / "ddl").is_dir()
+
+
+@pytest.mark.parametrize("name", [".mkframe.jsonl", "ddl/.MKFRAME.jsonl"])
+def test_list_of_what_was_fetched_comes_from_no_archive(tmp_path, name):
+    (tmp_path / "a.zip").write_bytes(packed({name: "{}"}))
+    with pytest.raises(ArtifactError, match="is a name of mkframe's own"):
+        extract(tmp_path / "a.zip", tmp_path / "to")
+
+
+@pytest.mark.parametrize(
+    "function", [members, lambda path: read(path, "x"), lambda path: extract(path, "to")]
+)
+def test_pipe_is_no_archive_and_not_waited_for(tmp_path, function):
+    os.mkfifo(tmp_path / "a.zip")
+    with pytest.raises(InputError, match="it is a named pipe, not a regular file"):
+        function(tmp_path / "a.zip")
 
 
 def test_what_failed_leaves_no_folders(tmp_path):

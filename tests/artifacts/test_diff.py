@@ -1,5 +1,7 @@
 """Two deliveries are compared member by member, and shown without trusting their texts."""
 
+import os
+
 import pytest
 
 from mkframe.artifacts import diff, extract, show
@@ -189,6 +191,14 @@ def test_files_of_one_name_in_a_list_are_refused(tmp_path):
 def test_a_file_that_was_not_fetched_is_no_side(both):
     with pytest.raises(InputError, match=r"nan is no path.*dropna"):
         diff([both[0], float("nan")], both[1])
+
+
+@pytest.mark.parametrize("name", ["a.sql", "a.zip"])
+@pytest.mark.parametrize("given", [list, str])
+def test_pipe_is_no_side_and_not_waited_for(both, tmp_path, given, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="it is a named pipe, not a regular file"):
+        diff(given([tmp_path / name]) if given is list else tmp_path / name, both[1])
 
 
 def test_missing_side_is_said(tmp_path):

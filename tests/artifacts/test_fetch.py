@@ -2,6 +2,9 @@
 
 import _thread
 import contextlib
+import hashlib
+import json
+import os
 import shutil
 import signal
 import subprocess
@@ -9,6 +12,7 @@ import sys
 import threading
 import time
 import tracemalloc
+import warnings
 from pathlib import Path
 
 import pytest
@@ -40,6 +44,7 @@ from tests.support.faults import (
     vendor,
     zipped,
 )
+from tests.support.owners import give_away, plant
 
 PATH = "/api/v1/downloads/1"
 WHOLE = artifact(1)
@@ -518,6 +523,85 @@ def test_ledger_from_somebody_else_leads_nowhere(tmp_path):
         )
         fetch(transport(server.api), [A], to)
     assert [p for p in tree(tmp_path) if not p.startswith("to")] == []
+
+
+def planted(to, url, content=b"evil"):
+    """A list that says that download 1 is there."""
+    to.mkdir(exist_ok=True)
+    (to / "a.zip").write_bytes(content)
+    entry = {"server": url, "id": 1, "build_id": 9, "name": "a.zip", "bytes": len(content)}
+    entry["sha256"] = hashlib.sha256(content).hexdigest()
+    (to / NAME).write_text(json.dumps(entry) + "\n")
+
+
+@pytest.mark.parametrize("foreign", [[NAME], ["a.zip"], [NAME, "a.zip"]])
+def test_ledger_that_another_user_has_planted_skips_no_request(foreign, tmp_path, monkeypatch):
+    with serve(every) as server, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        planted(tmp_path, server.api)
+        give_away(monkeypatch, *[tmp_path / name for name in foreign])
+        frame = fetch(transport(server.api), [A], tmp_path, progress=False)
+    assert len(server.requests) == 1
+    assert frame.loc[1, "status"] == "refused"
+    assert (tmp_path / "a.zip").read_bytes() == b"evil"
+
+
+def test_files_are_fetched_beside_a_ledger_of_another_user(tmp_path, monkeypatch):
+    (tmp_path / NAME).write_text("theirs\n")
+    give_away(monkeypatch, tmp_path / NAME)
+    for status in ("fetched", "present"):
+        with pytest.warns(UserWarning, match="belongs to another user and is left alone"):
+            assert set(get(every, tmp_path, files(2))["status"]) == {status}
+    assert (tmp_path / NAME).read_text() == "theirs\n"
+
+
+@pytest.mark.parametrize("below", ["", "new"])
+def test_folder_behind_a_link_of_another_user_is_refused(tmp_path, below, monkeypatch):
+    (tmp_path / "home").mkdir()
+    plant(monkeypatch, tmp_path / "to", tmp_path / "home")
+    with serve(every) as server, pytest.raises(InputError, match="is a link of another user"):
+        fetch(transport(server.api), [A], tmp_path / "to" / below)
+    assert server.requests == []
+    assert tree(tmp_path / "home") == {}
+
+
+def test_folder_of_a_build_behind_a_link_of_another_user_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "home").mkdir()
+    plant(monkeypatch, tmp_path / "build-9", tmp_path / "home")
+    with serve(every) as server, pytest.raises(InputError, match="build-9' is a link of another user"):
+        fetch(transport(server.api), [A], tmp_path, by_build=True)
+    assert server.requests == []
+
+
+def test_folder_exchanged_for_a_link_in_the_middle_gets_nothing(tmp_path):
+    to, home = tmp_path / "to", tmp_path / "home"
+    home.mkdir()
+    tmp_path.chmod(0o1777)  # where everybody can write, links count for nothing
+
+    def script(request):
+        if number(request) == 2:
+            to.rename(tmp_path / "gone")
+            to.symlink_to(home)
+        return every(request)
+
+    frame = get(script, to, files(3), max_workers=1)
+    assert set(frame.loc[[2, 3], "status"]) == {"failed"}
+    assert frame.loc[3, "error"].count("is not followed") == 1
+    assert tree(home) == {}
+
+
+def test_own_link_to_a_folder_is_followed(tmp_path):
+    (tmp_path / "large").mkdir()
+    (tmp_path / "to").symlink_to("large")
+    assert get(every, tmp_path / "to", files(2))["status"].tolist() == ["fetched"] * 2
+    assert visible_files(tmp_path / "large") == sources(2)
+
+
+def test_pipe_with_the_name_is_left_as_it_is(tmp_path):
+    os.mkfifo(tmp_path / "a.zip")
+    frame = get(every, tmp_path)
+    assert frame.loc[1, "status"] == "refused"
+    assert (tmp_path / "a.zip").is_fifo()
 
 
 # --- size ---------------------------------------------------------------------------------------------

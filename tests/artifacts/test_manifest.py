@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import os
+import tracemalloc
 
 import pytest
 
 from mkframe.artifacts._manifest import NAME, Manifest
 from mkframe.errors import InputError
+from tests.support.owners import give_away
 
 URL = "https://a.example/api/v1"
 
@@ -72,9 +75,78 @@ def test_bytes_that_are_no_text_are_ignored(tmp_path):
 
 def test_link_in_place_of_the_ledger_is_not_followed(tmp_path):
     (tmp_path / NAME).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="cannot be read: it is a link, not a regular file"):
+        Manifest(tmp_path, URL)
+
+
+def test_link_that_takes_the_place_of_the_ledger_later_is_not_followed(tmp_path):
+    ledger = Manifest(tmp_path, URL)
+    (tmp_path / NAME).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic"):
-        Manifest(tmp_path, URL).record(1, None, "a.zip", 5, "x")
+        ledger.record(1, None, "a.zip", 5, "x")
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_pipe_in_place_of_the_ledger_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / NAME)
+    with pytest.raises(InputError, match="cannot be read: it is a named pipe"):
+        Manifest(tmp_path, URL)
+
+
+def test_link_to_a_device_in_place_of_the_ledger_is_not_read(tmp_path):
+    (tmp_path / NAME).symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="cannot be read: it is a link"):
+        Manifest(tmp_path, URL)
+
+
+def test_ledger_that_would_fill_the_memory_is_not_read(tmp_path):
+    with (tmp_path / NAME).open("wb") as file:
+        file.truncate(1 << 40)  # takes no room on the disk
+    tracemalloc.start()
+    with pytest.raises(InputError, match="it has more than 67,108,864 bytes"):
+        Manifest(tmp_path, URL)
+    assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    tracemalloc.stop()
+
+
+def test_ledger_of_another_user_is_left_alone(tmp_path, monkeypatch):
+    (tmp_path / NAME).write_text(line())
+    give_away(monkeypatch, tmp_path / NAME)
+    with pytest.warns(UserWarning, match="belongs to another user and is left alone"):
+        ledger = Manifest(tmp_path, URL)
+    ledger.record(2, 9, "b.zip", 5, "x")
+    assert (ledger.entry(1), ledger.entry(2).name) == (None, "b.zip")
+    assert (tmp_path / NAME).read_text() == line()
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o664, 0o646])
+def test_ledger_that_others_can_write_is_left_alone(tmp_path, mode):
+    (tmp_path / NAME).write_text(line())
+    (tmp_path / NAME).chmod(mode)
+    with pytest.warns(UserWarning, match="can be written by other users and is left alone"):
+        assert Manifest(tmp_path, URL).entry(1) is None
+
+
+def test_ledger_is_written_for_this_user_alone(tmp_path):
+    Manifest(tmp_path, URL).record(1, 9, "a.zip", 5, "x")
+    assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_file_of_another_user_is_not_whole(tmp_path, monkeypatch):
+    (tmp_path / "a.zip").write_bytes(b"whole")
+    ledger = Manifest(tmp_path, URL)
+    ledger.record(1, 9, "a.zip", 5, hashlib.sha256(b"whole").hexdigest())
+    give_away(monkeypatch, tmp_path / "a.zip")
+    assert not ledger.entry(1).is_whole(tmp_path)
+
+
+def test_file_that_this_user_has_put_elsewhere_is_whole(tmp_path):
+    (tmp_path / "large").mkdir()
+    (tmp_path / "large" / "a.zip").write_bytes(b"whole")
+    (tmp_path / "a.zip").symlink_to("large/a.zip")
+    ledger = Manifest(tmp_path, URL)
+    ledger.record(1, 9, "a.zip", 5, hashlib.sha256(b"whole").hexdigest())
+    assert ledger.entry(1).is_whole(tmp_path)
 
 
 def test_second_of_a_name_is_numbered(tmp_path):

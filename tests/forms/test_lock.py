@@ -1,5 +1,8 @@
 """Kernels of one machine start builds of a project one after the other."""
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 import tempfile
@@ -9,6 +12,14 @@ import pytest
 
 from mkframe.errors import MkframeError
 from mkframe.forms._lock import exclusive_lock
+from tests.support.owners import give_away
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    """Where the locks of this test are."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "mkframe"
 
 
 def test_what_is_held_is_waited_for_and_then_told():
@@ -39,9 +50,8 @@ def test_other_projects_do_not_wait():
 
 
 HOLD = """
-import sys, tempfile
+import sys
 from mkframe.forms._lock import exclusive_lock
-tempfile.tempdir = sys.argv[1]
 with exclusive_lock("a project"):
     print("held", flush=True)
     sys.stdin.read()
@@ -50,7 +60,7 @@ with exclusive_lock("a project"):
 
 @pytest.fixture
 def other_kernel():
-    command = [sys.executable, "-c", HOLD, tempfile.gettempdir()]
+    command = [sys.executable, "-c", HOLD]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
         yield process
@@ -72,19 +82,85 @@ def test_a_kernel_that_dies_gives_it_back(other_kernel):
         pass
 
 
-def test_without_a_lock_file_it_goes_on_and_says_so(monkeypatch, tmp_path, caplog):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+def test_the_lock_is_in_a_folder_of_this_user_alone(state):
     with exclusive_lock("a project"):
+        (lock,) = state.iterdir()
+    assert state.stat().st_mode & 0o777 == 0o700
+    assert lock.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_common_temporary_folder_is_not_used(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with exclusive_lock("a project"):
+        assert list(tmp_path.iterdir()) == []
+
+
+def a_file(state):
+    state.parent.write_text("in the way")
+
+
+def a_folder_in_its_place(state):
+    with exclusive_lock("a project"):
+        (lock,) = state.iterdir()
+    lock.unlink()
+    lock.mkdir()
+
+
+def a_link_in_its_place(state):
+    with exclusive_lock("a project"):
+        (lock,) = state.iterdir()
+    lock.unlink()
+    lock.symlink_to(state.parent / "elsewhere")
+
+
+def a_pipe_in_its_place(state):
+    with exclusive_lock("a project"):
+        (lock,) = state.iterdir()
+    lock.unlink()
+    os.mkfifo(lock)
+
+
+@pytest.mark.parametrize("broken", [a_file, a_folder_in_its_place, a_link_in_its_place, a_pipe_in_its_place])
+def test_without_a_lock_file_it_goes_on_and_says_so(state, caplog, broken):
+    broken(state)
+    with exclusive_lock("a project", timeout=0):
         pass
+    assert "other windows are not waited for" in caplog.text
+    assert not (state.parent / "elsewhere").exists()
+
+
+def test_a_folder_of_another_user_is_not_used(state, caplog, monkeypatch):
+    state.mkdir(parents=True)
+    give_away(monkeypatch, state)
+    with exclusive_lock("a project", timeout=0):
+        pass
+    assert "the folder belongs to another user" in caplog.text
+    assert list(state.iterdir()) == []
+
+
+def test_a_lock_of_another_user_is_not_used(state, caplog, monkeypatch):
+    with exclusive_lock("a project"):
+        (lock,) = state.iterdir()
+    give_away(monkeypatch, lock)
+    with lock.open() as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with exclusive_lock("a project", timeout=0):
+            pass
     assert "other windows are not waited for" in caplog.text
 
 
-def test_a_link_in_its_place_is_not_followed(monkeypatch, tmp_path):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with exclusive_lock("a project"):
-        (lock,) = tmp_path.iterdir()
-    lock.unlink()
-    lock.symlink_to(tmp_path / "elsewhere")
-    with exclusive_lock("a project"):
+def test_a_drive_without_locks_is_not_taken_for_held(state, caplog, monkeypatch):
+    def unable(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unable)
+    with exclusive_lock("a project", timeout=0):
         pass
-    assert not (tmp_path / "elsewhere").exists()
+    assert "No locks available): other windows are not waited for" in caplog.text
+
+
+def test_an_error_of_the_start_itself_is_no_trouble_with_the_lock(state, caplog):
+    with pytest.raises(ConnectionResetError), exclusive_lock("a project"):
+        raise ConnectionResetError
+    assert caplog.text == ""

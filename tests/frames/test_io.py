@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 
 import pandas as pd
 import pytest
@@ -57,6 +58,17 @@ def test_other_resource():
 def test_missing_file_is_told(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         mk.read_json(tmp_path / "nothing.json")
+
+
+def test_pipe_is_told_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.json")
+    with pytest.raises(InputError, match="cannot be read: it is a named pipe, not a regular file"):
+        mk.read_json(tmp_path / "x.json")
+
+
+def test_device_is_told_and_not_read():
+    with pytest.raises(InputError, match="cannot be read: it is a device"):
+        mk.read_json("/dev/zero")
 
 
 def test_unknown_resource_is_told():
