@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # `python -m` puts the current folder there, whose files must not run here
+
 import argparse
 import errno
 import io
 import json
 import os
-import sys
 import time
 from collections.abc import Sequence
 

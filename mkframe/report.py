@@ -6,17 +6,20 @@ in the file points outside: charts are embedded, there is no script, and it open
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import html
+import importlib.metadata
 import importlib.util
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mkframe import errors
+from mkframe import _kernel, errors
 from mkframe._files import atomic_write, check_target, expand_path
 from mkframe.errors import InputError, MkframeError, ReportError
 
@@ -27,6 +30,8 @@ __all__ = ["notebook_path", "write"]
 
 _NEEDED = ("ipykernel", "nbclient", "nbconvert")
 _CELL_TIMEOUT = 1800
+_SOURCES = ("demo", "server")
+"""What the parameter ``source`` may be instead of a file."""
 _REPORTS = "Choose build_history or release_activity."
 _ELSEWHERE = "Choose another place with --out."
 _WARNING = re.compile(r"^.+?:\d+: \w*Warning: (.+)$", re.M)
@@ -73,7 +78,8 @@ def write(
             f"A report needs {', '.join(lacking)}.", hint='Install them with: pip install "mkframe[report]"'
         )
     target = _writable(expand_path(out).absolute())
-    ran = _run(_with(_read(notebook), parameters), progress)
+    placed = _placed(parameters)
+    ran = _run(_with(_read(notebook), placed), progress, server=placed.get("source") == "server")
     notes = _taken_notes(ran)
     return _land(target, _page(_body(ran) + _listed(notes), title))
 
@@ -101,6 +107,16 @@ def _read(name: str) -> NotebookNode:
     return notebook
 
 
+def _placed(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Write paths out in full, for the kernel runs in another folder."""
+    placed = dict(parameters)
+    for name, value in parameters.items():
+        is_file = name == "source" and isinstance(value, str) and value not in _SOURCES
+        if is_file or isinstance(value, os.PathLike):
+            placed[name] = str(expand_path(value).absolute())
+    return placed
+
+
 def _with(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode:
     """Put the parameters into a cell behind the one that holds their defaults."""
     import nbformat
@@ -115,14 +131,15 @@ def _with(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode
             raise InputError(
                 f"The notebook has no parameter {name!r}.", hint=f"There is: {', '.join(known)}."
             )
-    plain = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in parameters.items()}
-    lines = "\n".join(f"{name} = {value!r}" for name, value in plain.items())
+    lines = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
     cells.insert(place + 1, nbformat.v4.new_code_cell(lines))
     return notebook
 
 
-def _run(notebook: NotebookNode, progress: Callable[[int, int], None] | None) -> NotebookNode:
-    from jupyter_client.kernelspec import KernelSpecManager
+def _run(
+    notebook: NotebookNode, progress: Callable[[int, int], None] | None, *, server: bool = False
+) -> NotebookNode:
+    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -136,24 +153,28 @@ def _run(notebook: NotebookNode, progress: Callable[[int, int], None] | None) ->
         if progress is not None:
             progress(done, codes)
 
-    class ThisPython(AsyncKernelManager):
-        """Knows only the kernel of this very Python: another "python3" of the user's may lack mkframe."""
+    class OneSpec(KernelSpecManager):
+        """Knows one kernel, whatever specifications lie in the folders of Jupyter."""
 
+        def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+            return KernelSpec(argv=_kernel.command(), display_name=kernel_name, language="python")
+
+    class OneKernel(AsyncKernelManager):
         def _kernel_spec_manager_default(self) -> KernelSpecManager:
-            return KernelSpecManager(kernel_dirs=[])
+            return OneSpec()
 
     client = NotebookClient(
         notebook,
         kernel_name="python3",
-        kernel_manager_class=ThisPython,
+        kernel_manager_class=OneKernel,
         timeout=_CELL_TIMEOUT,
         record_timing=False,
-        extra_arguments=["--IPKernelApp.log_level=40"],
         on_cell_executed=tell,
-        resources={"metadata": {"path": str(Path.cwd())}},
     )
     try:
-        client.execute(env=_environment())
+        with _empty_folder() as folder:
+            client.resources = {"metadata": {"path": str(folder)}}
+            client.execute(env=_kernel.environment(os.environ, folder / "ipython", server=server))
     except CellExecutionError as error:
         raise _failure(error.ename, error.evalue) from error
     except CellTimeoutError as error:
@@ -167,11 +188,11 @@ def _run(notebook: NotebookNode, progress: Callable[[int, int], None] | None) ->
     return notebook
 
 
-def _environment() -> dict[str, str]:
-    """Let the kernel import the mkframe that runs the report, also from a checkout."""
-    home = str(Path(__file__).parent.parent)
-    paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+@contextlib.contextmanager
+def _empty_folder() -> Iterator[Path]:
+    """A folder of nobody else's in which the kernel runs: programs read settings of the current one."""
+    with tempfile.TemporaryDirectory(prefix="mkframe-report-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def _failure(name: str, sentence: str) -> MkframeError:
@@ -200,11 +221,36 @@ def _taken_notes(notebook: NotebookNode) -> list[str]:
 def _body(notebook: NotebookNode) -> str:
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(
-        template_name="basic", exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True
+    class OwnTemplates(HTMLExporter):
+        """Takes no template, which is a program, from the current folder or from the user's."""
+
+        def get_prefix_root_dirs(self) -> list[str]:
+            return [str(_share_of_nbconvert())]
+
+    exporter = OwnTemplates(  # type: ignore[no-untyped-call]
+        template_name="basic",
+        extra_template_basedirs=[],
+        template_data_paths=[],
+        exclude_input=True,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
     )
     body, _ = exporter.from_notebook_node(notebook)
     return str(body)
+
+
+def _share_of_nbconvert() -> Path:
+    """The folder of data files that nbconvert was installed with."""
+    part = "share/jupyter/nbconvert/templates/basic/conf.json"
+    files = importlib.metadata.files("nbconvert") or []
+    installed = [Path(str(file.locate())) for file in files if file.as_posix().endswith(part)]
+    usual = [Path(prefix) / part for prefix in (sys.prefix, sys.base_prefix)]
+    if (found := next((path for path in [*installed, *usual] if path.is_file()), None)) is None:
+        raise InputError(
+            "The templates of nbconvert are not where it was installed.",
+            hint="Install it anew: pip install --force-reinstall nbconvert",
+        )
+    return found.resolve().parents[3]
 
 
 def _listed(notes: list[str]) -> str:

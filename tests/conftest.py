@@ -11,7 +11,8 @@ import mkframe as mk
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test sees the settings of whoever runs it, or leaves anything in that user's home folder."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
-    for name in ("MKFRAME_URL", "MKFRAME_TOKEN", "MKFRAME_EMAIL", "MKFRAME_PASSWORD"):
+    account = ("MKFRAME_URL", "MKFRAME_TOKEN", "MKFRAME_EMAIL", "MKFRAME_PASSWORD")
+    for name in (*account, "MKFRAME_PUBLIC", "MKFRAME_PUBLIC_DEMO"):
         monkeypatch.delenv(name, raising=False)
 
 

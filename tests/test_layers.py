@@ -19,6 +19,7 @@ FLOORS = {
     "settings": 2,
     "_validation": 2,
     "_files": 1,
+    "_kernel": 1,
     "openapi": 2,
     "_version": 0,
     "_http": 3,

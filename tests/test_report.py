@@ -1,11 +1,18 @@
 """Reports: every figure right, one self-contained file, or a sentence."""
 
 import html
+import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
+import nbformat
 import pytest
 
-from mkframe import report
+import mkframe
+from mkframe import _kernel, report
 from mkframe.__main__ import main
 from mkframe.errors import InputError, NotFoundError
 from tests.support import html_checks
@@ -183,3 +190,134 @@ def test_project_of_a_saved_answer_is_an_id(capsys, tmp_path, monkeypatch):
     (tmp_path / "builds.json").write_bytes(b"[]")
     assert main(["report", "--from", "builds.json", "--project", "DEMO_PROJECT"]) == 1
     assert "--project 402" in capsys.readouterr().err
+
+
+# --- what the current folder and the environment may do ---------------------------------------------
+
+PLANTED = (
+    "pandas.py", "sitecustomize.py", "usercustomize.py", "mkframe.py", "ipykernel_launcher.py",
+    "ipykernel.py", "IPython.py", "orjson.py", "json.py", "keyring.py", "matplotlib_inline.py",
+    "nbconvert.py", "ipython_config.py", "ipython_kernel_config.py", "jupyter_config.py", "start.py",
+    "backend.py", "profile_default/startup/00.py", "home/.ipython/profile_default/startup/00.py",
+    "home/.ipython/profile_default/ipython_config.py",
+)  # fmt: skip
+"""Python files that Python, IPython or Jupyter would run of the current folder or the user's."""
+TEMPLATES = ("", "home/.local/share/jupyter/nbconvert/templates")
+
+
+def plant_programs(folder, evidence):
+    """Fill a folder with files that leave a line in `evidence` when they are run."""
+    code = f"open({str(evidence)!r}, 'a').write(__file__ + '\\n')\n"
+    for name in PLANTED:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code)
+    (folder / "matplotlibrc").write_text("backend: module://backend\n")
+    kernels = folder / "home/.local/share/jupyter/kernels/python3"
+    kernels.mkdir(parents=True)
+    argv = [sys.executable, "-c", code.replace("__file__", "'kernel'")]
+    (kernels / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "", "language": "python"}))
+    shell = f"cycler.__init__.__globals__.os.system('echo template >> {evidence}')"
+    for place in TEMPLATES:
+        for name in ("basic", "base"):
+            template = folder / place / name
+            template.mkdir(parents=True)
+            (template / "index.html.j2").write_text("{{ " + shell + " }}")
+            (template / "conf.json").write_text('{"mimetypes": {"text/html": true}}')
+
+
+def run_in(folder, *arguments, **variables):
+    """Run the command as its script does, which has no current folder on its path."""
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder / "home"), "JUPYTER_PLATFORM_DIRS": "1"}
+    env["PYTHONPATH"] = str(Path(mkframe.__file__).parents[1])
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "mkframe", *arguments],
+        cwd=folder, env=env | variables, capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("here", ["", "."])
+def test_report_runs_no_file_of_the_current_folder(here, tmp_path):
+    evidence, folder = tmp_path / "evidence", tmp_path / "folder"
+    plant_programs(folder, evidence)
+    (folder / "builds.json").write_bytes(body(history()))
+    more = {"PYTHONSTARTUP": "start.py", "IPYTHONDIR": here, "JUPYTER_PATH": here, "MPLCONFIGDIR": here}
+    done = run_in(
+        folder, "report", "--from", "builds.json", "--out", "out.html",
+        **{name: word for name, word in more.items() if word},
+    )  # fmt: skip
+    ran = evidence.read_text() if evidence.exists() else ""
+    assert (done.returncode, ran) == (0, ""), done.stderr
+    assert "12 builds started" in plain((folder / "out.html").read_text())
+
+
+def test_module_run_takes_no_pandas_of_the_folder(tmp_path):
+    evidence = tmp_path / "evidence"
+    for name in ("pandas.py", "json.py", "tenacity.py"):
+        (tmp_path / name).write_text(f"open({str(evidence)!r}, 'a').write('ran')")
+    env = os.environ | {"PYTHONPATH": str(Path(mkframe.__file__).parents[1])}
+    arguments = [sys.executable, "-m", "mkframe", "report", "--from", "none.json"]
+    done = subprocess.run(arguments, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert "There is no file 'none.json'" in done.stderr
+    assert not evidence.exists()
+
+
+@pytest.fixture
+def asking(monkeypatch, tmp_path):
+    """Give the report a notebook that tells what its kernel sees."""
+    source = "import os, sys, json, mkframe\n" + (
+        "print(json.dumps([dict(os.environ), sys.path, os.listdir(), mkframe.__file__]))"
+    )
+    parameters = nbformat.v4.new_code_cell('source = "demo"', metadata={"tags": ["parameters"]})
+    notebook = nbformat.v4.new_notebook(cells=[parameters, nbformat.v4.new_code_cell(source)])
+    nbformat.write(notebook, tmp_path / "asking.ipynb")
+    monkeypatch.setattr(report, "notebook_path", lambda _: tmp_path / "asking.ipynb")
+
+    def ask(**parameters):
+        page = report.write(tmp_path / "out.html", parameters).read_text()
+        return json.loads(plain(re.search("<pre>(.*?)</pre>", page, re.S)[1]))
+
+    return ask
+
+
+SECRETS = {"AWS_SECRET_ACCESS_KEY": "word", "GITHUB_TOKEN": "word", "PGPASSWORD": "word"}
+
+
+@pytest.mark.parametrize(("source", "has_token"), [("demo", False), ("server", True), ("x.json", False)])
+def test_kernel_gets_the_variables_it_needs(source, has_token, asking, monkeypatch):
+    for name, word in SECRETS.items():
+        monkeypatch.setenv(name, word)
+    monkeypatch.setenv("MKFRAME_TOKEN", "a.b.c")
+    monkeypatch.setenv("TZ", "Europe/Vienna")
+    seen, _, _, _ = asking(source=source)
+    assert ("MKFRAME_TOKEN" in seen, seen["TZ"]) == (has_token, "Europe/Vienna")
+    assert not set(SECRETS) & set(seen)
+
+
+def test_kernel_runs_in_an_empty_folder(asking, monkeypatch, tmp_path):
+    (tmp_path / "odd").mkdir()
+    monkeypatch.chdir(tmp_path / "odd")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", ".", str(tmp_path / "odd"), str(tmp_path)]))
+    seen, path, files, imported = asking()
+    assert seen["PYTHONPATH"] == str(tmp_path)
+    assert not {"", ".", str(tmp_path / "odd"), str(Path(_kernel.__file__).parent)} & set(path)
+    assert set(files) <= {"ipython"}
+    assert imported == mkframe.__file__
+
+
+def test_relative_certificates_are_found_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    given = {"REQUESTS_CA_BUNDLE": "ca.pem", "https_proxy": "http://127.0.0.1:1", "SSL_CERT_FILE": ""}
+    kept = _kernel.environment(given, Path("x"), server=True)
+    assert kept["REQUESTS_CA_BUNDLE"] == str(tmp_path / "ca.pem")
+    assert kept["https_proxy"] == given["https_proxy"]
+    assert "SSL_CERT_FILE" not in kept
+
+
+def test_relative_source_is_that_of_the_caller(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "builds.json").write_bytes(body(history()))
+    page = report.write("out.html", {"source": Path("builds.json"), "project": None})
+    assert page == tmp_path / "out.html"
+    report.write("again.html", {"source": "builds.json", "project": None})
+    assert "12 builds started" in plain((tmp_path / "again.html").read_text())

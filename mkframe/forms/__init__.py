@@ -33,11 +33,21 @@ def connect() -> ConnectForm:
     The client keeps it in memory, to log in again. Where the environment holds a token or password, that is
     the first choice.
 
+    In Voilà, and wherever ``MKFRAME_PUBLIC=1`` is set, the forms are for visitors: the server is that of
+    ``MKFRAME_URL``, or else the vendor's; the embedded server can be chosen where ``MKFRAME_PUBLIC_DEMO=1``
+    is set, and the keyring is left alone. Artifacts go into a private folder, which ends with the kernel,
+    and are offered as downloads.
+
     Returns
     -------
     ConnectForm
         ``form.client`` is the client once somebody has connected. The other forms take the form itself and
         appear then.
+
+    Raises
+    ------
+    InputError
+        If it is for visitors, and ``MKFRAME_URL`` or one of the other settings is unfit.
 
     Examples
     --------

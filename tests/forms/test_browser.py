@@ -202,6 +202,15 @@ def fetch(page, folder):
     expect(page.locator(".mkf-live .mkf-files")).to_contain_text("4 of 4 files in")
 
 
+def save(page, folder):
+    """Save every file that the page offers, by its link."""
+    links = page.locator(".mkf-live .mkf-offers a")
+    for place in range(links.count()):
+        with page.expect_download() as begun:
+            links.nth(place).click()
+        begun.value.save_as(folder / begun.value.suggested_filename)
+
+
 def whole(folder):
     paths = sorted(folder.glob("*.zip"))
     assert len(paths) == len(PLANES)
@@ -384,9 +393,99 @@ def test_two_tabs_of_voila_start_one_build(moody, chromium, client, root, tmp_pa
         number = started_id(winner)
         expect(loser.locator(".mkf-verdict")).to_contain_text(f"Build {number}")
         expect(winner.locator(".mkf-watch").first).to_contain_text("FINISHED")
-        fetch(winner, tmp_path / "artifacts")
+        expect(winner.locator(".mkf-folder, .mkf-url")).to_have_count(0)
+        winner.locator(".mkf-live button.mkf-fetch").click()
+        expect(winner.locator(".mkf-live .mkf-files")).to_contain_text("4 of 4 files to save.")
+        save(winner, tmp_path / "saved")
         winner.locator(".mkf-live").scroll_into_view_if_needed()
         jupyter.shoot(winner, "8_voila_fetched", tmp_path)
-    whole(tmp_path / "artifacts" / f"build-{number}")
+    whole(tmp_path / "saved")
     assert set(client.builds.find().index) - before == {number}
     assert moody.starts - posts == 1
+
+
+FORGED = """
+async ([channels, url, folder]) => {
+  const socket = new WebSocket(channels.split('?')[0] + '?session_id=visitor');
+  const states = {};
+  let heard;
+  const told = new Promise(resolve => heard = resolve);
+  await new Promise(resolve => socket.onopen = resolve);
+  let number = 0;
+  const send = (msg_type, content, version = '2.1.0') => socket.send(JSON.stringify({
+    header: {msg_id: `forged-${number++}`, msg_type, session: 'visitor', username: '', version: '5.3'},
+    parent_header: {}, metadata: {version}, channel: 'shell', buffers: [], content}));
+  socket.onmessage = event => {
+    if (typeof event.data !== 'string') return;
+    const message = JSON.parse(event.data);
+    if (message.content?.data?.method === 'update_states') { heard(message.content.data.states); }
+  };
+  send('comm_open', {comm_id: 'forged', target_name: 'jupyter.widget.control', data: {}}, '1.0.0');
+  send('comm_msg', {comm_id: 'forged', data: {method: 'request_states'}});
+  const models = Object.entries(await told);
+  const tell = (comm_id, data) => send('comm_msg', {comm_id, data});
+  const update = (id, state) => tell(id, {method: 'update', state, buffer_paths: []});
+  const texts = models.filter(([_, m]) => m.model_name === 'TextModel');
+  for (const [id, m] of texts) {
+    const words = {'Base URL': url, 'Target folder': folder, 'E-mail': 'eve@example.org'};
+    update(id, {value: words[m.state.description] ?? url});
+  }
+  const ways = models.filter(([_, m]) => m.state.description === 'Connect by').map(([id]) => id);
+  const secrets = models.filter(([_, m]) => m.model_name === 'PasswordModel').map(([id]) => id);
+  const buttons = models.filter(([_, m]) => m.model_name === 'ButtonModel').map(([id]) => id);
+  for (const index of [0, 1, 2, 3]) {
+    for (const id of ways) {
+      update(id, {_options_labels: ['a', 'b', 'c', 'd'], index});
+      update(id, {index});
+    }
+    for (const id of secrets) update(id, {value: 'a.b.c'});
+    for (const id of buttons) tell(id, {method: 'custom', content: {event: 'click'}});
+    await new Promise(resolve => setTimeout(resolve, 1500));
+  }
+  send('execute_request', {code: `open(${JSON.stringify(folder)} + '-code', 'w')`, silent: false});
+  await new Promise(resolve => setTimeout(resolve, 1500));
+  socket.close();
+  return [texts.map(([_, m]) => m.state.description), ways.length, secrets.length, buttons.length];
+}
+"""
+"""What a visitor sends who has read this project: values for every field, shown or not, and clicks."""
+
+
+def test_forged_messages_of_a_visitor_reach_nothing(moody, chromium, root, tmp_path):
+    home, folder = tmp_path / "home", tmp_path / "kernels"
+    home.mkdir()
+    with (
+        faults.serve(lambda request: faults.unauthenticated()) as other,
+        jupyter.voila(home, root, jupyter.NOTEBOOK.name, MKFRAME_URL=moody.url, TMPDIR=str(home)) as url,
+        jupyter.page_of(chromium, width=800) as page,
+    ):
+        with page.expect_websocket(lambda socket: "/channels" in socket.url) as opened:
+            page.goto(url)
+        expect(page.locator("button.mkf-connect")).to_be_visible()
+        assert len(list(home.glob("mkframe-visitor-*"))) == 0  # made when there is something to fetch
+        said = page.evaluate(FORGED, [opened.value.url, other.api, str(folder)])
+        expect(page.locator(".mkf-trouble").first).to_contain_text("did not work")
+        jupyter.shoot(page, "13_voila_forged", tmp_path)
+    assert other.requests == []
+    assert not list(tmp_path.glob("kernels*"))
+    assert said == [["Base URL", "E-mail"], 1, 1, 2]
+
+
+def test_voila_removes_what_its_visitor_fetched(moody, chromium, root, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    with (
+        jupyter.voila(home, root, jupyter.NOTEBOOK.name, MKFRAME_URL=moody.url, TMPDIR=str(home)) as url,
+        jupyter.page_of(chromium, width=800) as page,
+    ):
+        page.goto(url)
+        page.locator(".mkf-email input").fill(moody.quick.email)
+        page.locator(".mkf-secret input").fill(moody.quick.password)
+        connect(page, METHODS["password"])
+        page.locator(".mkf-fetch-project select").select_option("DEMO_PROJECT")
+        page.locator(".mkf-fetch-builds select").select_option(index=0)
+        page.locator("button.mkf-fetch").last.click()
+        expect(page.locator(".mkf-offers a").first).to_be_visible()
+        assert len(list(home.glob("mkframe-visitor-*/build-*"))) == 1
+        # Voila asks its kernels to end when it ends itself, as where a page is closed.
+    assert list(home.glob("mkframe-visitor-*")) == []

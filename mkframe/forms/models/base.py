@@ -14,6 +14,7 @@ import pandas as pd
 import traitlets as t
 
 from mkframe.errors import MkframeError
+from mkframe.forms.models import public
 
 __all__ = ["Model", "listed", "overhearing", "rows_of", "text"]
 
@@ -31,11 +32,13 @@ class Model(t.HasTraits):
     trouble : str
         What went wrong last, as a sentence; empty while all is well.
     trace : str
-        Traceback of an unexpected error.
+        Traceback of an unexpected error; a visitor of a public page gets none.
     busy : str
         What is going on; empty at rest.
     run : callable
         Does a slow step: at once, unless a form puts its worker here.
+    is_public : bool
+        Whether a visitor uses the form, who chooses neither host nor folder.
     """
 
     trouble = t.Unicode("")
@@ -44,6 +47,7 @@ class Model(t.HasTraits):
 
     def __init__(self) -> None:
         super().__init__()
+        self.is_public = public.is_public()
         self.run: Callable[[Step], object] = lambda step: step()
         self._lock = threading.Lock()
 
@@ -72,7 +76,7 @@ class Model(t.HasTraits):
             self.trouble = f"{what} did not work. {error}"
             return
         log.error("%s failed unexpectedly.", what, exc_info=error)
-        self.trace = "".join(traceback.format_exception(error))
+        self.trace = "" if self.is_public else "".join(traceback.format_exception(error))
         self.trouble = f"{what} failed unexpectedly: {type(error).__name__}: {error}"
 
 

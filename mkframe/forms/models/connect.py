@@ -7,6 +7,8 @@ from typing import Any
 
 import traitlets as t
 
+from mkframe.errors import InputError
+from mkframe.forms.models import public
 from mkframe.forms.models.base import Model
 from mkframe.schema import BASE_URL
 
@@ -23,6 +25,8 @@ METHODS = {
 class ConnectModel(Model):
     """The mind of the form that connects.
 
+    On a page for visitors the server is the one of the environment, whatever `url` says.
+
     Parameters
     ----------
     connect : callable
@@ -32,10 +36,12 @@ class ConnectModel(Model):
     url : str
         Base URL to begin with.
     way : str
-        One of `METHODS` to begin with.
+        One of `METHODS` to begin with, where it may be chosen.
 
     Attributes
     ----------
+    ways : tuple of str
+        Those of `METHODS` that may be chosen.
     client : Client
         The connection, once there is one.
     said : str
@@ -62,10 +68,30 @@ class ConnectModel(Model):
         self._connect, self._demo = connect, demo
         self._reveal: Callable[[], str] | None = None
         self._closed = False
-        self.url, self.way = url, way
+        self._page = public.page()
+        self.ways = tuple(METHODS) if self._page is None else self._page.ways
+        self.url = url if self._page is None else self._page.url
+        self.way = way if way in self.ways else self.ways[0]
         self.observe(self._on_way, "way")
         self.observe(self._check, ["way", "url", "email", "has_secret"])
         self._check(None)
+
+    @t.validate("url")
+    def _checked_url(self, proposal: Any) -> str:
+        url: str = proposal["value"]
+        if self._page is not None and url != self._page.url:
+            raise InputError("This page connects to one server only.", hint=f"It is {self._page.url}.")
+        return url
+
+    @t.validate("way")
+    def _checked_way(self, proposal: Any) -> str:
+        way: str = proposal["value"]
+        if way not in self.ways:
+            raise InputError(
+                f"This page does not connect by {METHODS[way]}.",
+                hint=f"Choose {' or '.join(METHODS[each] for each in self.ways)}.",
+            )
+        return way
 
     def take_secret(self, secret: str) -> None:
         """Keep a password or token until it is used; it is in no trait, so no notebook stores it."""
@@ -93,12 +119,15 @@ class ConnectModel(Model):
                 self.trouble = f"Write the {self.way} first."
                 return False
             self.busy = "Connecting ..."
-        get_secret_value, self._reveal, self.has_secret = self._reveal, None, False
-        self.later("Connecting", lambda: self._enter(get_secret_value))
+        # As it is pressed: what is chosen while this waits is for the next time.
+        way, email, get_secret_value = self.way, self.email.strip(), self._reveal
+        # Without a URL it is the server of the environment.
+        where = {"url": self.url.strip()} if self._page is None else {}
+        self.take_secret("")
+        self.later("Connecting", lambda: self._enter(self._client(way, where, email, get_secret_value)))
         return True
 
-    def _enter(self, get_secret_value: Callable[[], str] | None) -> None:
-        client = self._client(get_secret_value)
+    def _enter(self, client: Any) -> None:
         try:
             projects = client.projects.find()
         except Exception:
@@ -110,15 +139,21 @@ class ConnectModel(Model):
         if self._closed:
             self.disconnect()
 
-    def _client(self, get_secret_value: Callable[[], str] | None) -> Any:
-        if self.way == "embedded":
+    def _client(
+        self, way: str, where: dict[str, str], email: str, get_secret_value: Callable[[], str] | None
+    ) -> Any:
+        if way not in self.ways:
+            raise InputError(f"This page does not connect by {METHODS[way]}.", hint="Choose another way.")
+        if way == "embedded":
             return self._demo()
-        if self.way == "environment" or get_secret_value is None:
+        if way == "environment":
             return self._connect()
+        if get_secret_value is None:
+            raise InputError(f"There is no {way}.", hint="Write it once more.")
         # The word is in no variable here: a traceback may show those.
-        if self.way == "token":
-            return self._connect(url=self.url.strip(), token=get_secret_value())
-        return self._connect(url=self.url.strip(), email=self.email.strip(), password=get_secret_value())
+        if way == "token":
+            return self._connect(**where, token=get_secret_value())
+        return self._connect(**where, email=email, password=get_secret_value())
 
     def _who(self, client: Any, projects: int) -> str:
         identity = client.identity

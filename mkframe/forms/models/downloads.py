@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import traitlets as t
 
 from mkframe._files import expand_path
 from mkframe.errors import InputError
+from mkframe.forms.models import public
 from mkframe.forms.models.base import Model
 
 __all__ = ["DownloadedFile", "DownloadsModel", "free_space", "size_text"]
@@ -45,10 +47,12 @@ class DownloadedFile:
 class DownloadsModel(Model):
     """Where artifacts go, and how far they are.
 
+    For a visitor the folder is a private one of this kernel, emptied before each fetch.
+
     Attributes
     ----------
     folder : str
-        Target; each build has a folder ``build-ID`` in it.
+        Target; each build has a folder ``build-ID`` in it. A visitor's cannot be changed.
     space : str
         How much room is there.
     files : tuple of PocketFile
@@ -57,6 +61,8 @@ class DownloadsModel(Model):
         ``ready``, ``fetching`` or ``fetched``.
     result : DataFrame
         As ``downloads.fetch`` returns it, all files together.
+    offers : tuple of Offer
+        The files of the last fetch for a visitor to save.
     """
 
     folder = t.Unicode("artifacts")
@@ -67,13 +73,46 @@ class DownloadsModel(Model):
     state = t.Enum(["ready", "fetching", "fetched"], "ready")
     said = t.Unicode("")
     result = t.Any(None)
+    offers = t.Tuple()
 
     def __init__(self, client: Any) -> None:
         super().__init__()
         self._client = client
         self._stop = threading.Event()
+        if self.is_public:
+            self.folder = str(public.folder())
+            return
         self.observe(lambda _: self.set_trait("space", free_space(self.folder)), "folder")
         self.space = free_space(self.folder)
+
+    @t.validate("folder")
+    def _checked_folder(self, proposal: Any) -> str:
+        folder: str = proposal["value"]
+        if self.is_public and folder != str(public.folder()):
+            raise InputError(
+                "This page writes into a folder of its own only.", hint="Fetch, then save the files."
+            )
+        return folder
+
+    def room(self) -> contextlib.AbstractContextManager[object]:
+        """Hold the folder while files come into it and are read: a visitor's is emptied before."""
+        return public.room() if self.is_public else contextlib.nullcontext()
+
+    def bring(
+        self, rows: pd.DataFrame, folder: str, progress: Callable[[Any], object] | None = None
+    ) -> pd.DataFrame:
+        """Fetch files into the folder; to a visitor no more than a page hands over."""
+
+        def bounded(now: Any) -> None:
+            if now.bytes > public.MOST_BYTES:
+                raise public.too_much()
+            if progress is not None:
+                progress(now)
+
+        to = str(public.folder()) if self.is_public else folder
+        shown = bounded if self.is_public else progress or False
+        fetched: pd.DataFrame = self._client.downloads.fetch(rows, to=to, by_build=True, progress=shown)
+        return fetched
 
     def fetch(self, builds: Iterable[int]) -> bool:
         """Fetch all artifacts of builds; whether this call is the one that does it."""
@@ -83,7 +122,7 @@ class DownloadsModel(Model):
                 return False
             self.state = "fetching"
         self._stop.clear()
-        self.files, self.share, self.files_said, self.said = (), 0.0, "", ""
+        self.files, self.share, self.files_said, self.said, self.offers = (), 0.0, "", "", ()
         self.later("Fetching the artifacts", lambda: self._fetch(ids, self.folder))
         return True
 
@@ -99,12 +138,15 @@ class DownloadsModel(Model):
             if self._stop.is_set():
                 self.said = "Stopped before anything was fetched."
                 return
-            rows = pd.concat(lists)
-            self.result = self._client.downloads.fetch(rows, to=folder, by_build=True, progress=self._show)
-            self.said = _outcome(self.result["status"], folder, stopped=self._stop.is_set())
+            with self.room():
+                self.result = self.bring(pd.concat(lists), folder, self._show)
+                if self.is_public:
+                    self.offers = public.offers(self.result["path"].dropna())
+            where = "to save" if self.is_public else f"in {expand_path(folder).absolute()}"
+            self.said = _outcome(self.result["status"], where, stopped=self._stop.is_set())
         finally:
             self.state = "fetched"
-            self.space = free_space(folder)
+            self.space = "" if self.is_public else free_space(folder)
 
     def _show(self, now: Any) -> None:
         """Take what a fetch tells of its progress; the only place where it can be stopped."""
@@ -129,11 +171,11 @@ def _files(count: int) -> str:
     return f"{count:,} file{'s' * (count != 1)}"
 
 
-def _outcome(status: pd.Series[str], folder: str, *, stopped: bool) -> str:
+def _outcome(status: pd.Series[str], where: str, *, stopped: bool) -> str:
     if not len(status):
         return "There are no artifacts to fetch."
     good = int(status.isin(_GOOD).sum())
-    said = f"{good} of {_files(len(status))} in {expand_path(folder).absolute()}."
+    said = f"{good} of {_files(len(status))} {where}."
     if good == len(status):
         return said
     return f"{'Stopped: ' * stopped}{said} Fetch again to try the others once more."

@@ -187,8 +187,9 @@ class FetchModel(Model):
                 f"No earlier build of the same patterns as build {id} has artifacts.",
                 hint="Choose another build.",
             )
-        sides = [self._paths(rows, folder) for rows in (old, new)]
-        self.comparison = self._diff(*sides)
+        with self.pocket.room():
+            sides = [self._paths(rows, folder) for rows in (old, new)]
+            self.comparison = self._diff(*sides)
         self.compared = f"Build {id} compared with {' and '.join(f'build {b}' for b in before)} before it."
 
     def _before(self, id: int, patterns: set[int]) -> tuple[pd.DataFrame | None, list[int]]:
@@ -208,7 +209,7 @@ class FetchModel(Model):
         return (pd.concat(parts) if parts else None), sorted({int(b) for p in parts for b in p["build_id"]})
 
     def _paths(self, rows: pd.DataFrame, folder: str) -> list[str]:
-        fetched = self._client.downloads.fetch(rows, to=folder, by_build=True, progress=False)
+        fetched = self.pocket.bring(rows, folder)
         if fetched["path"].isna().any():
             raise InputError(str(fetched["error"].dropna().iloc[0]))
         paths: list[str] = fetched["path"].tolist()

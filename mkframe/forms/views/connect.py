@@ -20,7 +20,7 @@ class ConnectForm(widgets.Form):
         super().__init__(model, Worker())
         model.run = self.worker.do
         self.way = widgets.field(
-            w.Dropdown, "Connect by", "way", options=[(label, way) for way, label in METHODS.items()]
+            w.Dropdown, "Connect by", "way", options=[(METHODS[way], way) for way in model.ways]
         )
         self.url = widgets.field(w.Text, "Base URL", "url")
         self.email = widgets.field(w.Text, "E-mail", "email")
@@ -29,14 +29,17 @@ class ConnectForm(widgets.Form):
         self.enter = widgets.button("Connect", "connect", "Connect to the server", "primary")
         self.leave = widgets.button("Disconnect", "disconnect", "Close the connection")
         self.said = widgets.text(name="connected")
-        for widget, trait in ((self.way, "way"), (self.url, "url"), (self.email, "email")):
-            self.link(widget, trait)
+        self.link(self.way, "way")
+        self.link(self.email, "email")
+        if not model.is_public:
+            self.link(self.url, "url")
         self.secret.observe(self._take, "value")
         self.press(self.enter, model.submit, self._may_enter)
         self.press(self.leave, model.disconnect, lambda: model.client is not None)
         self.on(model, ["way", "has_secret", "blockers", "busy", "client", "said"], self._show)
+        where, place = (f"At {model.url}.", ()) if model.is_public else ("", (self.url,))
         self.children = (
-            widgets.heading("Connect to MetaKraftwerk"), self.way, self.url, self.email, self.secret,
+            widgets.heading("Connect to MetaKraftwerk", where), self.way, *place, self.email, self.secret,
             widgets.row(self.enter, self.leave), self.said, *self.footer,
         )  # fmt: skip
 

@@ -1,12 +1,17 @@
-"""The face of `DownloadsModel`: target folder, fetch button, one bar for each file and one for all."""
+"""The face of `DownloadsModel`: target folder, fetch button, one bar for each file and one for all.
+
+A visitor has no folder to choose, and links that save the files instead.
+"""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterable, Sequence
 
 import ipywidgets as w
 
-from mkframe.forms.models.downloads import DownloadedFile, DownloadsModel
+from mkframe.forms.models.downloads import DownloadedFile, DownloadsModel, size_text
+from mkframe.forms.models.public import Offer
 from mkframe.forms.views import widgets
 
 __all__ = ["DownloadsPart"]
@@ -26,17 +31,20 @@ class DownloadsPart(widgets.Form):
         self.folder = widgets.field(w.Text, "Target folder", "folder", continuous_update=False)
         self.space = widgets.text(name="space")
         self.fetch = widgets.button(
-            "Fetch artifacts", "fetch", "Fetch all artifacts into the folder", "primary"
+            "Fetch artifacts", "fetch", "Fetch all artifacts of these builds", "primary"
         )
         self.halt = widgets.button("Stop", "stop", "Stop the fetch; files that are whole stay")
-        self.files = widgets.text(name="files")
-        self.link(self.folder, "folder")
+        self.files, self.offers = widgets.text(name="files"), widgets.text(name="offers")
+        if not model.is_public:
+            self.link(self.folder, "folder")
         self.press(self.fetch, lambda: model.fetch(self._builds()), lambda: model.state != "fetching")
         self.press(self.halt, model.stop, lambda: model.state == "fetching")
         self.on(model, ["space", "state", "files", "said"], self._show)
+        self.on(model, ["offers"], self._show_offers)
+        place = () if model.is_public else (self.folder, self.space)
         self.children = (
-            widgets.section("Artifacts"), self.folder, self.space,
-            widgets.row(self.fetch, self.halt), self.files, *self.footer,
+            widgets.section("Artifacts"), *place, widgets.row(self.fetch, self.halt), self.files, self.offers,
+            *self.footer,
         )  # fmt: skip
 
     def _show(self) -> None:
@@ -53,6 +61,17 @@ class DownloadsPart(widgets.Form):
             widgets.markup('<div class="box calm" role="status">{}</div>', model.said) if model.said else ""
         )
         self.files.value = table + said
+
+    def _show_offers(self) -> None:
+        links = "".join(map(_link, self.model.offers))
+        self.offers.value = f"<ul>{links}</ul>" if links else ""
+
+
+def _link(offer: Offer) -> str:
+    """A link whose bytes the browser has already."""
+    name = html.escape(offer.name, quote=True)
+    said = widgets.markup("Save {}</a>, of {}, {}", offer.name, offer.build, size_text(offer.size))
+    return f'<li><a download="{name}" href="{offer.url}">{said}</li>'
 
 
 def _table(files: Sequence[DownloadedFile]) -> str:
