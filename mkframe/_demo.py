@@ -15,7 +15,7 @@ def demo(builds: int = 2000, **options: Any) -> Client:
     """Start the embedded MetaKraftwerk and connect to it; no account is needed.
 
     It is an imitation, made from the vendor's reference, with a made-up history of two years. It
-    listens on a free port of this machine and ends with `Client.close`, or with Python.
+    listens on a free port that only this machine reaches and ends with `Client.close`, or with Python.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def demo(builds: int = 2000, **options: Any) -> Client:
     Raises
     ------
     InputError
-        If an option is unfit.
+        If an option is unfit, such as a host that others could reach; nothing listens then.
 
     Examples
     --------
@@ -40,8 +40,12 @@ def demo(builds: int = 2000, **options: Any) -> Client:
     50
     """
     server = Server(builds, **options)
-    server.start()
-    client = connect(server.url, email=server.email, password=server.password)
+    try:
+        server.start()
+        client = connect(server.url, email=server.email, password=server.password)
+    except BaseException:  # such as Ctrl-C: nobody could end it later
+        server.close()
+        raise
     stop = weakref.finalize(client._transport, server.close)  # which outlives a client whose accessor is kept
     client._on_close = stop
     return client

@@ -27,9 +27,12 @@ from mkframe.errors import InputError, warn
 
 __all__ = ["export"]
 
-_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
-"""How cells begin that a spreadsheet computes, as OWASP lists them."""
-_SECOND = re.compile(r"(?<=[;\t\n])(?=[=+\-@＝＋－＠])")
+_SIGNS = "=+\\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
+"""What a formula begins with, as OWASP lists it, and other forms of these: small and full-width ones."""
+_UNSEEN = r"\"\u034f\u115f\u1160\u2800\u3164\ufe00-\ufe0f\uffa0"
+"""What a spreadsheet may take away, as it does spaces, before it looks for a formula: quotes, and fillers."""
+_FORMULA = re.compile(rf"[\t\r\n]|[\s{_UNSEEN}]*+[{_SIGNS}]")
+_SECOND = re.compile(rf"(?<=[;\t\n])(?=(?:(?![\t\n])[\s{_UNSEEN}])*+[{_SIGNS}])")
 """Where such a cell would begin in a spreadsheet that takes another mark than the comma to part cells."""
 _ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 """What a workbook would read as the number of a character."""
@@ -49,8 +52,8 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
 
     A name or message may begin like a formula (``=``, ``+``, ``-``, ``@``), which a spreadsheet would
     compute. In a workbook such a text is a text. CSV knows no texts, so there an apostrophe goes before
-    it, also after a semicolon, a tab or a line break, at which some spreadsheets part cells. Whatever is
-    changed in this or another way is counted in a warning.
+    it, also where spaces or quotes come first, and after a semicolon, a tab or a line break, at which some
+    spreadsheets part cells. Whatever is changed in this or another way is counted in a warning.
 
     Parameters
     ----------

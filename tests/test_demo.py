@@ -1,14 +1,23 @@
 """`mk.demo()` and `mkframe demo`."""
 
+import asyncio
 import gc
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 import mkframe as mk
 from mkframe.__main__ import main
+from mkframe.demo_server import Server
+from mkframe.errors import InputError
 
 
 def test_demo_of_a_size():
@@ -44,6 +53,114 @@ def test_accessor_keeps_its_server_alive():
     builds = mk.demo(builds=12).builds
     gc.collect()
     assert len(builds.find()) == 12
+
+
+def listening():
+    """The ports on which this process listens, at any address."""
+    own = {target(link) for link in Path("/proc/self/fd").iterdir()}
+    tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    rows = [line.split() for table in tables for line in table]
+    return {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in own}
+
+
+def target(link):
+    try:
+        return str(link.readlink())
+    except OSError:  # it was the one by which the folder was read
+        return None
+
+
+def assert_nothing_is_left(threads, ports):
+    assert not lasting(threads)
+    if sys.platform == "linux":
+        assert listening() == ports
+
+
+@pytest.fixture
+def ports():
+    return listening() if sys.platform == "linux" else set()
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["0.0.0.0", "", "0", "::", "10.255.255.1", "no host", "a\0b", "a" * 300, None, 127],
+)
+def test_host_that_others_reach_listens_nowhere(host, ports):
+    threads = set(threading.enumerate())
+    with pytest.raises(InputError, match=r"cannot be listened on|not a text"):
+        mk.demo(builds=12, host=host)
+    assert_nothing_is_left(threads, ports)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "::1"] if socket.has_ipv6 else ["127.0.0.1", "localhost"]
+)
+def test_loopback_host_is_served(host):
+    with mk.demo(builds=12, host=host) as client:
+        assert len(client.builds.find()) == 12
+
+
+@pytest.mark.parametrize("port", [-1, 99_999, "80", 1.5, None])
+def test_port_that_is_none_listens_nowhere(port, ports):
+    threads = set(threading.enumerate())
+    with pytest.raises(InputError, match="cannot be listened on"):
+        mk.demo(builds=12, port=port)
+    assert_nothing_is_left(threads, ports)
+
+
+@pytest.mark.parametrize("error", [InputError("no"), KeyboardInterrupt(), MemoryError()], ids=repr)
+def test_failed_connection_ends_the_server(error, ports, monkeypatch):
+    def fail(*given, **how):
+        raise error
+
+    threads = set(threading.enumerate())
+    monkeypatch.setattr("mkframe._demo.connect", fail)
+    with pytest.raises(type(error)):
+        mk.demo(builds=12)
+    assert_nothing_is_left(threads, ports)
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """A server that takes its time to start, as long as nobody ends it."""
+
+    async def wait(server, sockets=None):
+        while not server.should_exit:
+            await asyncio.sleep(0.01)
+
+    monkeypatch.setattr("uvicorn.Server.startup", wait)
+
+
+@pytest.mark.usefixtures("slow")
+def test_interrupted_start_ends_the_server(ports, monkeypatch):
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    threads = set(threading.enumerate())
+    clock = SimpleNamespace(sleep=interrupt, monotonic=time.monotonic, time=time.time)
+    monkeypatch.setattr("mkframe.demo_server.server.time", clock)
+    with pytest.raises(KeyboardInterrupt):
+        mk.demo(builds=12)
+    assert_nothing_is_left(threads, ports)
+
+
+@pytest.mark.usefixtures("slow")
+def test_server_that_does_not_start_is_ended(ports, monkeypatch):
+    monkeypatch.setattr("mkframe.demo_server.server._START_TIMEOUT", 0.2)
+    threads = set(threading.enumerate())
+    with pytest.raises(RuntimeError, match="did not start"):
+        mk.demo(builds=12)
+    assert_nothing_is_left(threads, ports)
+
+
+def test_thread_that_cannot_be_made_leaves_no_port(ports, monkeypatch):
+    def fail(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    with pytest.raises(RuntimeError, match="new thread"):
+        Server(builds=5).start()
+    assert_nothing_is_left(set(threading.enumerate()), ports)
 
 
 def test_two_demos_live_side_by_side():

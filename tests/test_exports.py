@@ -3,7 +3,9 @@
 import csv
 import json
 import math
+import re
 import sys
+import time
 import warnings
 
 import numpy as np
@@ -16,7 +18,13 @@ from mkframe.errors import InputError
 from tests.support.owners import plant
 from tests.support.rows import body, row, rows
 
-FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(A1)", "\t=1+1", "＝1+1"]
+FORMULAS = [
+    "=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(A1)", "\t=1+1", "＝1+1", "－1+1", "＋1", "＠SUM(A1)",
+    "\u22121+1", "\ufe661",
+    " =1+1", "   +1", "\u00a0=1+1", "\u3000＝1+1", " \t =1+1", "\n=1+1", " \n\n@A1", '"=1+1"', ' " =1+1',
+    '""+1',
+    "\u3164=1", "\u2800=1", "\ufe0f=1", "=DDE(\"cmd\";\"/C calc\";\"x\")", "@", "=",
+]  # fmt: skip
 HARMLESS = [
     "CORE_DV_HLS",
     "a=b",
@@ -28,6 +36,12 @@ HARMLESS = [
     "1e5",
     "ö 日本",
     'a"b,c;d\ne',
+    "a - b",
+    "a = b; c = d",
+    "x@y.example; z@y.example",
+    ' "quoted"',
+    "2026-04-02",
+    "1+1=2",
     "",
 ]
 
@@ -66,8 +80,38 @@ def builds():
 
 
 def marked(text):
-    """With an apostrophe where a cell begins, and where one would begin at a tab."""
-    return "'" + text.replace("\t=", "\t'=")
+    """With an apostrophe where a cell begins, and where one would begin at a tab or a line break."""
+    begins = [n for n in range(1, len(text)) if text[n - 1] in "\t\n;" and LATER.match(text[n:])]
+    return "'" + "".join("'" * (n in begins) + character for n, character in enumerate(text))
+
+
+LATER = re.compile(r'[ "]*[=+@-]')
+FORMULA = re.compile(r'[\s"]*[=+@-]')
+
+
+def cells_of(text, mark):
+    """The cells that a spreadsheet makes of a line: a quote counts only where a cell begins."""
+    return [cell for line in csv.reader(text.splitlines(keepends=True), delimiter=mark) for cell in line]
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("place", ["index", "header", "cell", "list"])
+@pytest.mark.parametrize(
+    "before", ["", "x;", "x\t", "x\n", "x; ", 'x;"', 'x;""', 'x\t "', "x;\u00a0", 'x";', 'x,";"']
+)
+def test_no_mark_between_cells_makes_a_formula(mark, place, before, tmp_path):
+    text = f"{before}=cmd|' /C calc'!A0"
+    frame = {
+        "index": lambda: pd.DataFrame({"a": [1]}, index=pd.Index([text], name="i")),
+        "header": lambda: pd.DataFrame({"a": [1], text: [2]}),
+        "cell": lambda: pd.DataFrame({"a": [1], "b": [text]}),
+        "list": lambda: pd.DataFrame({"a": [[text]], "b": [text]}),
+    }[place]()
+    with pytest.warns(UserWarning, match="that began like a formula"):
+        path = mk.export(frame, tmp_path / "a.csv")
+    shown = path.read_text("utf-8-sig")
+    for line in [shown, *shown.splitlines()]:
+        assert not [cell for cell in cells_of(line, mark) if FORMULA.match(cell)]
 
 
 @pytest.mark.parametrize("text", FORMULAS)
@@ -262,8 +306,8 @@ def test_without_openpyxl_it_says_what_to_install(builds, tmp_path, monkeypatch)
 @pytest.mark.parametrize("mark", [";", "\n", "\t"])
 def test_what_another_mark_would_make_a_cell_is_no_formula(mark, tmp_path):
     with pytest.warns(UserWarning, match="1 cell that began like a formula, or would after"):
-        path = mk.export(pd.DataFrame({"name": [f"x{mark}=1+1", "a; -b", "a;b"]}), tmp_path / "a.csv")
-    assert [line[0] for line in read_csv(path)] == ["name", f"x{mark}'=1+1", "a; -b", "a;b"]
+        path = mk.export(pd.DataFrame({"name": [f"x{mark}=1+1", "a; b", "a;b"]}), tmp_path / "a.csv")
+    assert [line[0] for line in read_csv(path)] == ["name", f"x{mark}'=1+1", "a; b", "a;b"]
 
 
 def test_times_of_several_zones_are_those_of_one(path):
@@ -300,3 +344,13 @@ def test_what_is_written_longer_than_it_is_fits_a_cell(tmp_path):
     stands = values(path)[1][0]
     assert len(stands) <= 32_767
     assert text.startswith(stands.replace("_x005F_", "_"))
+
+
+@pytest.mark.parametrize("part", ["\n", " ", "; ", '"', ';"', "\t ", "=", ";="])
+def test_time_for_a_text_grows_with_its_length_only(part, tmp_path):
+    frame = pd.DataFrame({"name": [part * 500_000 + "="]})
+    began = time.thread_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mk.export(frame, tmp_path / "a.csv")
+    assert time.thread_time() - began < 5

@@ -41,7 +41,7 @@ NOT_FOR = {
     "client": {"metrics"},
     "charts": {"_http", "frames", "settings", "artifacts", "builds"},
     "metrics": {"_http", "settings", "frames"},
-    "demo_server": set(FLOORS) - {"schema", "errors"},
+    "demo_server": set(FLOORS) - {"schema", "errors", "_text"},
     "frames": {"settings"},
     "forms": {"settings", "_http", "demo_server"},
 }

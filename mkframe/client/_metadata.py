@@ -14,9 +14,9 @@ import pandas as pd
 from mkframe import _validation, frames
 from mkframe._http import Transport
 from mkframe._text import single_line
+from mkframe.client._statements import check_reading
 from mkframe.errors import (
     ConnectionLostError,
-    InputError,
     InvalidResponseError,
     QueryFailedError,
     RequestTimeoutError,
@@ -27,13 +27,8 @@ from mkframe.schema import RESOURCES, VIEWS, Field, FieldType
 __all__ = ["query", "view"]
 
 _KNOWN = RESOURCES["metadata"]
-_READING = ("SELECT", "WITH")
-_WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE", "UPSERT", "INTO"}
-_READ_DIFFERENTLY = str.maketrans(dict.fromkeys("\\#$[`", "_"))
-"""Signs that quote, escape or comment in some dialects of SQL and are plain in others."""
 _TYPES: dict[str, FieldType] = {"string": "str", "integer": "int", "timestamp": "timestamp"}
 """Column types that the reference names; a column of any other type keeps what came."""
-_HINT = "Send one SELECT or WITH statement; write=True lifts this guard."
 _LONGEST_SHOWN = 200
 
 
@@ -55,8 +50,7 @@ def view(transport: Transport, name: str, given: Mapping[str, Any]) -> pd.DataFr
 def _ask(transport: Transport, sql: str, given: Mapping[str, Any], *, write: bool) -> dict[str, Any]:
     statement = _validation.as_name("sql", sql)
     if not write:
-        _check_reading(statement)
-        _check_reading(statement.translate(_READ_DIFFERENTLY))
+        check_reading(statement)
     body = _validation.project_body(given, _KNOWN.body_exclusive, "metadata.query") | {"statement": statement}
     try:
         answer = transport.post(_KNOWN.path, body, into=_object)
@@ -67,43 +61,6 @@ def _ask(transport: Transport, sql: str, given: Mapping[str, Any], *, write: boo
     if answer["status"] != "FINISHED":
         raise _failed(answer, statement)
     return answer
-
-
-# --- the guard --------------------------------------------------------------------------------------
-
-
-def _check_reading(sql: str) -> None:
-    """Refuse what is not one SELECT or WITH, or holds a word that writes.
-
-    Only words are looked at: sqlparse's own splitting into statements has rules for blocks by which
-    something might pass, and its grouping has limits that long lists of values exceed.
-    """
-    from sqlparse.tokens import DDL, DML, Keyword
-
-    tokens = _tokens(sql)
-    first = next((value for _, value in tokens if value != "("), "")
-    if first.upper() not in _READING:
-        started = f"it starts with {first[:20]!r}" if first else "it is empty"
-        raise InputError(f"The statement is not one that reads: {started}.", hint=_HINT)
-    if any(value == ";" for _, value in tokens):
-        raise InputError("More than one statement is given.", hint=_HINT)
-    for kind, value in tokens:
-        word = value.upper()
-        if kind is DDL or (kind in (DML, Keyword) and word in _WRITES):
-            raise InputError(f"The statement does not only read: it holds {word}.", hint=_HINT)
-
-
-def _tokens(sql: str) -> list[tuple[Any, str]]:
-    """The words of a statement without space, comments and semicolons at its end."""
-    from sqlparse.lexer import tokenize
-    from sqlparse.tokens import Comment, Whitespace
-
-    tokens = [
-        (kind, value) for kind, value in tokenize(sql) if kind not in Whitespace and kind not in Comment
-    ]
-    while tokens and tokens[-1][1] == ";":
-        tokens.pop()
-    return tokens
 
 
 # --- the answer -------------------------------------------------------------------------------------

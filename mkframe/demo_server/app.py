@@ -5,8 +5,9 @@ Open in the reference; here:
 * GET of a single build deployment or pattern variable answers 405 like every undocumented method;
 * POST /instances answers 501, because its body is not described; every other POST answers 201;
 * an id that is no number answers 404 like an unknown one, and an unknown path 404;
-* a body of more than 20 MB answers 413, one that takes longer than a minute 408; a body's content type is
-  not looked at, what is JSON is taken;
+* a body of more than 20 MB or 200,000 values, and one of a login of more than 64 kB, answers 413, one that
+  takes longer than a minute 408, and one for which there is no room beside those that are being answered 503;
+  a body's content type is not looked at, what is JSON is taken;
 * what is no HTTP answers 400;
 * a fetch raises the counter ``downloaded``.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
@@ -35,7 +37,12 @@ from mkframe.demo_server.responses import ApiError
 from mkframe.demo_server.state import Row, State
 
 _ROOT = "/api/v1"
-_BIGGEST_BODY = 20_000_000
+_BIGGEST_BODY, _BIGGEST_LOGIN = 20_000_000, 64_000
+_MOST_VALUES, _VALUE_BYTES = 200_000, 100
+"""Values in a body, and what each takes at least when it is read."""
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.S)
+_ROOM = 50_000_000
+"""Bytes for all bodies that are read and answered at the same time."""
 _BODY_SECONDS = 60
 _POST = {"start", "query"}
 Handler = Callable[[Request], Awaitable[Response]]
@@ -69,10 +76,11 @@ class _Api:
     def __init__(self, world: State, logins: Logins) -> None:
         self.world, self.logins = world, logins
         self.databases = MetaDatabase(world)
+        self._held = 0
 
     async def authenticate(self, request: Request) -> Response:
         _allow(request, {"POST"})
-        body = await _body(request)
+        body = _read(await _content(request, _BIGGEST_LOGIN, lambda count: None))
         email = body.get("email") if isinstance(body, dict) else None
         if not isinstance(email, str) or not email:
             raise ApiError(400, "'email' is required")
@@ -98,7 +106,7 @@ class _Api:
             _allow(request, methods)
             user = self.user(request)
             if request.method == "POST":
-                return await self._post(resource, user, await _body(request))
+                return await self._posted(resource, user, request)
             return await run_in_threadpool(self._find, resource, user, request)
 
         return handle
@@ -152,11 +160,29 @@ class _Api:
 
     # --- writing ----------------------------------------------------------------------------------------
 
+    async def _posted(self, resource: schema.Resource, user: User, request: Request) -> Response:
+        """Read a body and answer it; what it takes is counted until then."""
+        held = 0
+
+        def hold(count: int) -> None:
+            nonlocal held
+            if self._held + count > _ROOM:
+                raise ApiError(503, "Other large bodies are being answered: try again later")
+            held, self._held = held + count, self._held + count
+
+        try:
+            content = await _content(request, _BIGGEST_BODY, hold)
+            hold(_VALUE_BYTES * _values(content))
+            return await self._post(resource, user, _read(content))
+        finally:
+            self._held -= held
+
     async def _post(self, resource: schema.Resource, user: User, body: Any) -> Response:
         if resource.name == "builds":
             return await self._start(user, body)
         if resource.name == "metadata":
-            return responses.created(await run_in_threadpool(self.databases.ask, user, body))
+            asked = await run_in_threadpool(self.databases.ask, user, body)
+            return responses.created(await asyncio.wrap_future(asked))
         row = await run_in_threadpool(actions.start_deployment, self.world, user, body)
         return responses.created(_shown(resource, row))
 
@@ -194,37 +220,50 @@ def _allow(request: Request, methods: set[str]) -> None:
         raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
 
 
-async def _body(request: Request) -> Any:
+async def _content(request: Request, most: int, hold: Callable[[int], None]) -> bytes:
+    """Read a body up to a size; a chunked one does not say beforehand how long it is."""
+    content = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            content = await _content(request)
+            if int(request.headers.get("content-length") or 0) <= most:
+                async for part in request.stream():
+                    if len(content) + len(part) > most:
+                        break
+                    hold(len(part))
+                    content += part
+                else:
+                    return bytes(content)
     except TimeoutError:
         raise ApiError(408, "The body did not come in time") from None
+    raise ApiError(413, "The body is too large")
+
+
+def _values(content: bytes) -> int:
+    """Count the values of a JSON text from above: each stands behind one of these signs."""
+    count = _signs(content)
+    if count > _MOST_VALUES:
+        count = _signs(_TEXT.sub(b"", content))
+    if count > _MOST_VALUES:
+        raise ApiError(413, "The body holds too many values")
+    return count
+
+
+def _signs(content: bytes) -> int:
+    return sum(map(content.count, (b"[", b"{", b",", b":")))
+
+
+def _read(content: bytes) -> Any:
     try:
         return json.loads(content or b"{}")
     except (ValueError, RecursionError):
         raise ApiError(400, "The body is not valid JSON") from None
 
 
-async def _content(request: Request) -> bytes:
-    """Read the body up to a size; a chunked one does not say beforehand how long it is."""
-    said = int(request.headers.get("content-length") or 0)
-    content = bytearray()
-    if said <= _BIGGEST_BODY:
-        async for part in request.stream():
-            content += part
-            if len(content) > _BIGGEST_BODY:
-                break
-        else:
-            return bytes(content)
-    raise ApiError(413, "The body is too large")
-
-
 # --- errors ---------------------------------------------------------------------------------------------
 
 
 async def _refused(request: Request, error: ApiError) -> Response:
-    headers = {"Connection": "close"} if error.status == 408 else None
+    headers = {"Connection": "close"} if error.status in (408, 413, 503) else None
     return responses.error_response(error.status, error.message, headers)
 
 

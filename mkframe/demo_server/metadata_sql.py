@@ -4,9 +4,12 @@ Open in the reference; here:
 
 * the text of an error is in ``error``, an unknown field, and ``rows`` and ``metadata`` are empty then;
 * the dialect is SQLite's with NVL and DECODE added; CONNECT BY is not understood;
-* the views can be read only; tables of one's own can be made, filled and dropped, up to a size;
-* a statement that runs longer than five seconds or yields more than 200,000 rows or 50 MB is an ERROR, as is
-  one of more than a million characters, with more than 200 columns, or with a value of more than 1 MB;
+* the views can be read only; tables of one's own can be made, filled and dropped, up to a size; nothing else;
+* a statement that runs longer than five seconds or yields more than 200,000 rows or 20 MB is an ERROR, as is
+  one of more than a million characters or 100 SELECTs, with more than 200 columns, with a value of more than
+  1 MB or a row of more than 16 MB, with a pattern of LIKE of more than 200 characters, or with expressions
+  more than 100 deep;
+* statements run one after the other; the next waits for its turn;
 * halves of surrogate pairs, which SQLite cannot hold, come as U+FFFD;
 * column names come in upper case, a repeated one gets a number; numbers with a fraction have the type
   ``float``, bytes come as hexadecimal text, and an infinite number, which JSON does not have, as null;
@@ -18,30 +21,30 @@ from __future__ import annotations
 import math
 import re
 import sqlite3
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from mkframe import schema
+from mkframe.demo_server import sql_allow_list
 from mkframe.demo_server.auth import User
 from mkframe.demo_server.data import catalog
 from mkframe.demo_server.deliveries import Ledger, Values
 from mkframe.demo_server.filters import check_body, project_of
-from mkframe.demo_server.responses import ApiError
+from mkframe.demo_server.responses import ApiError, encoded
 from mkframe.demo_server.state import State
 
 _SECONDS = 5.0
 _ROWS = 200_000
 _PAGES = 16_000
-_BYTES = 50_000_000
-_LIMITS = {
-    sqlite3.SQLITE_LIMIT_LENGTH: 1_000_000,
-    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 1_000_000,
-    sqlite3.SQLITE_LIMIT_COLUMN: 200,
-}
-"""What a statement may ask for; together they bound the memory that a row takes."""
+_BYTES, _ROW_BYTES, _BATCH_BYTES, _BATCH = 20_000_000, 16_000_000, 1_000_000, 1000
+"""What an answer, one row of it, and the rows that are encoded at once may take."""
+_STACK = 64 * 2**20
+"""Bytes of stack for SQLite, which walks through a statement by calling itself."""
 _SQLITE_TYPES = {"int": "INTEGER", "flag": "INTEGER", "str": "TEXT", "timestamp": "TEXT"}
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 # what is never closed ends with the text: else each of many openings would be searched to the end
@@ -59,47 +62,76 @@ _EXTRA = {
     "TABLES": ("TABLE_NAME TEXT", "DESCRIPTION TEXT"),
     "COLUMNS": ("TABLE_NAME TEXT", "COLUMN_NAME TEXT", "POSITION INTEGER", "DATA_TYPE TEXT"),
 }
-_FORBIDDEN = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA}
 
 
 class MetaDatabase:
-    """The meta databases of all projects, filled when first asked."""
+    """The meta databases of all projects, filled when first asked.
+
+    One thread runs the statements of all: others are answered meanwhile, and there is never the memory of
+    two statements in use.
+    """
 
     def __init__(self, world: State) -> None:
         self._world = world
         self._lock = threading.Lock()
         self._projects: dict[int, _Database] = {}
+        self._pool: ThreadPoolExecutor | None = None
         self._count = 0
 
-    def ask(self, user: User, body: Any) -> dict[str, Any]:
-        """Run the statement of a request."""
+    def ask(self, user: User, body: Any) -> Future[bytes]:
+        """Check a request, and begin to run its statement; the future holds the answer as JSON."""
         given = check_body(schema.RESOURCES["metadata"], body)
         project = project_of(self._world, user, given)
         if not isinstance(given.get("statement"), str) or not given["statement"].strip():
             raise ApiError(400, "'statement' is required")
-        sql, began = given["statement"], self._world.clock()
         with self._lock:
             self._count += 1
-            number = self._count
+            pool = self._pool = self._pool or _one_thread()
+            return pool.submit(self._run, user, project, given["statement"], self._count)
+
+    def close(self) -> None:
+        """End what runs, and give everything back."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        for database in list(self._projects.values()):
+            database.interrupt()
+        if pool:
+            pool.shutdown(cancel_futures=True)
+        while self._projects:
+            self._projects.popitem()[1].close()
+
+    def _run(self, user: User, project: int, sql: str, number: int) -> bytes:
+        began = self._world.clock()
+        try:
             if project not in self._projects:
                 self._projects[project] = _Database(self._world, project)
-            database = self._projects[project]
-        outcome = database.run(sql)
-        return {
+            status, rows, metadata, error = self._projects[project].run(kind(sql), sql)
+        except MemoryError:  # while the views were filled: they may lack rows
+            if database := self._projects.pop(project, None):
+                database.close()
+            status, rows, metadata, error = _error(_NO_MEMORY)
+        answer = {
             "id": str(uuid.uuid4()),
             "user_id": user.id,
             "type": f"{kind(sql)}_statement",
             "sql": sql,
             "stmt_no": number,
             "start_time": began,
-            **outcome,
-        }
+            "status": status,
+            "metadata": metadata,
+        } | ({"error": error} if error else {})
+        return encoded(answer)[:-1] + b',"rows":[' + b",".join(rows) + b"]}"
 
-    def close(self) -> None:
-        """End what runs, and give everything back."""
-        with self._lock:
-            while self._projects:
-                self._projects.popitem()[1].close()
+
+def _one_thread() -> ThreadPoolExecutor:
+    """Start a thread with a stack that is large enough, which differs from system to system."""
+    pool = ThreadPoolExecutor(1, "mkframe-embedded-sql")
+    usual = threading.stack_size(_STACK)
+    try:
+        pool.submit(int)
+    finally:
+        threading.stack_size(usual)
+    return pool
 
 
 def kind(sql: str) -> str:
@@ -116,49 +148,110 @@ class _Database:
     def __init__(self, world: State, project: int) -> None:
         self._world, self._project = world, project
         self._ledger = Ledger(world, project)
-        self._lock = threading.Lock()
-        self._until = 0.0
+        self._until = float("inf")
+        self._closing = False
+        self._row = 0
         self._db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._db.execute(f"ATTACH ':memory:' AS {_HOME}")
         self._db.execute(f"PRAGMA main.max_page_count = {_PAGES}")
         self._db.execute(f"PRAGMA temp.max_page_count = {_PAGES}")
-        for what, most in _LIMITS.items():
-            self._db.setlimit(what, most)
-        self._db.create_function("NVL", 2, lambda value, other: other if value is None else value)
-        self._db.create_function("DECODE", -1, _decode)
-        self._db.set_progress_handler(lambda: time.monotonic() > self._until, 1000)
+        self._modules = {row[0].lower() for row in self._db.execute("PRAGMA module_list")}
+        sql_allow_list.limit(self._db)
+        self._db.text_factory = self._counted
+        self._db.set_progress_handler(lambda: self._closing or time.monotonic() > self._until, 1000)
         self._create()
 
-    def run(self, sql: str) -> dict[str, Any]:
-        with self._lock:
-            self._fill()
-            self._until = time.monotonic() + _SECONDS
-            self._db.set_authorizer(_authorize)
-            try:
-                cursor = self._db.execute(_WORDS.sub(lambda m: m[0] if m[0] != "@" else "", sql))
-                rows = _fetch(cursor)
-                names = _names([c[0] for c in cursor.description or ()])
-            except _TooMuch as err:
-                return _error(str(err))
-            except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as err:
-                timed_out = str(err) == "interrupted"
-                return _error(f"The statement ran longer than {_SECONDS:g} s" if timed_out else str(err))
-            finally:
-                self._until = float("inf")
-                self._db.set_authorizer(None)
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-        return _result(names, rows)
+    def run(self, kind: str, sql: str) -> _Outcome:
+        self._fill()
+        if wrong := sql_allow_list.check(kind, sql):
+            return _error(wrong)
+        own = self._own()
+        self._until = time.monotonic() + _SECONDS
+        self._db.set_authorizer(sql_allow_list.Authorizer(kind, _HOME, own, self._modules))
+        try:
+            cursor = self._db.execute(_WORDS.sub(lambda m: m[0] if m[0] != "@" else "", sql))
+            return self._fetch(cursor)
+        except _TooMuch as err:
+            return _error(str(err))
+        except MemoryError:
+            return _error(_NO_MEMORY)
+        except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as err:
+            said = {
+                "interrupted": f"The statement ran longer than {_SECONDS:g} s",
+                "user-defined function raised exception": "A function in it is not understood here",
+            }
+            return _error(said.get(str(err), str(err)))
+        finally:
+            self._until = float("inf")
+            self._db.set_authorizer(None)
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def _own(self) -> list[str]:
+        names, self._row = [], 0
+        for (name,) in self._db.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'"):
+            names.append(name)
+            self._row = 0
+        return names
+
+    def interrupt(self) -> None:
+        self._closing = True
 
     def close(self) -> None:
-        self._db.interrupt()
-        with self._lock:
-            self._db.close()
+        self._db.close()
+
+    # --- answering --------------------------------------------------------------------------------------
+
+    def _fetch(self, cursor: sqlite3.Cursor) -> _Outcome:
+        """Fetch and encode some rows at a time: as objects, they would take many times the memory."""
+        columns = [_Column(name) for name in _names([c[0] for c in cursor.description or ()])]
+        names = [column.name for column in columns]
+        parts: list[bytes] = []
+        batch: list[dict[str, Any]] = []
+        total = waiting = 0
+
+        def flush() -> None:
+            nonlocal total, waiting
+            if batch:
+                parts.append(encoded(batch)[1:-1])
+                total, waiting = total + len(parts[-1]), 0
+                batch.clear()
+            if total > _BYTES:
+                raise _TooMuch(f"The statement yields more than {_BYTES // 1_000_000} MB")
+
+        for count, row in enumerate(cursor, 1):
+            if count > _ROWS:
+                raise _TooMuch(f"The statement yields more than {_ROWS} rows")
+            batch.append(dict(zip(names, map(self._plain, columns, row), strict=True)))
+            waiting, self._row = waiting + self._row, 0
+            if len(batch) >= _BATCH or waiting > _BATCH_BYTES:
+                flush()
+        flush()
+        return "FINISHED", parts, [{"name": c.name, "type": c.type()} for c in columns], None
+
+    def _plain(self, column: _Column, value: Any) -> Any:
+        if isinstance(value, bytes):
+            value = value.hex()
+            self._count(value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            value = None
+        column.see(value)
+        return value
+
+    def _counted(self, text: bytes) -> str:
+        """Decode a text of a row, unless all texts of it are too much."""
+        decoded = text.decode()
+        self._count(decoded)
+        return decoded
+
+    def _count(self, text: str) -> None:
+        self._row += sys.getsizeof(text)
+        if self._row > _ROW_BYTES:
+            raise _TooMuch(f"A row of the statement takes more than {_ROW_BYTES // 1_000_000} MB")
 
     # --- filling ----------------------------------------------------------------------------------------
 
     def _create(self) -> None:
-        self._until = float("inf")
         for view in schema.VIEWS.values():
             columns = (f"{f.name} {_SQLITE_TYPES[f.type]}" for f in view.fields)
             self._db.execute(f"CREATE TABLE {_HOME}.{view.name} ({', '.join(columns)})")
@@ -205,22 +298,6 @@ class _Database:
         )  # fmt: skip
 
 
-def _authorize(action: int, one: str | None, two: str | None, database: str | None, by: str | None) -> int:
-    """Allow reading, and writing outside the views."""
-    writes = action not in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION,
-                            sqlite3.SQLITE_RECURSIVE, sqlite3.SQLITE_TRANSACTION)  # fmt: skip
-    denied = action in _FORBIDDEN or (writes and (database or "").upper() == _HOME)
-    return sqlite3.SQLITE_DENY if denied else sqlite3.SQLITE_OK
-
-
-def _decode(value: Any = None, *pairs: Any) -> Any:
-    """Oracle's DECODE: the result beside the first equal word; null equals null."""
-    for word, result in zip(pairs[::2], pairs[1::2], strict=False):
-        if value == word:
-            return result
-    return pairs[-1] if len(pairs) % 2 else None
-
-
 def _whole(text: str) -> str:
     return _HALVES.sub("\ufffd", text)
 
@@ -228,26 +305,17 @@ def _whole(text: str) -> str:
 # --- results --------------------------------------------------------------------------------------------
 
 
+_Outcome = tuple[str, list[bytes], list[dict[str, str]], str | None]
+"""Status, rows as JSON, columns, and what went wrong."""
+_NO_MEMORY = "The statement needs more memory than there is for it"
+
+
 class _TooMuch(Exception):
     """An answer that would not fit."""
 
 
-def _fetch(cursor: sqlite3.Cursor) -> list[tuple[Any, ...]]:
-    """Fetch row by row: a few rows of much text fill the memory before their number is known."""
-    rows: list[tuple[Any, ...]] = []
-    size = 0
-    for row in cursor:
-        rows.append(row)
-        size += sum(len(v) for v in row if isinstance(v, (str, bytes)))
-        if len(rows) > _ROWS:
-            raise _TooMuch(f"The statement yields more than {_ROWS} rows")
-        if size > _BYTES:
-            raise _TooMuch(f"The statement yields more than {_BYTES // 1_000_000} MB")
-    return rows
-
-
-def _error(text: str) -> dict[str, Any]:
-    return {"status": "ERROR", "rows": [], "metadata": [], "error": text}
+def _error(text: str) -> _Outcome:
+    return "ERROR", [], [], text
 
 
 def _names(found: list[str]) -> list[str]:
@@ -257,33 +325,32 @@ def _names(found: list[str]) -> list[str]:
     return names
 
 
-def _result(names: list[str], rows: list[tuple[Any, ...]]) -> dict[str, Any]:
-    plain = [tuple(map(_plain, row)) for row in rows]
-    types = [_type_of(name, [row[n] for row in plain]) for n, name in enumerate(names)]
-    return {
-        "status": "FINISHED",
-        "rows": [dict(zip(names, row, strict=True)) for row in plain],
-        "metadata": [{"name": n, "type": t} for n, t in zip(names, types, strict=True)],
-    }
+class _Column:
+    """The name of a column, and the type that fits all values seen so far."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._fitting: list[str] | None = None
+
+    def see(self, value: Any) -> None:
+        if value is None or self._fitting == []:
+            return
+        words = self._fitting if self._fitting is not None else list(_TESTS)
+        self._fitting = [word for word in words if _TESTS[word](value)]
+
+    def type(self) -> str:
+        if self._fitting is None:
+            declared = (f.type for view in schema.VIEWS.values() for f in view.fields if f.name == self.name)
+            return _column_type(next(declared, "str"))
+        return next(iter(self._fitting), "string")
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _type_of(name: str, values: list[Any]) -> str:
-    known = [v for v in values if v is not None]
-    tests: tuple[tuple[str, Callable[[Any], bool]], ...] = (
-        ("integer", lambda v: isinstance(v, int)),
-        ("float", lambda v: isinstance(v, (int, float))),
-        ("timestamp", lambda v: isinstance(v, str) and _TIMESTAMP.fullmatch(v) is not None),
-    )
-    if not known:
-        declared = (f.type for view in schema.VIEWS.values() for f in view.fields if f.name == name)
-        return _column_type(next(declared, "str"))
-    return next((word for word, test in tests if all(map(test, known))), "string")
+_TESTS: dict[str, Callable[[Any], bool]] = {
+    "integer": lambda v: isinstance(v, int),
+    "float": lambda v: isinstance(v, (int, float)),
+    "timestamp": lambda v: isinstance(v, str) and _TIMESTAMP.fullmatch(v) is not None,
+}
+"""What the values of a type are, the narrowest type first; any other text or mixture is a string."""
 
 
 def _column_type(type: str) -> str:

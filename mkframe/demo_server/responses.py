@@ -16,7 +16,13 @@ from mkframe import schema
 
 _WORTH_PACKING = 1000
 _BATCH = 2000
-_NAMES = {**schema.ERROR_NAMES, 408: "Timeout", 413: "PayloadTooLarge", 501: "NotImplemented"}
+_NAMES = {
+    **schema.ERROR_NAMES,
+    408: "Timeout",
+    413: "PayloadTooLarge",
+    501: "NotImplemented",
+    503: "Unavailable",
+}
 
 
 class ApiError(Exception):
@@ -30,17 +36,18 @@ class ApiError(Exception):
 def error_response(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """Answer with the documented error body."""
     body = {"name": _NAMES.get(status, "GeneralError"), "message": message, "code": status}
-    return Response(_encode(body), status, headers, "application/json; charset=utf-8")
+    return Response(encoded(body), status, headers, "application/json; charset=utf-8")
 
 
 def created(value: Any) -> Response:
-    """Answer a POST; 201 is documented for logins only and used for every POST here."""
-    return Response(_encode(value), 201, media_type="application/json; charset=utf-8")
+    """Answer a POST with an object or its JSON; 201 is documented for logins only and used for every POST."""
+    body = value if isinstance(value, bytes) else encoded(value)
+    return Response(body, 201, media_type="application/json; charset=utf-8")
 
 
 def row(request: Request, value: Any) -> Response:
     """Answer a GET with an object, packed and tagged."""
-    return tagged(request, _encode(value), "application/json; charset=utf-8", {}, pack=True)
+    return tagged(request, encoded(value), "application/json; charset=utf-8", {}, pack=True)
 
 
 def rows(request: Request, values: Iterable[Any]) -> Response:
@@ -50,7 +57,7 @@ def rows(request: Request, values: Iterable[Any]) -> Response:
     """
     left, parts = iter(values), []
     while batch := list(islice(left, _BATCH)):
-        parts.append(_encode(batch)[1:-1])
+        parts.append(encoded(batch)[1:-1])
     return tagged(request, b"[" + b",".join(parts) + b"]", "application/json; charset=utf-8", {}, pack=True)
 
 
@@ -66,7 +73,8 @@ def tagged(request: Request, body: bytes, kind: str, headers: dict[str, str], *,
     return Response(body, headers=headers, media_type=kind)
 
 
-def _encode(value: Any) -> bytes:
+def encoded(value: Any) -> bytes:
+    """Write a value as JSON."""
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:  # half a surrogate pair in somebody's description

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 import socket
 import threading
@@ -11,6 +12,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
+from mkframe._text import short_repr
 from mkframe.errors import InputError
 
 _START_TIMEOUT = 10.0
@@ -51,7 +53,7 @@ class Server:
         End of the story, with a time zone; its builds then stand still at that moment. By default the
         story ends at the present minute and goes on.
     host : str, default "127.0.0.1"
-        Address to listen on.
+        Address of this machine to listen on, a loopback one: ``127.0.0.1``, ``::1`` or ``localhost``.
     port : int, default 0
         Port; 0 takes a free one.
     token_lifetime : float, default 3600.0
@@ -101,6 +103,8 @@ class Server:
             )
         if now is not None and now.tzinfo is None:
             raise InputError("now has no time zone.", hint="Give datetime(2026, 4, 2, 8, tzinfo=UTC).")
+        if not isinstance(host, str):
+            raise InputError(f"host is {short_repr(host)}, not a text.", hint=_HINT)
         if instances is not None:
             _check_instances(instances)
         self.email, self.password = "demo@example.com", secrets.token_urlsafe(16)
@@ -119,7 +123,8 @@ class Server:
         """The base URL; known once the server has been started."""
         if not self._port:
             raise RuntimeError("The embedded server has no port yet: call start() first.")
-        return f"http://{self._host}:{self._port}/api/v1"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}/api/v1"
 
     def start(self) -> Self:
         """Serve in a thread until `stop`, and return this server; does nothing if it runs already."""
@@ -128,6 +133,26 @@ class Server:
         make_app, make_server = _load()
         if self._app is None:
             self._app = make_app(self)
+        sock = self._bind()
+        server = make_server(self._app)
+        thread = threading.Thread(target=server.run, args=([sock],), name="mkframe-embedded", daemon=True)
+        self._running = server, thread
+        try:
+            thread.start()
+            deadline = time.monotonic() + _START_TIMEOUT
+            while not server.started and thread.is_alive() and time.monotonic() < deadline:
+                time.sleep(0.005)
+            if not server.started:
+                raise RuntimeError("The embedded server did not start.")
+        except BaseException:  # such as Ctrl-C: whatever it is, nothing listens afterwards
+            self.stop()
+            sock.close()
+            raise
+        self._port = sock.getsockname()[1]
+        return self
+
+    def _bind(self) -> socket.socket:
+        """Take the port; nobody is let in before it is known to be this machine's own."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         # asyncio switches Nagle's delay of 40 ms off only where the protocol is named
         sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -136,24 +161,16 @@ class Server:
             alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
             sock.setsockopt(socket.SOL_SOCKET, alone, 1)
             sock.bind((self._host, self._port))
-        except (OSError, OverflowError) as error:
+            if not ipaddress.ip_address(sock.getsockname()[0]).is_loopback:
+                raise OSError("it is not a loopback address, and others could reach it")
+        except (OSError, OverflowError, TypeError, ValueError) as error:
             sock.close()
             raise InputError(
-                f"Port {self._port} of {self._host} cannot be listened on: "
+                f"Port {short_repr(self._port)} of {short_repr(self._host)} cannot be listened on: "
                 f"{getattr(error, 'strerror', None) or error}.",
-                hint="Leave the port out to have a free one.",
+                hint="Leave host and port out to have a free port of 127.0.0.1.",
             ) from error
-        self._port = sock.getsockname()[1]
-        server = make_server(self._app)
-        thread = threading.Thread(target=server.run, args=([sock],), name="mkframe-embedded", daemon=True)
-        thread.start()
-        deadline = time.monotonic() + _START_TIMEOUT
-        while not server.started and thread.is_alive() and time.monotonic() < deadline:
-            time.sleep(0.005)
-        if not server.started:
-            raise RuntimeError("The embedded server did not start.")
-        self._running = server, thread
-        return self
+        return sock
 
     def stop(self) -> None:
         """Close the port and all connections; what has happened is kept."""
@@ -161,6 +178,8 @@ class Server:
             server, thread = self._running
             self._running = None
             server.should_exit = True
+            if not thread.ident:
+                return  # it has never run
             thread.join(_STOP_TIMEOUT)
             if thread.is_alive():
                 server.force_exit = True

@@ -18,6 +18,8 @@ from mkframe.demo_server import responses
 
 _PATIENCE = 60
 """Seconds without a word after which a connection is closed."""
+_PIECE = 16_384
+"""Bytes that are read at once, since only a head that is not yet whole has a longest length."""
 
 
 class _Protocol(H11Protocol):
@@ -31,7 +33,10 @@ class _Protocol(H11Protocol):
         self._wait_a_while()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        for start in range(0, len(data), _PIECE):
+            if self.transport.is_closing():
+                return
+            super().data_received(data[start : start + _PIECE])
         if self.conn.their_state is h11.IDLE:  # the head of a request is not complete
             self._wait_a_while()
 

@@ -62,7 +62,7 @@ READS = {
     "several at the end": "SELECT 1;; -- done",
     "comment before": "-- DELETE this?\n/* or; INSERT that */ SELECT 1",
     "comment after": "SELECT 1 -- ; DROP TABLE x",
-    "hint": "SELECT /*+ INTO; */ 1",
+    "hint": "SELECT /*+ FIRST_ROWS(10) */ 1",
     "semicolon in a text": "SELECT 'a; DELETE FROM x' FROM y",
     "doubled quote": "SELECT 'it''s; fine' FROM y",
     "REPLACE as a function": "SELECT REPLACE(x, 'a', 'b') FROM y",
