@@ -11,6 +11,8 @@ __all__ = ["single_line", "short_repr", "escape_invisible"]
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Control characters, bidirectional and other invisible marks, lone surrogates, line separators; what will
 never be a character, and XML refuses, besides."""
+_LOOKED_AT = 1 << 16
+"""Characters; blanks between words could go on for megabytes."""
 _PLAIN = re.compile(r"[\n\t -~]*")
 
 
@@ -35,8 +37,9 @@ def single_line(text: object, most: int = 300) -> str:
     >>> single_line("No release\nfor\x1b[31m A"), single_line("abcdef", 4)
     ('No release for‹U+001B›[31m A', 'abcd...')
     """
-    line = " ".join(str(text).split())
-    return escape_invisible(line[:most]) + "..." * (len(line) > most)
+    said = str(text)
+    line = " ".join(said[:_LOOKED_AT].split())
+    return escape_invisible(line[:most]) + "..." * (len(line) > most or len(said) > _LOOKED_AT)
 
 
 def short_repr(value: Any) -> str:
@@ -47,6 +50,8 @@ def short_repr(value: Any) -> str:
     >>> short_repr("x" * 200)[-6:], short_repr(10**5000)
     ('xxx...', 'a value of type int')
     """
+    if isinstance(value, str | bytes):
+        value = value[:100]  # the rest would be written out and not shown
     try:
         text = repr(value)
     except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits

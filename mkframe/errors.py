@@ -29,6 +29,7 @@
     └── ReportError                      the notebook of a report failed
 
     SchemaWarning (a UserWarning)        read without loss, but not as the reference promises
+    LibraryError                         stands behind one of these: the words of a library's error
 
 Every error has the same fields, so a caller can branch without knowing the subclasses: `request`,
 `status`, `vendor_message`, `hint`, `body_start`, `retryable`, `retry_after`. No field ever holds a token
@@ -37,9 +38,11 @@ or a password.
 
 from __future__ import annotations
 
+import contextvars
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
 
 __all__ = [
     "TRANSIENT",
@@ -51,6 +54,7 @@ __all__ = [
     "TooManyPeriodsError",
     "ForbiddenError",
     "InputError",
+    "LibraryError",
     "MethodNotAllowedError",
     "MkframeError",
     "NotAuthenticatedError",
@@ -70,6 +74,7 @@ __all__ = [
     "InvalidResponseError",
     "ConnectError",
     "for_status",
+    "screen",
     "warn",
 ]
 
@@ -263,6 +268,10 @@ class ReportError(MkframeError):
     """The notebook of a report failed."""
 
 
+class LibraryError(Exception):
+    """What a library reported, as words alone: its own error may hold the request, or what came."""
+
+
 TRANSIENT = (ConnectionFailedError, ServerError, TooManyRequestsError)
 """Troubles of a read that may be over a moment later."""
 
@@ -297,6 +306,14 @@ def for_status(status: int) -> type[ResponseError]:
 
 
 _OURS = __name__.partition(".")[0]
+_SCREEN: contextvars.ContextVar[Callable[[str], str]] = contextvars.ContextVar("screen", default=str)
+
+
+def screen(clean: Callable[[str], str]) -> Callable[[str], str]:
+    """Let the sentences of `warn` pass a function first, in this thread; return the one before."""
+    before = _SCREEN.get()
+    _SCREEN.set(clean)
+    return before
 
 
 def warn(sentence: str, category: type[Warning] = UserWarning) -> None:
@@ -324,4 +341,4 @@ def warn(sentence: str, category: type[Warning] = UserWarning) -> None:
     for level, (frame, _) in enumerate(traceback.walk_stack(sys._getframe()), 1):
         if str(frame.f_globals.get("__name__")).partition(".")[0] == _OURS:
             outermost = level
-    warnings.warn(sentence, category, stacklevel=outermost + 1)
+    warnings.warn(_SCREEN.get()(sentence), category, stacklevel=outermost + 1)

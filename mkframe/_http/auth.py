@@ -16,7 +16,7 @@ from requests.auth import AuthBase
 from mkframe import errors
 from mkframe.settings import Secret, Settings, is_valid_header_value
 
-__all__ = ["Bearer", "Credentials", "expiry_of", "token_of"]
+__all__ = ["Bearer", "Credentials", "basic", "expiry_of", "token_of"]
 
 _NO_TIME = (ValueError, KeyError, TypeError, IndexError, OverflowError, OSError, RecursionError)
 
@@ -53,6 +53,14 @@ class Credentials(AuthBase):
             request.headers["Content-Type"] = "application/json"
             request.prepare_body(json.dumps(words), None)
         return request
+
+
+def basic(settings: Settings) -> Secret | None:
+    """E-mail and password as HTTP's Basic scheme writes them; no request of ours does, a server may."""
+    if settings.email is None or settings.password is None:
+        return None
+    pair = f"{settings.email}:{settings.password.get_secret_value()}".encode("utf-8", "surrogatepass")
+    return Secret(base64.b64encode(pair).decode())
 
 
 def token_of(body: bytes) -> Secret:

@@ -7,7 +7,7 @@ import email.utils
 import json
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ import requests
 import urllib3
 
 from mkframe import errors
+from mkframe._http.heads import BadHead
 from mkframe._http.timeouts import DeadlineExceeded, StalledError
 from mkframe.schema import BASE_URL
 from mkframe.settings import Settings
@@ -31,6 +32,7 @@ __all__ = [
 
 _CHUNK = 1 << 18
 _LONGEST_SHOWN = 300
+_LONGEST_START = 80
 
 _HINTS = {
     400: "Check the arguments against the reference.",
@@ -46,20 +48,31 @@ _HINTS = {
 
 
 def error_from_response(
-    method: str, response: requests.Response, settings: Settings, *, login: bool = False
+    method: str,
+    response: requests.Response,
+    settings: Settings,
+    redacted: Callable[[str, int], str],
+    *,
+    login: bool = False,
 ) -> errors.ResponseError:
-    """The error that an answer with an error status stands for."""
+    """The error that an answer with an error status stands for.
+
+    `redacted` takes secrets out of a text and gives its first characters, in this order.
+    """
     request = format_request(method, response.url)
     status = response.status_code
     start = peek_text(response, settings.read_timeout)
     vendor = _vendor_message(start)
+    hint = _hint(response, settings, vendor, login)
+    vendor = vendor and redacted(vendor, _LONGEST_SHOWN)
+    start = redacted(start, _LONGEST_START)
     return errors.for_status(status)(
-        f"{request} {_answered(response, vendor, start)} (status {status}).",
-        hint=_hint(response, settings, vendor, login),
+        f"{request} {_answered(response, vendor, start, redacted)} (status {status}).",
+        hint=hint,
         request=request,
         status=status,
         vendor_message=vendor,
-        body_start=None if vendor else start[:80],
+        body_start=None if vendor else start,
         retryable=status in (429, 502, 503, 504),
         retry_after=_retry_after(response.headers.get("Retry-After")),
     )
@@ -113,12 +126,14 @@ def peek_text(response: requests.Response, seconds: float) -> str:
     return start.decode("utf-8", "replace").strip()
 
 
-def _answered(response: requests.Response, vendor: str | None, start: str) -> str:
+def _answered(
+    response: requests.Response, vendor: str | None, start: str, redacted: Callable[[str, int], str]
+) -> str:
     if 300 <= response.status_code < 400:
-        return f"was redirected to {response.headers.get('Location', '')[:_LONGEST_SHOWN]!r}"
+        return f"was redirected to {redacted(response.headers.get('Location', ''), _LONGEST_SHOWN)!r}"
     if vendor:
         return f"was refused with {vendor!r}"
-    return f"was refused; the answer starts with {start[:80]!r}" if start else "was refused without a word"
+    return f"was refused; the answer starts with {start!r}" if start else "was refused without a word"
 
 
 def _vendor_message(start: str) -> str | None:
@@ -127,7 +142,7 @@ def _vendor_message(start: str) -> str | None:
         message = json.loads(start)["message"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return message[:_LONGEST_SHOWN] if isinstance(message, str) else None
+    return message if isinstance(message, str) else None
 
 
 def _retry_after(value: str | None) -> float | None:
@@ -249,6 +264,14 @@ _EXCEPTION_RULES = (
         errors.ConnectionLostError,
         "the compressed answer is damaged.",
         "Try again; where it goes on, look at any proxy between here and the server.",
+        again=True,
+    ),
+    # A body of before that nobody read to its end looks so, too: the next try has a connection of its own.
+    _ExceptionRule(
+        (BadHead, UnicodeError, LookupError),
+        errors.ConnectionLostError,
+        "what came is not an HTTP answer.",
+        "Are host and port right? Where it goes on, look at any proxy between here and the server.",
         again=True,
     ),
     _ExceptionRule(

@@ -26,7 +26,7 @@ import requests
 import urllib3
 
 from mkframe import errors
-from mkframe._http.auth import Bearer, Credentials, expiry_of, token_of
+from mkframe._http.auth import Bearer, Credentials, basic, expiry_of, token_of
 from mkframe._http.errors import (
     error_from_exception,
     error_from_response,
@@ -36,7 +36,7 @@ from mkframe._http.errors import (
     strip_tracebacks,
 )
 from mkframe._http.gzip import unpacked
-from mkframe._http.redaction import redact_errors
+from mkframe._http.redaction import redact, redact_errors
 from mkframe._http.retry import retrying
 from mkframe._http.timeouts import Adapter, response_deadline
 from mkframe._version import __version__
@@ -142,7 +142,7 @@ class Transport:
     @contextlib.contextmanager
     def stream(self, path: str) -> Iterator[requests.Response]:
         """Open the bytes of a file, once; the caller reads `iter_body` inside `reading`."""
-        with redact_errors(self._known_secrets), self._open("GET", path, None, None, a_file=True) as response:
+        with self.withheld(), self._open("GET", path, None, None, a_file=True) as response:
             yield response
 
     @contextlib.contextmanager
@@ -166,7 +166,7 @@ class Transport:
         body: Mapping[str, Any] | None,
         into: Callable[[Iterable[bytes]], T],
     ) -> T:
-        with redact_errors(self._known_secrets), self._open(method, path, params, body) as response:
+        with self.withheld(), self._open(method, path, params, body) as response:
             request = format_request(method, response.url)
             with self._naming(request, response), self.reading(request):
                 return into(self._chunks(response))
@@ -209,7 +209,7 @@ class Transport:
             response = self._send(method, path, params, body, self._renewed(token), a_file)
         with response:
             if not 200 <= response.status_code < 300:
-                raise error_from_response(method, response, self.settings)
+                raise error_from_response(method, response, self.settings, self.redacted)
             yield response
 
     def _send(
@@ -264,7 +264,10 @@ class Transport:
     def _failed(self, error: BaseException, request: str, handled: BaseException | None) -> NoReturn:
         """Leave the sending without its frames, by Ctrl-C too."""
         cause = strip_tracebacks(error, handled)
-        if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError)):
+        # What else comes from the libraries is by bytes that they did not expect, such as in a Location.
+        if isinstance(
+            error, (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, LookupError)
+        ):
             raise error_from_exception(error, request, self._told_limits, handled) from cause
         if isinstance(error, OSError) and "TLS CA certificate" in str(error):  # before anything is sent
             raise errors.ConnectError(
@@ -277,7 +280,7 @@ class Transport:
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         kind = response.headers.get("Content-Type", "")
         if "html" in kind.lower():
-            start = peek_text(response, self._limits.read_timeout)[:_LONGEST_SHOWN]
+            start = self.redacted(peek_text(response, self._limits.read_timeout), _LONGEST_SHOWN)
             raise errors.InvalidResponseError(
                 f"A web page came instead of JSON. It starts with {start!r}.",
                 hint=errors.InvalidResponseError._HINT_WRONG_SERVER,
@@ -287,8 +290,17 @@ class Transport:
 
     # --- tokens ------------------------------------------------------------------------------------
 
+    def withheld(self) -> redact_errors:
+        """Take our secrets out of errors and warnings of a block, where they quote the server."""
+        return redact_errors(self._known_secrets)
+
+    def redacted(self, text: str, most: int = sys.maxsize) -> str:
+        """Take our secrets out of words of the server, and give its first characters."""
+        return redact(text, self._known_secrets(), most)
+
     def _known_secrets(self) -> list[Secret]:
-        return [word for word in (self.settings.password, *self._tokens) if word is not None]
+        known = (self.settings.password, basic(self.settings), *self._tokens)
+        return [word for word in known if word is not None]
 
     def _current_token(self) -> Secret | None:
         with self._lock:
@@ -319,9 +331,9 @@ class Transport:
     def _ask_for_token(self) -> Secret:
         url, request = self.settings.login_url, format_request("POST", self.settings.login_url)
         asking = {"auth": Credentials(self.settings)}
-        with redact_errors(self._known_secrets), self._request("POST", url, asking) as response:
+        with self.withheld(), self._request("POST", url, asking) as response:
             if response.status_code not in (200, 201):
-                raise error_from_response("POST", response, self.settings, login=True)
+                raise error_from_response("POST", response, self.settings, self.redacted, login=True)
             with self._naming(request, response), self.reading(request):
                 return token_of(b"".join(self._chunks(response)))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import http.client
 import io
 import math
 import socket
@@ -19,6 +18,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from requests.adapters import HTTPAdapter
+
+from mkframe._http.heads import Answer
 
 __all__ = ["PATIENCE", "Adapter", "CancelScope", "DeadlineExceeded", "StalledError", "response_deadline"]
 
@@ -126,7 +127,7 @@ class _Pool:
         return connection
 
 
-class _Answer(http.client.HTTPResponse):
+class _Answer(Answer):
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         raw = self.fp.detach()

@@ -134,13 +134,13 @@ def confirm(
     if found is None:
         raise _not_started("", None, marker, given, seconds)
     if aloud:
-        emit_warnings(found)
+        emit_warnings(found, transport)
     return found
 
 
-def emit_warnings(started: BuildStart) -> None:
+def emit_warnings(started: BuildStart, transport: Transport) -> None:
     """Show what is to be said of a build that runs; its id is never lost for a warning's sake."""
-    for sentence in map(single_line, started.warnings):
+    for sentence in (single_line(transport.redacted(told)) for told in started.warnings):
         try:
             warn(f"Build {started.id}: {sentence}")
         except UserWarning:  # where warnings are errors, the log says it

@@ -58,7 +58,7 @@ def start(
         stop.add_note(f"A build may run: {told}.")
         raise
     if aloud:
-        emit_warnings(started)
+        emit_warnings(started, transport)
     return started
 
 

@@ -126,7 +126,7 @@ def wait(
         while True:
             watch.look(until)
             bar.n = watch.progress()
-            bar.set_postfix_str(watch.words() if watch.open else "ended")
+            bar.set_postfix_str(transport.redacted(watch.words()) if watch.open else "ended")
             if not watch.open:
                 break
             if time.monotonic() >= until:
@@ -134,7 +134,8 @@ def wait(
             watch.rest(until)
     builds = watch.result()
     if raise_on_failure:
-        _raise_on_failure(builds)
+        with transport.withheld():
+            _raise_on_failure(builds)
     return builds
 
 

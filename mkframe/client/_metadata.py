@@ -35,15 +35,17 @@ _LONGEST_SHOWN = 200
 def query(transport: Transport, sql: str, given: Mapping[str, Any], *, write: bool = False) -> pd.DataFrame:
     """Run one statement and shape its rows by the answer's own column metadata."""
     answer = _ask(transport, sql, given, write=_validation.as_bool("write", write))
-    columns = [_field(column) for column in answer.get("metadata") or ()]
-    return frames.frame_from_rows(columns, answer.get("rows") or [])
+    with transport.withheld():
+        columns = [_field(column) for column in answer.get("metadata") or ()]
+        return frames.frame_from_rows(columns, answer.get("rows") or [])
 
 
 def view(transport: Transport, name: str, given: Mapping[str, Any]) -> pd.DataFrame:
     """Read one of the documented views, typed by the schema."""
     fields = VIEWS[name].fields
     answer = _ask(transport, f"SELECT * FROM @INFORMATION_SCHEMA.{name}", given, write=False)  # noqa: S608 - a name of the schema
-    frame = frames.frame_from_rows(fields, answer.get("rows") or [])
+    with transport.withheld():
+        frame = frames.frame_from_rows(fields, answer.get("rows") or [])
     return frame.set_index("ID") if fields[0].name == "ID" else frame
 
 
@@ -59,7 +61,8 @@ def _ask(transport: Transport, sql: str, given: Mapping[str, Any], *, write: boo
             error.hint = "It may have been carried out: look what it has changed before you send it again."
         raise
     if answer["status"] != "FINISHED":
-        raise _failed(answer, statement)
+        with transport.withheld():
+            raise _failed(answer, statement)
     return answer
 
 

@@ -154,6 +154,16 @@ def zipped(answer: Answer) -> Answer:
     return replace(answer, body=gzip.compress(answer.body), headers=headers)
 
 
+def bare(content: bytes) -> Answer:
+    """Bytes that are sent as they are, and then the connection is closed."""
+    return _Bare(body=content, end="close")
+
+
+class _Bare(Answer):
+    def head(self) -> bytes:
+        return b""
+
+
 # --- faults -----------------------------------------------------------------------------------------
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import copy
+import functools
 import html
 import json
 import pickle
+import re
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,3 +163,23 @@ def files(folder: Path) -> Iterator[bytes | str]:
         yield str(path)
         if path.is_file():
             yield path.read_bytes()
+
+
+def remnants(shown: str | bytes, words: dict[str, str] = SECRETS) -> list[str]:
+    """Eight characters in a row of any of the words, in any case, whatever stands between them.
+
+    Of the word itself, its base64 at each of three places, and its hexadecimal digits.
+    """
+    bare = _bare(shown if isinstance(shown, str) else shown.decode("latin-1"))
+    return [f"{name}: {part}" for name, word in words.items() for part in _parts(word) if part in bare]
+
+
+@functools.cache
+def _parts(word: str) -> list[str]:
+    codes = [code.decode() for code in _base64(word).values()]
+    forms = map(_bare, (word, *codes, word.encode().hex()))
+    return [form[i : i + 8] for form in forms for i in range(len(form) - 7)]
+
+
+def _bare(text: str) -> str:
+    return re.sub("[^a-z0-9]", "", text.lower())

@@ -12,6 +12,7 @@ import html.parser
 import io
 import logging
 import re
+import traceback
 import unicodedata
 import warnings
 import xml.etree.ElementTree as ET
@@ -169,6 +170,8 @@ def saying(text: str, **more: Any) -> Iterator[Client]:
 def failure(act: Callable[[], Any]) -> str:
     with pytest.raises(MkframeError) as caught:
         act()
+    # What Python shows of one that nobody catches, with all that stands behind it.
+    assert steering("".join(traceback.format_exception(caught.value))) == []
     return str(caught.value)
 
 
@@ -292,6 +295,30 @@ def test_nothing_steers_a_terminal(say, text):
     shown = say(text)
     assert steering(shown) == []
     assert "AIRPLANE" in shown
+
+
+ON_THE_WIRE: dict[str, Callable[[bytes], bytes]] = {
+    "status line": lambda text: text + b"\r\n\r\n",
+    "version": lambda text: b"HTTP/" + text + b" 200 OK\r\n\r\n",
+    "status": lambda text: b"HTTP/1.1 " + text + b"\r\n\r\n",
+    "reason": lambda text: b"HTTP/1.1 500 " + text + b"\r\n\r\n",
+    "header": lambda text: b"HTTP/1.1 200 OK\r\n" + text + b"\r\n\r\n[]",
+    "location": lambda text: b"HTTP/1.1 302 Found\r\nLocation: " + text + b"\r\n\r\n",
+    "coding": lambda text: b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + text,
+    "two lengths": lambda text: b"HTTP/1.1 200 OK\r\nContent-Length: 1,2 \r\nX: " + text + b"\r\n\r\n[]",
+    "length": lambda text: b"HTTP/1.1 200 OK\r\nContent-Length: " + text + b"\r\n\r\n?",
+    "chunk": lambda text: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + text + b"\r\n",
+}
+
+
+@texts("long word", "combining")
+@pytest.mark.parametrize("place", ON_THE_WIRE)
+def test_nothing_on_the_wire_steers_a_terminal(place, text, caplog):
+    caplog.set_level(logging.DEBUG)
+    sent = ON_THE_WIRE[place](text.encode("utf-8", "surrogatepass"))
+    with saying(text, **{f"{API}/labels": faults.bare(sent)}) as client:
+        assert steering(failure(lambda: client.labels.find())) == []
+    assert steering(caplog.text) == []
 
 
 @pytest.mark.parametrize(

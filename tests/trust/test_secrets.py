@@ -8,6 +8,7 @@ logs of all libraries at DEBUG, warnings, output, files, widgets and notebooks.
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
 import json
 import logging
@@ -42,7 +43,9 @@ from tests.trust.canaries import (
     SECRETS,
     TOKEN,
     disguises,
+    family,
     files,
+    remnants,
     traces,
     verbose,
     views,
@@ -109,10 +112,40 @@ ECHOES: dict[str, Callable[[str], Answer]] = {
     "packed and broken": lambda said: faults.broken_gzip(faults.reply([{"id": 1, "name": said}])),
     "cut": lambda said: faults.cut(faults.vendor(500, said * 3)),
     "cookie": lambda said: faults.vendor(500, "no", headers={"Set-Cookie": f"s={quote(said)}"}),
+    "cookie that is none": lambda said: faults.reply([], headers={"Set-Cookie": f"{said}; Expires={said}"}),
+    "header without a colon": lambda said: head("Content-Type: text/plain", one(said)),
+    "header without a name": lambda said: head(f": {one(said)}"),
+    "header that goes on from none": lambda said: head(f" {one(said)}"),
+    "header from a mailbox": lambda said: head("X: 1", f"From {one(said)}"),
+    "header of many parts": lambda said: head(f"Content-Type: multipart/{one(said)}"),
+    "two lengths": lambda said: head("Content-Length: 2", f"Content-Length: {one(said)}"),
+    "version": lambda said: faults.bare(f"HTTP/{one(said)} 200 OK\r\n\r\n".encode()),
+    "reason": lambda said: faults.bare(f"HTTP/1.1 500 {one(said)}\r\n\r\n".encode()),
+    "chunk": lambda said: head("Transfer-Encoding: chunked", body=f"{one(said)}\r\n"),
+    "trailer": lambda said: head("Transfer-Encoding: chunked", body=f"2\r\n[]\r\n0\r\n{one(said)}\r\n\r\n"),
 }  # fmt: skip
 """How a server may give back what it was sent."""
 
-DELIVERED = ("another shape", "another type", "broken JSON", "strange header", "Content-Encoding")
+
+def one(said: str) -> str:
+    """On one line."""
+    return " ".join(said.split())
+
+
+def head(*lines: str, body: str = "[]") -> Answer:
+    """An answer with a head as it is given."""
+    return faults.bare("\r\n".join(["HTTP/1.1 200 OK", *lines, "", body]).encode())
+
+
+DELIVERED = (
+    "another shape",
+    "another type",
+    "broken JSON",
+    "strange header",
+    "Content-Encoding",
+    "cookie that is none",
+    "trailer",
+)
 """To a fetch any bytes with status 200 are the file, which is kept as it is."""
 
 ASKED: dict[str, tuple[str, str, Callable[[Client, Path], Any]]] = {
@@ -167,7 +200,7 @@ class Watch:
     def traces(self, words: dict[str, str] = SECRETS) -> list[str]:
         shown = self.everything()
         assert sum(map(len, shown)) > 1000, "next to nothing was looked at"
-        return [trace for text in shown for trace in traces(text, words)]
+        return [trace for text in shown for trace in (*traces(text, words), *remnants(text, words))]
 
 
 @pytest.fixture
@@ -212,22 +245,26 @@ def test_search_finds_each_disguise(name, disguise):
 
 LEAKS = {
     "a secret that shows itself": lambda patch: patch.setattr(Secret, "__repr__", Secret.get_secret_value),
-    "an echo that is let through": lambda patch: patch.setattr(redaction, "_redact", lambda *_: None),
+    "an echo that is let through": lambda patch: patch.setattr(redaction._Forms, "hidden", cut_only),
     "frames that are kept": lambda patch: patch.setattr(session, "withheld", RedactsOnly),
     "headers that are printed": lambda patch: patch.setattr(HTTPConnection, "debuglevel", 1),
 }
 
 
+def cut_only(self: object, text: str, most: int = 1 << 16) -> str:
+    return text[:most]
+
+
 class RedactsOnly(redaction.redact_errors):
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None:
-            redaction._redact(error, self._secrets())
+        if isinstance(error, MkframeError):
+            redaction._redact(error, redaction._Forms(self._secrets()), lambda step: step)
 
 
 @pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)
 def test_search_finds_a_leak_that_is_made(leak, watch, monkeypatch):
     leak(monkeypatch)
-    with faults.serve(lambda request: ECHOES["web page with 200"](carried(request))) as server:
+    with faults.serve(lambda request: ECHOES["another type"](carried(request))) as server:
         walk(watch, server.api, "find")
     assert watch.traces()
 
@@ -293,6 +330,138 @@ def test_nothing_is_seen_in_a_verbose_traceback(echo, watch):
     assert traces(shown) == []
 
 
+DISGUISES: dict[str, Callable[[str], str]] = {
+    "signature": lambda word: word.rpartition(".")[2][-12:],
+    "other case": str.swapcase,
+    "base64": lambda word: base64.b64encode(f"a:{word}".encode()).decode(),
+    "words apart": lambda word: " ".join(word[i : i + 6] for i in range(0, len(word), 6)),
+    "in a URL": lambda word: quote(quote(word, safe="")),
+    "at the cut of a start": lambda word: "x" * 70 + word,
+    "at the cut of a sentence": lambda word: "x" * 293 + word,
+}  # fmt: skip
+"""Where no secret as a whole is seen, but enough of one, or all of it in another way."""
+
+
+def built(**words: Any) -> dict[str, Any]:
+    return row("builds", 7) | {"status": "FAILED"} | words
+
+
+PLACES: dict[str, tuple[str, Callable[[str], Any], Callable[[Client, Path], Any]]] = {
+    "refusal": ("*", lambda said: faults.vendor(400, said), lambda client, _: client.builds.find()),
+    "refused token": ("*", lambda said: faults.vendor(401, said), lambda client, _: client.builds.find()),
+    "refused login": (
+        AUTHENTICATION,
+        lambda said: faults.vendor(401, said),
+        lambda client, _: client.builds.find(),
+    ),
+    "answer of a login": (
+        AUTHENTICATION,
+        lambda said: faults.reply({"accessToken": [said]}, 201),
+        lambda client, _: client.builds.find(),
+    ),
+    "busy": ("*", lambda said: faults.vendor(503, said), lambda client, _: client.builds.find()),
+    "page": ("*", lambda said: faults.html(200, said), lambda client, _: client.builds.find()),
+    "no JSON": (
+        "*",
+        lambda said: faults.content(said.encode(), "text/plain"),
+        lambda client, _: client.builds.find(),
+    ),
+    "value": ("*", lambda said: faults.reply([{"id": said}]), lambda client, _: client.builds.find()),
+    "name": ("*", lambda said: faults.reply([{said: 1}]), lambda client, _: client.builds.find()),
+    "redirect": ("*", lambda said: faults.redirect(said), lambda client, _: client.builds.find()),
+    "header": ("*", lambda said: head(said), lambda client, _: client.builds.find()),
+    "status line": (
+        "*",
+        lambda said: faults.bare(f"{said}\r\n".encode()),
+        lambda client, _: client.builds.find(),
+    ),
+    "file": (
+        "*",
+        lambda said: faults.html(200, said),
+        lambda client, folder: client.downloads.fetch([7], to=folder, progress=False)["error"].tolist(),
+    ),
+    "start": (
+        "*",
+        lambda said: faults.reply({"build": {"id": 5, "status": "BUILDING"}, "warnings": [said]}, 201),
+        lambda client, _: started(client) and None,
+    ),
+    "failed build": (
+        "*",
+        lambda said: faults.reply(built(message=said, progress=7)),
+        lambda client, _: client.builds.wait(7, raise_on_failure=True),
+    ),
+    "failed statement": (
+        "*",
+        lambda said: faults.reply({"status": "ERROR", "rows": [], "metadata": [], "error": said}, 201),
+        lambda client, _: client.metadata.query("SELECT 1", project="A"),
+    ),
+    "rows of a statement": (
+        "*",
+        lambda said: faults.reply(
+            {"status": "FINISHED", "rows": [{"N": said}], "metadata": [{"name": "N", "type": "integer"}]}, 201
+        ),
+        lambda client, _: client.metadata.query("SELECT 1", project="A") is None,
+    ),
+}
+"""By whom it is said, and who asks; results that hold the words as data are not looked at."""
+
+
+@pytest.mark.parametrize("word", ["token", "password"])
+@pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
+@pytest.mark.parametrize("place", PLACES)
+def test_no_part_is_seen_where_the_server_says_it(place, disguise, word, watch):
+    where, say, ask = PLACES[place]
+
+    def script(request: Request) -> Answer:
+        """Made here, so that no variable of the test holds what is said."""
+        if (where == "*" and request.path != AUTHENTICATION) or where == request.path:
+            return say(disguise(SECRETS[word]))
+        return faults.token(FRESH) if request.path == AUTHENTICATION else faults.unauthenticated()
+
+    with faults.serve(script) as server, visiting(server.api, "both") as client:
+        try:
+            watch.see(ask(client, watch.folder))
+        except MkframeError as error:
+            watch.see(error, *map(repr, family(error)))
+        watch.see(client)
+        assert where == "*" or server.to(where)
+    assert watch.traces() == []
+
+
+@pytest.mark.parametrize("echo", ["401", "header without a colon", "status line", "web page with 200"])
+def test_nothing_is_seen_of_an_error_that_nobody_catches(echo, tmp_path):
+    """By a console that has set up no logs: what Python itself writes to stderr, and where it ends."""
+    source = "import mkframe as mk; mk.connect().builds.find()"
+    with faults.serve(lambda request: ECHOES[echo](f"\x1b[31m\x9b2J{carried(request)}\x07")) as server:
+        environment = {"MKFRAME_URL": server.api, "MKFRAME_TOKEN": TOKEN, "HOME": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, "-Wdefault", "-X", "dev", "-c", source],
+            env={**os.environ, **environment},
+            cwd=Path(mk.__file__).parents[1],
+            capture_output=True,
+            check=False,
+            timeout=110,
+            text=True,
+            encoding="utf-8",
+        )
+    assert done.returncode == 1
+    assert "mkframe.errors." in done.stderr
+    assert remnants(done.stdout + done.stderr) == []
+    assert [c for c in done.stderr if not (c.isprintable() or c == "\n")] == []
+
+
+def test_nothing_of_others_is_changed(watch):
+    """The logs of the libraries are as they were, for whoever else uses them."""
+    with faults.serve(faults.unauthenticated()) as server:
+        walk(watch, server.api, "find")
+    names = [
+        name for name in logging.root.manager.loggerDict if name.partition(".")[0] in ("urllib3", "requests")
+    ]
+    assert names
+    assert [name for name in names if logging.getLogger(name).filters] == []
+    assert HTTPConnection.response_class.__module__ == "http.client"
+
+
 def test_nothing_is_seen_of_tokens_that_are_renewed(watch):
     def expired(request: Request) -> Answer:
         if request.path == AUTHENTICATION or request.headers["authorization"] == f"Bearer {FRESH}":
@@ -348,11 +517,12 @@ def entered(form: Any, url: str, way: str, word: str) -> None:
 
 @pytest.mark.parametrize("word", [TOKEN, PASSWORD])
 @pytest.mark.parametrize("pressed", [False, True], ids=["entered", "pressed"])
-@pytest.mark.parametrize("server_is", ["healthy", "refusing", "broken"])
+@pytest.mark.parametrize("server_is", ["healthy", "refusing", "refusing in capitals", "broken"])
 def test_nothing_is_seen_of_the_form_that_connects(form, word, pressed, server_is, watch):
     scripts = {
         "healthy": kraftwerk,
         "refusing": lambda request: faults.vendor(401, f"Wrong: {carried(request)}"),
+        "refusing in capitals": lambda request: faults.vendor(401, f"Wrong: {carried(request).upper()}"),
         "broken": lambda request: faults.html(200, carried(request)),
     }
     with faults.serve(scripts[server_is]) as server:
