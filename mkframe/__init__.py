@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from mkframe.frames import explode_patterns as explode_patterns
     from mkframe.frames import explode_releases as explode_releases
     from mkframe.frames import read_json as read_json
+    from mkframe.limits import Limits as Limits
 
 _HOME_OF = {
     "Client": "mkframe.client",
+    "Limits": "mkframe.limits",
     "artifacts": "",
     "charts": "",
     "connect": "mkframe.client",

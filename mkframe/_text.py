@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import reprlib
+import sys
 import unicodedata
+from itertools import islice
 from typing import Any
 
 __all__ = ["single_line", "short_repr", "escape_invisible"]
@@ -42,7 +45,7 @@ def single_line(text: object, most: int = 300) -> str:
     return escape_invisible(line[:most]) + "..." * (len(line) > most or len(said) > _LOOKED_AT)
 
 
-def short_repr(value: Any) -> str:
+def short_repr(value: Any, most: int = 80) -> str:
     """Write the start of a value, however long, large or deep it is.
 
     Examples
@@ -53,10 +56,33 @@ def short_repr(value: Any) -> str:
     if isinstance(value, str | bytes):
         value = value[:100]  # the rest would be written out and not shown
     try:
-        text = repr(value)
+        text = _Start(most).repr(value)
     except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
         return f"a value of type {type(value).__name__}"
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+class _Start(reprlib.Repr):
+    """Writes no more than the beginning of a value, in the order in which it came."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.maxlevel = sys.maxsize
+        self.maxlist = self.maxtuple = most
+        self.most = most
+
+    def repr_str(self, x: str, level: int) -> str:
+        return repr(x[: self.most])
+
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x)
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        items = [f"{self.repr1(k, level)}: {self.repr1(v, level)}" for k, v in islice(x.items(), self.most)]
+        return f"{{{', '.join(items)}{', ...' * (len(x) > self.most)}}}"
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        return repr(x)
 
 
 def _steers(character: str) -> bool:

@@ -19,7 +19,8 @@
     │   ├── RedirectError                3xx: the token is not carried elsewhere
     │   └── ServerError                  5xx
     ├── InvalidResponseError             status 200, but not what the reference promises
-    │   └── SchemaError                  JSON, but a value of another type: column, row and value
+    │   ├── SchemaError                  JSON, but a value of another type: column, row and value
+    │   └── ResponseTooLargeError        more bytes than the limit for such an answer
     ├── ArtifactError                    a file or archive that is broken, or that would do harm
     ├── NotStartedError                  the answer was lost, and no build carries the marker
     ├── StartUnconfirmedError            the answer was lost, and a build may run
@@ -69,6 +70,7 @@ __all__ = [
     "ServerError",
     "WaitTimeoutError",
     "RequestTimeoutError",
+    "ResponseTooLargeError",
     "TooManyRequestsError",
     "StartUnconfirmedError",
     "InvalidResponseError",
@@ -228,6 +230,10 @@ class InvalidResponseError(MkframeError):
 
 class SchemaError(InvalidResponseError):
     """A value has another type than the reference promises; names column, row and value."""
+
+
+class ResponseTooLargeError(InvalidResponseError):
+    """More bytes came than the limit for such an answer or file; nothing of it was kept."""
 
 
 class ArtifactError(MkframeError):

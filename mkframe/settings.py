@@ -10,6 +10,7 @@ from typing import NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 from mkframe.errors import InputError
+from mkframe.limits import DEFAULT, Limits
 from mkframe.schema import AUTHENTICATION, BASE_URL
 
 __all__ = ["KEYRING_SERVICE", "Secret", "Settings", "is_valid_header_value", "load"]
@@ -60,14 +61,15 @@ class Settings:
     connect_timeout : float, default 10
         Seconds until a connection must stand.
     read_timeout : float, default 120
-        Seconds of silence after which an answer is given up; and where three times as long brings less
-        than one KiB, a trickle is given up as well.
+        Seconds of silence after which an answer is given up.
     total_timeout : float, default 900
         Seconds after which an answer that is not complete is given up; files have no such limit.
     max_attempts : int, default 4
         How often a read is tried at most; a write is sent once.
     max_retry_wait : float, default 30
         Longest pause in seconds before a further try; a server that asks for more gets an error instead.
+    limits : Limits
+        Most bytes of an answer, and how slowly it may come.
     """
 
     url: str
@@ -79,6 +81,7 @@ class Settings:
     total_timeout: float = 900.0
     max_attempts: int = 4
     max_retry_wait: float = 30.0
+    limits: Limits = DEFAULT
 
     @property
     def login_url(self) -> str:
@@ -163,6 +166,7 @@ def load(
     token: str | None = None,
     email: str | None = None,
     password: str | None = None,
+    limits: Limits | None = None,
 ) -> Settings:
     """Put settings together: arguments first, then the environment, then the keyring.
 
@@ -174,8 +178,10 @@ def load(
     Raises
     ------
     InputError
-        If the URL or the token is unfit, or e-mail or password lacks the other.
+        If the URL, the token or `limits` is unfit, or e-mail or password lacks the other.
     """
+    if limits is not None and not isinstance(limits, Limits):
+        raise InputError("limits must be an mk.Limits.", hint="Write limits=mk.Limits(find=4 << 30).")
     asked_to_log_in = email is not None or password is not None
     base = _checked(url or os.environ.get("MKFRAME_URL") or BASE_URL)
     environment = os.environ if _is_meant_for(base) else {}
@@ -196,6 +202,7 @@ def load(
         token=None if token is None else _checked_token(token),
         email=email or None,
         password=Secret(password) if password else None,
+        limits=limits or DEFAULT,
     )
 
 

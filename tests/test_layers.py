@@ -20,6 +20,7 @@ FLOORS = {
     "_validation": 2,
     "_files": 1,
     "_kernel": 1,
+    "limits": 1,
     "openapi": 2,
     "_version": 0,
     "_http": 3,

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from mkframe.errors import InputError
+from mkframe.limits import Limits
 from mkframe.schema import BASE_URL
 from mkframe.settings import KEYRING_SERVICE, Secret, Settings, load
 
@@ -336,3 +337,16 @@ class TestSecret:
 
     def test_is_revealed_when_asked(self, settings):
         assert settings.token.get_secret_value() == CANARY
+
+
+class TestLimits:
+    def test_are_the_usual_ones_where_none_are_given(self):
+        assert load(HOME, "word").limits == Settings(HOME).limits == Limits()
+
+    def test_are_those_given(self):
+        assert load(HOME, "word", limits=Limits(find=5)).limits.find == 5
+
+    @pytest.mark.parametrize("unfit", [5, {"find": 5}, Limits])
+    def test_that_are_none_are_refused(self, unfit):
+        with pytest.raises(InputError, match=r"limits must be an mk\.Limits"):
+            load(HOME, "word", limits=unfit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import http.client
 import json
 import ssl
 import time
@@ -17,7 +18,7 @@ import urllib3
 
 from mkframe import errors
 from mkframe._http.heads import BadHead
-from mkframe._http.timeouts import DeadlineExceeded, StalledError
+from mkframe._http.timeouts import DeadlineExceeded, HeadTooLarge, TooMuch, TooSlow
 from mkframe.schema import BASE_URL
 from mkframe.settings import Settings
 
@@ -184,9 +185,9 @@ class _ExceptionRule:
     """What it means when one of some exceptions stands in the chain."""
 
     kinds: tuple[type[BaseException], ...]
-    error: type[errors.ConnectionFailedError]
+    error: type[errors.ConnectionFailedError | errors.InvalidResponseError]
     sentence: str
-    """May name the settings' time-outs."""
+    """May name the settings' time-outs and limits."""
     hint: str
     again: bool = False
     """Whether the same read may work a moment later."""
@@ -241,10 +242,38 @@ _EXCEPTION_RULES = (
         "The server or the connection is very slow; ask for less, by project or pattern.",
     ),
     _ExceptionRule(
-        (StalledError,),
+        (TooSlow,),
         errors.RequestTimeoutError,
-        "next to nothing of the answer came in more than {0.read_timeout:.3g} s.",
-        "The server or the connection is very slow; try again later.",
+        "less than {0.limits.rate:g} bytes per second came over {0.limits.rate_window:.3g} s of waiting.",
+        "The server or the connection is very slow; try again later, or connect with "
+        "limits=mk.Limits(rate=...) for a lower rate.",
+    ),
+    _ExceptionRule(
+        (TooMuch,),
+        errors.ResponseTooLargeError,
+        "twice as much came over the wire as the limit for such an answer, and little of it was content.",
+        "Look at any proxy between here and the server; where so much is right, connect with higher "
+        "limits=mk.Limits(...).",
+    ),
+    _ExceptionRule(
+        (HeadTooLarge,),
+        errors.ResponseTooLargeError,
+        "the head of the answer, or what follows its end, goes on after 1 MiB.",
+        "Is the URL that of the API? Look at any proxy between here and the server.",
+    ),
+    # Lines of a head, of chunks or of trailers, by the library below.
+    _ExceptionRule(
+        (http.client.HTTPException,),
+        errors.ResponseTooLargeError,
+        "the head of the answer, or what stands around its content, has more or longer lines than are read.",
+        "Is the URL that of the API? Look at any proxy between here and the server.",
+        text="got more than",
+    ),
+    _ExceptionRule(
+        (requests.exceptions.InvalidHeader, urllib3.exceptions.InvalidHeader),
+        errors.InvalidResponseError,
+        "the answer gives its length in several ways that differ.",
+        "Try again later; where it goes on, look at any proxy between here and the server.",
     ),
     _ExceptionRule(
         (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError),
@@ -287,7 +316,7 @@ _EXCEPTION_RULES = (
 
 def error_from_exception(
     error: BaseException, request: str, settings: Settings, handled: BaseException | None
-) -> errors.ConnectionFailedError:
+) -> errors.ConnectionFailedError | errors.InvalidResponseError:
     """The error that a broken connection stands for; `handled` is what the caller was handling already."""
     chain, said = list(_chain(error, handled)), str(error)
     trouble = next(

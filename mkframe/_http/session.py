@@ -35,11 +35,12 @@ from mkframe._http.errors import (
     peek_text,
     strip_tracebacks,
 )
-from mkframe._http.gzip import unpacked
+from mkframe._http.gzip import check_head, is_unpacked, unpacked
 from mkframe._http.redaction import redact, redact_errors
 from mkframe._http.retry import retrying
-from mkframe._http.timeouts import Adapter, response_deadline
+from mkframe._http.timeouts import Adapter, Bounds, answered_within
 from mkframe._version import __version__
+from mkframe.limits import Kind, bounded
 from mkframe.settings import Secret, Settings
 
 __all__ = ["Transport"]
@@ -49,8 +50,15 @@ log = logging.getLogger("mkframe")
 T = TypeVar("T")
 _LONGEST_SHOWN = 200
 """Characters of a web page that an error quotes."""
+_MOST_CHECKED = 64 << 20
+"""Bytes of a compressed answer, unpacked, that are looked at for damage where it makes no sense."""
 _AT_A_TIME = 0.5
 """Seconds of a pause that Ctrl-C may have to wait for, on Windows."""
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Never: a redirect is an error here, and requests would read its whole body first."""
 
 
 class Transport:
@@ -71,7 +79,7 @@ class Transport:
         self._tokens = collections.deque([settings.token], maxlen=4)
         self._closed = threading.Event()
         self._connections = connections
-        self._session = requests.Session()
+        self._session = _Session()
         # The token is all that the API asks for; what a server keeps here otherwise could be shown.
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
         self._begin()
@@ -126,23 +134,37 @@ class Transport:
         params: Mapping[str, str] | None = None,
         *,
         into: Callable[[Iterable[bytes]], T],
+        kind: Kind = "row",
         timeout: float | None = None,
     ) -> T:
-        """Read an answer; `into` is handed its chunks as they arrive.
+        """Read an answer; `into` is handed its chunks as they arrive, up to the limit for its kind.
 
         The whole read, `into` included, is repeated where that may help. It ends after `timeout` seconds,
         further tries and a login included, where the caller has no more; else the settings alone count.
         """
-        return self.again(lambda: self._read("GET", path, params, None, into), timeout=timeout)
+        return self.again(lambda: self._read("GET", path, params, None, into, kind), timeout=timeout)
 
-    def post(self, path: str, body: Mapping[str, Any], *, into: Callable[[Iterable[bytes]], T]) -> T:
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        into: Callable[[Iterable[bytes]], T],
+        kind: Kind = "row",
+    ) -> T:
         """Send a write, once."""
-        return self._read("POST", path, None, body, into)
+        return self._read("POST", path, None, body, into, kind)
 
     @contextlib.contextmanager
-    def stream(self, path: str) -> Iterator[requests.Response]:
-        """Open the bytes of a file, once; the caller reads `iter_body` inside `reading`."""
-        with self.withheld(), self._open("GET", path, None, None, a_file=True) as response:
+    def stream(self, path: str, most: int | None = None) -> Iterator[requests.Response]:
+        """Open the bytes of a file, once; the caller reads `iter_body` inside `reading`.
+
+        A file that is announced with more bytes than `most`, or else the limit of the settings, is refused.
+        """
+        with (
+            self.withheld(),
+            self._open("GET", path, None, None, "file", most or self.settings.limits.file) as response,
+        ):
             yield response
 
     @contextlib.contextmanager
@@ -165,11 +187,20 @@ class Transport:
         params: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
         into: Callable[[Iterable[bytes]], T],
+        kind: Kind,
     ) -> T:
-        with self.withheld(), self._open(method, path, params, body) as response:
+        most = self._most(kind)
+        with (
+            self.withheld(),
+            self._open(method, path, params, body, kind, most) as response,
+        ):
             request = format_request(method, response.url)
             with self._naming(request, response), self.reading(request):
-                return into(self._chunks(response))
+                return into(bounded(self._chunks(response), kind, most))
+
+    def _most(self, kind: Kind) -> int:
+        most: int = getattr(self.settings.limits, kind)
+        return most
 
     @contextlib.contextmanager
     def _naming(self, request: str, response: requests.Response) -> Iterator[None]:
@@ -177,7 +208,10 @@ class Transport:
         try:
             yield
         except errors.InvalidResponseError as error:
-            self._check_unpacking(request, response)
+            if error.request is not None:  # what surrounds the body is at fault
+                raise
+            if not isinstance(error, errors.ResponseTooLargeError):
+                self._check_unpacking(request, response)
             error.request, error.status = request, response.status_code
             error.message = f"{request} answered, but: {error.message}"
             raise
@@ -185,10 +219,12 @@ class Transport:
     def _check_unpacking(self, request: str, response: requests.Response) -> None:
         """Where a compressed answer is damaged, that is the trouble and not what was read of it."""
         deadline = time.monotonic() + self._limits.read_timeout
-        if "Content-Encoding" in response.headers:
+        if is_unpacked(response):
             with self.reading(request):
-                for _ in iter_body(response):
-                    if time.monotonic() > deadline:
+                came = 0
+                for chunk in iter_body(response):
+                    came += len(chunk)
+                    if time.monotonic() > deadline or came > _MOST_CHECKED:
                         break
 
     @contextlib.contextmanager
@@ -198,19 +234,29 @@ class Transport:
         path: str,
         params: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
-        *,
-        a_file: bool = False,
+        kind: Kind,
+        most: int,
     ) -> Iterator[requests.Response]:
         """Send, log in again once where the token is refused, and hand out an answer with status 200."""
         token = self._current_token()
-        response = self._send(method, path, params, body, token, a_file)
+        response = self._send(method, path, params, body, token, kind, most)
         if response.status_code == 401 and self.settings.can_log_in:
             response.close()
-            response = self._send(method, path, params, body, self._renewed(token), a_file)
+            response = self._send(method, path, params, body, self._renewed(token), kind, most)
         with response:
             if not 200 <= response.status_code < 300:
                 raise error_from_response(method, response, self.settings, self.redacted)
+            self._check_head(format_request(method, response.url), response, kind, most)
             yield response
+
+    def _check_head(self, request: str, response: requests.Response, kind: Kind, most: int) -> None:
+        """Refuse an answer whose head alone says that it cannot be read."""
+        try:
+            check_head(response, kind, most)
+        except errors.InvalidResponseError as error:
+            error.request, error.status = request, response.status_code
+            error.message = f"{request} answered, but: {error.message}"
+            raise
 
     def _send(
         self,
@@ -219,25 +265,26 @@ class Transport:
         params: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
         token: Secret | None,
-        a_file: bool,
+        kind: Kind,
+        most: int,
     ) -> requests.Response:
         given: dict[str, Any] = {"params": params, "json": body, "auth": Bearer(self.settings, token)}
-        if a_file:
+        if kind == "file":
             given["headers"] = {"Accept": "*/*"}
-        return self._request(method, self.settings.url + path, given, endless=a_file)
+        return self._request(method, self.settings.url + path, given, kind, most)
 
     def _request(
-        self, method: str, url: str, given: Mapping[str, Any], *, endless: bool = False
+        self, method: str, url: str, given: Mapping[str, Any], kind: Kind, most: int
     ) -> requests.Response:
         """Send as we always do; the body of an answer is still to be read.
 
         A whole answer has a deadline. A file has none, since nobody knows how large it is: it is given up
-        when it comes to a trickle.
+        when it comes too slowly.
         """
         limits, handled = self._limits, sys.exception()
-        deadline = math.inf if endless else time.monotonic() + limits.total_timeout
+        deadline = math.inf if kind == "file" else time.monotonic() + limits.total_timeout
         try:
-            with response_deadline(deadline):
+            with answered_within(Bounds.of(limits.limits, deadline, most)):
                 response = self._session.request(
                     method,
                     url,
@@ -330,12 +377,16 @@ class Transport:
 
     def _ask_for_token(self) -> Secret:
         url, request = self.settings.login_url, format_request("POST", self.settings.login_url)
-        asking = {"auth": Credentials(self.settings)}
-        with self.withheld(), self._request("POST", url, asking) as response:
+        asking, most = {"auth": Credentials(self.settings)}, self._most("login")
+        with (
+            self.withheld(),
+            self._request("POST", url, asking, "login", most) as response,
+        ):
             if response.status_code not in (200, 201):
                 raise error_from_response("POST", response, self.settings, self.redacted, login=True)
+            self._check_head(request, response, "login", most)
             with self._naming(request, response), self.reading(request):
-                return token_of(b"".join(self._chunks(response)))
+                return token_of(b"".join(bounded(self._chunks(response), "login", most)))
 
     # --- trying again ------------------------------------------------------------------------------
 

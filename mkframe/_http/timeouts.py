@@ -1,8 +1,9 @@
-"""Time limits of a whole answer.
+"""Limits of a whole answer: of its time, of its rate, and of the bytes that come over the wire.
 
 A socket's time-out counts the silence before each read, so a server that sends a byte now and then, in
 the head of its answer too, is never given up. Here every read of an answer looks at the clock as well: a
-deadline may be set, and an answer that comes to a trickle is given up whether there is one or not.
+deadline may be set, and an answer that comes too slowly is given up whether there is one or not. Bytes
+are counted here too, since heads, chunk sizes and trailers may go on without end and give no body.
 """
 
 from __future__ import annotations
@@ -15,17 +16,29 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from requests.adapters import HTTPAdapter
 
 from mkframe._http.heads import Answer
+from mkframe.limits import Limits, size
 
-__all__ = ["PATIENCE", "Adapter", "CancelScope", "DeadlineExceeded", "StalledError", "response_deadline"]
+__all__ = [
+    "Adapter",
+    "Bounds",
+    "HeadTooLarge",
+    "CancelScope",
+    "DeadlineExceeded",
+    "TooMuch",
+    "TooSlow",
+    "answered_within",
+]
 
-PATIENCE = 3
-"""How many read time-outs may be spent in waiting for one KiB."""
-_LEAST = 1024
+_HEAD = 1 << 20
+"""Most bytes of the head of an answer, interim heads included, and of its trailers."""
+_PAUSES = 6
+"""A pause counts as this part of the window at the most."""
 
 _here = threading.local()
 
@@ -34,19 +47,52 @@ class DeadlineExceeded(TimeoutError):
     """The deadline has passed, and the answer is not complete."""
 
 
-class StalledError(TimeoutError):
-    """Less than one KiB came in a long time."""
+class TooSlow(TimeoutError):
+    """Fewer bytes came than the lowest rate."""
+
+
+class TooMuch(OSError):
+    """More bytes came over the wire than an answer within its limit can take."""
+
+
+class HeadTooLarge(OSError):
+    """The head of an answer, or its trailers, go on and on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What an answer has to keep to.
+
+    Parameters
+    ----------
+    deadline : float
+        When it must be complete, by `time.monotonic`.
+    most : float
+        Bytes over the wire after its head.
+    rate, window : float
+        Bytes per second that must come, and the seconds of waiting over which that is looked at.
+    """
+
+    deadline: float = math.inf
+    most: float = math.inf
+    rate: float = 0.0
+    window: float = math.inf
+
+    @classmethod
+    def of(cls, limits: Limits, deadline: float, most: int) -> Self:
+        """The bounds of an answer of `most` bytes; chunks and what does not compress may add to them."""
+        return cls(deadline, 2 * most + _HEAD, limits.rate, limits.rate_window)
 
 
 @contextlib.contextmanager
-def response_deadline(deadline: float) -> Iterator[None]:
-    """Give the answers that begin in this block, in this thread, a deadline by `time.monotonic`."""
-    before = getattr(_here, "deadline", math.inf)
-    _here.deadline = deadline
+def answered_within(bounds: Bounds) -> Iterator[None]:
+    """Give the answers that begin in this block, in this thread, their bounds."""
+    before = getattr(_here, "bounds", Bounds())
+    _here.bounds = bounds
     try:
         yield
     finally:
-        _here.deadline = before
+        _here.bounds = before
 
 
 class CancelScope:
@@ -130,23 +176,44 @@ class _Pool:
 class _Answer(Answer):
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        raw = self.fp.detach()
-        watched = _Watched(raw, sock, getattr(_here, "deadline", math.inf), getattr(_here, "line", None))
-        self.fp = io.BufferedReader(watched)
+        self._bounds = getattr(_here, "bounds", Bounds())
+        self._watched = _Watched(self.fp.detach(), sock, self._bounds, getattr(_here, "line", None))
+        self.fp = io.BufferedReader(self._watched)
+
+    def begin(self) -> None:
+        with self._watched.head():
+            super().begin()
+        self._watched.left = self._bounds.most
+
+    def _read_and_discard_trailer(self) -> None:
+        with self._watched.head():
+            super()._read_and_discard_trailer()  # type: ignore[misc]
 
 
 class _Watched(io.RawIOBase):
-    """The bytes of a socket, as long as they come in time."""
+    """The bytes of a socket, as long as they come in time and are not too many."""
 
-    def __init__(self, raw: io.RawIOBase, sock: Any, deadline: float, line: CancelScope | None) -> None:
+    def __init__(self, raw: io.RawIOBase, sock: Any, bounds: Bounds, line: CancelScope | None) -> None:
         self._raw = raw
         self._line = line or CancelScope()
         self._line.add(sock)
         self._sock = sock
         self._silence: float = math.inf if sock.gettimeout() is None else sock.gettimeout()
-        self._deadline = deadline
+        self._bounds = bounds
         self._waited = 0.0
         self._came = 0
+        self.left: float = _HEAD
+        self._too_much: type[OSError] = HeadTooLarge
+
+    @contextlib.contextmanager
+    def head(self) -> Iterator[None]:
+        """Allow as many bytes as a head or trailers may have, while they are read."""
+        before = self.left
+        self.left, self._too_much = _HEAD, HeadTooLarge
+        try:
+            yield
+        finally:
+            self.left, self._too_much = before, TooMuch
 
     def readable(self) -> bool:
         return True
@@ -154,15 +221,18 @@ class _Watched(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         asked = time.monotonic()
         try:
-            count = self._wait_for(buffer, self._deadline - asked)
+            count = self._wait_for(buffer, self._bounds.deadline - asked)
         finally:
-            now = time.monotonic()
-            self._waited += now - asked
+            # Silence has a time-out of its own.
+            self._waited += min(time.monotonic() - asked, self._bounds.window / _PAUSES)
+        self.left -= count or 0
+        if self.left < 0:
+            raise self._too_much(f"More than {size(_HEAD)} came.")
         self._came += count or 0
-        if self._came >= _LEAST:
+        if count and self._waited >= self._bounds.window:
+            if self._came < self._bounds.rate * self._waited:
+                raise TooSlow("The answer comes too slowly.")
             self._waited, self._came = 0.0, 0
-        elif self._waited > PATIENCE * self._silence:
-            raise StalledError("Next to nothing came.")
         return count
 
     def _wait_for(self, buffer: Any, left: float) -> int | None:

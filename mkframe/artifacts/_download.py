@@ -14,14 +14,22 @@ import requests
 
 from mkframe._files import PartialFile, holds
 from mkframe._http import Transport
-from mkframe._http.errors import iter_body
+from mkframe._http.errors import format_request, iter_body
+from mkframe._http.gzip import content_length
 from mkframe._http.timeouts import CancelScope
 from mkframe._text import single_line
 from mkframe.artifacts._filenames import from_header
 from mkframe.artifacts._manifest import Manifest
 from mkframe.artifacts._progress import ProgressTracker
 from mkframe.artifacts._zip import check_zip, is_zip
-from mkframe.errors import ArtifactError, ConnectionFailedError, InvalidResponseError, MkframeError
+from mkframe.errors import (
+    ArtifactError,
+    ConnectionFailedError,
+    InvalidResponseError,
+    MkframeError,
+    ResponseTooLargeError,
+)
+from mkframe.limits import bounded
 from mkframe.schema import RESOURCES
 
 __all__ = ["File", "TargetFolder", "FetchJob"]
@@ -85,11 +93,13 @@ class FetchJob:
         places: dict[int | None, TargetFolder],
         max_workers: int,
         overwrite: bool,
+        most: int,
         meter: ProgressTracker,
     ) -> None:
         self.transport = transport
         self.places = places
         self.overwrite = overwrite
+        self.most = most
         self.meter = meter
         self._results: dict[int, _Result] = {}
         self._streams = threading.BoundedSemaphore(max_workers)
@@ -144,29 +154,38 @@ class FetchJob:
                 _refuse_page(response, name)
                 self._pour(response, partial, file)
             if is_zip(partial.file, name):
-                check_zip(partial.file, name or f"download {file.id}", retryable=_length(response) is None)
+                check_zip(
+                    partial.file, name or f"download {file.id}", retryable=content_length(response) is None
+                )
             return self._settled(file, name, partial)
 
     @contextlib.contextmanager
     def _stream(self, file: File) -> Iterator[requests.Response]:
+        path = f"{_PATH}/{file.id}"
         with self._streams:
             self._check()
-            with self._line.held(), self.transport.stream(f"{_PATH}/{file.id}") as response:
+            with self._line.held(), self.transport.stream(path, self.most) as response:
                 self._check()
                 self.meter.note(file.id, bytes=0, status="fetching")
                 yield response
 
     def _pour(self, response: requests.Response, partial: PartialFile, file: File) -> None:
         """Write the body; the library below holds it against Content-Length, also where it is packed."""
-        expected = None if "Content-Encoding" in response.headers else _length(response)
+        expected = None if "Content-Encoding" in response.headers else content_length(response)
+        request = format_request("GET", response.url)
         try:
-            with self.transport.reading(f"GET {response.url}"):
-                for chunk in iter_body(response):
+            with self.transport.reading(request):
+                for chunk in bounded(iter_body(response), "file", self.most):
                     self._check()
                     partial.write(chunk)
                     self.meter.note(file.id, bytes=partial.bytes, total=expected)
         except ConnectionFailedError:
             self._check()  # the connection broke because we shut it
+            raise
+        except ResponseTooLargeError as error:
+            if not error.request:
+                error.request, error.status = request, response.status_code
+                error.message = f"{request} answered, but: {error.message}"
             raise
 
     def _settled(self, file: File, name: str | None, partial: PartialFile) -> _Result:
@@ -201,11 +220,6 @@ def _refuse_page(response: requests.Response, name: str | None) -> None:
             request=f"GET {response.url}",
             status=response.status_code,
         )
-
-
-def _length(response: requests.Response) -> int | None:
-    value = response.headers.get("Content-Length", "")
-    return int(value) if value.isdecimal() else None
 
 
 def _taken(name: str, folder: Path) -> str:

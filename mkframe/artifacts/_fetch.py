@@ -21,6 +21,7 @@ from mkframe.artifacts._manifest import Manifest
 from mkframe.artifacts._progress import FileProgress, ProgressCallback, ProgressTracker, check_progress, shown
 from mkframe.artifacts._threads import in_parallel
 from mkframe.errors import InputError
+from mkframe.limits import check_bytes
 
 __all__ = ["File", "fetch"]
 
@@ -53,6 +54,7 @@ def fetch(
     max_workers: int = 8,
     overwrite: bool = False,
     by_build: bool = False,
+    max_bytes: int | None = None,
     progress: bool | ProgressCallback = True,
 ) -> pd.DataFrame:
     """Fetch artifacts into a folder.
@@ -81,6 +83,9 @@ def fetch(
         Fetch all again and replace what has their names.
     by_build : bool, default False
         Give each build a folder of its own in `to`, such as ``build-5139``.
+    max_bytes : int, optional
+        Most bytes of each file, unpacked; else the limit of the settings. A larger file is ``failed`` and
+        leaves nothing; the others go on.
     progress : bool or callable, default True
         Show one bar for all where it takes longer than half a second. A function is called in this thread
         with a `Progress`, about ten times a second and once in the end; `Progress.stop` ends the fetch and
@@ -116,7 +121,10 @@ def fetch(
     wanted = _checked(files, max_workers, by_build)
     check_progress(progress)
     meter = ProgressTracker([FileProgress(file.id, file.build_id, file.name) for file in wanted])
-    run = FetchJob(transport, wanted, _places(to, wanted, by_build, transport), max_workers, overwrite, meter)
+    most = transport.settings.limits.file if max_bytes is None else check_bytes("max_bytes", max_bytes)
+    run = FetchJob(
+        transport, wanted, _places(to, wanted, by_build, transport), max_workers, overwrite, most, meter
+    )
     with shown(progress) as show:
         with contextlib.suppress(_Halted):
             in_parallel(run.one, wanted, max_workers + _FINISHING, _ticking(meter, show), run.stop)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from mkframe import _validation, frames
 from mkframe._http import Transport
+from mkframe._text import short_repr
 from mkframe.builds._reconcile import may_have_started, unconfirmed_error
 from mkframe.errors import InputError, InvalidResponseError, MkframeError
 from mkframe.schema import RESOURCES
@@ -49,7 +50,7 @@ def _answer(chunks: Iterable[bytes]) -> pd.Series[Any]:
     answer = frames.parse_object(chunks, "the new build deployment")
     if type(answer.get("id")) is not int:
         raise InvalidResponseError(
-            f"The answer is no build deployment, since it has no id: {str(answer)[:80]!r}.",
+            f"The answer is no build deployment, since it has no id: {short_repr(answer)}.",
             hint=InvalidResponseError._HINT_WRONG_SERVER,
         )
     return pd.Series(answer, name=answer.get("id"), dtype=object)

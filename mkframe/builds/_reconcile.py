@@ -53,6 +53,8 @@ log = logging.getLogger("mkframe")
 
 _LONGEST_PAUSE = 2.0
 _TIMED_OUT_UNDERWAY = 408
+_MOST_TOLD = 100
+"""Warnings of one build that are shown one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,10 @@ def confirm(
 
 def emit_warnings(started: BuildStart, transport: Transport) -> None:
     """Show what is to be said of a build that runs; its id is never lost for a warning's sake."""
-    for sentence in (single_line(transport.redacted(told)) for told in started.warnings):
+    said = [single_line(transport.redacted(told)) for told in started.warnings[:_MOST_TOLD]]
+    if len(started.warnings) > _MOST_TOLD:
+        said.append(f"There are {len(started.warnings) - _MOST_TOLD:,} further warnings in its .warnings.")
+    for sentence in said:
         try:
             warn(f"Build {started.id}: {sentence}")
         except UserWarning:  # where warnings are errors, the log says it
@@ -172,11 +177,11 @@ def _look(
     transport: Transport, params: Mapping[str, str], marker: str, confirm_timeout: float
 ) -> BuildStart | None:
     """Search the builds for the marker, again and again: a build may be recorded late, a server restart."""
-    read = functools.partial(frames.decode, "builds")
+    read = functools.partial(frames.decode, "builds", limits=transport.settings.limits)
 
     def once() -> BuildStart | None:
         try:
-            builds = transport.get("/builds", params, into=read)
+            builds = transport.get("/builds", params, into=read, kind="find")
         except SchemaWarning as told:  # where warnings are errors
             raise SchemaError(str(told)) from told
         carrying = builds[builds["description"].str.contains(marker, regex=False, na=False)]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mkframe import _validation, frames
 from mkframe._http import Transport
+from mkframe._text import short_repr
 from mkframe.builds._marker import new_marker, with_marker
 from mkframe.builds._reconcile import (
     BuildStart,
@@ -25,6 +26,7 @@ from mkframe.schema import RESOURCES
 __all__ = ["start"]
 
 _KNOWN = RESOURCES["builds"]
+_IDS = range(2**63)
 _BY_NAME = ("pattern", "folder", "name")
 _OF_AN_INSTANCE = {"pattern_id", "instance_folder_id", "identity_id"}
 """Columns by which a frame or row is known to be one of instances; other rows have ids, too."""
@@ -159,10 +161,17 @@ def _answer(chunks: Iterable[bytes]) -> BuildStart:
     answer = frames.parse_object(chunks, "the new build")
     build, said = answer.get("build"), answer.get("warnings") or []
     number, status = (build.get("id"), build.get("status")) if isinstance(build, dict) else (None, None)
-    if type(number) is not int or not isinstance(status, str):
+    if type(number) is not int or number not in _IDS or not isinstance(status, str):
         raise InvalidResponseError(
-            f"The answer names no build: {str(answer)[:80]!r}.",
+            f"The answer names no build: {short_repr(answer)}.",
             hint="Look in the web application whether the build runs.",
         )
     sentences = said if isinstance(said, list) else [said]
-    return BuildStart(number, status, tuple(str(sentence) for sentence in sentences))
+    return BuildStart(number, status, tuple(map(_sentence, sentences)))
+
+
+def _sentence(said: Any) -> str:
+    try:
+        return str(said)
+    except RecursionError:
+        return short_repr(said)

@@ -25,6 +25,7 @@ from mkframe.builds import _marker
 from mkframe.client import _metadata
 from mkframe.errors import InputError
 from mkframe.frames._explode import listed
+from mkframe.limits import Limits
 from mkframe.schema import RESOURCES
 
 __all__ = ["Accessor", "Client", "Identity", "connect"]
@@ -45,6 +46,7 @@ def connect(
     *,
     email: str | None = None,
     password: str | None = None,
+    limits: Limits | None = None,
 ) -> Client:
     """Connect to a MetaKraftwerk server; nothing is sent until the first question.
 
@@ -59,6 +61,8 @@ def connect(
         Login, used when there is no token or it has expired; else ``MKFRAME_EMAIL`` and
         ``MKFRAME_PASSWORD``. What the environment holds is used only for the host that
         ``MKFRAME_URL`` names, or else the vendor's.
+    limits : mk.Limits, optional
+        Most bytes of an answer, and how slowly it may come.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def connect(
     Raises
     ------
     InputError
-        If the URL is unfit, or e-mail or password lacks the other.
+        If the URL or `limits` is unfit, or e-mail or password lacks the other.
 
     Examples
     --------
@@ -79,7 +83,7 @@ def connect(
     try:
         if unfit:
             raise InputError(f"{' and '.join(unfit)} must be text.", hint=f"Write {unfit[0]}='...'.")
-        return Client(Transport(settings.load(**words)))
+        return Client(Transport(settings.load(**words, limits=limits)))
     except Exception as error:
         # A traceback shows the variables of its frames, where somebody asks it to.
         token = password = None
@@ -123,8 +127,8 @@ class Accessor:
 
     def _find(self, given: Mapping[str, Any]) -> pd.DataFrame:
         params = _validation.query_params(self.resource, given)
-        read = functools.partial(frames.decode, self.resource)
-        frame = self._transport.get(f"/{self.resource}", params, into=read)
+        read = functools.partial(frames.decode, self.resource, limits=self._transport.settings.limits)
+        frame = self._transport.get(f"/{self.resource}", params, into=read, kind="find")
         frame.attrs = {
             "resource": self.resource,
             "filters": params,
@@ -485,6 +489,7 @@ class Downloads(Accessor):
         max_workers: int = 8,
         overwrite: bool = False,
         by_build: bool = False,
+        max_bytes: int | None = None,
         progress: bool | Callable[[artifacts.Progress], object] = True,
     ) -> pd.DataFrame:
         """Fetch artifacts into a folder: whole or not at all, never over a different file.
@@ -507,6 +512,9 @@ class Downloads(Accessor):
             Fetch all again and replace what has their names.
         by_build : bool, default False
             Give each build a folder of its own in `to`, such as ``build-5139``.
+        max_bytes : int, optional
+            Most bytes of each file, unpacked; else the client's limit for files, 2 GiB by default. A larger
+            file is ``failed`` and leaves nothing; the others go on.
         progress : bool or callable, default True
             Show one bar for all. A function is called with a `mkframe.artifacts.Progress` about ten times a
             second and once in the end: bytes and status of each file, and a way to stop, after which
@@ -538,6 +546,7 @@ class Downloads(Accessor):
             max_workers=max_workers,
             overwrite=overwrite,
             by_build=by_build,
+            max_bytes=max_bytes,
             progress=progress,
         )
 

@@ -15,21 +15,28 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from mkframe.errors import InvalidResponseError
 from mkframe.frames._columns import ColumnChunk
 from mkframe.frames._parallel import ParallelReader
 from mkframe.frames._rows import RowReader, is_json
+from mkframe.limits import DEFAULT, Limits, too_large
 
 __all__ = ["SPACE", "ChunkReader", "windows"]
 
 SPACE = b" \t\n\r"
 _FIRST_CUT = 1 << 16
 _CUT = 1 << 20
+_MOST_AHEAD = 1 << 22
+"""Bytes of a piece that threads are given; several are under way at once, and each takes a multiple of it."""
 _PARTS = 8
 """Into how many pieces one with a surprise is cut, at the least."""
+_MOST_LOOKS, _FEWEST_TRIES = 64, 4
+"""How many cuts are tried in a small piece, and in one of any size."""
 _PROMISED = "an array of rows"
+_SPACE = re.compile(rb"[ \t\n\r]*")
 _BOUNDARY = re.compile(rb"\}\s*,\s*\{")
 
 
@@ -48,7 +55,11 @@ class ChunkReader:
     """
 
     def __init__(
-        self, reader: RowReader, ahead: ParallelReader | None = None, size: int | None = None
+        self,
+        reader: RowReader,
+        ahead: ParallelReader | None = None,
+        size: int | None = None,
+        limits: Limits = DEFAULT,
     ) -> None:
         self.reader = reader
         self.ahead = ahead
@@ -56,6 +67,7 @@ class ChunkReader:
         self.hint: bytes | None = None
         self.usual = size or _CUT
         self.size = size or _FIRST_CUT
+        self.limits = limits
 
     def close(self) -> None:
         """End the threads."""
@@ -76,21 +88,19 @@ class ChunkReader:
 
     def _open(self) -> bool:
         """Drop what stands before the opening bracket, once that is there."""
-        buffer = self.buffer
-        while buffer and not (head := buffer[:256].lstrip(SPACE)):
-            del buffer[:256]
-        if not buffer:
+        if space := _SPACE.match(self.buffer).end():  # type: ignore[union-attr]
+            del self.buffer[:space]
+        if not self.buffer:
             return False
-        if head[:1] != b"[":
-            raise InvalidResponseError.from_body(_PROMISED, bytes(buffer))
-        del buffer[: buffer.index(b"[")]
+        if not self.buffer.startswith(b"["):
+            raise InvalidResponseError.from_body(_PROMISED, bytes(self.buffer[:80]))
         return True
 
     def _pieces(self) -> Iterator[list[ColumnChunk]]:
         """Cut while there is more than one piece."""
         while len(self.buffer) >= self.size:
             if self._serves():
-                if len(self.buffer) < 2 * self.size:
+                if len(self.buffer) < min(2 * self.size, self.limits.row + 1):
                     return
                 if self._give():
                     yield from self._taken()
@@ -120,7 +130,7 @@ class ChunkReader:
     def _give(self) -> bool:
         """Give a piece to the threads, where a likely cut is there."""
         cut = self._likeliest()
-        if not cut or not self.ahead:
+        if not cut or not self.ahead or cut[1] > _MOST_AHEAD:
             return False
         rows, rest = self.buffer, self.buffer[cut[1] :]
         rows[cut[1] :] = b"]"
@@ -144,7 +154,7 @@ class ChunkReader:
             if isinstance(taken, list):
                 yield taken
             elif is_json(taken):
-                yield from ChunkReader(self.reader, size=_CUT // _PARTS).cut([taken])
+                yield from ChunkReader(self.reader, size=_CUT // _PARTS, limits=self.limits).cut([taken])
             else:
                 self._put_back([taken, *self.ahead.take_back()])
 
@@ -160,10 +170,11 @@ class ChunkReader:
     def _here(self) -> list[ColumnChunk] | None:
         """Read the largest piece that proves to be rows; where none does, look further the next time."""
         for brace, comma in self._candidates():
-            hint = bytes(self.buffer[brace - 1 : comma + 7])
+            hint = self._look(brace, comma)
             self.buffer[comma : comma + 1] = b"]"
             with memoryview(self.buffer) as whole, whole[: comma + 1] as piece:
-                columns = self.reader.try_rows(piece)
+                likely = hint == self.hint or is_json(piece)  # which is quick, where many are wrong
+                columns = self.reader.try_rows(piece) if likely else None
             if columns is not None:
                 self.hint = hint
                 self.size = self.usual
@@ -171,6 +182,9 @@ class ChunkReader:
                 self.buffer[:1] = b"["
                 return columns
             self.buffer[comma : comma + 1] = b","
+        if self._end > self.limits.row:
+            happened = f"no end of row {self.reader.count:,} was found in {len(self.buffer):,} bytes"
+            raise too_large("row", self.limits.row, happened)
         self.size = 2 * self._end
         return None
 
@@ -178,9 +192,23 @@ class ChunkReader:
         """Places of ``}`` and the comma after it, the likeliest first."""
         if cut := self._likeliest():
             yield cut
-        window = max(0, self._end - _FIRST_CUT)
-        braces = [match.start() for match in _BOUNDARY.finditer(self.buffer, window, self._end)]
-        yield from ((brace, self.buffer.index(b",", brace)) for brace in reversed(braces[-64:]))
+        # Before it is given up, more is looked through.
+        window = max(0, self._end - (_CUT if self._end > self.limits.row else _FIRST_CUT))
+        last: deque[tuple[int, int]] = deque(maxlen=max(_FEWEST_TRIES, _MOST_LOOKS * _FIRST_CUT // self._end))
+        different: dict[bytes, tuple[int, int]] = {}
+        for match in _BOUNDARY.finditer(self.buffer, window, self._end):
+            place = match.start(), self.buffer.index(b",", match.start())
+            last.append(place)
+            # Many small things may lie between two rows, and each of them looks like the others.
+            look = self._look(*place)
+            if look in different or len(different) < _MOST_LOOKS:
+                different[look] = place
+        yield from different.values()
+        yield from reversed(last)
+
+    def _look(self, brace: int, comma: int) -> bytes:
+        """What stands around a place where one may cut."""
+        return bytes(self.buffer[brace - 1 : comma + 7])
 
     def _likeliest(self) -> tuple[int, int] | None:
         """The last place that looks as the one before did, where one was found."""
@@ -191,12 +219,12 @@ class ChunkReader:
     @property
     def _end(self) -> int:
         """Where a piece ends at the latest."""
-        return min(len(self.buffer), 2 * self.size)
+        return min(len(self.buffer), 2 * self.size, self.limits.row + 1)
 
     def _rest(self) -> list[ColumnChunk]:
         columns = self.reader.try_rows(self.buffer)
         if columns is None:
             read = f" after {self.reader.count} rows" if self.reader.count else ""
-            shown = bytes(self.buffer[1:] if read else self.buffer)
+            shown = bytes(self.buffer[1:81] if read else self.buffer[:80])
             raise InvalidResponseError.from_body(_PROMISED, shown, f"{read}{self.reader.why}")
         return columns

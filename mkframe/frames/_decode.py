@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -15,12 +16,16 @@ from mkframe.frames._parallel import ParallelReader
 from mkframe.frames._row_types import RowSchema
 from mkframe.frames._rows import RowReader
 from mkframe.frames._strict import check_halves
+from mkframe.limits import DEFAULT, Limits
 from mkframe.schema import RESOURCES
 
 __all__ = ["decode", "decode_one", "decode_row", "from_rows"]
 
+_MOST_OF_A_BYTE = 128
+"""A byte of JSON does not become so much memory."""
 
-def decode(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
+
+def decode(resource: str, body: bytes | Iterable[bytes], limits: Limits = DEFAULT) -> pd.DataFrame:
     """Turn the JSON array of a find into a typed frame.
 
     Parameters
@@ -29,6 +34,8 @@ def decode(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
         Name of the resource, such as ``"builds"``.
     body : bytes or iterable of bytes
         The body, or its chunks as they arrive.
+    limits : Limits
+        How large a row may be, and how much memory the rows may take.
 
     Returns
     -------
@@ -42,6 +49,8 @@ def decode(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
         If the body is not a JSON array of objects; shows how it starts.
     SchemaError
         If a value cannot be held by the declared dtype.
+    ResponseTooLargeError
+        If a row, or all of them together, are larger than the limit.
 
     Examples
     --------
@@ -50,8 +59,8 @@ def decode(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
     id
     1   DWH_GROUP
     """
-    reader = RowReader(RowSchema(resource))
-    cutter = ChunkReader(reader, ParallelReader())
+    reader = RowReader(RowSchema(resource), limits)
+    cutter = ChunkReader(reader, ParallelReader(), limits=limits)
     with _collector_paused() as promote, contextlib.closing(cutter):
         for columns in cutter.cut(windows(body) if isinstance(body, bytes) else body):
             if reader.count:
@@ -89,7 +98,9 @@ def decode_row(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
     whole = body if isinstance(body, bytes) else b"".join(body)
     if whole.lstrip(SPACE)[:1] != b"{":
         raise InvalidResponseError.from_body("one object", whole)
-    frame = decode(resource, b"[" + whole + b"]")
+    # How large it may be was decided before.
+    limits = replace(DEFAULT, row=len(whole) + 2, find=_MOST_OF_A_BYTE * len(whole))
+    frame = decode(resource, b"[" + whole + b"]", limits)
     if len(frame) != 1:
         raise InvalidResponseError.from_body("one object", whole, f" but {len(frame)} of them")
     return frame

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
+import itertools
 import zlib
+from collections.abc import Iterator
 from os import PathLike, fspath
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pandas as pd
 
 from mkframe import schema
 from mkframe._folders import open_regular
-from mkframe.errors import InputError, InvalidResponseError
+from mkframe.errors import InputError, InvalidResponseError, ResponseTooLargeError
+from mkframe.frames._chunks import SPACE
 from mkframe.frames._decode import decode, decode_row
+from mkframe.limits import DEFAULT, Limits, bounded, check_bytes
 
 __all__ = ["read_json"]
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
+_AT_ONCE = 1 << 18
 
 
-def read_json(source: str | PathLike[str] | bytes | IO[bytes], resource: str = "builds") -> pd.DataFrame:
+def read_json(
+    source: str | PathLike[str] | bytes | IO[bytes],
+    resource: str = "builds",
+    *,
+    max_bytes: int | None = None,
+) -> pd.DataFrame:
     """Read a saved response into the frame that `find` would have returned.
 
     Parameters
@@ -30,6 +42,9 @@ def read_json(source: str | PathLike[str] | bytes | IO[bytes], resource: str = "
         The JSON of a find, or of a get (one row). Compressed with gzip or not; its content decides.
     resource : str, default "builds"
         What the rows are, such as ``"downloads"`` or ``"releases"``.
+    max_bytes : int, optional
+        Most bytes of the content, unpacked; 1 GiB by default. One row may take a 64th of it, or 16 MiB, and
+        all rows five eighths of it as memory.
 
     Returns
     -------
@@ -42,6 +57,8 @@ def read_json(source: str | PathLike[str] | bytes | IO[bytes], resource: str = "
         If the file cannot be read or the resource is unknown.
     InvalidResponseError
         If the content is not such a response.
+    ResponseTooLargeError
+        If the content, or a row of it, is larger than it may be.
 
     Examples
     --------
@@ -53,43 +70,110 @@ def read_json(source: str | PathLike[str] | bytes | IO[bytes], resource: str = "
         raise InputError(
             f"There is no resource {resource!r} to read.", hint=f"Choose from {', '.join(readable)}."
         )
-    body = _unzipped(_bytes(source)).removeprefix(_BOM)
+    limits = DEFAULT if max_bytes is None else _limits(check_bytes("max_bytes", max_bytes))
     try:
-        return decode_row(resource, body) if body.lstrip()[:1] == b"{" else decode(resource, body)
+        if isinstance(source, bytes) and source.startswith(b"[") and len(source) <= limits.saved:
+            return decode(resource, source, limits)  # without a copy
+        with _opened(source) as file:
+            return _read(file, resource, limits)
+    except ResponseTooLargeError as error:
+        error.hint = f"Where so much is right, give max_bytes={2 * max(limits.saved, 64 * limits.row)}."
+        raise
     except InvalidResponseError as error:
         if error.hint == InvalidResponseError._HINT_WRONG_SERVER:
             error.hint = f"Is it the saved answer of a find or get of {resource}?"
         raise
 
 
-def _bytes(source: str | PathLike[str] | bytes | IO[bytes]) -> bytes:
+def _limits(most: int) -> Limits:
+    return Limits(saved=most, find=most, row=max(most // 64, DEFAULT.row))
+
+
+def _read(file: IO[bytes], resource: str, limits: Limits) -> pd.DataFrame:
+    chunks = bounded(_unzipped(_pieces(file)), "saved", limits.saved)
+    start = _at_least(len(_BOM), chunks).removeprefix(_BOM).lstrip(SPACE)
+    while not start and (chunk := next(chunks, b"")):
+        start = chunk.lstrip(SPACE)
+    rest = itertools.chain([start], chunks)
+    if start.startswith(b"{"):
+        return decode_row(resource, b"".join(bounded(rest, "row", limits.row)))
+    return decode(resource, rest, limits)
+
+
+def _at_least(count: int, chunks: Iterator[bytes]) -> bytes:
+    """The first bytes of a content, so many of them where there are."""
+    start = b""
+    while len(start) < count and (chunk := next(chunks, b"")):
+        start += chunk
+    return start
+
+
+def _opened(source: str | PathLike[str] | bytes | IO[bytes]) -> contextlib.AbstractContextManager[IO[bytes]]:
     if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source)
+        return io.BytesIO(source)
     if isinstance(source, str | PathLike):
         try:
-            with open_regular(Path(fspath(source)).expanduser()) as file:
-                return file.read()
+            return open_regular(Path(fspath(source)).expanduser())
         except (OSError, ValueError, RuntimeError) as error:  # no such file, no such path, no such home
             reason = getattr(error, "strerror", None) or error
             raise InputError(
                 f"The file {fspath(source)!r:.200} cannot be read: {reason}.",
                 hint="Check the path; it is taken from the folder that Python runs in.",
             ) from error
-    if not hasattr(source, "read"):
-        raise InputError(
-            f"There is nothing to read in {type(source).__name__}.",
-            hint="Give a path, the bytes of an answer, or a file that is open for reading.",
-        )
-    content = source.read()
-    return content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    if hasattr(source, "read"):
+        return contextlib.nullcontext(source)
+    raise InputError(
+        f"There is nothing to read in {type(source).__name__}.",
+        hint="Give a path, the bytes of an answer, or a file that is open for reading.",
+    )
 
 
-def _unzipped(content: bytes) -> bytes:
-    if not content.startswith(_GZIP):
-        return content
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """The content of a file as it is read; one of text is taken for UTF-8."""
+    while piece := _piece(file):
+        yield piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else piece
+
+
+def _piece(file: IO[bytes]) -> bytes | str:
     try:
-        return gzip.decompress(content)
+        return file.read(_AT_ONCE)
+    except OSError as error:
+        raise InputError(
+            f"The file cannot be read: {error.strerror or error}.", hint="Is it open for reading?"
+        ) from error
+
+
+def _unzipped(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same content; where it is packed with gzip, unpacked, in pieces of a bounded size."""
+    start = _at_least(len(_GZIP), pieces)
+    whole = itertools.chain([start], pieces)
+    if not start.startswith(_GZIP):
+        yield from whole
+        return
+    packed = gzip.GzipFile(fileobj=io.BufferedReader(_Raw(whole)))
+    try:
+        while piece := packed.read1(_AT_ONCE):
+            yield piece
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"The gzip content cannot be unpacked: {error}.", hint="Is the file whole? Save it again."
         ) from error
+
+
+class _Raw(io.RawIOBase):
+    """Pieces, read as a file."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b""))
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count

@@ -15,18 +15,24 @@ from mkframe.errors import SchemaError
 from mkframe.frames._columns import ColumnChunk, assemble
 from mkframe.frames._fast import SchemaMismatch, by_name, in_columns, pack_all
 from mkframe.frames._gather import Columns
+from mkframe.frames._memory import most_memory, weight
 from mkframe.frames._row_types import RowSchema, download_fields
 from mkframe.frames._strict import check
+from mkframe.limits import DEFAULT, Limits, size, too_large
 from mkframe.schema import RESOURCES
 
 __all__ = ["RowReader", "is_json"]
 
 _MOST_EXTRAS = 1000
+_LARGE = 1 << 22
+"""Bytes of a piece whose memory is estimated before it is read."""
+_AT_WORK = 8
+"""How many copies of a piece reading it may take for a moment, as bytes and as text."""
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _UNFIT = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
 
 
-def is_json(text: bytes | bytearray) -> bool:
+def is_json(text: bytes | bytearray | memoryview) -> bool:
     """Whether a text is JSON, without making anything of it.
 
     Examples
@@ -47,8 +53,10 @@ class RowReader:
     `surprised` says whether the last piece had to be read carefully, `why` in what it was no JSON.
     """
 
-    def __init__(self, shape: RowSchema) -> None:
+    def __init__(self, shape: RowSchema, limits: Limits = DEFAULT) -> None:
         self.shape = shape
+        self.limits = limits
+        self.memory = 0
         self.key = RESOURCES[shape.resource].key
         self.columns = Columns(shape.fields())
         self.why = ""
@@ -62,6 +70,8 @@ class RowReader:
     def try_rows(self, piece: memoryview | bytearray) -> list[ColumnChunk] | None:
         """Rows of a piece as columns, or None where the piece is not JSON."""
         self.surprised = False
+        if len(piece) > _LARGE:
+            self._check_memory(most_memory(piece) + _AT_WORK * len(piece))
         try:
             return self.fast(self.shape.decoder().decode(piece))
         except (msgspec.ValidationError, SchemaMismatch):
@@ -118,8 +128,21 @@ class RowReader:
             raise SchemaError(f"The answer has more than {_MOST_EXTRAS} unknown fields.", hint=_HINT)
 
     def take(self, pieces: list[ColumnChunk]) -> None:
-        """Add a piece to each column."""
+        """Add a piece to each column.
+
+        Raises
+        ------
+        ResponseTooLargeError
+            If the rows so far take more memory than they may.
+        """
+        self.memory += sum(map(weight, self.shape.fields(), pieces))
+        self._check_memory()
         self.columns.add(self.shape.fields(), pieces)
+
+    def _check_memory(self, more: int = 0) -> None:
+        if self.memory + more > self.limits.find_memory:
+            happened = f"{self.count:,} rows, and the next, take {size(self.memory + more)} of memory"
+            raise too_large("find", self.limits.find, happened)
 
     def frame(self) -> pd.DataFrame:
         """Give out what was read."""

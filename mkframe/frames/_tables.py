@@ -10,36 +10,52 @@ import pandas as pd
 
 from mkframe.errors import InvalidResponseError, SchemaError, SchemaWarning, warn
 from mkframe.frames._columns import ColumnBuilder
+from mkframe.frames._memory import most_memory
 from mkframe.frames._strict import check
+from mkframe.limits import DEFAULT, Kind, Limits, size, too_large
 from mkframe.schema import Field
 
 __all__ = ["parse_object", "frame_from_rows"]
 
 
-def parse_object(chunks: Iterable[bytes], promised: str) -> dict[str, Any]:
+_MOST_COLUMNS = 10_000
+
+
+def parse_object(
+    chunks: Iterable[bytes], promised: str, kind: Kind = "row", limits: Limits = DEFAULT
+) -> dict[str, Any]:
     """Read one JSON object whose keys are not those of a row, such as the answer of a write.
 
     Raises
     ------
     InvalidResponseError
         If it is anything else; shows how it starts.
+    ResponseTooLargeError
+        If its values may take more memory than the result of a statement may.
 
     Examples
     --------
     >>> parse_object([b'{"build": {"id": 7}}'], "the new build")
     {'build': {'id': 7}}
     """
-    content = b"".join(chunks)
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+    memory = most_memory(content)
+    if memory > limits.query_memory:
+        raise too_large(kind, getattr(limits, kind), f"its values may take {size(memory)} of memory")
     try:
         answer = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         answer = None
     if isinstance(answer, dict):
         return answer
-    raise InvalidResponseError.from_body(promised, content)
+    raise InvalidResponseError.from_body(promised, bytes(content[:80]))
 
 
-def frame_from_rows(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def frame_from_rows(
+    fields: Sequence[Field], rows: Sequence[dict[str, Any]], limits: Limits = DEFAULT
+) -> pd.DataFrame:
     """Turn rows into a frame with the given columns, then those that only the rows have.
 
     Parameters
@@ -47,11 +63,20 @@ def frame_from_rows(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> 
     fields : sequence of Field
         Columns, with the types that decide their dtypes.
     rows : sequence of dict
+    limits : Limits
+        A result within its limit cannot spell out more than a cell for every four bytes.
 
     Returns
     -------
     DataFrame
         Numbered from 0; dtypes as the fields say, the same for no rows as for many.
+
+    Raises
+    ------
+    ResponseTooLargeError
+        If the rows name so many columns that most cells would be empty.
+    InvalidResponseError
+        If there are more than 10,000 columns.
 
     Warns
     -----
@@ -66,6 +91,14 @@ def frame_from_rows(fields: Sequence[Field], rows: Sequence[dict[str, Any]]) -> 
     """
     known = {field.name for field in fields}
     late = dict.fromkeys(name for row in rows for name in row if name not in known)
+    count = len(known) + len(late)
+    if count > _MOST_COLUMNS:
+        raise InvalidResponseError(
+            f"The result has {count:,} columns; more than {_MOST_COLUMNS:,} are not read.",
+            hint="Name the columns that you need in the statement.",
+        )
+    if count * len(rows) > limits.query_cells:
+        raise too_large("query", limits.query, f"{len(rows):,} rows name {count:,} columns")
     every = [*fields, *(Field(name, "any", "Not announced.") for name in late)]
     arrays = {field.name: _array(field, [row.get(field.name) for row in rows]) for field in every}
     return pd.DataFrame(arrays, index=pd.RangeIndex(len(rows)))

@@ -20,6 +20,7 @@ import pytest
 from mkframe.artifacts import File, fetch
 from mkframe.artifacts._manifest import NAME
 from mkframe.errors import InputError
+from mkframe.limits import Limits
 from mkframe.settings import Secret
 from tests.artifacts.factory import artifact, packed, transport, tree, visible_files
 from tests.artifacts.test_filenames import HOSTILE
@@ -602,6 +603,89 @@ def test_pipe_with_the_name_is_left_as_it_is(tmp_path):
     frame = get(every, tmp_path)
     assert frame.loc[1, "status"] == "refused"
     assert (tmp_path / "a.zip").is_fifo()
+
+
+# --- limits -------------------------------------------------------------------------------------------
+
+LARGE = {
+    "announced": lambda answer: answer,
+    "chunked": chunked,
+    "until closed": lambda answer: Answer(body=answer.body, framing="close"),
+    "gzip": zipped,
+}
+
+
+@pytest.mark.parametrize("way", LARGE.values(), ids=LARGE)
+def test_file_larger_than_max_bytes_fails_and_the_others_go_on(way, tmp_path):
+    def script(request):
+        return way(file(artifact(2, 50_000))) if number(request) == 2 else every(request)
+
+    with serve(script) as server:
+        frame = fetch(transport(server.api), files(3), tmp_path, max_bytes=len(artifact(2, 50_000)) - 1)
+    assert frame["status"].tolist() == ["fetched", "failed", "fetched"]
+    assert visible_files(tmp_path) == {n: b for n, b in sources(3).items() if n != "2.zip"}
+    assert set(tree(tmp_path)) == {"1.zip", "3.zip", NAME}
+    assert len(server.requests) == 3
+    error = frame.loc[2, "error"]
+    assert error.startswith(f"GET {server.api}/downloads/2 answered, but: It is larger than")
+    assert "the limit for one file" in error
+    assert "max_bytes=" in error
+
+
+@pytest.mark.parametrize("way", LARGE.values(), ids=LARGE)
+def test_file_of_max_bytes_is_fetched(way, tmp_path):
+    assert get(way(file(WHOLE)), tmp_path, max_bytes=len(WHOLE)).loc[1, "status"] == "fetched"
+
+
+def test_limit_of_the_settings_counts_where_none_is_given(tmp_path):
+    with serve(every) as server:
+        small = transport(server.api, limits=Limits(file=1000))
+        assert "is larger than 1,000 bytes" in fetch(small, [A], tmp_path, progress=False).loc[1, "error"]
+        assert fetch(small, [A], tmp_path, max_bytes=10**6, progress=False).loc[1, "status"] == "fetched"
+
+
+@pytest.mark.parametrize("unfit", [0, -1, 1.5, "1", True])
+def test_unfit_max_bytes_sends_nothing(unfit, tmp_path):
+    with serve(every) as server, pytest.raises(InputError, match="max_bytes must be a whole number"):
+        fetch(transport(server.api), [A], tmp_path, max_bytes=unfit)
+    assert (server.connections, tree(tmp_path)) == (0, {})
+
+
+@pytest.mark.parametrize(
+    "length", ["9" * 5000, "9" * 20, "-1", "+1", "", "1_0", "1, 2", "\u00b2", "\u00d9\u00a2", "0" * 5000]
+)
+def test_length_that_is_no_number_fails_its_file_alone(length, tmp_path):
+    def script(request):
+        odd = Answer(body=WHOLE, framing="close", headers={"Content-Length": length})
+        return odd if number(request) == 2 else every(request)
+
+    with serve(script) as server:
+        frame = fetch(transport(server.api), files(3), tmp_path, progress=False)
+    assert frame["status"].tolist() == ["fetched", "failed", "fetched"]
+    assert "ength" in frame.loc[2, "error"]
+    assert len(frame.loc[2, "error"]) < 400
+    assert len(server.requests) == 3
+    assert visible_files(tmp_path) == {n: b for n, b in sources(3).items() if n != "2.zip"}
+
+
+@pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip"])
+def test_file_packed_as_nobody_asked_for_fails(coding, tmp_path):
+    answer = content(WHOLE, "application/zip", headers={"Content-Encoding": coding})
+    row = get(answer, tmp_path).loc[1]
+    assert (row["status"], tree(tmp_path)) == ("failed", {})
+    assert "which was not asked for" in row["error"]
+
+
+def test_file_of_a_few_bytes_per_second_is_given_up(tmp_path):
+    def script(request):
+        return drip(every(request), 0.01) if number(request) == 2 else every(request)
+
+    limits = Limits(rate=2000, rate_window=0.2)
+    with serve(script) as server:
+        frame = fetch(transport(server.api, limits=limits), files(3), tmp_path, progress=False)
+    assert frame["status"].tolist() == ["fetched", "failed", "fetched"]
+    assert "less than 2000 bytes per second came" in frame.loc[2, "error"]
+    assert visible_files(tmp_path) == {n: b for n, b in sources(3).items() if n != "2.zip"}
 
 
 # --- size ---------------------------------------------------------------------------------------------

@@ -161,6 +161,28 @@ def test_warnings_are_only_kept_where_that_is_wanted(caplog):
     assert (run.warnings, caplog.text) == (("No release!",), "")
 
 
+def test_warnings_nested_deeply_do_not_lose_the_build():
+    text = b'{"build": {"id": 7, "status": "BUILDING"}, "warnings": [%s%s]}' % (b"[" * 600, b"]" * 600)
+    answer = faults.content(text, "application/json", status=201)
+    with faults.serve(answer) as server, visiting(server.api) as client:
+        run = start(client, warn=False)
+    assert (run.id, len(run.warnings)) == (7, 1)
+
+
+def test_warnings_without_end_are_kept_and_some_are_shown():
+    said = [f"Warning {n}" for n in range(5000)]
+    answer = faults.reply({"build": {"id": 7, "status": "BUILDING"}, "warnings": said})
+    with (
+        faults.serve(answer) as server,
+        visiting(server.api) as client,
+        pytest.warns(UserWarning, match="Build 7: ") as shown,
+    ):
+        run = start(client)
+    assert len(run.warnings) == 5000
+    assert len(shown) == 101
+    assert "4,900 further warnings" in str(shown[-1].message)
+
+
 @pytest.mark.parametrize(("said", "kept"), [(None, ()), ("One text.", ("One text.",)), ([1], ("1",))])
 def test_warnings_of_another_shape_are_kept(said, kept):
     answer = faults.reply({"build": {"id": 7, "status": "BUILDING"}, "warnings": said})
@@ -327,6 +349,21 @@ LOST = {
     "no build": faults.reply({"warnings": []}),
     "no status": faults.reply({"build": {"id": 7}}),
     "id as text": faults.reply({"build": {"id": "7", "status": "BUILDING"}}),
+    "id of hundreds of digits": faults.content(
+        b'{"build": {"id": 1%s, "status": "BUILDING"}}' % (b"0" * 400), "application/json"
+    ),
+    "id below zero": faults.reply({"build": {"id": -1, "status": "BUILDING"}}),
+    "nested deeply": faults.content(
+        b'{"build": %s%s}' % (b"[" * 600, b"]" * 600), "application/json", status=201
+    ),
+    "text without end": faults.zipped(
+        faults.content(b'{"build": {"id": 7, "status": "%s' % (b"a" * (17 << 20)), "application/json")
+    ),
+    "packed otherwise": faults.content(
+        DOCUMENTED.body, "application/json", headers={"Content-Encoding": "br"}
+    ),
+    "length that is no number": faults.replace(DOCUMENTED, headers={"Content-Length": "+5"}),
+    "length of gigabytes": faults.overclaimed(DOCUMENTED, 1 << 33),
     "202": faults.reply({}, 202),
     "204": faults.Answer(204),
     "408": faults.vendor(408),

@@ -3,12 +3,13 @@
 import gzip
 import io
 import os
+import tracemalloc
 
 import pandas as pd
 import pytest
 
 import mkframe as mk
-from mkframe.errors import InputError, InvalidResponseError
+from mkframe.errors import InputError, InvalidResponseError, ResponseTooLargeError
 from tests.support.rows import body, row, rows
 
 BODY = body(rows("builds", 3))
@@ -109,3 +110,87 @@ def test_another_file_is_not_blamed_on_a_server():
     ) as told:
         mk.read_json(b"id;name")
     assert "URL" not in str(told.value)
+
+
+# --- size -------------------------------------------------------------------------------------------
+
+WAYS = {
+    "bytes": lambda content, folder: content,
+    "path": lambda content, folder: written(folder / "saved", content),
+    "file": lambda content, folder: io.BytesIO(content),
+    "gzip": lambda content, folder: gzip.compress(content),
+    "gzip path": lambda content, folder: written(folder / "saved", gzip.compress(content)),
+    "gzip file": lambda content, folder: io.BytesIO(gzip.compress(content)),
+    "parts of gzip": lambda content, folder: gzip.compress(content[:9]) + gzip.compress(content[9:]),
+}
+
+
+def written(path, content):
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_content_larger_than_max_bytes_is_told(way, tmp_path):
+    source = way(BODY, tmp_path)
+    with pytest.raises(ResponseTooLargeError, match=r"the limit for a saved answer: [\d,]+ bytes") as caught:
+        mk.read_json(source, max_bytes=len(BODY) - 1)
+    assert "max_bytes=" in caught.value.hint
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_content_of_max_bytes_is_read(way, tmp_path, expected):
+    pd.testing.assert_frame_equal(mk.read_json(way(BODY, tmp_path), max_bytes=len(BODY)), expected)
+
+
+@pytest.mark.parametrize(
+    "start", [b"", b"[", b'[{"id": 1, "name": "', b'{"id": 1, "name": "', b"\xef\xbb\xbf "]
+)
+def test_bomb_takes_no_memory(start):
+    bomb = gzip.compress(start + b" " * 60_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidResponseError):
+            mk.read_json(bomb, resource="release_groups", max_bytes=50_000_000)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 50 << 20
+
+
+def test_one_row_larger_than_a_row_may_be_is_told():
+    large = body(row("release_groups", 1, name="a" * (17 << 20)))
+    with pytest.raises(ResponseTooLargeError, match="one row"):
+        mk.read_json(large, resource="release_groups")
+    frame = mk.read_json(large, resource="release_groups", max_bytes=64 * len(large))
+    assert len(frame.loc[1, "name"]) == 17 << 20
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, "1", True])
+def test_max_bytes_that_is_no_number_of_bytes_is_refused(size):
+    with pytest.raises(InputError, match="max_bytes must be a whole number of bytes"):
+        mk.read_json(BODY, max_bytes=size)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [b"\x1f", b"\x1f\x8b", gzip.compress(BODY)[:15], gzip.compress(BODY) + b"x"],
+    ids=["one byte", "two bytes", "cut", "more behind"],
+)
+def test_other_broken_content_is_told(bad):
+    with pytest.raises((InputError, InvalidResponseError)):
+        mk.read_json(bad)
+
+
+def test_file_that_gives_a_byte_at_a_time_is_read(expected):
+    class Slow(io.BytesIO):
+        def read(self, size=-1):
+            return super().read(1)
+
+    for content in (BODY, b"\xef\xbb\xbf\n" + BODY, gzip.compress(b"\xef\xbb\xbf" + BODY)):
+        pd.testing.assert_frame_equal(mk.read_json(Slow(content)), expected)
+
+
+def test_file_that_cannot_be_read_is_told(tmp_path):
+    with (tmp_path / "new").open("wb") as file, pytest.raises(InputError, match="cannot be read"):
+        mk.read_json(file)

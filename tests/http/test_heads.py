@@ -233,7 +233,8 @@ LARGE = {
 def test_megabytes_of_a_head_are_bounded_in_time(content):
     with faults.serve(faults.bare(content)) as server, connected(server.api) as transport:
         began = time.process_time()
-        with contextlib.suppress(errors.ConnectionLostError), transport.stream("/downloads/1") as response:
+        refused = contextlib.suppress(errors.ConnectionLostError, errors.ResponseTooLargeError)
+        with refused, transport.stream("/downloads/1") as response:
             from_header(response.headers.get("Content-Disposition"))
         assert time.process_time() - began < 5
 

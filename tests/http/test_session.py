@@ -23,6 +23,7 @@ import urllib3
 from mkframe import errors
 from mkframe._http import Transport
 from mkframe._http.errors import error_from_exception
+from mkframe.limits import Limits
 from mkframe.schema import AUTHENTICATION
 from mkframe.settings import Secret, Settings
 from tests.support import faults
@@ -542,9 +543,9 @@ def test_file_that_comes_to_a_trickle_is_given_up():
     trickle = faults.drip(faults.file(b"x" * 10_000), pause=0.01)
     with (
         faults.serve(trickle) as server,
-        connected(server.api, read_timeout=0.1) as transport,
+        connected(server.api, limits=Limits(rate=1000, rate_window=0.2)) as transport,
         transport.stream("/downloads/1") as response,
-        pytest.raises(errors.RequestTimeoutError, match="next to nothing") as caught,
+        pytest.raises(errors.RequestTimeoutError, match="less than 1000 bytes per second") as caught,
         transport.reading("GET /downloads/1"),
     ):
         list(response.iter_content(1 << 16))
@@ -555,7 +556,7 @@ def test_file_that_comes_slowly_is_waited_for():
     slow = faults.drip(faults.file(b"x" * 45_000), pause=0.02, piece=1500)
     with (
         faults.serve(slow) as server,
-        connected(server.api, read_timeout=0.15, total_timeout=0.05) as transport,
+        connected(server.api, limits=Limits(rate_window=0.1), total_timeout=0.05) as transport,
         transport.stream("/downloads/1") as response,
     ):
         assert len(response.content) == 45_000

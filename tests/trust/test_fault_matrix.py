@@ -26,6 +26,7 @@ import pytest
 from mkframe import errors
 from mkframe._http import Transport
 from mkframe.client import Client
+from mkframe.limits import Limits
 from mkframe.schema import AUTHENTICATION, RESOURCES
 from mkframe.settings import Secret, Settings
 from tests.support import faults
@@ -69,9 +70,9 @@ drip of the head      | TimedOut         | slow      | error   error   error   l
 503, date to come     | ServerError      | to wait   | error   error   error   looks   looks   settled doubt   error
 500                   | ServerError      | later     | error   error   error   looks   looks   settled doubt   error
 502 page              | ServerError      | later     | again   again   again   looks   looks   settled doubt   error
-200 page              | UnexpectedBody   | proxy     | error   error   error   looks   unsure  settled doubt   error
-200 truncated         | UnexpectedBody   | proxy     | error   error=URL error:ArtifactError=server looks unsure settled doubt error
-200 of another shape  | UnexpectedBody   | proxy     | error   error=URL error:ArtifactError=server looks unsure settled doubt error
+200 page              | InvalidResponseError   | proxy     | error   error   error   looks   unsure  settled doubt   error
+200 truncated         | InvalidResponseError   | proxy     | error   error=URL error:ArtifactError=server looks unsure settled doubt error
+200 of another shape  | InvalidResponseError   | proxy     | error   error=URL error:ArtifactError=server looks unsure settled doubt error
 gzip that breaks      | ConnectionLost   | proxy     | again   again   again   looks   looks   settled doubt   error
 gzip without its end  | ConnectionLost   | proxy     | again   again   again   looks   looks   settled doubt   error
 redirect elsewhere    | Redirected       | carried   | error   error   error   error   unsure  error   error   error
@@ -302,7 +303,7 @@ def visiting(server: faults.Server, verb: Verb, fault: Fault, *, lasts: bool) ->
         # It goes on to be answered well, which may take a moment.
         given |= dict.fromkeys(fault.settings.keys() & {"read_timeout", "total_timeout"}, 0.3)
     if verb.kind == "fetch" and fault.settings is SLOW:
-        given["read_timeout"] = 0.1  # a file has no deadline
+        given["limits"] = Limits(rate=1000, rate_window=0.1)  # a file has no deadline
     with Client(Transport(Settings(url, **given))) as client:
         yield client
 

@@ -1,0 +1,164 @@
+"""How much may arrive: a server that sends without end gets an error and not the memory or the disk."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from mkframe.errors import InputError, ResponseTooLargeError
+
+__all__ = ["DEFAULT", "Kind", "Limits", "bounded", "size", "too_large"]
+
+Kind = Literal["login", "row", "query", "find", "file", "saved"]
+
+_WHAT: dict[str, str] = {
+    "login": "the answer of a login",
+    "row": "one row",
+    "query": "the result of a statement",
+    "find": "a find",
+    "file": "one file",
+    "saved": "a saved answer",
+}
+_LEAST_MEMORY, _LEAST_CELLS = 16 << 20, 100_000
+"""What is not looked at where a limit is small."""
+_ARGUMENTS = {"file": "max_bytes={}", "saved": "max_bytes={}"}
+"""How a limit is raised that is an argument of the call; the others are given to `connect`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Most bytes of an answer, and how slowly it may come.
+
+    Bytes count as they are after unpacking, while they arrive. What goes on after them is given up with a
+    `ResponseTooLargeError`; nothing is cut.
+
+    Parameters
+    ----------
+    login : int, default 1 MiB
+        Bytes of the answer of a login.
+    row : int, default 16 MiB
+        Bytes of one row: what a get or a start answers, and each row of a find.
+    query : int, default 64 MiB
+        Bytes of the result of a statement; its values may take eight times as much memory.
+    find : int, default 1 GiB
+        Bytes of a find, enough for a million builds; its rows may take five eighths of that as memory.
+    file : int, default 2 GiB
+        Bytes of one fetched file, where `fetch` is not given another number.
+    saved : int, default 1 GiB
+        Bytes of a saved answer, where `read_json` is not given another number.
+    rate : float, default 100
+        Bytes per second that an answer or file must bring on the average; 0 for any.
+    rate_window : float, default 60
+        Seconds of waiting over which that is looked at. A single pause counts as a sixth of it at the most:
+        silence is a matter of the settings' time-out.
+
+    Raises
+    ------
+    InputError
+        If a number is unfit.
+
+    Examples
+    --------
+    >>> Limits(find=4 << 30).find
+    4294967296
+    """
+
+    login: int = 1 << 20
+    row: int = 16 << 20
+    query: int = 64 << 20
+    find: int = 1 << 30
+    file: int = 2 << 30
+    saved: int = 1 << 30
+    rate: float = 100.0
+    rate_window: float = 60.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in _WHAT:
+                check_bytes(f"limits.{field.name}", value)
+            elif not _is_number(value) or not 0 <= value < math.inf:
+                raise InputError(
+                    f"limits.{field.name} must be a number, not {value!r}.", hint="Leave it out."
+                )
+        if not self.rate_window:
+            raise InputError("limits.rate_window must be seconds, not 0.", hint="rate=0 allows any rate.")
+
+    @property
+    def find_memory(self) -> int:
+        """Bytes of memory that the rows of a find may take."""
+        return max(_LEAST_MEMORY, self.find // 8 * 5)
+
+    @property
+    def query_memory(self) -> int:
+        """Bytes of memory that the values of a statement's result may take."""
+        return max(_LEAST_MEMORY, 8 * self.query)
+
+    @property
+    def query_cells(self) -> int:
+        """Cells of a statement's result: no more can be spelled out in its bytes."""
+        return max(_LEAST_CELLS, self.query // 4)
+
+
+def check_bytes(name: str, value: object) -> int:
+    """Check a number of bytes that a person gives."""
+    if type(value) is not int or value < 1:
+        raise InputError(
+            f"{name} must be a whole number of bytes, not {value!r}.", hint="64 << 20 are 64 MiB."
+        )
+    return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+DEFAULT = Limits()
+
+
+def bounded(chunks: Iterable[bytes], kind: Kind, most: int) -> Iterator[bytes]:
+    """Hand on chunks until they are more bytes than may come.
+
+    Raises
+    ------
+    ResponseTooLargeError
+        Says which limit it is, what arrived, and how it is raised.
+
+    Examples
+    --------
+    >>> b"".join(bounded([b"ab", b"c"], "row", 3))
+    b'abc'
+    """
+    came = 0
+    for chunk in chunks:
+        came += len(chunk)
+        if came > most:
+            raise too_large(kind, most, f"{came:,} bytes had arrived, as they are unpacked")
+        yield chunk
+
+
+def too_large(kind: Kind, most: int, happened: str) -> ResponseTooLargeError:
+    """The error for an answer that is larger than its limit."""
+    argument = _ARGUMENTS.get(kind, f"limits=mk.Limits({kind}={{}})").format(2 * most)
+    where = "give" if kind in _ARGUMENTS else "connect with"
+    return ResponseTooLargeError(
+        f"It is larger than {size(most)}, the limit for {_WHAT[kind]}: {happened}. Nothing of it was kept.",
+        hint=f"Where so much is right, {where} {argument}.",
+    )
+
+
+def size(count: int) -> str:
+    """Write a number of bytes as people read it.
+
+    Examples
+    --------
+    >>> size(64 << 20), size(1000)
+    ('64 MiB', '1,000 bytes')
+    """
+    for shift, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if count >= 1 << shift:
+            return f"{count / (1 << shift):.4g} {unit}"
+    return f"{count:,} bytes"
