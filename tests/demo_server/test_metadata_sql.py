@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from mkframe import schema
-from mkframe.demo_server import Server
+from mkframe.demo_server import Server, metadata_sql
 from mkframe.demo_server.metadata_sql import kind
 
 VIEW = "@INFORMATION_SCHEMA."
@@ -198,7 +198,7 @@ def test_a_closed_server_leaves_no_database_open(monkeypatch, visit):
 
 
 def test_a_runaway_statement_is_stopped(reader, monkeypatch):
-    monkeypatch.setattr("mkframe.demo_server.metadata_sql._SECONDS", 0.2)
+    monkeypatch.setattr(metadata_sql, "_SECONDS", 0.2)
     answer = query(
         reader, "WITH RECURSIVE C(X) AS (SELECT 1 UNION ALL SELECT X + 1 FROM C) SELECT MAX(X) FROM C"
     )
@@ -206,7 +206,7 @@ def test_a_runaway_statement_is_stopped(reader, monkeypatch):
 
 
 def test_too_many_rows_are_an_error(reader, monkeypatch):
-    monkeypatch.setattr("mkframe.demo_server.metadata_sql._ROWS", 10)
+    monkeypatch.setattr(metadata_sql, "_ROWS", 10)
     answer = query(reader, f"SELECT * FROM {VIEW}INSTANCES")
     assert re.search("more than 10 rows", answer["error"])
 
