@@ -4,7 +4,8 @@ A neighbour who can write a folder can give any path below it another meaning be
 is opened step by step, and what happens in it happens relative to the open folder. On the way, a link is
 followed only where this user or the system made it, in a folder that not everybody can write.
 
-Windows has neither owners as numbers nor open folders: there, paths are used as they are.
+Windows has neither owners as numbers nor open folders: there, before each use of a path, it must lead where
+it led at first.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Folder:
     def __init__(self, path: Path, fd: int | None) -> None:
         self.path = path
         self._fd = fd
+        # Without an open folder, all that can be looked at is where its path leads now.
+        self._real = path.resolve() if fd is None else path
 
     def __enter__(self) -> Self:
         return self
@@ -133,7 +136,7 @@ class Folder:
         for step in steps:
             _check_name(step, self.path)
         if self._fd is None:
-            return _by_path(self.path.joinpath(*steps), make=make)
+            return self._below_by_path(steps, make=make)
         return _walk(steps, os.dup(self._fd), self.path, make=0o777 if make else None, follow=False)[0]
 
     def remove(self, name: str) -> None:
@@ -164,9 +167,26 @@ class Folder:
         """Change the permissions of a name in it; at the folder itself for ``.``."""
         os.chmod(self._at(name), mode, dir_fd=self._fd)
 
+    def _below_by_path(self, steps: Sequence[str], *, make: bool) -> Folder:
+        self._check_place()
+        below = self
+        for step in steps:
+            below = _by_path(below.path / step, make=make)
+            if below._real != self._real.joinpath(*below.path.relative_to(self.path).parts):
+                raise _not_followed(below.path, "")
+        return Folder(below.path, None)
+
+    def _check_place(self) -> None:
+        """Refuse to go on by a path that leads to another folder now."""
+        if self.path.resolve() != self._real:
+            raise _not_followed(self.path, "")
+
     def _at(self, name: str) -> str:
         _check_name(name, self.path)
-        return str(self.path / name) if self._fd is None else name
+        if self._fd is not None:
+            return name
+        self._check_place()
+        return str(self.path / name)
 
     def _opened(self, name: str, flags: int, how: str, mode: int = 0o666) -> IO[bytes]:
         fd = os.open(self._at(name), flags | _NO_FOLLOW | _PLAIN, mode, dir_fd=self._fd)

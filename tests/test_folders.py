@@ -1,5 +1,6 @@
 """Links of other users are not followed, and what is no file is not waited for."""
 
+import contextlib
 import errno
 import os
 import socket
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mkframe import _folders
-from mkframe._folders import lock, open_folder, open_regular, private_folder, resolve
+from mkframe._folders import Folder, lock, open_folder, open_regular, private_folder, resolve
+from tests.artifacts.factory import tree
 from tests.support.owners import give_away, plant
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="owners are no numbers there")
@@ -262,3 +264,83 @@ def test_file_that_cannot_be_locked_is_not_held(tmp_path, monkeypatch):
     monkeypatch.setattr("fcntl.flock", unable)
     with (tmp_path / "x").open("wb") as file, pytest.raises(OSError, match="No locks available"):
         lock(file)
+
+
+# --- what is planted while files are made, by descriptors and by paths as on Windows ---------------------
+
+
+@pytest.fixture(params=[True, False], ids=["by descriptor", "by path"])
+def base(request, tmp_path):
+    """An empty folder that is open, beside one that must stay empty."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "base").mkdir()
+    path = tmp_path.resolve() / "base"
+    with open_folder(path) if request.param else Folder(path, None) as folder:
+        yield folder
+
+
+def make_file(folder, name, content=b""):
+    *steps, last = name.split("/")
+    with folder.open_below(steps, make=True) as inner, inner.create(last) as file:
+        file.write(content)
+
+
+def test_file_is_made_with_the_folders_around_it(base):
+    base.open_below(["empty"], make=True).close()
+    make_file(base, "a/b/c.sql", b"SELECT 1")
+    make_file(base, "a/d.sql", b"SELECT 2")
+    assert tree(base.path) == {
+        "empty": None,
+        "a": None,
+        "a/b": None,
+        "a/b/c.sql": b"SELECT 1",
+        "a/d.sql": b"SELECT 2",
+    }
+
+
+PLANTED = {
+    "link to a folder": lambda base: (base / "a").symlink_to(base.parent / "outside"),
+    "relative link": lambda base: (base / "a").symlink_to("../outside"),
+    "link to nothing": lambda base: (base / "a").symlink_to(base.parent / "outside" / "missing"),
+    "link further down": lambda base: (
+        (base / "a").mkdir(),
+        (base / "a" / "b").symlink_to(base.parent / "outside"),
+    ),
+    "link in place of the file": lambda base: (
+        (base / "a" / "b").mkdir(parents=True),
+        (base / "a" / "b" / "c.sql").symlink_to(base.parent / "outside" / "evil.sql"),
+    ),
+    "file in place of the file": lambda base: (
+        (base / "a" / "b").mkdir(parents=True),
+        (base / "a" / "b" / "c.sql").write_text("mine"),
+    ),
+    "file in place of a folder": lambda base: (base / "a").write_text("mine"),
+    "pipe in place of a folder": lambda base: os.mkfifo(base / "a"),
+}
+
+
+@pytest.mark.parametrize("plant", PLANTED.values(), ids=PLANTED)
+def test_what_is_planted_is_neither_followed_nor_replaced(base, plant):
+    plant(base.path)
+    before = [found for found in sorted(os.walk(base.path)) if found[2]]
+    with pytest.raises(OSError, match=r"not followed|exists|Not a directory"):
+        make_file(base, "a/b/c.sql")
+    assert list((base.path.parent / "outside").iterdir()) == []
+    assert [found for found in sorted(os.walk(base.path)) if found[2]] == before
+
+
+@pytest.mark.parametrize("plant", ["link to a folder", "link further down", "file in place of a folder"])
+def test_folder_is_not_made_through_a_link(base, plant):
+    PLANTED[plant](base.path)
+    with pytest.raises(OSError, match=r"not followed|exists|Not a directory"):
+        base.open_below(["a", "b", "c"], make=True)
+    assert list((base.path.parent / "outside").iterdir()) == []
+
+
+def test_link_in_place_of_the_folder_is_not_written_through(base):
+    outside = base.path.parent / "outside"
+    base.path.rename(base.path.with_name("moved"))
+    base.path.symlink_to(outside)
+    with contextlib.suppress(OSError):  # by its descriptor, the folder that was moved is still the one
+        make_file(base, "a.sql")
+    assert list(outside.iterdir()) == []

@@ -7,7 +7,6 @@ import difflib
 import errno
 import os
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from mkframe._folders import Folder, can_others_write, is_mine, open_folder, res
 from mkframe.artifacts._content import decoded, looked_at
 from mkframe.artifacts._filenames import DESKTOP_FILES
 from mkframe.artifacts._frames import typed_frame
+from mkframe.artifacts._walk import walk_files
 from mkframe.artifacts._zip import (
     MAX_BYTES,
     MAX_MEMBERS,
@@ -28,12 +28,15 @@ from mkframe.artifacts._zip import (
     chunks,
     open_zip,
 )
+from mkframe.artifacts._zip_directory import Archive, Entry
 from mkframe.errors import ArtifactError, InputError
 
 __all__ = ["extract", "members", "read"]
 
 _MEMBERS = {"name": "str", "size": "int64", "compressed": "int64", "sha256": "str", "kind": "str"}
 _EXTRACTED = {"name": "str", "path": "str", "size": "int64", "sha256": "str", "kind": "str"}
+_MOST_NAMES, _LONGEST_NAME = 10_000, 300
+"""Among which the one is looked for that was meant: comparing names is slow."""
 
 
 def members(
@@ -72,7 +75,7 @@ def members(
 
     Examples
     --------
-    >>> import tempfile
+    >>> import tempfile, zipfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "CORE.zip"
     ...     with zipfile.ZipFile(path, "w") as archive:
@@ -85,8 +88,8 @@ def members(
     rows = []
     with _checked(path, limits) as (archive, entries):
         for entry in entries:
-            sha256, kind = looked_at(chunks(archive, entry), entry.filename)
-            rows.append(_row(entry, sha256, kind, compressed=entry.compress_size))
+            sha256, kind = looked_at(chunks(archive, entry), entry.name)
+            rows.append(_row(entry, sha256, kind, compressed=entry.packed))
     return typed_frame(rows, _MEMBERS)
 
 
@@ -122,7 +125,7 @@ def read(
 
     Examples
     --------
-    >>> import tempfile
+    >>> import tempfile, zipfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "CORE.zip"
     ...     with zipfile.ZipFile(path, "w") as archive:
@@ -132,9 +135,9 @@ def read(
     """
     with open_zip(path) as archive:
         entry = _entry(archive, member)
-        if entry.file_size > max_bytes:
+        if entry.size > max_bytes:
             raise ArtifactError(
-                f"{member!r} unpacks to {entry.file_size:,} bytes, more than max_bytes={max_bytes:,}.",
+                f"{member!r} unpacks to {entry.size:,} bytes, more than max_bytes={max_bytes:,}.",
                 hint="Give a larger max_bytes, or extract the archive.",
             )
         content = b"".join(chunks(archive, entry))
@@ -153,8 +156,9 @@ def extract(
 
     An archive is refused as a whole where a member leads out of the folder, is absolute, holds a colon or a
     backslash, is a link, a device or encrypted, is named like a device, ends in a dot or a space, holds
-    invisible marks, or is there twice (case does not count). Where the folder holds exactly these files
-    already, nothing is written.
+    invisible marks, is there twice (case does not count), has a second name, lies more than 100 folders
+    deep, or is packed other than stored or deflated. No link is followed while it is unpacked. Where the
+    folder holds exactly these files already, nothing is written.
 
     Parameters
     ----------
@@ -167,7 +171,7 @@ def extract(
     max_ratio : float, default 200
         Limit for unpacked size divided by the archive's, from 1 MiB on.
     max_members : int, default 100,000
-        Limit for the number of entries.
+        Limit for the number of entries, and for the number of files and folders.
 
     Returns
     -------
@@ -185,7 +189,7 @@ def extract(
 
     Examples
     --------
-    >>> import tempfile
+    >>> import tempfile, zipfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "CORE.zip"
     ...     with zipfile.ZipFile(path, "w") as archive:
@@ -195,18 +199,21 @@ def extract(
     """
     path, folder = expand_path(path), _unlinked(expand_path(to))
     with _checked(path, Limits(max_bytes, max_ratio, max_members)) as (archive, entries):
-        check_extractable(path, archive.infolist())
+        check_extractable(archive, max_members)
         if _is_free(folder):
             with _whole(path, folder), _beside(folder) as (parent, hidden, beside):
-                for entry in archive.infolist():
-                    if entry.is_dir():
-                        beside.open_below(entry.filename.removesuffix("/").split("/"), make=True).close()
+                for entry in archive.entries:
+                    if entry.is_folder:
+                        beside.open_below(entry.name.removesuffix("/").split("/"), make=True).close()
                 rows = [_unpacked(archive, entry, beside, folder) for entry in entries]
+                if not os.path.samestat(hidden.lstat("unpacked"), beside.stat()):
+                    raise OSError(errno.ENOTDIR, "the folder was exchanged meanwhile")
                 beside.close()  # Windows moves no open folder
                 _moved(hidden, parent, folder.name)
         else:
-            rows = [_there(archive, entry, folder) for entry in entries]
-            _refuse_others(folder, {row["path"] for row in rows})
+            files = _regular_files(folder)
+            rows = [_there(archive, entry, folder, files) for entry in entries]
+            _refuse_others(folder, files.keys() - {entry.name for entry in entries})
     return typed_frame(rows, _EXTRACTED)
 
 
@@ -224,19 +231,18 @@ def as_text(content: bytes, name: str, encoding: str | None) -> str:
 
 
 @contextlib.contextmanager
-def _checked(
-    path: str | os.PathLike[str], limits: Limits
-) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
+def _checked(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[Archive, list[Entry]]]:
     """Open an archive within limits, with the entries that are files."""
     with open_zip(path) as archive:
-        limits.check(expand_path(path), archive.infolist())
-        yield archive, [entry for entry in archive.infolist() if not entry.is_dir()]
+        limits.check(archive)
+        yield archive, [entry for entry in archive.entries if not entry.is_folder]
 
 
-def _entry(archive: zipfile.ZipFile, member: str) -> zipfile.ZipInfo:
-    found = [entry for entry in archive.infolist() if entry.filename == member]
+def _entry(archive: Archive, member: str) -> Entry:
+    found = [entry for entry in archive.entries if entry.name == member]
     if not found:
-        near = difflib.get_close_matches(str(member), archive.namelist(), n=1)
+        names = [entry.name for entry in archive.entries[:_MOST_NAMES] if len(entry.name) <= _LONGEST_NAME]
+        near = difflib.get_close_matches(str(member)[:_LONGEST_NAME], names, n=1)
         raise InputError(
             f"The archive has no member {member!r}.",
             hint=f"Did you mean {near[0]!r}?" if near else "members(path) lists what there is.",
@@ -246,8 +252,8 @@ def _entry(archive: zipfile.ZipFile, member: str) -> zipfile.ZipInfo:
     return found[0]
 
 
-def _row(entry: zipfile.ZipInfo, sha256: str, kind: str, **more: Any) -> dict[str, Any]:
-    return {"name": entry.filename, "size": entry.file_size, "sha256": sha256, "kind": kind, **more}
+def _row(entry: Entry, sha256: str, kind: str, **more: Any) -> dict[str, Any]:
+    return {"name": entry.name, "size": entry.size, "sha256": sha256, "kind": kind, **more}
 
 
 def _is_free(folder: Path) -> bool:
@@ -319,13 +325,11 @@ def _check_private(hidden: Folder) -> None:
         raise PermissionError(errno.EACCES, "somebody has exchanged a folder", str(hidden.path))
 
 
-def _unpacked(
-    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, beside: Folder, folder: Path
-) -> dict[str, Any]:
-    *steps, name = entry.filename.split("/")
+def _unpacked(archive: Archive, entry: Entry, beside: Folder, folder: Path) -> dict[str, Any]:
+    *steps, name = entry.name.split("/")
     with beside.open_below(steps, make=True) as inside, inside.create(name) as file:
-        sha256, kind = looked_at(_copied(chunks(archive, entry), file.write), entry.filename)
-    return _row(entry, sha256, kind, path=str(folder / entry.filename))
+        sha256, kind = looked_at(_copied(chunks(archive, entry), file.write), entry.name)
+    return _row(entry, sha256, kind, path=str(folder / entry.name))
 
 
 def _copied(content: Iterator[bytes], write: Callable[[bytes], object]) -> Iterator[bytes]:
@@ -344,19 +348,31 @@ def _moved(hidden: Folder, parent: Folder, name: str) -> None:
     replace(hidden, "unpacked", name, parent)
 
 
-def _there(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> dict[str, Any]:
+def _regular_files(folder: Path) -> dict[str, int]:
+    """The size of every file below a folder, by its name as a member; anything else is a reason to stop."""
+    found = {}
+    for entry in walk_files(folder):
+        if entry.name not in DESKTOP_FILES:
+            if not entry.is_file(follow_symlinks=False):
+                raise _occupied(folder, f"it holds {entry.name!r}, which is a link or another special file")
+            name = Path(entry.path).relative_to(folder).as_posix()
+            found[name] = entry.stat(follow_symlinks=False).st_size
+    return found
+
+
+def _there(archive: Archive, entry: Entry, folder: Path, files: dict[str, int]) -> dict[str, Any]:
     """The row of a member that was extracted before."""
-    path = folder / entry.filename
-    sha256, kind = looked_at(chunks(archive, entry), entry.filename)
-    if not holds(path, entry.file_size, sha256):
-        raise _occupied(folder, f"it lacks {entry.filename!r} or holds it with other content")
+    path = folder / entry.name
+    sha256, kind = looked_at(chunks(archive, entry), entry.name)
+    if files.get(entry.name) != entry.size or not holds(path, entry.size, sha256):
+        raise _occupied(folder, f"it lacks {entry.name!r} or holds it with other content")
     return _row(entry, sha256, kind, path=str(path))
 
 
-def _refuse_others(folder: Path, expected: set[str]) -> None:
-    for path in sorted(folder.rglob("*")):
-        if not path.is_dir() and str(path) not in expected and path.name not in DESKTOP_FILES:
-            raise _occupied(folder, f"it holds {path.name!r}, which is not in the archive")
+def _refuse_others(folder: Path, others: set[str]) -> None:
+    if others:
+        name = min(others).rpartition("/")[2]
+        raise _occupied(folder, f"it holds {name!r}, which is not in the archive")
 
 
 def _occupied(folder: Path, why: str) -> InputError:

@@ -88,7 +88,9 @@ class Look:
         self._decode(b"", final=True)
         if not self._is_text:
             return "binary"
-        return _KINDS.get(PurePosixPath(name).suffix.lower(), "xml" if self._is_xml else "text")
+        return _KINDS.get(
+            PurePosixPath(name.rpartition("/")[2]).suffix.lower(), "xml" if self._is_xml else "text"
+        )
 
     def _decode(self, chunk: bytes, *, final: bool = False) -> None:
         if self._is_text and self._decoder is not None:

@@ -19,6 +19,7 @@ from mkframe.artifacts._archive import as_text, members, read
 from mkframe.artifacts._content import looked_at
 from mkframe.artifacts._filenames import DESKTOP_FILES
 from mkframe.artifacts._frames import typed_frame
+from mkframe.artifacts._walk import walk_files
 from mkframe.artifacts._zip import MAX_BYTES, MAX_MEMBERS, MAX_RATIO, is_zip
 from mkframe.errors import ArtifactError, InputError
 
@@ -30,6 +31,9 @@ _STAMP = re.compile(r"_\d{4}-\d{1,2}-\d{1,2}_\d{1,2}_\d{1,2}(?= \(\d+\)$|$)")
 _SIDE = "Give a ZIP archive, a folder, or a list of files."
 _LARGEST_EFFORT = 10_000_000
 """Pairs of equal lines; about five seconds."""
+_LONGEST_DIFFS = 64 << 20
+"""Characters of all diffs of a frame, which takes up to four bytes for each."""
+_TOO_MUCH = "Left out: all diffs together would be too long. Compare fewer members."
 _NO_NEWLINE = "\n\\ No newline at end of file"
 _DTYPES = {
     "name": "str",
@@ -100,7 +104,8 @@ def diff(
     encoding : str, optional
         Encoding of texts that do not tell their own, whose kind is ``binary``.
     max_text : int, default 1 MiB
-        Texts larger than this, in bytes, are compared by their checksums only, and `note` says so.
+        Texts larger than this, in bytes, are compared by their checksums only, and `note` says so. So are
+        those whose diffs do not fit into 64 Mi characters, all together.
     max_bytes, max_ratio, max_members : int, float, int
         Limits for each archive, as `members` has them.
 
@@ -135,11 +140,16 @@ def diff(
     limits = {"max_bytes": max_bytes, "max_ratio": max_ratio, "max_members": max_members}
     before, after = _delivered(old, new, limits), _delivered(new, old, limits)
     rows = []
+    left = _LONGEST_DIFFS
     for name in sorted(before.keys() | after.keys()):
         a, b = before.get(name), after.get(name)
         row = _row(name, a, b)
         if row["change"] == "changed" and a and b:
-            row["diff"], row["note"] = _compared(name, a, b, context, encoding, max_text)
+            if left > 0:
+                row["diff"], row["note"] = _compared(name, a, b, context, encoding, max_text)
+                left -= len(row["diff"] or "")
+            if left <= 0:
+                row["diff"], row["note"] = None, _TOO_MUCH
         if row["change"] != "unchanged" or unchanged:
             rows.append(row)
     return typed_frame(rows, _DTYPES)
@@ -246,7 +256,8 @@ def _files(given: Delivered) -> dict[str, Path]:
     path = _existing(expand_path(given))
     if not path.is_dir():
         return {path.name: path}
-    inside = sorted(p for p in path.rglob("*") if p.is_file() and not _is_ours_or_desktop(p.name))
+    found = (Path(entry.path) for entry in walk_files(path) if entry.is_file())
+    inside = sorted(p for p in found if not _is_ours_or_desktop(p.name))
     return {p.relative_to(path).as_posix(): p for p in inside}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -16,6 +16,8 @@ _NEEDED = ("name", "change", "kind", "diff", "note")
 _SIGNS = {"added": "+", "removed": "−", "changed": "±", "unchanged": "="}
 _GREEN, _RED, _GREY = "#dafbe1", "#ffebe9", "#eaeef2"
 _SHADES = {"+": _GREEN, "-": _RED, "@": _GREY}
+_MOST = 2 << 20
+"""Characters of names and diffs that are shown at most; a browser takes long for more."""
 _PRE = "overflow-x:auto;line-height:1.35;margin:0.3em 0;color:#1f2328;background:#fff"
 
 
@@ -29,36 +31,67 @@ class DiffView:
 
     def __repr__(self) -> str:
         parts = [_headline(self._frame)]
-        for name, change, kind, diff, note in self._rows():
-            parts.append(f"{_SIGNS.get(change, '?')} {name} ({kind}, {change}{_counts(diff)})")
-            parts.extend(text for text in (*self._shortened(diff), note) if text)
-        return "\n".join([*parts, *self._rest()])
+        rows, rest = self._rows()
+        for row in rows:
+            parts.append(f"{row.sign} {row.name} {row.words}")
+            parts.extend(text for text in (row.diff, row.more, row.note) if text)
+        return "\n".join([*parts, *rest])
 
     def _repr_html_(self) -> str:
+        rows, rest = self._rows()
         parts = [f"<p><b>{html.escape(_headline(self._frame))}</b></p>"]
-        parts.extend(_block(*row, *self._shortened(row[3])) for row in self._rows())
-        parts.extend(f"<p>{html.escape(line)}</p>" for line in self._rest())
+        parts.extend(_block(row) for row in rows)
+        parts.extend(f"<p>{html.escape(line)}</p>" for line in rest)
         return f"<div>{''.join(parts)}</div>"
 
-    def _rows(self) -> Iterator[tuple[str, str, str, str, str]]:
-        shown = self._frame[list(_NEEDED)].head(len(self._frame) if self._limit is None else self._limit)
-        for row in shown.itertuples(index=False):
-            name, change, kind, diff, note = (
-                "" if pd.isna(value) else escape_invisible(str(value)) for value in row
+    def _rows(self) -> tuple[list[_Row], list[str]]:
+        """What is shown, and sentences about what is not."""
+        most = len(self._frame) if self._limit is None else self._limit
+        rows: list[_Row] = []
+        room = _MOST
+        for values in self._frame[list(_NEEDED)].head(most).itertuples(index=False):
+            name, change, kind, diff, note = ("" if pd.isna(value) else str(value) for value in values)
+            room -= len(name)
+            if room <= 0:
+                left = len(self._frame) - len(rows)
+                return rows, [f"{left:,} more are too long to be shown at once; show rows of the frame."]
+            shown, more = self._shortened(diff, room)
+            room -= len(shown)
+            words = f"({kind}, {change}{_counts(diff)})"
+            sign = _SIGNS.get(change, "?")
+            rows.append(
+                _Row(
+                    sign,
+                    escape_invisible(name),
+                    escape_invisible(words),
+                    escape_invisible(shown),
+                    more,
+                    escape_invisible(note),
+                )
             )
-            yield name, change, kind, diff, note
+        left = len(self._frame) - len(rows)
+        return rows, [f"{left:,} more are not shown; show(frame, limit=None) shows all."] if left else []
 
-    def _shortened(self, diff: str) -> tuple[str, str]:
+    def _shortened(self, diff: str, room: int) -> tuple[str, str]:
         """The part of a diff that is shown, and how much is not."""
         every = diff.split("\n")
         left = 0 if self._lines is None else len(every) - self._lines
-        if left <= 0:
-            return diff, ""
-        return "\n".join(every[: self._lines]), f"{left:,} more lines; show(frame, lines=None) shows all."
+        shown = "\n".join(every[: self._lines]) if left > 0 else diff
+        if len(shown) > room:
+            return shown[:room], f"{len(diff) - room:,} more characters; the column diff has them all."
+        return shown, f"{left:,} more lines; show(frame, lines=None) shows all." if left > 0 else ""
 
-    def _rest(self) -> list[str]:
-        left = 0 if self._limit is None else len(self._frame) - self._limit
-        return [f"{left:,} more are not shown; show(frame, limit=None) shows all."] if left > 0 else []
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One member as it is shown: every text with what is invisible spelled out."""
+
+    sign: str
+    name: str
+    words: str
+    diff: str
+    more: str
+    note: str
 
 
 def show(frame: pd.DataFrame, limit: int | None = 100, lines: int | None = 500) -> DiffView:
@@ -74,7 +107,8 @@ def show(frame: pd.DataFrame, limit: int | None = 100, lines: int | None = 500) 
     limit : int or None, default 100
         How many members are shown; what is left is counted.
     lines : int or None, default 500
-        How many lines of each diff are shown; what is left is counted.
+        How many lines of each diff are shown; what is left is counted. No more than 2 Mi characters of
+        names and diffs are shown at once, and what is left is said.
 
     Returns
     -------
@@ -118,20 +152,17 @@ def _counts(diff: str) -> str:
     return f", +{sum(x.startswith('+') for x in lines)} −{sum(x.startswith('-') for x in lines)}"
 
 
-def _block(name: str, change: str, kind: str, diff: str, note: str, shown: str, more: str) -> str:
+def _block(row: _Row) -> str:
     """One member; its diff can be folded away."""
-    title = (
-        f"{_SIGNS.get(change, '?')} <code>{html.escape(name)}</code> "
-        f"{html.escape(f'({kind}, {change}{_counts(diff)})')}"
-    )
-    if note:
-        return f"<div>{title} {html.escape(note)}</div>"
-    if not diff:
-        return f"<div>{title}</div>"
-    shaded = [_shaded(line, "@" if place < 2 else line[:1]) for place, line in enumerate(shown.split("\n"))]
-    newline = "\n"
-    pre = f'<pre style="{_PRE}">{newline.join(shaded)}</pre>'
-    return f"<details open><summary>{title}</summary>{pre}{html.escape(more)}</details>"
+    title = f"{row.sign} <code>{html.escape(row.name)}</code> {html.escape(row.words)}"
+    if row.note:
+        return f"<div>{title} {html.escape(row.note)}</div>"
+    if not row.diff:
+        return f"<div>{title} {html.escape(row.more)}</div>" if row.more else f"<div>{title}</div>"
+    lines = row.diff.split("\n")
+    shaded = "\n".join(_shaded(line, "@" if place < 2 else line[:1]) for place, line in enumerate(lines))
+    pre = f'<pre style="{_PRE}">{shaded}</pre>'
+    return f"<details open><summary>{title}</summary>{pre}{html.escape(row.more)}</details>"
 
 
 def _shaded(line: str, sign: str) -> str:

@@ -15,6 +15,10 @@ _LONGEST = 255
 _ROOM = 15
 """Bytes left free for a counter such as `` (2)``."""
 _LONGEST_SUFFIX = 16
+_LONGEST_PATH = 1024
+"""Bytes of a member's path; macOS opens no longer one."""
+_DEEPEST = 100
+"""Folders in each other around a member; tools that call themselves for each give up at some hundreds."""
 _SEPARATORS = re.compile(r"[/\\]")
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
 _LEADING = re.compile(r"^[.\-~]+")
@@ -94,6 +98,10 @@ def flaw(path: str) -> str | None:
         return "holds a backslash"
     if any(_is_hidden(c) for c in path):
         return "holds control characters or invisible marks"
+    if path.removesuffix("/").count("/") > _DEEPEST:
+        return f"lies more than {_DEEPEST} folders deep"
+    if len(path.encode()) > _LONGEST_PATH:
+        return "is too long"
     flaws = (_flaw_of_part(part) for part in path.removesuffix("/").split("/"))
     return next((found for found in flaws if found), None)
 

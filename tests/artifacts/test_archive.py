@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import struct
+import sys
 import zipfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mkframe.artifacts import extract, members, read
+from mkframe.artifacts import _archive, extract, members, read
 from mkframe.artifacts._zip import chunks
 from mkframe.errors import ArtifactError, InputError, MkframeError
 from tests.artifacts.factory import SQL, packed, packed_entries, tree
@@ -326,6 +327,18 @@ HARMFUL = {
     "file that is a folder": ([entry("a"), entry("a/b.sql")], "lies in another member"),
     "folder that is a file": ([entry("a/b.sql"), entry("A")], "is there twice"),
     "too long": ([entry("x" * 300)], "is too long"),
+    "too long in all": ([entry("/".join(["x" * 200] * 6))], "is too long"),
+    "too deep": ([entry("x/" * 1500 + "a.sql")], "lies more than 100 folders deep"),
+    "NUL": ([entry("a.sql\0/../../evil.sql")], "control characters"),
+    "stream of a file": ([entry("a.sql:evil")], "holds a colon"),
+    "device with an ending": ([entry("COM1.tar.gz")], "names a device"),
+    "device for a folder": ([entry("aux/a.sql")], "names a device"),
+    "space at the end": ([entry("a.sql ")], "ends in a dot or a space"),
+    "duplicate in other spelling": ([entry("Gr\u00f6\u00dfe"), entry("GRO\u0308SSE")], "is there twice"),
+    "folder that is a file in other spelling": (
+        [entry("\u00e9"), entry("E\u0301/a.sql")],
+        "lies in another member",
+    ),
 }
 
 
@@ -419,7 +432,7 @@ def test_link_of_another_user_to_equal_files_is_other_content(plain, tmp_path, m
     extract(plain, tmp_path / "to")
     shutil.rmtree(tmp_path / "to" / "ddl")
     plant(monkeypatch, tmp_path / "to" / "ddl", tmp_path / "home" / "ddl")
-    with pytest.raises(InputError, match="holds it with other content"):
+    with pytest.raises(InputError, match="'ddl', which is a link or another special file"):
         extract(plain, tmp_path / "to")
 
 
@@ -477,3 +490,81 @@ def test_what_failed_leaves_no_folders(tmp_path):
         extract(path, tmp_path / "new" / "folder" / "to")
     assert list(tree(tmp_path)) == ["a.zip"]
     assert not (tmp_path / "new").exists()
+
+
+def test_member_may_lie_in_a_hundred_folders(tmp_path):
+    path = written(tmp_path, packed({"x/" * 100 + "a.sql": "SELECT 1", "y/" * 101: ""}))
+    assert len(extract(path, tmp_path / "to")) == 1
+
+
+def test_folder_may_be_given_however_deep(plain, tmp_path):
+    to = tmp_path.joinpath(*["a"] * 1200)
+    try:
+        assert len(extract(plain, to)) == 3
+    finally:  # level by level: no recursion reaches the end
+        shutil.rmtree(to)
+        for folder in list(to.parents)[:1199]:
+            folder.rmdir()
+
+
+# --- what others plant meanwhile ----------------------------------------------------------------------
+
+PLANTED = {
+    "link in place of a folder": lambda new, out: (new / "ddl").symlink_to(out),
+    "link in place of a file": lambda new, out: (new / "mapping.xml").symlink_to(out / "evil.xml"),
+    "link in place of all": lambda new, out: (new.rename(out.parent / "moved"), new.symlink_to(out)),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right of their own there")
+@pytest.mark.parametrize("plant", PLANTED.values(), ids=PLANTED)
+def test_link_that_is_planted_meanwhile_is_not_followed(tmp_path, monkeypatch, plant):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    path = written(tmp_path, packed({"first.txt": "", **PLAIN}))
+    looked_at = _archive.looked_at
+
+    def planting(content, name):
+        if name == "first.txt":
+            plant(next(tmp_path.glob(".mkframe-*.part")) / "unpacked", outside)
+        return looked_at(content, name)
+
+    monkeypatch.setattr(_archive, "looked_at", planting)
+    with pytest.raises(ArtifactError, match=r"meanwhile|File exists|is not followed"):
+        extract(path, tmp_path / "to")
+    assert list(outside.iterdir()) == []
+    assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has other permissions")
+def test_folder_is_closed_to_others_while_it_fills(plain, tmp_path, monkeypatch):
+    looked_at, modes = _archive.looked_at, []
+
+    def noting(content, name):
+        modes.append(stat.S_IMODE(next(tmp_path.glob(".mkframe-*.part")).stat().st_mode))
+        return looked_at(content, name)
+
+    monkeypatch.setattr(_archive, "looked_at", noting)
+    extract(plain, tmp_path / "to")
+    assert modes == [0o700] * 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right of their own there")
+@pytest.mark.parametrize("name", ["mapping.xml", "ddl", "more"])
+def test_link_in_an_extracted_folder_is_not_taken_for_its_file(plain, tmp_path, name):
+    extract(plain, tmp_path / "to")
+    place = tmp_path / "to" / name
+    if place.exists():
+        place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="is a link or another special file"):
+        extract(plain, tmp_path / "to")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such pipes")
+def test_pipe_in_an_extracted_folder_is_not_waited_for(plain, tmp_path):
+    extract(plain, tmp_path / "to")
+    (tmp_path / "to" / "mapping.xml").unlink()
+    os.mkfifo(tmp_path / "to" / "mapping.xml")
+    with pytest.raises(InputError, match="special file"):
+        extract(plain, tmp_path / "to")

@@ -1,10 +1,11 @@
 """Two deliveries are compared member by member, and shown without trusting their texts."""
 
 import os
+import shutil
 
 import pytest
 
-from mkframe.artifacts import diff, extract, show
+from mkframe.artifacts import _diff, _diff_view, diff, extract, show
 from mkframe.errors import ArtifactError, InputError
 from tests.artifacts.factory import packed
 
@@ -86,6 +87,15 @@ def test_text_beyond_the_limit_is_compared_by_checksum(both):
     frame = diff(*both, max_text=5)
     assert frame.loc[0, "diff"] is None or frame["diff"].isna().all()
     assert frame.loc[0, "note"] == "Larger than max_text=5 bytes."
+
+
+def test_diffs_that_are_too_long_together_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(_diff, "_LONGEST_DIFFS", 150)
+    old = {f"{n}.sql": "1\n" for n in range(5)}
+    frame = compared(tmp_path, old, dict.fromkeys(old, "2\n"))
+    assert frame["change"].tolist() == ["changed"] * 5
+    assert frame["diff"].notna().tolist() == [True, True, True, False, False]
+    assert frame["note"].str.startswith("Left out: all diffs together").tolist()[3:] == [True, True]
 
 
 def test_texts_that_would_take_minutes_are_compared_by_checksum(tmp_path):
@@ -201,6 +211,19 @@ def test_pipe_is_no_side_and_not_waited_for(both, tmp_path, given, name):
         diff(given([tmp_path / name]) if given is list else tmp_path / name, both[1])
 
 
+def test_deep_folder_is_compared(both, tmp_path):
+    deep = tmp_path.joinpath("deep", *["a"] * 1200)
+    for folder in reversed([deep, *list(deep.parents)[:1200]]):
+        folder.mkdir()
+    shutil.copy(both[0], deep)
+    try:
+        assert len(diff(tmp_path / "deep", tmp_path / "deep", unchanged=True)) == len(OLD)
+    finally:  # level by level: no recursion reaches the end
+        (deep / "CORE.zip").unlink()
+        for folder in [deep, *list(deep.parents)[:1200]]:
+            folder.rmdir()
+
+
 def test_missing_side_is_said(tmp_path):
     with pytest.raises(InputError, match="no file or folder"):
         diff(tmp_path / "missing", tmp_path)
@@ -251,6 +274,16 @@ def test_lines_that_are_left_out_are_counted(both, render):
     shown = render(show(diff(*both), lines=5))
     assert "2 more lines" in shown
     assert "+2" not in shown
+
+
+@pytest.mark.parametrize("render", [repr, lambda shown: shown._repr_html_()], ids=["text", "html"])
+def test_characters_that_are_left_out_are_counted(tmp_path, monkeypatch, render):
+    monkeypatch.setattr(_diff_view, "_MOST", 1000)
+    frame = compared(tmp_path, {"a": "1\n", "b": "1"}, {"a": "\x01" * 5000, "b": "2"})
+    shown = render(show(frame, None, None))
+    assert shown.count("‹U+0001›") < 1000
+    assert f"{len(frame.loc[0, 'diff']) - 999:,} more characters" in shown
+    assert "1 more are too long to be shown at once" in shown
 
 
 def test_all_is_shown_when_asked(both):

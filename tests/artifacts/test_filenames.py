@@ -157,6 +157,9 @@ def test_no_header_is_an_error(tail):
         ("ddl/NUL.sql", "device"),
         ("ddl./a", "ends in"),
         ("x" * 256, "too long"),
+        ("/".join(["x" * 200] * 6), "too long"),
+        ("a/" * 101 + "a", "more than 100 folders deep"),
+        ("a/" * 102, "more than 100 folders deep"),
     ],
 )
 def test_flaw_of_a_member_is_named(path, reason):
