@@ -1,7 +1,7 @@
 """The MetaKraftwerk REST API, written down once, as data.
 
 Everything else reads this page: dtypes of frames, checks of filters, the signatures' docstrings, the
-embedded server, the tables of the README and the row factories of the tests. No behaviour lives here.
+embedded server, the tables of docs/resources.md and the row factories of the tests. No behaviour lives here.
 
 The source is the vendor's public reference. Where it is silent, `Resource.notes` says so; a gap is
 never filled by a guess.

@@ -92,9 +92,9 @@ def test_coverage_leaves_nothing_out():
     assert not [text for text in sources if re.search(r"pragma:\s*no (cover|branch)", text)]
 
 
-def test_readme_states_the_floor_of_the_coverage():
+def test_contributing_states_the_floor_of_the_coverage():
     floor = PROJECT["tool"]["coverage"]["report"]["fail_under"]
-    assert f"at least {floor} %" in (ROOT / "README.md").read_text()
+    assert f"at least {floor} %" in (ROOT / "CONTRIBUTING.md").read_text()
 
 
 def test_types_are_strict():

@@ -5,7 +5,7 @@
 Prints ratios only, medians of turns in one run. One is an empty figure of the chart's own size with one
 Axes and the same layout engine, saved as PNG; beside it, the same chart of a thousandth of the builds, spread
 over the same time, tells what is words and lines and what is data. Releases of matplotlib draw words at
-different speeds, so each has a place of its own in the README.
+different speeds, so each has a place of its own in docs/benchmarks.md.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_frames.py [--sizes 1000 10000] [--peers mkframe polars ...] [--write]
 
-Prints ratios only, and writes them into the README where asked. One is `orjson.loads` on the same bytes
-with the garbage collector paused, in the same run, in turns. Every peer is asked in its best form, and its
-frames are compared with ours before anything is measured. Peers that are not installed are left out, and
+Prints ratios only, and writes them into docs/benchmarks.md where asked. One is `orjson.loads` on the same
+bytes with the garbage collector paused, in the same run, in turns. Every peer is asked in its best form, and
+its frames are compared with ours before anything is measured. Peers that are not installed are left out, and
 said so.
 """
 

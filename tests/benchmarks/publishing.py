@@ -1,4 +1,4 @@
-"""Results of benchmarks into the README, between marks of their own."""
+"""Write results of benchmarks into docs/benchmarks.md, between marks of their own."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 
 __all__ = ["add_write", "asked", "circumstances", "publish"]
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 
 
 def add_write(parser: argparse.ArgumentParser) -> None:
     """Let a benchmark be told to write its results."""
-    parser.add_argument("--write", action="store_true", help="write the results into the README")
+    parser.add_argument("--write", action="store_true", help="write the results into docs/benchmarks.md")
 
 
 def asked(doc: str, rounds: int) -> argparse.Namespace:
@@ -38,13 +38,13 @@ def circumstances(*packages: str) -> str:
     return f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {system}, Python {platform.python_version()}, {named}."
 
 
-def publish(name: str, lines: Iterable[str], write: bool, readme: Path = README) -> None:
-    """Print the results, and put them between the marks ``<!-- name -->`` of the README where asked."""
+def publish(name: str, lines: Iterable[str], write: bool, page: Path = PAGE) -> None:
+    """Print the results, and put them between the marks ``<!-- name -->`` of the page where asked."""
     text = "\n".join(lines)
     print(text)
     if write:
-        before, _, rest = readme.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
+        before, _, rest = page.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
         _, mark, after = rest.partition(f"<!-- /{name} -->")
         if not mark:
-            raise SystemExit(f"{readme} has no marks for {name!r}.")
-        readme.write_text(f"{before}<!-- {name} -->\n{text}\n{mark}{after}", encoding="utf-8")
+            raise SystemExit(f"{page} has no marks for {name!r}.")
+        page.write_text(f"{before}<!-- {name} -->\n{text}\n{mark}{after}", encoding="utf-8")
