@@ -16,7 +16,7 @@ from mkframe.charts import _style
 from mkframe.charts._durations import FEWEST
 from mkframe.charts._labels import ends_first, left_out, noun
 from mkframe.metrics._checks import status_of
-from mkframe.metrics._durations import classes_of
+from mkframe.metrics._durations import quantiles_by_instances
 from mkframe.metrics._formatting import count_text
 
 __all__ = ["duration_by_instances"]
@@ -62,7 +62,7 @@ def duration_by_instances(
     'instances in the build, logarithmic'
     """
     rows = metrics.completed_builds(builds, statuses)
-    table = classes_of(rows)
+    table = quantiles_by_instances(rows)
     counted = rows[rows["instances"].fillna(-1) > 0]
     ax = _style.open_axes(ax)
     what = noun(statuses)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe.charts import _style
 from mkframe.charts._labels import left_out, printable
-from mkframe.metrics._checks import check_word
+from mkframe.metrics._checks import check_choice
 from mkframe.metrics._formatting import count_text, percent_text
 from mkframe.metrics._grouping import EVERY, By, Every
 from mkframe.metrics._outcomes import Canceled
@@ -75,7 +75,7 @@ def failure_rate(
     >>> failure_rate(builds, ax=Figure().subplots()).get_ylabel()
     'failed / (finished + failed)'
     """
-    check_word("every", every, list(EVERY))
+    check_choice("every", every, list(EVERY))
     table = metrics.failure_rate(builds, None if by else every, canceled, by, tz)
     total = metrics.failure_rate(builds, None, canceled, tz=tz)
     table = table[table["n"] > 0] if by else table

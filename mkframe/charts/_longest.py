@@ -16,9 +16,9 @@ from mkframe._validation import check_timezone
 from mkframe.charts import _style
 from mkframe.charts._labels import left_out, noun, printable
 from mkframe.metrics._checks import status_of
-from mkframe.metrics._durations import wanted_of
+from mkframe.metrics._durations import status_mask
 from mkframe.metrics._formatting import count_text, duration_text
-from mkframe.metrics._grouping import BY, local_times, members
+from mkframe.metrics._grouping import BY, list_items, local_times
 
 __all__ = ["longest"]
 
@@ -68,7 +68,7 @@ def longest(
     ax = _style.open_axes(ax, height=1.6 + 0.3 * max(len(rows), 3))
     what = "builds" if statuses is None else noun(statuses)
     title = f"The {count_text(len(rows))} longest {what}" if len(rows) != 1 else f"The longest {what[:-1]}"
-    wanted, length = wanted_of(builds, statuses), metrics.duration(builds).to_numpy("timedelta64[us]")
+    wanted, length = status_mask(builds, statuses), metrics.duration(builds).to_numpy("timedelta64[us]")
     measured = int((wanted & (length >= np.timedelta64(0, "us"))).sum())
     missing = left_out(
         (int((status_of(builds) == "BUILDING").sum()), "running"),
@@ -105,5 +105,5 @@ def _bars(ax: Axes, statuses: pd.Series[str], seconds: NDArray[np.float64]) -> N
 
 def _row_label(row: object, start: datetime) -> str:
     cell = next((getattr(row, name) for name in BY["pattern"] if hasattr(row, name)), None)
-    pattern = printable(", ".join(map(str, members(cell))), 28)
+    pattern = printable(", ".join(map(str, list_items(cell))), 28)
     return f"{row.Index}   {start.day} {start:%b %Y %H:%M}   {pattern}"  # type: ignore[attr-defined]

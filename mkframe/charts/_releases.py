@@ -14,7 +14,7 @@ from mkframe._validation import check_timezone
 from mkframe.charts import _style
 from mkframe.charts._labels import left_out, printable
 from mkframe.metrics._formatting import count_text
-from mkframe.metrics._grouping import local_times, members
+from mkframe.metrics._grouping import list_items, local_times
 
 __all__ = ["releases"]
 
@@ -188,7 +188,7 @@ def _figures(table: pd.DataFrame, builds: pd.DataFrame | None) -> str:
     )
     if builds is None:
         return said
-    named = count_text(sum(len(members(cell)) > 0 for cell in builds["releases"]))
+    named = count_text(sum(len(list_items(cell)) > 0 for cell in builds["releases"]))
     return (
         f"{said} {named} of {count_text(len(builds), 'build')} name a release. "
         "Thin line: from a release's first build to its last."

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mkframe.charts._labels import printable
 from mkframe.errors import InputError, TooManyPeriodsError
 from mkframe.metrics._formatting import count_text, duration_text
-from mkframe.metrics._grouping import EVERY, Every, edges
+from mkframe.metrics._grouping import EVERY, Every, period_edges
 
 __all__ = [
     "COLORS",
@@ -177,7 +177,7 @@ def bar_look(status: str, hatched: bool = True) -> dict[str, Any]:
 
 def bounds(table: pd.DataFrame, every: Every) -> NDArray[np.float64]:
     """Place the bounds of the periods of a table on a date axis, in the table's own zone."""
-    days = edges(pd.DatetimeIndex(table.index), every)
+    days = period_edges(pd.DatetimeIndex(table.index), every)
     if len(days) > _MOST_PERIODS or (days < _FIRST_DAY).any() or (days > _LAST_DAY).any():
         raise TooManyPeriodsError(f"Not every {EVERY[every]} from {days[0]} to {days[-1]} can be drawn.")
     return date_numbers(days)

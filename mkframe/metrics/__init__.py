@@ -1,8 +1,8 @@
-"""Numbers from frames: each function takes a builds frame (or a releases frame) and gives a frame.
+"""Statistics of builds and releases: each function takes a builds frame or a releases frame.
 
-Nothing here sends, draws or changes what it was given. Columns and dtypes are the same for none, one or a
-million builds. A build belongs to the period in which it started; days and weeks are cut in the zone `tz`,
-weeks begin on Monday. Every row of the frame counts, so a build that is in the frame twice counts twice.
+No function sends a request, draws or changes its arguments. Columns and dtypes of a result are the same for
+none, one or a million builds. A build belongs to the period in which it started. Days begin and end in the
+time zone `tz`, and weeks begin on Monday. Every row counts: a build that is in the frame twice counts twice.
 """
 
 from mkframe.metrics._durations import completed_builds, duration, duration_by_instances, durations, longest
@@ -12,17 +12,21 @@ from mkframe.metrics._summary import describe, suggest_period, summary
 
 __all__ = [
     "calendar",
+    "completed_builds",
+    "describe",
     "duration",
     "duration_by_instances",
     "durations",
-    "completed_builds",
     "failure_rate",
-    "suggest_period",
     "longest",
     "outcomes",
     "releases",
-    "describe",
+    "suggest_period",
     "summary",
     "throughput",
     "wilson",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,4 +1,7 @@
-"""What the functions of this room ask of their arguments."""
+"""Checks of the arguments that metrics and charts take.
+
+Each check returns None or raises `InputError`; none changes or converts its argument.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import pandas as pd
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, STATUSES
 
-__all__ = ["check_statuses", "check_word", "require_columns", "status_of"]
+__all__ = ["check_statuses", "check_choice", "require_columns", "status_of"]
 
 
 def require_columns(frame: pd.DataFrame, columns: Iterable[str], resource: str = "builds") -> None:
@@ -18,16 +21,17 @@ def require_columns(frame: pd.DataFrame, columns: Iterable[str], resource: str =
     Parameters
     ----------
     frame : DataFrame
-        What the caller was given.
+        The argument to check.
     columns : iterable of str
-        The columns that are read.
+        The columns that must be there.
     resource : str, default "builds"
         The resource whose frame is expected.
 
     Raises
     ------
     InputError
-        Naming the column and what to do.
+        If `frame` is no DataFrame, or a column is missing, there twice, or holds times without a zone. The
+        sentence names the column.
 
     Examples
     --------
@@ -53,7 +57,7 @@ def require_columns(frame: pd.DataFrame, columns: Iterable[str], resource: str =
 
 
 def status_of(builds: pd.DataFrame) -> pd.Series[str]:
-    """Give the statuses as text, also where they were made categories or objects; missing ones are NaN.
+    """Return the column `status` as text, also where it holds categories or objects; missing ones are NaN.
 
     Examples
     --------
@@ -63,20 +67,20 @@ def status_of(builds: pd.DataFrame) -> pd.Series[str]:
     return builds["status"].astype(pd.StringDtype(na_value=float("nan")))
 
 
-def check_word(name: str, value: str | None, allowed: Sequence[str | None]) -> None:
-    """Refuse a word that an argument does not know.
+def check_choice(name: str, value: str | None, allowed: Sequence[str | None]) -> None:
+    """Refuse a value that is not among the allowed ones of an argument.
 
     Examples
     --------
-    >>> check_word("every", "W", ["D", "W"])
+    >>> check_choice("every", "W", ["D", "W"])
     """
     if value not in allowed:
-        words = ", ".join(repr(word) for word in allowed)
-        raise InputError(f"{name}={value!r} is not known.", hint=f"Choose one of {words}.")
+        choices = ", ".join(map(repr, allowed))
+        raise InputError(f"{name}={value!r} is invalid.", hint=f"Choose one of {choices}.")
 
 
 def check_statuses(builds: pd.DataFrame, statuses: Sequence[str] | None) -> None:
-    """Refuse a status that neither the reference nor the frame knows, and the one without a duration.
+    """Refuse a status that is neither in the API reference nor in the frame, and refuse BUILDING.
 
     Examples
     --------
@@ -84,17 +88,18 @@ def check_statuses(builds: pd.DataFrame, statuses: Sequence[str] | None) -> None
     """
     if statuses is None:
         return
-    if isinstance(statuses, str) or not all(isinstance(word, str) for word in statuses):
+    if isinstance(statuses, str) or not all(isinstance(status, str) for status in statuses):
         raise InputError(
-            f"statuses={statuses!r} is not a sequence of words.", hint='Write statuses=("FINISHED",).'
+            f"statuses={statuses!r} is not a sequence of strings.", hint='Write statuses=("FINISHED",).'
         )
     if "BUILDING" in statuses:
         raise InputError(
-            "A build with status BUILDING has no duration yet.", hint="Running builds are counted apart."
+            "A build with status BUILDING has no duration yet.",
+            hint="Leave BUILDING out; running builds are counted separately.",
         )
     unlisted = set(statuses) - set(STATUSES)
     if unlisted and (unknown := sorted(unlisted.difference(status_of(builds).dropna().unique()))):
         raise InputError(
             f"No build has the status {', '.join(unknown)}.",
-            hint=f"The reference knows {', '.join(STATUSES)}; statuses=None takes every ended build.",
+            hint=f"The API reference lists {', '.join(STATUSES)}; statuses=None takes every ended build.",
         )

@@ -1,4 +1,8 @@
-"""How long builds take."""
+"""Durations of builds: per build, per period, per number of instances.
+
+A duration is `build_end` - `build_start`. Running builds have none. An end before the start is kept in
+`duration` as a negative value and left out of every statistic.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mkframe.errors import InputError
-from mkframe.metrics._checks import check_statuses, check_word, require_columns, status_of
+from mkframe.metrics._checks import check_choice, check_statuses, require_columns, status_of
 from mkframe.metrics._grouping import EVERY, By, Every, Groups, group_builds
 
 __all__ = [
-    "classes_of",
+    "completed_builds",
     "duration",
     "duration_by_instances",
     "durations",
-    "completed_builds",
     "longest",
-    "wanted_of",
+    "quantiles_by_instances",
+    "status_mask",
 ]
 
 QUANTILES = {"p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95}
@@ -37,7 +41,7 @@ def duration(builds: pd.DataFrame) -> pd.Series:
     -------
     Series
         `duration`, timedelta64[us], on the index of `builds`; NaT while a build runs or a time is missing,
-        negative where the server says that the end lies before the start.
+        negative where the end lies before the start.
 
     Raises
     ------
@@ -64,12 +68,12 @@ def durations(
     tz: str = "UTC",
     statuses: Sequence[str] | None = ("FINISHED",),
 ) -> pd.DataFrame:
-    """Sum up how long builds took in each period.
+    """Summarize how long builds took in each period.
 
-    Only finished builds are measured unless `statuses` says otherwise: a failed build stops where it fails
-    and a cancelled one where someone lost patience, so neither tells how long a build takes. Running builds
-    have no duration yet; they are counted and left out. As the slow ones among them are missing, quantiles
-    of the last period come out low while many builds run.
+    Only finished builds are measured by default: a failed build stops where it fails and a canceled one when
+    a user stops it, so neither shows how long a build takes. Running builds have no duration yet; they are
+    counted and left out. The slow ones among them are missing, so the quantiles of the last period are too
+    low while many builds run.
 
     Parameters
     ----------
@@ -80,23 +84,23 @@ def durations(
     by : {"pattern", "release", "project", "user"}, optional
         One row for each group and period. A build with several patterns (or releases) counts in each.
     tz : str, default "UTC"
-        Zone in which days are cut.
+        Time zone in which days begin and end.
     statuses : sequence of str or None, default ("FINISHED",)
-        Whose durations are measured; None measures every build that has ended.
+        Statuses of the builds to measure; None measures every build that has ended.
 
     Returns
     -------
     DataFrame
         Index `period` (datetime64[us, tz]), with `by` before it (str) where given. Columns: `n` int64,
         measured builds; `p25`, `p50`, `p75`, `p90`, `p95` float64, seconds, quantiles interpolated linearly,
-        NaN where n is 0; `running` int64, status BUILDING; `excluded` int64, of the wanted statuses but
+        NaN where n is 0; `running` int64, status BUILDING; `excluded` int64, with one of `statuses` but
         without an end or with an end before the start; `other` int64, of other statuses. The four counts
-        add up to the builds of the period. Builds without `build_start` lie in no period.
+        add up to the builds of the period. Builds without `build_start` belong to no period.
 
     Raises
     ------
     InputError
-        If a column is missing or an argument is not known.
+        If a column is missing or an argument is invalid.
 
     Examples
     --------
@@ -107,23 +111,24 @@ def durations(
     [1.0, 90.0, 1.0]
     """
     require_columns(builds, ["status", "build_start", "build_end"])
-    check_word("every", every, list(EVERY))
-    where = group_builds(builds, every, by, tz)
-    seconds, wanted = _seconds(builds), wanted_of(builds, statuses)
-    measured = (seconds >= 0) & wanted
-    running = (status_of(builds) == "BUILDING").to_numpy(bool)
-    quantiles = where.quantiles(seconds, measured, list(QUANTILES.values()))
-    code = np.select([measured, running, wanted], [0, 1, 2], 3)  # a build is counted once
-    n, run, excluded, other = where.count_by(code, 4).T
+    check_choice("every", every, list(EVERY))
+    groups = group_builds(builds, every, by, tz)
+    seconds, selected = _seconds(builds), status_mask(builds, statuses)
+    measured = (seconds >= 0) & selected
+    is_running = (status_of(builds) == "BUILDING").to_numpy(bool)
+    quantiles = groups.quantiles(seconds, measured, list(QUANTILES.values()))
+    # select takes the first condition that holds, so each build is in exactly one of the four counts
+    code = np.select([measured, is_running, selected], [0, 1, 2], 3)
+    n, running, excluded, other = groups.count_by(code, 4).T
     return pd.DataFrame(
         {
             "n": n,
             **dict(zip(QUANTILES, quantiles.T, strict=True)),
-            "running": run,
+            "running": running,
             "excluded": excluded,
             "other": other,
         },
-        index=where.index,
+        index=groups.index,
     )
 
 
@@ -135,18 +140,18 @@ def completed_builds(builds: pd.DataFrame, statuses: Sequence[str] | None = ("FI
     builds : DataFrame
         With `status`, `build_start`, `build_end` and `instances`.
     statuses : sequence of str or None, default ("FINISHED",)
-        Which builds; None lists every build that has ended.
+        Statuses of the builds to list; None lists every build that has ended.
 
     Returns
     -------
     DataFrame
         On the index of `builds`: `status` str, `build_start` datetime64[us, UTC], `instances` Int64,
-        `seconds` float64. Builds whose end is missing or lies before their start are not in it.
+        `seconds` float64. Builds whose end is missing or lies before their start are left out.
 
     Raises
     ------
     InputError
-        If a column is missing or a status is not known.
+        If a column is missing or a status is unknown.
 
     Examples
     --------
@@ -158,34 +163,34 @@ def completed_builds(builds: pd.DataFrame, statuses: Sequence[str] | None = ("FI
     """
     require_columns(builds, ["status", "build_start", "build_end", "instances"])
     seconds = _seconds(builds)
-    held = np.flatnonzero((seconds >= 0) & wanted_of(builds, statuses))
-    rows = builds[["status", "build_start", "instances"]].take(held)
-    return rows.assign(instances=rows["instances"].astype("Int64"), seconds=seconds[held])
+    measured = np.flatnonzero((seconds >= 0) & status_mask(builds, statuses))
+    rows = builds[["status", "build_start", "instances"]].take(measured)
+    return rows.assign(instances=rows["instances"].astype("Int64"), seconds=seconds[measured])
 
 
 def longest(builds: pd.DataFrame, n: int = 10, statuses: Sequence[str] | None = None) -> pd.DataFrame:
-    """Find the builds that took longest, whatever became of them.
+    """Find the builds that took longest, by default of every status.
 
     Parameters
     ----------
     builds : DataFrame
         A builds frame; only `status`, `build_start` and `build_end` are needed.
     n : int, default 10
-        How many at most.
+        Maximum number of builds.
     statuses : sequence of str or None, default None
-        Which builds; None takes every build that has ended.
+        Statuses of the builds to rank; None ranks every build that has ended.
 
     Returns
     -------
     DataFrame
         The rows of `builds`, longest first (of equals the one that started first), with `duration`
-        (timedelta64[us]) as first column. Running builds are not in it, since nobody knows how long they
-        will take, nor are builds whose end lies before their start.
+        (timedelta64[us]) as first column. Running builds are left out, since their duration is unknown, and
+        so are builds whose end lies before their start.
 
     Raises
     ------
     InputError
-        If a column is missing, a status is not known or `n` is not a positive whole number.
+        If a column is missing, a status is unknown or `n` is not a positive whole number.
 
     Examples
     --------
@@ -200,21 +205,23 @@ def longest(builds: pd.DataFrame, n: int = 10, statuses: Sequence[str] | None = 
             f"n={n!r} is not a number of builds.", hint="Give a whole number from 1 up, such as n=10."
         )
     require_columns(builds, ["status", "build_start", "build_end"])
-    length = duration(builds).to_numpy("timedelta64[us]").astype("int64")  # exact, as seconds may not be
-    held = (length >= 0) & wanted_of(builds, statuses)  # NaT is below all
-    least = np.partition(length[held], -n)[-n] if held.sum() > n else 0
-    long = np.flatnonzero(held & (length >= least))
-    start = builds["build_start"].to_numpy("datetime64[us]")[long]
-    top = builds.iloc[long[np.lexsort((start, -length[long]))][:n]]
-    rest = top.drop(columns="duration", errors="ignore")
-    rest.insert(0, "duration", duration(top))
-    return rest
+    # whole microseconds are exact; seconds as floats would make long durations equal that are not
+    micros = duration(builds).to_numpy("timedelta64[us]").astype("int64")
+    measured = (micros >= 0) & status_mask(builds, statuses)  # NaT is the smallest integer
+    # a partition finds the n-th longest without sorting all; ties with it stay until the sort by start
+    shortest = np.partition(micros[measured], -n)[-n] if measured.sum() > n else 0
+    candidates = np.flatnonzero(measured & (micros >= shortest))
+    start = builds["build_start"].to_numpy("datetime64[us]")[candidates]
+    top = builds.iloc[candidates[np.lexsort((start, -micros[candidates]))][:n]]
+    table = top.drop(columns="duration", errors="ignore")
+    table.insert(0, "duration", duration(top))
+    return table
 
 
 def duration_by_instances(
     builds: pd.DataFrame, statuses: Sequence[str] | None = ("FINISHED",)
 ) -> pd.DataFrame:
-    """Sum up how long builds took by their number of instances.
+    """Summarize how long builds took by their number of instances.
 
     The classes double: 1, 2 to 3, 4 to 7, 8 to 15 instances and so on. `completed_builds` lists the single
     builds.
@@ -224,19 +231,19 @@ def duration_by_instances(
     builds : DataFrame
         With `status`, `build_start`, `build_end` and `instances`.
     statuses : sequence of str or None, default ("FINISHED",)
-        Which builds; None takes every build that has ended.
+        Statuses of the builds to measure; None measures every build that has ended.
 
     Returns
     -------
     DataFrame
         Index `instances` (int64, the smallest number of the class); `most` int64, the largest number of the
-        class; `n` int64; `p25`, `p50`, `p75`, `p90`, `p95` float64, seconds. Classes without builds are not
-        in it, nor are builds whose number of instances is null or negative.
+        class; `n` int64; `p25`, `p50`, `p75`, `p90`, `p95` float64, seconds. Classes without builds are
+        left out, and so are builds whose number of instances is null or negative.
 
     Raises
     ------
     InputError
-        If a column is missing or a status is not known.
+        If a column is missing or a status is unknown.
 
     Examples
     --------
@@ -246,36 +253,36 @@ def duration_by_instances(
     >>> duration_by_instances(builds)["p50"].to_dict()
     {1: 5.0, 4: 25.0}
     """
-    return classes_of(completed_builds(builds, statuses))
+    return quantiles_by_instances(completed_builds(builds, statuses))
 
 
-def classes_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """Sum up rows of `completed_builds` by their number of instances, as `duration_by_instances` does."""
+def quantiles_by_instances(rows: pd.DataFrame) -> pd.DataFrame:
+    """Group rows of `completed_builds` by class of instances; see `duration_by_instances` for the result."""
     rows = rows[(rows["instances"] >= 0).fillna(False).to_numpy(bool)]
-    number = rows["instances"].to_numpy("int64")
-    power = np.clip(np.frexp(number.astype("float64"))[1] - 1, 0, 62).astype("int64")
-    power -= (1 << power) > np.maximum(number, 1)  # as a float, a large number may be rounded up
-    smallest = np.where(number > 0, 1 << power, 0)
-    classes, place = np.unique(smallest, return_inverse=True)
-    where = Groups(pd.Index(classes, name="instances"), np.arange(len(rows)), place)
-    everyone = np.ones(len(rows), dtype=bool)
-    quantiles = where.quantiles(rows["seconds"].to_numpy(), everyone, list(QUANTILES.values()))
+    instances = rows["instances"].to_numpy("int64")
+    power = np.clip(np.frexp(instances.astype("float64"))[1] - 1, 0, 62).astype("int64")
+    power -= (1 << power) > np.maximum(instances, 1)  # as a float, a large number may be rounded up
+    smallest = np.where(instances > 0, 1 << power, 0)
+    classes, cell = np.unique(smallest, return_inverse=True)
+    groups = Groups(pd.Index(classes, name="instances"), np.arange(len(rows)), cell)
+    mask = np.ones(len(rows), dtype=bool)
+    quantiles = groups.quantiles(rows["seconds"].to_numpy(), mask, list(QUANTILES.values()))
     return pd.DataFrame(
         {
-            "most": np.where(classes > 0, classes - 1 + classes, 0),
-            "n": where.count(),
+            "most": np.where(classes > 0, classes - 1 + classes, 0),  # 2 * classes would overflow at 2**62
+            "n": groups.count(),
             **dict(zip(QUANTILES, quantiles.T, strict=True)),
         },
-        index=where.index,
+        index=groups.index,
     )
 
 
-def wanted_of(builds: pd.DataFrame, statuses: Sequence[str] | None) -> NDArray[np.bool_]:
-    """Which builds have one of the statuses; with None those that do not run."""
+def status_mask(builds: pd.DataFrame, statuses: Sequence[str] | None) -> NDArray[np.bool_]:
+    """Mark the builds that have one of the statuses; with None those that are not running."""
     check_statuses(builds, statuses)
     status = status_of(builds)
-    wanted = status != "BUILDING" if statuses is None else status.isin(statuses)
-    return wanted.to_numpy(bool)
+    mask = status != "BUILDING" if statuses is None else status.isin(statuses)
+    return mask.to_numpy(bool)
 
 
 def _seconds(builds: pd.DataFrame) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
-"""Figures as people write them."""
+"""Numbers and days as text for sentences, charts and forms."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from datetime import date, datetime
 
@@ -16,7 +17,7 @@ def duration_text(seconds: float) -> str:
     Parameters
     ----------
     seconds : float
-        NaN is written as a dash.
+        Seconds; NaN is written as a dash.
 
     Returns
     -------
@@ -31,12 +32,12 @@ def duration_text(seconds: float) -> str:
         return "–"
     if abs(seconds) < 9.95 and not float(seconds).is_integer():
         return f"{seconds:.1f} s"
-    for place, (size, unit) in enumerate(_UNITS[:-1]):
-        smaller, name = _UNITS[place + 1]
-        steps = round(seconds / smaller)
-        if steps >= size // smaller:
-            whole, rest = divmod(steps, size // smaller)
-            return f"{whole} {unit} {rest} {name}" if rest else f"{whole} {unit}"
+    for (size, unit), (smaller_size, smaller_unit) in itertools.pairwise(_UNITS):
+        # rounded to the smaller unit before it is split: 3,599.6 s is 1 h, not 60 min
+        count = round(seconds / smaller_size)
+        if count >= size // smaller_size:
+            whole, rest = divmod(count, size // smaller_size)
+            return f"{whole} {unit} {rest} {smaller_unit}" if rest else f"{whole} {unit}"
     return f"{round(seconds)} s"
 
 
@@ -52,7 +53,7 @@ def percent_text(share: float) -> str:
 
 
 def count_text(number: int, noun: str = "", plural: str = "") -> str:
-    """Write a count, with its noun in the right number.
+    """Write a count with a thousands separator, and its noun in the singular or plural.
 
     Examples
     --------
@@ -64,7 +65,7 @@ def count_text(number: int, noun: str = "", plural: str = "") -> str:
 
 
 def day_text(day: date | datetime) -> str:
-    """Write a day.
+    """Write a date in full.
 
     Examples
     --------

@@ -1,4 +1,8 @@
-"""How builds ended, and how many there were."""
+"""Outcomes of builds: failure rates, counts per status, builds per day.
+
+A failure rate is failed / (finished + failed). Running builds and unknown statuses are counted, but are
+never part of a rate.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +14,31 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mkframe.metrics._checks import check_word, require_columns, status_of
-from mkframe.metrics._grouping import EVERY, By, Every, Groups, edges, group_builds, local_days, unnamed
+from mkframe.metrics._checks import check_choice, require_columns, status_of
+from mkframe.metrics._grouping import (
+    EVERY,
+    By,
+    Every,
+    Groups,
+    group_builds,
+    local_days,
+    missing_label,
+    period_edges,
+)
 from mkframe.schema import STATUSES
 
 __all__ = ["Canceled", "calendar", "failure_rate", "outcomes", "throughput", "wilson"]
 
 Canceled: TypeAlias = Literal["exclude", "count"]
-_COUNTS = {"finished": "FINISHED", "failed": "FAILED", "canceled": "CANCELED", "running": "BUILDING"}
-_ENDINGS_FIRST = sorted(STATUSES, key="BUILDING".__eq__)
+_STATUS_COLUMNS = {"finished": "FINISHED", "failed": "FAILED", "canceled": "CANCELED", "running": "BUILDING"}
+_BUILDING_LAST = sorted(STATUSES, key="BUILDING".__eq__)
 
 
 def wilson(failed: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bound a share of `failed` in `n` with 95 % confidence.
+    """Calculate the 95 % confidence interval of the share of `failed` in `n`.
 
     Wilson's score interval, with p = failed / n and z = 1.96: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) /
-    (1 + z²/n). It stays within 0 and 1 and is sound for few builds. E. B. Wilson, Probable inference, the
+    (1 + z²/n). It stays within 0 and 1 and is reliable for few builds. E. B. Wilson, Probable inference, the
     law of succession, and statistical inference, Journal of the American Statistical Association 22 (1927).
 
     Parameters
@@ -36,7 +49,7 @@ def wilson(failed: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArra
     Returns
     -------
     low, high : ndarray of float64
-        NaN where n is 0.
+        Bounds from 0 to 1, NaN where n is 0.
 
     Examples
     --------
@@ -50,7 +63,7 @@ def wilson(failed: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArra
     middle = share + z**2 / (2 * total)
     half = z * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
     low, high = (np.asarray((middle + side * half) / (1 + z**2 / total)) for side in (-1, 1))
-    # rounding must not push the bounds past the share they enclose
+    # rounding must not move a bound past the share, nor outside 0 to 1
     return np.clip(np.minimum(low, share), 0, 1), np.clip(np.maximum(high, share), 0, 1)
 
 
@@ -61,24 +74,25 @@ def failure_rate(
     by: By | None = None,
     tz: str = "UTC",
 ) -> pd.DataFrame:
-    """Give the share of failed builds in each period, with its denominator and a 95 % interval.
+    """Calculate the share of failed builds in each period, with its denominator and a 95 % interval.
 
-    rate = failed / (finished + failed). A cancelled build was interrupted by a person and says nothing about
-    failure, so it is left out unless ``canceled="count"`` adds it to the denominator. Running builds and
-    builds with a status that the reference does not list are counted, but are never part of the rate.
+    rate = failed / (finished + failed). A canceled build was stopped by a user and does not show whether it
+    would have failed, so it is left out unless ``canceled="count"`` adds it to the denominator. Running
+    builds and builds with a status that the API reference does not list are counted, but are never part of
+    the rate.
 
     Parameters
     ----------
     builds : DataFrame
         With `status` and `build_start`.
     every : {"D", "W", "M", "Q"} or None, default "W"
-        Length of a period; None takes all builds as one, those without a start included.
+        Length of a period; None makes one period of all builds, including those without a start.
     canceled : {"exclude", "count"}, default "exclude"
-        Whether cancelled builds are part of the denominator.
+        Whether canceled builds are part of the denominator.
     by : {"pattern", "release", "project", "user"}, optional
         One row for each group and period. A build with several patterns (or releases) counts in each.
     tz : str, default "UTC"
-        Zone in which days are cut.
+        Time zone in which days begin and end.
 
     Returns
     -------
@@ -90,7 +104,7 @@ def failure_rate(
     Raises
     ------
     InputError
-        If a column is missing or an argument is not known.
+        If a column is missing or an argument is invalid.
 
     Examples
     --------
@@ -101,22 +115,22 @@ def failure_rate(
     [[3.0, 0.333]]
     """
     require_columns(builds, ["status", "build_start"])
-    check_word("canceled", canceled, ["exclude", "count"])
-    where = group_builds(builds, every, by, tz)
-    counted = _tally(where, status_of(builds), [*_COUNTS.values()])
-    table = pd.DataFrame(counted, index=where.index, columns=[*_COUNTS, "other"])
+    check_choice("canceled", canceled, ["exclude", "count"])
+    groups = group_builds(builds, every, by, tz)
+    counts = _count_statuses(groups, status_of(builds), [*_STATUS_COLUMNS.values()])
+    table = pd.DataFrame(counts, index=groups.index, columns=[*_STATUS_COLUMNS, "other"])
     total = table["finished"] + table["failed"] + (table["canceled"] if canceled == "count" else 0)
     low, high = wilson(table["failed"], total)
     rate = (table["failed"] / total.where(total > 0)).astype("float64")
     return table.assign(n=total, rate=rate, low=low, high=high)
 
 
-def _tally(where: Groups, status: pd.Series[str], words: Sequence[str]) -> NDArray[np.int64]:
-    """Count the builds of each cell, one column a status; the last counts all others and missing ones."""
-    places = {word: place for place, word in enumerate(words)}
-    code, found = pd.factorize(status)  # -1 where missing
-    place = np.array([*(places.get(word, len(words)) for word in found), len(words)])
-    return where.count_by(place[code], len(words) + 1)
+def _count_statuses(groups: Groups, status: pd.Series[str], columns: Sequence[str]) -> NDArray[np.int64]:
+    """Count the builds of each cell, one column per status; the last counts all others and missing ones."""
+    positions = {name: n for n, name in enumerate(columns)}
+    code, uniques = pd.factorize(status)  # -1 where missing, which is the last entry of the next line
+    column = np.array([*(positions.get(name, len(columns)) for name in uniques), len(columns)])
+    return groups.count_by(column[code], len(columns) + 1)
 
 
 def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.DataFrame:
@@ -129,18 +143,19 @@ def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.Da
     every : {"D", "W", "M", "Q"}, default "W"
         Length of a period.
     tz : str, default "UTC"
-        Zone in which days are cut.
+        Time zone in which days begin and end.
 
     Returns
     -------
     DataFrame
         Index `period` (datetime64[us, tz]); int64 columns FINISHED, FAILED, CANCELED and BUILDING, then one
-        for each other word that occurs, in alphabetical order. Builds without `build_start` lie in no period.
+        for each other status that occurs, in alphabetical order; builds without a status are in the column
+        "(none)". Builds without `build_start` belong to no period.
 
     Raises
     ------
     InputError
-        If a column is missing or an argument is not known.
+        If a column is missing or an argument is invalid.
 
     Examples
     --------
@@ -149,21 +164,22 @@ def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.Da
     {'FINISHED': 0, 'FAILED': 1, 'CANCELED': 0, 'BUILDING': 0, 'PAUSED': 1}
     """
     require_columns(builds, ["status", "build_start"])
-    check_word("every", every, list(EVERY))
-    where = group_builds(builds, every, None, tz)
+    check_choice("every", every, list(EVERY))
+    groups = group_builds(builds, every, None, tz)
     status = status_of(builds)
-    found = status.dropna().unique()
-    others, missing = sorted(set(found) - set(STATUSES)), unnamed(found)
-    counted = _tally(where, status, [*STATUSES, *others])
-    table = pd.DataFrame(counted, index=where.index, columns=[*STATUSES, *others, missing])
-    return table[[*_ENDINGS_FIRST, *sorted([*others, missing] if status.hasnans else others)]]
+    uniques = status.dropna().unique()
+    others, missing = sorted(set(uniques) - set(STATUSES)), missing_label(uniques)
+    counts = _count_statuses(groups, status, [*STATUSES, *others])
+    table = pd.DataFrame(counts, index=groups.index, columns=[*STATUSES, *others, missing])
+    return table[[*_BUILDING_LAST, *sorted([*others, missing] if status.hasnans else others)]]
 
 
 def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.DataFrame:
     """Count the builds of each period and the days of it that the history covers.
 
-    A history begins and ends in the middle of a period. Its first and last period are divided by the days
-    from the first build's day to the last build's day only, so they do not look idle.
+    A history usually begins and ends within a period. The builds of its first and last period are divided by
+    the days from the first build's day to the last build's day only; the other days of these periods are
+    unknown, not idle.
 
     Parameters
     ----------
@@ -172,19 +188,19 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.
     every : {"D", "W", "M", "Q"}, default "W"
         Length of a period.
     tz : str, default "UTC"
-        Zone in which days are cut.
+        Time zone in which days begin and end.
 
     Returns
     -------
     DataFrame
         Index `period` (datetime64[us, tz]); `builds` int64; `days` int64, covered calendar days; `per_day`
-        float64, builds / days; `partial` bool, whether days of the period lie outside the history. Builds
-        without `build_start` lie in no period.
+        float64, builds / days; `partial` bool, whether days of the period are outside the history. Builds
+        without `build_start` belong to no period.
 
     Raises
     ------
     InputError
-        If a column is missing or an argument is not known.
+        If a column is missing or an argument is invalid.
 
     Examples
     --------
@@ -192,19 +208,19 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.
     >>> throughput(pd.DataFrame({"build_start": start})).iloc[0].to_dict()
     {'builds': 2, 'days': 3, 'per_day': 0.6666666666666666, 'partial': True}
     """
-    check_word("every", every, list(EVERY))
-    where = group_builds(builds, every, None, tz)
-    counted = where.count()
-    if not len(where.index):
+    check_choice("every", every, list(EVERY))
+    groups = group_builds(builds, every, None, tz)
+    counts = groups.count()
+    if not len(groups.index):
         days = full = np.zeros(0, dtype="int64")
     else:
         started = local_days(builds, tz)
-        bounds = edges(pd.DatetimeIndex(where.index), every)
-        inside = np.clip(bounds, np.nanmin(started), np.nanmax(started) + np.timedelta64(1, "D"))
-        days, full = (np.diff(part).astype("int64") for part in (inside, bounds))
+        edges = period_edges(pd.DatetimeIndex(groups.index), every)
+        covered = np.clip(edges, np.nanmin(started), np.nanmax(started) + np.timedelta64(1, "D"))
+        days, full = (np.diff(part).astype("int64") for part in (covered, edges))
     return pd.DataFrame(
-        {"builds": counted, "days": days, "per_day": counted / days, "partial": days < full},
-        index=where.index,
+        {"builds": counts, "days": days, "per_day": counts / days, "partial": days < full},
+        index=groups.index,
     )
 
 
@@ -216,20 +232,20 @@ def calendar(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
     builds : DataFrame
         With `status` and `build_start`.
     tz : str, default "UTC"
-        Zone in which days are cut.
+        Time zone in which days begin and end.
 
     Returns
     -------
     DataFrame
         Index `day` (datetime64[us, tz]), every day from the first build's to the last build's. Columns
         `builds`, `finished`, `failed`, `canceled`, `running`, `other` int64; `rate` float64, failed /
-        (finished + failed). A day without builds has ``builds == 0``; a day on which nothing has finished
-        or failed has a NaN rate; only a day on which all that ended well has the rate 0.
+        (finished + failed). A day without builds has ``builds == 0``. The rate is NaN on a day on which no
+        build finished or failed, and 0 on a day on which builds finished and none failed.
 
     Raises
     ------
     InputError
-        If a column is missing or the zone is not known.
+        If a column is missing or the time zone is unknown.
 
     Examples
     --------
@@ -239,6 +255,6 @@ def calendar(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
     [1.0, nan, 0.0]
     """
     table = failure_rate(builds, "D", tz=tz).rename_axis("day")
-    counts = [*_COUNTS, "other"]
+    counts = [*_STATUS_COLUMNS, "other"]
     table.insert(0, "builds", table[counts].sum(axis=1).astype("int64"))
     return table[["builds", *counts, "rate"]]

@@ -1,4 +1,4 @@
-"""The few figures that a team lead reads first."""
+"""A summary of a build history: figures as a table (`summary`) and as sentences (`describe`)."""
 
 from __future__ import annotations
 
@@ -15,19 +15,25 @@ from mkframe.metrics._formatting import count_text, day_text, duration_text, per
 from mkframe.metrics._grouping import Every, local_days, memberships
 from mkframe.metrics._outcomes import failure_rate
 
-__all__ = ["suggest_period", "describe", "summary"]
+__all__ = ["describe", "suggest_period", "summary"]
 
 Figures: TypeAlias = dict[str, tuple[float, str]]
 
-_WINDOW = 28
-_MANY_DAYS = 400
+_WINDOW_DAYS = 28
+_MAX_DAYS_OF_WEEKS = 400
+_COUNTS = ("finished", "failed", "canceled", "running", "other")
+_LEFT_OUT = (
+    ("running", "running build", "(no duration, no result yet)"),
+    ("without_start", "build", "without a start"),
+    ("end_before_start", "build", "whose end lies before the start"),
+)
 
 
 def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
-    """Give the figures of a 30-second summary.
+    """Summarize a build history in figures that can be read in 30 seconds.
 
-    The last four weeks are the 28 days that end with the day on which the last build started, and are
-    compared with the 28 days before, by the same measures; where the history does not reach back so far,
+    The last four weeks are the 28 days that end with the day on which the last build started. They are
+    compared with the 28 days before, by the same measures; where the history is shorter than these 56 days,
     the earlier figures are NaN.
 
     Parameters
@@ -35,22 +41,22 @@ def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
     builds : DataFrame
         With `status`, `build_start`, `build_end` and `patterns` (or `pattern_names`).
     tz : str, default "UTC"
-        Zone in which days are cut.
+        Time zone in which days begin and end.
 
     Returns
     -------
     DataFrame
         Index `figure` (str); `value` float64, durations in seconds and rates from 0 to 1, NaN where there
-        is none; `text` str, the same for people, or a name or day. Figures: builds, finished, failed,
-        canceled, running, other; failure_rate with _low, _high (Wilson, 95 %) and _n, the number finished
-        or failed; duration_p50, duration_p95 and duration_n of finished builds; days, first_day, last_day;
-        busiest_pattern; recent_ and earlier_ failure_rate, failure_n, duration_p50, duration_n;
+        is none; `text` str, the value as text with its unit, or a name or day. Figures: builds, finished,
+        failed, canceled, running, other; failure_rate with _low, _high (Wilson, 95 %) and _n, the number
+        finished or failed; duration_p50, duration_p95 and duration_n of finished builds; days, first_day,
+        last_day; busiest_pattern; recent_ and earlier_ failure_rate, failure_n, duration_p50, duration_n;
         without_start; end_before_start.
 
     Raises
     ------
     InputError
-        If a column is missing or the zone is not known.
+        If a column is missing or the time zone is unknown.
 
     Examples
     --------
@@ -62,22 +68,26 @@ def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
     """
     require_columns(builds, ["status", "build_start", "build_end"])
     days = local_days(builds, tz)
-    rows = _totals(builds) | _span(builds, days) | _busiest(builds)
-    last = np.nanmax(days) if rows["days"][0] else np.datetime64("NaT", "D")
-    window = np.timedelta64(_WINDOW, "D")
+    figures = _totals(builds) | _days(builds, days) | _busiest_pattern(builds)
+    last = np.nanmax(days) if figures["days"][0] else np.datetime64("NaT", "D")
+    window = np.timedelta64(_WINDOW_DAYS, "D")
     recent = days > last - window
     earlier = (days > last - 2 * window) & ~recent
-    if rows["days"][0] < 2 * _WINDOW:  # a shorter window would not be the same measure
+    if figures["days"][0] < 2 * _WINDOW_DAYS:  # figures of a shorter window cannot be compared
         earlier = np.zeros(len(days), dtype=bool)
-    for name, chosen in (("recent", recent), ("earlier", earlier)):
-        rows |= {f"{name}_{figure}": entry for figure, entry in _window(builds[chosen]).items()}
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "text"]).rename_axis("figure")
+    for name, mask in (("recent", recent), ("earlier", earlier)):
+        totals = _totals(builds[mask])
+        figures[f"{name}_failure_rate"] = totals["failure_rate"]
+        figures[f"{name}_failure_n"] = totals["failure_rate_n"]
+        figures[f"{name}_duration_p50"] = totals["duration_p50"]
+        figures[f"{name}_duration_n"] = totals["duration_n"]
+    table = pd.DataFrame.from_dict(figures, orient="index", columns=["value", "text"]).rename_axis("figure")
     table.index = table.index.astype("str")
     return table.astype({"value": "float64", "text": "str"})
 
 
 def suggest_period(builds: pd.DataFrame) -> Every:
-    """Choose a length of period that suits how long the history is.
+    """Suggest a length of period for the charts and metrics of a build history.
 
     Parameters
     ----------
@@ -89,6 +99,11 @@ def suggest_period(builds: pd.DataFrame) -> Every:
     str
         ``"D"`` up to four weeks, ``"W"`` up to 400 days, else ``"M"``.
 
+    Raises
+    ------
+    InputError
+        If the column is missing.
+
     Examples
     --------
     >>> start = pd.to_datetime(["2026-04-03T08:00Z", "2026-07-05T08:00Z"], utc=True)
@@ -97,11 +112,11 @@ def suggest_period(builds: pd.DataFrame) -> Every:
     """
     require_columns(builds, ["build_start"])
     days = (builds["build_start"].max() - builds["build_start"].min()) / pd.Timedelta(days=1)
-    return "M" if days > _MANY_DAYS else "W" if days > _WINDOW else "D"
+    return "M" if days > _MAX_DAYS_OF_WEEKS else "W" if days > _WINDOW_DAYS else "D"
 
 
 class Sentences(list[str]):
-    """Sentences that a notebook shows as a list, with whatever a server put into them escaped."""
+    """Sentences that a notebook shows as a list; HTML in names that came from a server is escaped."""
 
     def __str__(self) -> str:
         return "\n".join(self)
@@ -111,25 +126,25 @@ class Sentences(list[str]):
 
 
 def describe(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
-    r"""Say the figures of `summary` in a few sentences.
+    r"""Describe a build history in a few sentences, with the figures of `summary`.
 
     Parameters
     ----------
     builds : DataFrame
         With `status`, `build_start`, `build_end` and `patterns` (or `pattern_names`).
     tz : str, default "UTC"
-        Zone in which days are cut.
+        Time zone in which days begin and end.
 
     Returns
     -------
     list of str
-        Plain text that a notebook shows as a list. A pattern's name is cut after 80 characters, and what is
-        invisible in it spelled out; escape it where you put it into HTML yourself.
+        Plain text that a notebook shows as a list. The name of a pattern is cut after 80 characters, and
+        invisible characters in it are escaped. Escape the text yourself before you put it into HTML.
 
     Raises
     ------
     InputError
-        If a column is missing or the zone is not known.
+        If a column is missing or the time zone is unknown.
 
     Examples
     --------
@@ -144,102 +159,93 @@ def describe(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
     value, text = table["value"], table["text"]
     if not value["builds"]:
         return Sentences(["There are no builds."])
-    said = [_opening(value, text), _failures(value, text), _times(value, text)]
+    sentences = [
+        _builds_sentence(value, text),
+        _failure_sentence(value, text),
+        _duration_sentence(value, text),
+    ]
     if value["busiest_pattern"] > 0:
-        said.append(
+        sentences.append(
             f"The pattern built most often is {single_line(text['busiest_pattern'], 80)}: "
             f"{count_text(int(value['busiest_pattern']), 'build')}."
         )
-    said += [_comparison(value, text), _left_out(value)]
-    return Sentences(sentence for sentence in said if sentence)
+    sentences += [_comparison_sentence(value, text), _left_out_sentence(value)]
+    return Sentences(sentence for sentence in sentences if sentence)
 
 
-def _number(number: int) -> tuple[float, str]:
+def _count(number: int) -> tuple[float, str]:
     return float(number), count_text(number)
 
 
 def _totals(builds: pd.DataFrame) -> Figures:
+    """Count the builds by status, and calculate their failure rate and the durations of finished builds."""
     rate = failure_rate(builds[["status", "build_start"]], every=None)
-    counts = ["finished", "failed", "canceled", "running", "other"]
-    rows: Figures = {"builds": _number(len(builds))}
-    rows |= {name: _number(int(rate[name].sum())) for name in counts}
-    shares = rate[["rate", "low", "high"]].reindex([*rate.index] or [0]).iloc[0]
+    figures: Figures = {"builds": _count(len(builds))}
+    figures |= {name: _count(int(rate[name].sum())) for name in _COUNTS}
+    shares = rate[["rate", "low", "high"]].reindex([*rate.index] or [0]).iloc[0]  # no builds: a row of NaN
     for name, share in zip(("", "_low", "_high"), shares, strict=True):
-        rows[f"failure_rate{name}"] = float(share), percent_text(share)
-    rows["failure_rate_n"] = _number(int(rate["n"].sum()))
-    return rows | _times_of(builds, ("p50", "p95"))
-
-
-def _times_of(builds: pd.DataFrame, names: tuple[str, ...]) -> Figures:
+        figures[f"failure_rate{name}"] = float(share), percent_text(share)
+    figures["failure_rate_n"] = _count(int(rate["n"].sum()))
     seconds = duration(builds)[(status_of(builds) == "FINISHED").to_numpy(bool)].dt.total_seconds()
     measured = seconds[seconds >= 0]
-    rows: Figures = {}
-    for name in names:
-        at = float(measured.quantile(int(name[1:]) / 100))
-        rows[f"duration_{name}"] = at, duration_text(at)
-    return rows | {"duration_n": _number(len(measured))}
+    for name, q in (("p50", 0.5), ("p95", 0.95)):
+        quantile = float(measured.quantile(q))
+        figures[f"duration_{name}"] = quantile, duration_text(quantile)
+    return figures | {"duration_n": _count(len(measured))}
 
 
-def _span(builds: pd.DataFrame, days: np.ndarray[Any, np.dtype[np.datetime64]]) -> Figures:
-    started = days[~np.isnat(days)]
-    negative = int((duration(builds) < pd.Timedelta(0)).sum())
-    bounds = [started.min().item(), started.max().item()] if len(started) else []
+def _days(builds: pd.DataFrame, days: np.ndarray[Any, np.dtype[np.datetime64]]) -> Figures:
+    """Find the first and the last day, and count the builds with wrong or missing times."""
+    known = days[~np.isnat(days)]
+    bounds = [known.min().item(), known.max().item()] if len(known) else []
     length = (bounds[1] - bounds[0]).days + 1 if bounds else 0
     first, last = [day_text(day) for day in bounds] or ["–", "–"]
     return {
-        "days": _number(length),
+        "days": _count(length),
         "first_day": (float("nan"), first),
         "last_day": (float("nan"), last),
-        "without_start": _number(len(days) - len(started)),
-        "end_before_start": _number(negative),
+        "without_start": _count(len(days) - len(known)),
+        "end_before_start": _count(int((duration(builds) < pd.Timedelta(0)).sum())),
     }
 
 
-def _busiest(builds: pd.DataFrame) -> Figures:
-    groups, _, place, named = memberships(builds, "pattern")
-    counts = np.bincount(place, minlength=len(groups))[:named]
+def _busiest_pattern(builds: pd.DataFrame) -> Figures:
+    labels, _, group, n_known = memberships(builds, "pattern")
+    counts = np.bincount(group, minlength=len(labels))[:n_known]  # without the group of no pattern
     if not len(counts):
         return {"busiest_pattern": (float("nan"), "–")}
-    return {"busiest_pattern": (float(counts.max()), str(groups[int(counts.argmax())]))}
+    return {"busiest_pattern": (float(counts.max()), str(labels[int(counts.argmax())]))}
 
 
-def _window(builds: pd.DataFrame) -> Figures:
-    totals = _totals(builds)
-    return {
-        "failure_rate": totals["failure_rate"],
-        "failure_n": totals["failure_rate_n"],
-        "duration_p50": totals["duration_p50"],
-        "duration_n": totals["duration_n"],
-    }
-
-
-def _opening(value: pd.Series[float], text: pd.Series[str]) -> str:
-    span = (
-        f" started from {text['first_day']} to {text['last_day']} ({count_text(int(value['days']), 'day')})"
-    )
-    parts = [f"{text[name]} {word}" for name, word in _WORDS.items() if name in _ENDED or value[name]]
-    many = count_text(int(value["builds"]), "build")
+def _builds_sentence(value: pd.Series[float], text: pd.Series[str]) -> str:
+    parts = [f"{text[name]} {name}" for name in ("finished", "failed", "canceled")]
+    parts += [f"{text['running']} running"] if value["running"] else []
+    parts += [f"{text['other']} with another status"] if value["other"] else []
+    sentence = count_text(int(value["builds"]), "build")
     if value["without_start"]:
-        many += f", {count_text(int(value['builds'] - value['without_start']))} of them"
-    return f"{many}{span if value['days'] else ''}: {', '.join(parts)}."
+        sentence += f", {count_text(int(value['builds'] - value['without_start']))} of them"
+    if value["days"]:
+        days = count_text(int(value["days"]), "day")
+        sentence += f" started from {text['first_day']} to {text['last_day']} ({days})"
+    return f"{sentence}: {', '.join(parts)}."
 
 
-def _failures(value: pd.Series[float], text: pd.Series[str]) -> str:
+def _failure_sentence(value: pd.Series[float], text: pd.Series[str]) -> str:
     if not value["failure_rate_n"]:
         return "None of them has finished or failed, so there is no failure rate."
     if value["failure_rate_n"] == 1:
         return f"The one build that finished or failed has {'' if value['failure_rate'] else 'not '}failed."
-    many = count_text(int(value["failure_rate_n"]), "build")
+    builds = count_text(int(value["failure_rate_n"]), "build")
     return (
-        f"{text['failure_rate']} of the {many} that finished or failed have failed "
+        f"{text['failure_rate']} of the {builds} that finished or failed have failed "
         f"(95 % interval {text['failure_rate_low']} to {text['failure_rate_high']})."
     )
 
 
-def _times(value: pd.Series[float], text: pd.Series[str]) -> str:
+def _duration_sentence(value: pd.Series[float], text: pd.Series[str]) -> str:
     if not value["duration_n"]:
-        without = "No finished build has a duration" if value["finished"] else "No build has finished"
-        return f"{without}, so there is no typical duration."
+        reason = "No finished build has a duration" if value["finished"] else "No build has finished"
+        return f"{reason}, so there is no typical duration."
     has = "has" if value["duration_n"] == 1 else "have"
     measured = f" that {has} a duration" if value["finished"] > value["duration_n"] else ""
     if value["duration_n"] == 1:
@@ -250,34 +256,21 @@ def _times(value: pd.Series[float], text: pd.Series[str]) -> str:
     )
 
 
-def _comparison(value: pd.Series[float], text: pd.Series[str]) -> str:
+def _comparison_sentence(value: pd.Series[float], text: pd.Series[str]) -> str:
     if not value["earlier_failure_n"] or not value["recent_failure_n"]:
         return ""
-    said = (
+    sentence = (
         f"In the last four weeks {text['recent_failure_rate']} of {text['recent_failure_n']} failed; "
         f"in the four weeks before, {text['earlier_failure_rate']} of {text['earlier_failure_n']}."
     )
     if value["recent_duration_n"] and value["earlier_duration_n"]:
-        said += (
+        sentence += (
             f" The median duration of finished builds went from {text['earlier_duration_p50']} "
             f"to {text['recent_duration_p50']}."
         )
-    return said
+    return sentence
 
 
-def _left_out(value: pd.Series[float]) -> str:
-    parts = [
-        f"{count_text(int(value[name]), noun, plural)} {why}"
-        for name, noun, plural, why in _LEFT_OUT
-        if value[name]
-    ]
+def _left_out_sentence(value: pd.Series[float]) -> str:
+    parts = [f"{count_text(int(value[name]), noun)} {why}" for name, noun, why in _LEFT_OUT if value[name]]
     return f"Left out of these figures where they do not apply: {'; '.join(parts)}." if parts else ""
-
-
-_ENDED = ("finished", "failed", "canceled")
-_WORDS = {name: name for name in (*_ENDED, "running")} | {"other": "with another status"}
-_LEFT_OUT = (
-    ("running", "running build", "", "(no duration, no result yet)"),
-    ("without_start", "build", "", "without a start"),
-    ("end_before_start", "build", "", "whose end lies before the start"),
-)

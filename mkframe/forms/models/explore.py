@@ -10,7 +10,7 @@ import traitlets as t
 
 from mkframe.errors import InputError
 from mkframe.forms.models.base import Model
-from mkframe.metrics._grouping import members
+from mkframe.metrics._grouping import list_items
 
 __all__ = ["EVERYTHING", "MOST_ROWS", "ExploreModel"]
 
@@ -87,7 +87,7 @@ class ExploreModel(Model):
         self._filter(None)
 
     def _words(self, column: str) -> list[str]:
-        values = {str(value): value for cell in self._builds[column] for value in members(cell)}
+        values = {str(value): value for cell in self._builds[column] for value in list_items(cell)}
         return sorted(values, key=lambda word: _rank(values[word]))
 
     def _filter(self, _: Any) -> None:
@@ -96,7 +96,7 @@ class ExploreModel(Model):
             wanted = getattr(self, name)
             if wanted == EVERYTHING:
                 continue
-            builds = builds[[wanted in map(str, members(cell)) for cell in builds[column]]]
+            builds = builds[[wanted in map(str, list_items(cell)) for cell in builds[column]]]
         found = self._in_period(builds)
         self.said = f"{len(found):,} of {len(self._builds):,} builds."
         self.shown = found
