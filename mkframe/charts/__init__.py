@@ -1,8 +1,9 @@
-"""Pictures from frames: each function takes a builds frame (or a releases frame) and gives Axes.
+"""Charts of builds and releases: each function takes a builds frame or a releases frame and returns Axes.
 
-Each draws what the function of the same name in `mkframe.metrics` counts. With ``ax=None`` it opens a new
-figure; a given Axes is drawn on and returned, and nothing else of its figure is touched. Where there is
-nothing to draw, the Axes say why. No style is changed and nothing is shown: a notebook shows the figure.
+Each draws the numbers of the function of the same name in `mkframe.metrics`. With ``ax=None`` it opens a new
+figure; a given Axes is drawn on and returned, and nothing else in its figure changes. Where there is nothing
+to draw, a sentence on the Axes gives the reason. No function changes a setting of matplotlib or shows the
+figure; a notebook shows it.
 """
 
 from mkframe.charts._calendar import calendar
@@ -26,3 +27,7 @@ __all__ = [
     "releases",
     "throughput",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

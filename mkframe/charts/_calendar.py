@@ -1,4 +1,7 @@
-"""The calendar: a square for each day."""
+"""Calendar chart: a square for each day, in columns of weeks.
+
+The area of a square is the number of builds and its color the failure rate of the day.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import _style
-from mkframe.charts._labels import left_out
+from mkframe.charts._labels import left_out_text
 from mkframe.metrics._formatting import count_text, day_text
 
 __all__ = ["calendar"]
 
-_CLASSES = (
+_RATE_CLASSES = (
     (0.0, "none failed", "#B9D4E6"),
     (0.1, "up to 10 %", "#FBE9DA"),
     (0.25, "to 25 %", "#F5CBA5"),
@@ -27,27 +30,29 @@ _CLASSES = (
     (0.75, "to 75 %", "#D55E00"),
     (1.0, "to 100 %", "#732F00"),
 )
-_NOTHING = "#B8B8B8"
+_HATCH_COLOR = "#B8B8B8"
 _WEEK = np.timedelta64(7, "D")
-_MOST_WEEKS = 53
-_LINE = 9
-_MOST_DAYS = 3_650
+_MAX_WEEKS = 53
+_LINE_ROWS = 9
+"""Rows from one line of weeks to the next: seven days, and two for the names of the months."""
+_MAX_DAYS = 3_650
 Days: TypeAlias = NDArray[np.datetime64]
 
 
-@_style.says_if_far_apart("Builds and failures, day by day")
+@_style.explain_too_many_periods("Builds and failures, day by day")
 def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> Axes:
-    """Draw each day as a square: its area is the number of builds, its colour the share that failed.
+    """Draw each day as a square: its area is the number of builds, its color the share that failed.
 
-    Ten years are drawn, the last of those that hold builds in number; what lies before or after is counted.
-    A day without builds stays empty. A day on which builds ran but none finished or failed is hatched grey.
+    At most ten years are drawn. They end with the newest days, unless few builds are there, far from all
+    others; builds before and after are counted below the title. A day without builds stays blank. A day with
+    builds of which none finished or failed is hatched in gray.
 
     Parameters
     ----------
     builds : DataFrame
         With `status` and `build_start`.
     tz : str, default "UTC"
-        Zone in which days are cut.
+        Time zone in which days begin and end.
     ax : Axes, optional
         Where to draw.
 
@@ -58,7 +63,7 @@ def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> A
     Raises
     ------
     InputError
-        If a column is missing or the zone is not known.
+        If a column is missing or the time zone is unknown.
 
     Examples
     --------
@@ -70,79 +75,85 @@ def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> A
     """
     table = metrics.calendar(builds, tz)
     title = "Builds and failures, day by day"
-    missing = left_out((int(builds["build_start"].isna().sum()), "without a start"))
+    missing = left_out_text((int(builds["build_start"].isna().sum()), "without a start"))
     if not len(table):
-        return _style.say(_style.open_axes(ax), title, f"There are no builds with a start. {missing}")
+        return _style.show_message(
+            _style.open_axes(ax), title, f"There are no builds with a start. {missing}"
+        )
     counts = table["builds"].to_numpy()
-    start, stop = _drawn(counts)
+    start, stop = _select_days(counts)
     before, after = int(counts[:start].sum()), int(counts[stop:].sum())
     table = table[start:stop]
     days = pd.DatetimeIndex(table.index).tz_localize(None).to_numpy("datetime64[us]").astype("datetime64[D]")
-    column, row = _places(days)
-    lines = row[-1] // _LINE + 1
+    column, row = _positions(days)
+    lines = row[-1] // _LINE_ROWS + 1
     ax = _style.open_axes(ax, height=1.35 + 1.4 * lines if lines > 1 else 3.6)
-    _squares(ax, table, column, row)
-    _labels(ax, days, column, row)
+    _draw_days(ax, table, column, row)
+    _format_axes(ax, column, row)
+    _label_months(ax, days, column, row)
     busiest = pd.DatetimeIndex([table["builds"].idxmax()])[0]
-    most = count_text(int(table["builds"].max()))
+    top = count_text(int(table["builds"].max()))
     area = (
-        f"{count_text(int(table['builds'].sum()), 'build')}. Area: builds of the day, at most {most} on "
+        f"{count_text(int(table['builds'].sum()), 'build')}. Area: builds of the day, at most {top} on "
         f"{busiest.day} {busiest:%b %Y}."
     )
-    hue = f"Colour: failed / (finished + failed). Days in {tz}."
+    color = f"Color: failed / (finished + failed). Days in {tz}."
     first, last = (day_text(day.item()) for day in days[[0, -1]])
-    _style.heading(
-        ax, title, area, hue, left_out((before, f"before {first}"), (after, f"after {last}")), missing
-    )
+    outside = left_out_text((before, f"before {first}"), (after, f"after {last}"))
+    _style.set_heading(ax, title, area, color, outside, missing)
     return ax
 
 
-def _drawn(builds: NDArray[np.int64]) -> tuple[int, int]:
-    """Choose the last ten years, or those before a few builds that lie far off, likely by a wrong start."""
-    total = np.concatenate([np.zeros(_MOST_DAYS, dtype=np.int64), np.cumsum(builds)])
-    held = total[_MOST_DAYS:] - total[: len(builds)]
-    stop = int(np.flatnonzero((builds > 0) & (2 * held >= held.max()))[-1]) + 1
-    return max(0, stop - _MOST_DAYS), stop
+def _select_days(builds: NDArray[np.int64]) -> tuple[int, int]:
+    """Choose the last ten years that hold at least half as many builds as any ten years do.
+
+    A few builds far in the future, which are likely to have a wrong start, do not move the chart there.
+    """
+    total = np.concatenate([np.zeros(_MAX_DAYS, dtype=np.int64), np.cumsum(builds)])
+    in_window = total[_MAX_DAYS:] - total[: len(builds)]  # builds of the ten years that end with each day
+    stop = int(np.flatnonzero((builds > 0) & (2 * in_window >= in_window.max()))[-1]) + 1
+    return max(0, stop - _MAX_DAYS), stop
 
 
-def _places(days: Days) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Column and row of each day; a history of more than 53 weeks is cut into equal lines."""
+def _positions(days: Days) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return column and row of each day; more than 53 weeks are divided into lines of equal length."""
     monday = days - (days - np.datetime64("1969-12-29")) % _WEEK
     weekday = (days - monday).astype("int64")
     week = (monday - monday[0]).astype("int64") // 7
-    lines = -(-(week[-1] + 1) // _MOST_WEEKS)
+    lines = -(-(week[-1] + 1) // _MAX_WEEKS)
     line, column = np.divmod(week, -(-(week[-1] + 1) // lines))
-    return column, weekday + _LINE * line
+    return column, weekday + _LINE_ROWS * line
 
 
-def _squares(ax: Axes, table: pd.DataFrame, column: NDArray[np.int64], row: NDArray[np.int64]) -> None:
+def _draw_days(ax: Axes, table: pd.DataFrame, column: NDArray[np.int64], row: NDArray[np.int64]) -> None:
+    """Draw the squares and their legend."""
     builds = table["builds"].to_numpy("float64")
     rate = table["rate"].to_numpy("float64")
-    half = 0.46 * np.sqrt(np.maximum(builds / builds.max(), 0.06))
+    half = 0.46 * np.sqrt(np.maximum(builds / builds.max(), 0.06))  # a smaller area could not be seen
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
     squares = np.column_stack([column, row])[:, None, :] + half[:, None, None] * corners
-    bounds = np.array([limit for limit, _, _ in _CLASSES])
-    known = (builds > 0) & ~np.isnan(rate)
-    inks = to_rgba_array([ink for _, _, ink in _CLASSES])[np.searchsorted(bounds, rate[known])]
-    ax.add_collection(PolyCollection(squares[known], facecolors=inks, linewidths=0, label="days"))
-    nothing = (builds > 0) & np.isnan(rate)
+    limits = np.array([limit for limit, _, _ in _RATE_CLASSES])
+    has_rate = (builds > 0) & ~np.isnan(rate)
+    colors = to_rgba_array([color for _, _, color in _RATE_CLASSES])[np.searchsorted(limits, rate[has_rate])]
+    ax.add_collection(PolyCollection(squares[has_rate], facecolors=colors, linewidths=0, label="days"))
+    has_no_rate = (builds > 0) & np.isnan(rate)
     ax.add_collection(
         PolyCollection(
-            squares[nothing],
+            squares[has_no_rate],
             facecolors="white",
-            edgecolors=_NOTHING,
+            edgecolors=_HATCH_COLOR,
             linewidths=0.6,
             hatch="//////",
             label="days without a result",
         )
     )
-    handles = [Patch(facecolor=ink, label=name) for _, name, ink in _CLASSES]
+    handles = [Patch(facecolor=color, label=name) for _, name, color in _RATE_CLASSES]
     handles.append(
-        Patch(facecolor="white", edgecolor=_NOTHING, hatch="//////", label="nothing finished or failed")
+        Patch(facecolor="white", edgecolor=_HATCH_COLOR, hatch="//////", label="nothing finished or failed")
     )
     ax.legend(
         handles=handles,
-        ncols=max(2, min(7, int(_style.inches(ax) / 1.1))),
+        ncols=max(2, min(7, int(_style.width_inches(ax) / 1.1))),
         loc="upper left",
         bbox_to_anchor=(0, -0.01),
         frameon=False,
@@ -151,37 +162,37 @@ def _squares(ax: Axes, table: pd.DataFrame, column: NDArray[np.int64], row: NDAr
         handleheight=1,
         columnspacing=1.2,
         borderaxespad=0,
-        labelcolor=_style.INK,
+        labelcolor=_style.TEXT_COLOR,
     )
 
 
-def _labels(ax: Axes, days: Days, column: NDArray[np.int64], row: NDArray[np.int64]) -> None:
+def _format_axes(ax: Axes, column: NDArray[np.int64], row: NDArray[np.int64]) -> None:
     ax.set_aspect("equal", anchor="W")
     ax.set_xlim(-0.7, max(column.max(), 15) + 0.7)
-    ax.set_ylim(row.max() // _LINE * _LINE + 6.7, -1.7)
+    ax.set_ylim(row.max() // _LINE_ROWS * _LINE_ROWS + 6.7, -1.7)
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     ax.set_xticks([])
-    starts = range(0, int(row.max()) + 1, _LINE)
+    starts = range(0, int(row.max()) + 1, _LINE_ROWS)
     names = {0: "Mon", 2: "Wed", 4: "Fri", 6: "Sun"} if len(starts) == 1 else {0: "Mon", 6: "Sun"}
-    ticks = [at + day for at in starts for day in names]
-    ax.set_yticks(ticks, [*names.values()] * len(starts), fontsize=8, color=_style.SOFT)
-    _months(ax, days, column, row)
+    ticks = [start + day for start in starts for day in names]
+    ax.set_yticks(ticks, [*names.values()] * len(starts), fontsize=8, color=_style.MUTED_COLOR)
 
 
-def _months(ax: Axes, days: Days, column: NDArray[np.int64], row: NDArray[np.int64]) -> None:
-    """Name each month above the first column that begins in it, with the year where that is new."""
-    top = row % _LINE == 0
+def _label_months(ax: Axes, days: Days, column: NDArray[np.int64], row: NDArray[np.int64]) -> None:
+    """Label each month above the first column that begins in it, with the year where it changes."""
+    is_monday = row % _LINE_ROWS == 0
     months = days.astype("datetime64[M]")
-    letter = 0.085 * (column.max() + 1) / _style.inches(ax)  # the width of one, in columns
-    year, until = 0, (-1, 0.0)
-    for place in np.flatnonzero(top | (np.arange(len(days)) == 0)):
-        month, line, across = months[place].item(), int(row[place] // _LINE), int(column[place])
-        is_new_line = line != until[0]
-        if place and not is_new_line and months[place] == months[place - 7 if place >= 7 else 0]:
+    letter = 0.085 * (column.max() + 1) / _style.width_inches(ax)  # the width of a letter, in columns
+    year, last_line, label_end = 0, -1, 0.0
+    for n in np.flatnonzero(is_monday | (np.arange(len(days)) == 0)):
+        month, line, x = months[n].item(), int(row[n] // _LINE_ROWS), int(column[n])
+        is_new_line = line != last_line
+        if n and not is_new_line and months[n] == months[n - 7 if n >= 7 else 0]:
             continue
-        if across < until[1] and not is_new_line:
+        if x < label_end and not is_new_line:  # it would overlap the label before
             continue
         text = f"{month:%b}" if month.year == year and not is_new_line else f"{month:%b %Y}"
-        ax.text(across - 0.45, line * _LINE - 0.75, text, fontsize=8, color=_style.SOFT, va="bottom")
-        year, until = month.year, (line, across + len(text) * letter)
+        y = line * _LINE_ROWS - 0.75
+        ax.text(x - 0.45, y, text, fontsize=8, color=_style.MUTED_COLOR, va="bottom")
+        year, last_line, label_end = month.year, line, x + len(text) * letter

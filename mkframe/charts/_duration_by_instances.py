@@ -1,4 +1,4 @@
-"""How long builds take by their number of instances."""
+"""Chart of durations by number of instances."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import _style
-from mkframe.charts._durations import FEWEST
-from mkframe.charts._labels import ends_first, left_out, noun
+from mkframe.charts._durations import MIN_BUILDS
+from mkframe.charts._labels import builds_text, count_negative_durations, left_out_text
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._durations import quantiles_by_instances
 from mkframe.metrics._formatting import count_text
 
 __all__ = ["duration_by_instances"]
 
-_MOST_POINTS = 2_000
+_MAX_POINTS = 2_000
 _DENSITY = LinearSegmentedColormap.from_list("density", ["#E3EDF5", "#7FB3D5", "#0072B2"])
 
 
@@ -30,16 +30,16 @@ def duration_by_instances(
 ) -> Axes:
     """Draw durations against the number of instances, both logarithmic, with medians per class.
 
-    Up to 2,000 builds are points; more are drawn as density. The line joins the medians of the classes that
-    `mkframe.metrics.duration_by_instances` counts, where they hold at least 5 builds; the bars on it span
-    the middle half.
+    Up to 2,000 builds are drawn as points and more as density. The line connects the medians of the classes
+    of `mkframe.metrics.duration_by_instances` that contain at least 5 builds; its error bars are the middle
+    half.
 
     Parameters
     ----------
     builds : DataFrame
         With `status`, `build_start`, `build_end` and `instances`.
     statuses : sequence of str or None, default ("FINISHED",)
-        Which builds; None takes every build that has ended.
+        Statuses of the builds to draw; None draws every build that has ended.
     ax : Axes, optional
         Where to draw.
 
@@ -50,7 +50,7 @@ def duration_by_instances(
     Raises
     ------
     InputError
-        If a column is missing or a status is not known.
+        If a column is missing or a status is unknown.
 
     Examples
     --------
@@ -65,69 +65,68 @@ def duration_by_instances(
     table = quantiles_by_instances(rows)
     counted = rows[rows["instances"].fillna(-1) > 0]
     ax = _style.open_axes(ax)
-    what = noun(statuses)
-    title = f"Duration of {what} by number of instances"
-    missing = left_out(
+    noun = builds_text(statuses)
+    title = f"Duration of {noun} by number of instances"
+    missing = left_out_text(
         (int((status_of(builds) == "BUILDING").sum()), "running"),
         (len(rows) - len(counted), "without instances"),
-        (ends_first(builds), "that end before they start"),
+        (count_negative_durations(builds), "that end before they start"),
     )
     if not len(counted):
-        return _style.say(
-            ax, title, f"There are no {what} with a duration and a number of instances. {missing}"
-        )
-    number = counted["instances"].to_numpy("float64")
-    seconds = np.maximum(counted["seconds"].to_numpy("float64"), _style.SHORTEST)
-    said = _cloud(ax, number, seconds)
-    _medians(ax, table[table.index > 0])
-    _style.duration_axis(ax, seconds)
-    _count_axis(ax, number)
-    ax.set_ylabel("duration, logarithmic", fontsize=9, color=_style.SOFT)
-    said = f"{count_text(len(counted), what[:-1])}, {said}."
-    if (table["n"][table.index > 0] >= FEWEST).any():
-        said += " Dark: median and middle half of 1, 2–3, 4–7, 8–15 … instances."
-    if number.min() == number.max():
-        said += f" Every build has {count_text(int(number[0]), 'instance')}, so no relation can be seen."
-    _style.heading(ax, title, said, missing)
+        message = f"There are no {noun} with a duration and a number of instances. {missing}"
+        return _style.show_message(ax, title, message)
+    instances = counted["instances"].to_numpy("float64")
+    seconds = np.maximum(counted["seconds"].to_numpy("float64"), _style.MIN_SECONDS)
+    text = f"{count_text(len(counted), noun[:-1])}, {_draw_builds(ax, instances, seconds)}."
+    _draw_class_medians(ax, table[table.index > 0])
+    _style.format_duration_axis(ax, seconds)
+    _format_instances_axis(ax, instances)
+    ax.set_ylabel("duration, logarithmic", fontsize=9, color=_style.MUTED_COLOR)
+    if (table["n"][table.index > 0] >= MIN_BUILDS).any():
+        text += " Dark: median and middle half of 1, 2–3, 4–7, 8–15 … instances."
+    if instances.min() == instances.max():
+        text += f" Every build has {count_text(int(instances[0]), 'instance')}, so no relation can be seen."
+    _style.set_heading(ax, title, text, missing)
     return ax
 
 
-def _cloud(ax: Axes, number: NDArray[np.float64], seconds: NDArray[np.float64]) -> str:
-    if len(number) <= _MOST_POINTS:
-        # the golden ratio spreads points of one number evenly, and the same way each time
-        aside = (np.arange(len(number)) * 0.618034) % 1 - 0.5
+def _draw_builds(ax: Axes, instances: NDArray[np.float64], seconds: NDArray[np.float64]) -> str:
+    """Draw points or a density, and return a phrase that explains them."""
+    if len(instances) <= _MAX_POINTS:
+        # multiples of the golden ratio spread points of one number evenly, and the same way each time
+        offset = (np.arange(len(instances)) * 0.618034) % 1 - 0.5
         ax.plot(
-            number * np.exp(0.16 * aside),
+            instances * np.exp(0.16 * offset),
             seconds,
             linestyle="",
             marker="o",
-            markersize=3.5 if len(number) > 50 else 6,
+            markersize=3.5 if len(instances) > 50 else 6,
             alpha=0.35,
             markeredgewidth=0,
             color=_style.COLORS["FINISHED"],
             label="builds",
         )
         return "a point each, spread a little sideways"
-    across = np.append(np.unique(np.round(np.geomspace(1, number.max(), 40))), number.max() + 1) - 0.5
-    up = np.geomspace(seconds.min() / 1.01, seconds.max() * 1.01, 61)
-    counts, across, up = np.histogram2d(number, seconds, (across, up))
-    shades = LogNorm(1, max(2.0, counts.max()))
-    drawn = np.where(counts > 0, counts, np.nan).T
-    ax.pcolormesh(across, up, drawn, cmap=_DENSITY, norm=shades, rasterized=True, label="builds per cell")
+    x = np.append(np.unique(np.round(np.geomspace(1, instances.max(), 40))), instances.max() + 1) - 0.5
+    y = np.geomspace(seconds.min() / 1.01, seconds.max() * 1.01, 61)
+    counts, x, y = np.histogram2d(instances, seconds, (x, y))
+    norm = LogNorm(1, max(2.0, counts.max()))
+    cells = np.where(counts > 0, counts, np.nan).T  # empty cells stay blank
+    ax.pcolormesh(x, y, cells, cmap=_DENSITY, norm=norm, rasterized=True, label="builds per cell")
     return f"the darker a cell the more (up to {count_text(int(counts.max()))})"
 
 
-def _medians(ax: Axes, table: pd.DataFrame) -> None:
-    table = table[table["n"] >= FEWEST]
+def _draw_class_medians(ax: Axes, table: pd.DataFrame) -> None:
+    table = table[table["n"] >= MIN_BUILDS]
     x = np.sqrt(table.index.to_numpy("float64") * table["most"].to_numpy("float64"))
-    low, mid, high = (
-        np.maximum(table[name].to_numpy("float64"), _style.SHORTEST) for name in ("p25", "p50", "p75")
+    low, median, high = (
+        np.maximum(table[name].to_numpy("float64"), _style.MIN_SECONDS) for name in ("p25", "p50", "p75")
     )
     ax.errorbar(
         x,
-        mid,
-        [mid - low, high - mid],
-        color=_style.INK,
+        median,
+        [median - low, high - median],
+        color=_style.TEXT_COLOR,
         marker="o",
         markersize=5,
         linewidth=1.4,
@@ -136,10 +135,11 @@ def _medians(ax: Axes, table: pd.DataFrame) -> None:
     )
 
 
-def _count_axis(ax: Axes, number: NDArray[np.float64]) -> None:
+def _format_instances_axis(ax: Axes, instances: NDArray[np.float64]) -> None:
+    low, high = instances.min(), instances.max()
     ax.set_xscale("log")
-    ax.set_xlim(number.min() / 1.5, number.max() * 1.5)
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if number.max() / number.min() < 1_000 else (1,)))
+    ax.set_xlim(low / 1.5, high * 1.5)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 1_000 else (1,)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else ""))
-    ax.set_xlabel("instances in the build, logarithmic", fontsize=9, color=_style.SOFT)
+    ax.set_xlabel("instances in the build, logarithmic", fontsize=9, color=_style.MUTED_COLOR)

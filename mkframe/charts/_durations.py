@@ -1,8 +1,9 @@
-"""How long builds take, period by period."""
+"""Chart of durations: quantiles per period, or medians per group."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,16 +12,16 @@ from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import _style
-from mkframe.charts._labels import left_out, noun, printable
+from mkframe.charts._labels import builds_text, left_out_text, printable_text
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.metrics._grouping import EVERY, By, Every, local_times
 
-__all__ = ["FEWEST", "durations"]
+__all__ = ["MIN_BUILDS", "durations"]
 
-FEWEST, FEWEST_P90, FEWEST_P95 = 5, 10, 20
-"""Builds a period needs for a median and band, for p90 and for p95; below, single builds are drawn."""
-_GROUPS = (
+MIN_BUILDS, MIN_BUILDS_P90, MIN_BUILDS_P95 = 5, 10, 20
+"""Minimum of builds for which a median and band, p90 and p95 are drawn; below, single builds are drawn."""
+_GROUP_STYLES = (
     ("#0072B2", "o"),
     ("#D55E00", "s"),
     ("#009E73", "^"),
@@ -28,10 +29,11 @@ _GROUPS = (
     ("#A87400", "v"),
     ("#222222", "P"),
 )
-_MOST_WORDS = 4
+_MEDIAN_COLOR = "#00507E"
+_MAX_STATUSES = 4
 
 
-@_style.says_if_far_apart("How long builds take")
+@_style.explain_too_many_periods("How long builds take")
 def durations(
     builds: pd.DataFrame,
     every: Every = "W",
@@ -42,9 +44,9 @@ def durations(
 ) -> Axes:
     """Draw how long builds took in each period, on a logarithmic axis.
 
-    The line is the median, the band the middle half, above them p90 and p95. A period with fewer than 5
-    builds shows the single builds instead, p90 is drawn from 10 and p95 from 20 builds. The grey steps below
-    are the number of builds. See `mkframe.metrics.durations` for what is counted and left out.
+    The line is the median and the band the middle half; above them are p90 and p95. A period with fewer than
+    5 builds shows the single builds instead; p90 is drawn from 10 builds on and p95 from 20. The gray steps
+    at the bottom are the number of builds. See `mkframe.metrics.durations` for what is counted and left out.
 
     Parameters
     ----------
@@ -55,9 +57,9 @@ def durations(
     by : {"pattern", "release", "project", "user"}, optional
         Draw the medians of the six groups with most builds instead.
     tz : str, default "UTC"
-        Zone in which days are cut.
+        Time zone in which days begin and end.
     statuses : sequence of str or None, default ("FINISHED",)
-        Whose durations are drawn; None draws every build that has ended.
+        Statuses of the builds to draw; None draws every build that has ended.
     ax : Axes, optional
         Where to draw.
 
@@ -68,7 +70,7 @@ def durations(
     Raises
     ------
     InputError
-        If a column is missing or an argument is not known.
+        If a column is missing or an argument is invalid.
 
     Examples
     --------
@@ -80,147 +82,110 @@ def durations(
     'How long finished builds take'
     """
     table = metrics.durations(builds, every, None, tz, statuses)
-    limits = _style.bounds(table, every)
+    edges = _style.axis_edges(table, every)
     groups = metrics.durations(builds, every, by, tz, statuses) if by else None
     rows = metrics.completed_builds(builds, statuses)
     rows = rows[rows["build_start"].notna()]
     ax = _style.open_axes(ax)
-    what = noun(statuses)
-    title = f"How long {what} take" + (f", per {by}" if by else "")
-    missing = _left_out(builds, table, statuses)
+    noun = builds_text(statuses)
+    title = f"How long {noun} take" + (f", per {by}" if by else "")
+    missing = _missing_text(builds, table, statuses)
     if not len(rows):
-        return _style.say(ax, title, f"There are no {what} to measure. {missing}")
-    said = f"{count_text(len(rows), what[:-1])}, median {duration_text(rows['seconds'].median())}."
+        return _style.show_message(ax, title, f"There are no {noun} to measure. {missing}")
+    text = f"{count_text(len(rows), noun[:-1])}, median {duration_text(rows['seconds'].median())}."
     if groups is None or by is None:
-        drawn = _quantile_lines(ax, table, rows, limits, every, tz)
-        said += f" {drawn}"
-        _style.strip(ax, limits, table["n"], f"builds per {EVERY[every]}")
+        text += f" {_draw_quantiles(ax, table, rows, edges, every, tz)}"
+        _style.draw_counts(ax, edges, table["n"], f"builds per {EVERY[every]}")
     else:
-        said += f" {_group_lines(ax, groups, limits, by)}"
-    _style.date_axis(ax, limits, every, tz)
-    _style.heading(ax, title, said, missing)
-    ax.set_ylabel("duration, logarithmic", fontsize=9, color=_style.SOFT)
+        text += f" {_draw_medians(ax, groups, edges, by)}"
+    _style.format_date_axis(ax, edges, every, tz)
+    _style.set_heading(ax, title, text, missing)
+    ax.set_ylabel("duration, logarithmic", fontsize=9, color=_style.MUTED_COLOR)
     return ax
 
 
-def _left_out(builds: pd.DataFrame, table: pd.DataFrame, statuses: Sequence[str] | None) -> str:
+def _missing_text(builds: pd.DataFrame, table: pd.DataFrame, statuses: Sequence[str] | None) -> str:
     started = status_of(builds)[builds["build_start"].notna().to_numpy(bool)]
-    words = started.value_counts()
-    others = words.drop(["BUILDING", *(words.index if statuses is None else statuses)], errors="ignore")
-    return left_out(
+    counts = started.value_counts()
+    others = counts.drop(["BUILDING", *(counts.index if statuses is None else statuses)], errors="ignore")
+    return left_out_text(
         (int(table["running"].sum()), "running"),
-        *((int(number), printable(word, 24).lower()) for word, number in others[:_MOST_WORDS].items()),
-        (int(others[_MOST_WORDS:].sum()), "with another status"),
+        *((int(n), printable_text(status, 24).lower()) for status, n in others[:_MAX_STATUSES].items()),
+        (int(others[_MAX_STATUSES:].sum()), "with another status"),
         (int(started.isna().sum()) if statuses is not None else 0, "without a status"),
         (int(table["excluded"].sum()), "without an end or with an end before the start"),
         (int(builds["build_start"].isna().sum()), "without a start"),
     )
 
 
-def _quantile_lines(
-    ax: Axes, table: pd.DataFrame, rows: pd.DataFrame, limits: NDArray[np.float64], every: Every, tz: str
+def _draw_quantiles(
+    ax: Axes, table: pd.DataFrame, rows: pd.DataFrame, edges: NDArray[np.float64], every: Every, tz: str
 ) -> str:
+    """Draw band, lines and single builds of all periods, and return a sentence that explains them."""
     n = table["n"].to_numpy()
-    middle = (limits[:-1] + limits[1:]) / 2
-    least = {"p25": FEWEST, "p50": FEWEST, "p75": FEWEST, "p90": FEWEST_P90, "p95": FEWEST_P95}
+    middle = (edges[:-1] + edges[1:]) / 2
+    min_builds = dict.fromkeys(("p25", "p50", "p75"), MIN_BUILDS)
+    min_builds |= {"p90": MIN_BUILDS_P90, "p95": MIN_BUILDS_P95}
     line = {
-        name: np.where(n >= few, np.maximum(table[name], _style.SHORTEST), np.nan)
-        for name, few in least.items()
+        name: np.where(n >= minimum, np.maximum(table[name], _style.MIN_SECONDS), np.nan)
+        for name, minimum in min_builds.items()
     }
-    ax.fill_between(
-        middle,
-        line["p25"],
-        line["p75"],
-        color=_style.COLORS["FINISHED"],
-        alpha=0.22,
-        linewidth=0,
-        label="p25 to p75",
-    )
+    band: dict[str, Any] = {"color": _style.COLORS["FINISHED"], "alpha": 0.22, "linewidth": 0}
+    ax.fill_between(middle, line["p25"], line["p75"], label="p25 to p75", **band)
     size = 4 if len(n) <= 60 else 2
     ends = []
-    for name, width, style, ink in (
-        ("p50", 2, "-", "#00507E"),
-        ("p90", 1, "-", _style.INK),
-        ("p95", 1, (0, (3, 2)), _style.SOFT),
+    for name, width, linestyle, color in (
+        ("p50", 2, "-", _MEDIAN_COLOR),
+        ("p90", 1, "-", _style.TEXT_COLOR),
+        ("p95", 1, (0, (3, 2)), _style.MUTED_COLOR),
     ):
         ax.plot(
             middle,
             line[name],
             linewidth=width,
-            linestyle=style,
-            color=ink,
+            linestyle=linestyle,
+            color=color,
             marker="o",
             markersize=size if name == "p50" else size / 2,
             label=name,
         )
         known = line[name][~np.isnan(line[name])]
         if len(known):
-            ends.append((known[-1], "p50, median" if name == "p50" else name, ink))
-    singles = _singles(rows, n, limits, tz)
-    x, seconds = singles
-    ax.plot(
-        x,
-        seconds,
-        linestyle="",
-        marker="o",
-        markersize=4,
-        markerfacecolor="none",
-        color="#00507E",
-        label="single builds",
-    )
-    drawn = [*(line[name] for name in least), seconds]
-    _style.duration_axis(ax, np.concatenate(drawn), room=0.16)
-    _style.label_ends(ax, ends)
-    band = "Shaded: the middle half. " if ends else ""
-    return band + (
-        f"Open circles: single builds, where a {EVERY[every]} has fewer than {FEWEST}." if len(x) else ""
-    )
-
-
-def _singles(
-    rows: pd.DataFrame, n: NDArray[np.int64], limits: NDArray[np.float64], tz: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            ends.append((known[-1], "p50, median" if name == "p50" else name, color))
     x = _style.date_numbers(local_times(rows["build_start"], tz))
-    few = n[np.searchsorted(limits, x, side="right") - 1] < FEWEST
-    return x[few], np.maximum(rows["seconds"].to_numpy("float64")[few], _style.SHORTEST)
+    is_single = n[np.searchsorted(edges, x, side="right") - 1] < MIN_BUILDS
+    seconds = np.maximum(rows["seconds"].to_numpy("float64")[is_single], _style.MIN_SECONDS)
+    circles: dict[str, Any] = {"marker": "o", "markersize": 4, "markerfacecolor": "none"}
+    ax.plot(x[is_single], seconds, linestyle="", color=_MEDIAN_COLOR, label="single builds", **circles)
+    _style.format_duration_axis(ax, np.concatenate([*line.values(), seconds]), space=0.16)
+    _style.label_line_ends(ax, ends)
+    text = "Shaded: the middle half. " if ends else ""
+    if is_single.any():
+        text += f"Open circles: single builds, where a {EVERY[every]} has fewer than {MIN_BUILDS}."
+    return text
 
 
-def _group_lines(ax: Axes, table: pd.DataFrame, limits: NDArray[np.float64], by: By) -> str:
-    middle = (limits[:-1] + limits[1:]) / 2
+def _draw_medians(ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64], by: By) -> str:
+    """Draw a line for each of the largest groups, and return a sentence on the groups that are not drawn."""
+    middle = (edges[:-1] + edges[1:]) / 2
     total = table["n"].groupby(level=by).sum().sort_values(ascending=False, kind="stable")
     total = total[total > 0]
-    ends, drawn = [], []
-    for (ink, marker), group in zip(_GROUPS, total.index, strict=False):
+    ends, medians = [], []
+    for (color, marker), group in zip(_GROUP_STYLES, total.index, strict=False):
         part = table.xs(group, level=by)
-        line = np.where(part["n"] >= FEWEST, np.maximum(part["p50"], _style.SHORTEST), np.nan)
-        small = np.where(
-            (part["n"] > 0) & (part["n"] < FEWEST), np.maximum(part["p50"], _style.SHORTEST), np.nan
-        )
-        name = printable(group, 28)
-        ax.plot(
-            middle,
-            line,
-            color=ink,
-            marker=marker,
-            markersize=4,
-            linewidth=1.4,
-            label=f"{name} ({count_text(int(total[group]))})",
-        )
-        ax.plot(
-            middle,
-            small,
-            color=ink,
-            marker=marker,
-            markersize=3.5,
-            linestyle="",
-            markerfacecolor="none",
-            alpha=0.6,
-        )
+        n, median = part["n"], np.maximum(part["p50"], _style.MIN_SECONDS)
+        line = np.where(n >= MIN_BUILDS, median, np.nan)
+        small = np.where((n > 0) & (n < MIN_BUILDS), median, np.nan)
+        label = f"{printable_text(group, 28)} ({count_text(int(total[group]))})"
+        style: dict[str, Any] = {"color": color, "marker": marker}
+        ax.plot(middle, line, markersize=4, linewidth=1.4, label=label, **style)
+        style |= {"markersize": 3.5, "markerfacecolor": "none", "alpha": 0.6}
+        ax.plot(middle, small, linestyle="", **style)
         both = np.where(np.isnan(line), small, line)
-        drawn.append(both)
-        ends.append((both[~np.isnan(both)][-1], f"{name} ({count_text(int(total[group]))})", ink))
-    _style.duration_axis(ax, np.concatenate(drawn), room=0.02)
-    _style.label_ends(ax, ends)
-    more = len(total) - len(drawn)
+        medians.append(both)
+        ends.append((both[~np.isnan(both)][-1], label, color))
+    _style.format_duration_axis(ax, np.concatenate(medians), space=0.02)
+    _style.label_line_ends(ax, ends)
+    more = len(total) - len(medians)
     rest = f" {count_text(more, f'more {by}')} with as many or fewer builds not drawn." if more > 0 else ""
-    return f"Medians per {by}, with the number of builds; open where fewer than {FEWEST}.{rest}"
+    return f"Medians per {by}, with the number of builds; open where fewer than {MIN_BUILDS}.{rest}"

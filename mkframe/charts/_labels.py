@@ -1,4 +1,4 @@
-"""Words on charts: what a server gave, and what a chart says of itself."""
+"""Text on charts: names from a server made printable, and sentences about the builds that are left out."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from matplotlib import font_manager, rcParams
 from mkframe import metrics
 from mkframe.metrics._formatting import count_text
 
-__all__ = ["ends_first", "left_out", "noun", "printable"]
+__all__ = ["builds_text", "count_negative_durations", "left_out_text", "printable_text"]
 
 
-def printable(text: object, most: int = 40) -> str:
-    r"""Make a word from a server fit to be drawn: one line, no control characters, only known glyphs.
+def printable_text(text: object, max_length: int = 40) -> str:
+    r"""Make text from a server printable: one line, with a box for control characters and unknown glyphs.
 
     Examples
     --------
-    >>> printable("a\x1b[31m\nb"), printable("abcdef", 4)
+    >>> printable_text("a\x1b[31m\nb"), printable_text("abcdef", 4)
     ('a□[31m b', 'abc…')
     """
-    line = " ".join(str(text).split())[: most + 1]
+    line = " ".join(str(text).split())[: max_length + 1]
+    # matplotlib warns of every character that the font lacks, and draws it as a box anyway
     glyphs = _glyphs(tuple(rcParams["font.family"]))
     line = "".join(
         char if ord(char) in glyphs and unicodedata.category(char)[0] != "C" else "□" for char in line
     )
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    return line if len(line) <= max_length else f"{line[: max_length - 1]}…"
 
 
 @lru_cache(maxsize=8)
@@ -40,30 +41,31 @@ def _glyphs(families: tuple[str, ...]) -> frozenset[int]:
     return frozenset(code for font in fonts for code in font.get_charmap())
 
 
-def left_out(*parts: tuple[int, str]) -> str:
-    """Say what is not drawn.
+def left_out_text(*parts: tuple[int, str]) -> str:
+    """List how many builds are left out, and why; empty if there are none.
 
     Examples
     --------
-    >>> left_out((3, "running"), (0, "without a start"), (1200, "canceled"))
+    >>> left_out_text((3, "running"), (0, "without a start"), (1200, "canceled"))
     'Left out: 3 running, 1,200 canceled.'
     """
-    said = [f"{count_text(number)} {why}" for number, why in parts if number]
-    return f"Left out: {', '.join(said)}." if said else ""
+    counts = [f"{count_text(number)} {why}" for number, why in parts if number]
+    return f"Left out: {', '.join(counts)}." if counts else ""
 
 
-def noun(statuses: Sequence[str] | None) -> str:
-    """Name the builds of some statuses.
+def builds_text(statuses: Sequence[str] | None) -> str:
+    """Describe the builds of some statuses.
 
     Examples
     --------
-    >>> noun(["FINISHED"]), noun(None)
-    ('finished builds', 'ended builds')
+    >>> builds_text(["FINISHED", "FAILED"]), builds_text(None)
+    ('finished or failed builds', 'ended builds')
     """
-    words = "" if statuses is None else " or ".join(printable(word).lower() for word in statuses) + " "
-    return f"{words}builds" if statuses is not None else "ended builds"
+    if statuses is None:
+        return "ended builds"
+    return " or ".join(printable_text(status).lower() for status in statuses) + " builds"
 
 
-def ends_first(builds: pd.DataFrame) -> int:
+def count_negative_durations(builds: pd.DataFrame) -> int:
     """Count the builds whose end lies before their start."""
     return int((metrics.duration(builds) < pd.Timedelta(0)).sum())

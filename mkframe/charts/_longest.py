@@ -1,9 +1,10 @@
-"""The builds that took longest."""
+"""Chart of the longest builds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe._validation import check_timezone
 from mkframe.charts import _style
-from mkframe.charts._labels import left_out, noun, printable
+from mkframe.charts._labels import builds_text, left_out_text, printable_text
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._durations import status_mask
 from mkframe.metrics._formatting import count_text, duration_text
@@ -35,13 +36,13 @@ def longest(
     Parameters
     ----------
     builds : DataFrame
-        With `status`, `build_start` and `build_end`; `patterns` or `pattern_names` are named where present.
+        With `status`, `build_start` and `build_end`; `patterns` or `pattern_names` are shown where present.
     n : int, default 10
-        How many at most.
+        Maximum number of builds.
     statuses : sequence of str or None, default None
-        Which builds; None takes every build that has ended.
+        Statuses of the builds to rank; None ranks every build that has ended.
     tz : str, default "UTC"
-        Zone in which starts are written.
+        Time zone of the starts.
     ax : Axes, optional
         Where to draw.
 
@@ -52,7 +53,7 @@ def longest(
     Raises
     ------
     InputError
-        If a column is missing or an argument is not known.
+        If a column is missing or an argument is invalid.
 
     Examples
     --------
@@ -66,44 +67,43 @@ def longest(
     rows = metrics.longest(builds, n, statuses)
     check_timezone(tz)
     ax = _style.open_axes(ax, height=1.6 + 0.3 * max(len(rows), 3))
-    what = "builds" if statuses is None else noun(statuses)
-    title = f"The {count_text(len(rows))} longest {what}" if len(rows) != 1 else f"The longest {what[:-1]}"
-    wanted, length = status_mask(builds, statuses), metrics.duration(builds).to_numpy("timedelta64[us]")
-    measured = int((wanted & (length >= np.timedelta64(0, "us"))).sum())
-    missing = left_out(
+    noun = "builds" if statuses is None else builds_text(statuses)
+    title = f"The {count_text(len(rows))} longest {noun}" if len(rows) != 1 else f"The longest {noun[:-1]}"
+    selected, length = status_mask(builds, statuses), metrics.duration(builds).to_numpy("timedelta64[us]")
+    measured = int((selected & (length >= np.timedelta64(0, "us"))).sum())
+    missing = left_out_text(
         (int((status_of(builds) == "BUILDING").sum()), "running"),
-        (int((wanted & (length < np.timedelta64(0, "us"))).sum()), "that end before they start"),
-        (int((wanted & np.isnat(length)).sum()), "without a start or an end"),
+        (int((selected & (length < np.timedelta64(0, "us"))).sum()), "that end before they start"),
+        (int((selected & np.isnat(length)).sum()), "without a start or an end"),
     )
     if not len(rows):
-        return _style.say(
-            ax, f"The longest {what}", f"There are no {noun(statuses)} with a duration. {missing}"
-        )
+        message = f"There are no {builds_text(statuses)} with a duration. {missing}"
+        return _style.show_message(ax, f"The longest {noun}", message)
     seconds = rows["duration"].dt.total_seconds().to_numpy("float64")
-    _bars(ax, status_of(rows), seconds)
+    _draw_bars(ax, status_of(rows), seconds)
     starts = local_times(rows["build_start"], tz).tolist()
     labels = [_row_label(row, start) for row, start in zip(rows.itertuples(), starts, strict=True)]
     _style.label_rows(ax, np.arange(len(rows), dtype="float64"), labels)
-    said = f"Of {count_text(measured, what[:-1])} with a duration. At the left: id, start ({tz}) and pattern."
-    _style.heading(ax, title, said, missing)
+    text = f"Of {count_text(measured, noun[:-1])} with a duration. At the left: id, start ({tz}) and pattern."
+    _style.set_heading(ax, title, text, missing)
     return ax
 
 
-def _bars(ax: Axes, statuses: pd.Series[str], seconds: NDArray[np.float64]) -> None:
+def _draw_bars(ax: Axes, statuses: pd.Series[str], seconds: NDArray[np.float64]) -> None:
     bars = ax.barh(np.arange(len(seconds)), seconds, 0.55)
     for bar, status in zip(bars, statuses, strict=True):
-        bar.set(**_style.bar_look(status))
+        bar.set(**_style.bar_style(status))
     texts = [
-        f"{duration_text(length)}  {printable(status)}"
+        f"{duration_text(length)}  {printable_text(status)}"
         for status, length in zip(statuses, seconds, strict=True)
     ]
-    ax.bar_label(bars, texts, padding=5, fontsize=9, color=_style.INK, parse_math=False)
+    ax.bar_label(bars, texts, padding=5, fontsize=9, color=_style.TEXT_COLOR, parse_math=False)
     ax.set_xlim(0, max(seconds.max(), 1e-3) * 1.02)
     ax.xaxis.set_major_locator(NullLocator())
     ax.spines["bottom"].set_visible(False)
 
 
-def _row_label(row: object, start: datetime) -> str:
+def _row_label(row: Any, start: datetime) -> str:
     cell = next((getattr(row, name) for name in BY["pattern"] if hasattr(row, name)), None)
-    pattern = printable(", ".join(map(str, list_items(cell))), 28)
-    return f"{row.Index}   {start.day} {start:%b %Y %H:%M}   {pattern}"  # type: ignore[attr-defined]
+    pattern = printable_text(", ".join(map(str, list_items(cell))), 28)
+    return f"{row.Index}   {start.day} {start:%b %Y %H:%M}   {pattern}"

@@ -1,4 +1,4 @@
-"""How builds ended, and how many there were."""
+"""Charts of outcomes: builds stacked by status, and builds per day."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import _style
-from mkframe.charts._labels import left_out, printable
+from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.metrics._formatting import count_text, percent_text
 from mkframe.metrics._grouping import EVERY, Every
 
 __all__ = ["outcomes", "throughput"]
 
-_MOST_HATCHED = 60
-_MOST_WORDS = 4
-_PLAIN, _PALE = "#7D8FA3", "#C9CFD6"
+_MAX_HATCHED = 60
+_MAX_OTHER_STATUSES = 4
+_WHOLE_COLOR, _PARTIAL_COLOR = "#7D8FA3", "#C9CFD6"
 
 
-@_style.says_if_far_apart("How builds ended")
+@_style.explain_too_many_periods("How builds ended")
 def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes | None = None) -> Axes:
     """Draw the builds of each period, stacked by status.
 
@@ -33,7 +33,7 @@ def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes
     every : {"D", "W", "M", "Q"}, default "W"
         Length of a period.
     tz : str, default "UTC"
-        Zone in which days are cut.
+        Time zone in which days begin and end.
     ax : Axes, optional
         Where to draw.
 
@@ -44,7 +44,7 @@ def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes
     Raises
     ------
     InputError
-        If a column is missing or an argument is not known.
+        If a column is missing or an argument is invalid.
 
     Examples
     --------
@@ -55,30 +55,30 @@ def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes
     'FAILED   1 (100.0 %)'
     """
     table = metrics.outcomes(builds, every, tz)
-    limits = _style.bounds(table, every)
+    edges = _style.axis_edges(table, every)
     ax = _style.open_axes(ax)
     title = f"How builds ended, per {EVERY[every]}"
-    missing = left_out((int(builds["build_start"].isna().sum()), "without a start"))
+    missing = left_out_text((int(builds["build_start"].isna().sum()), "without a start"))
     if not len(table):
-        return _style.say(ax, title, f"There are no builds with a start. {missing}")
+        return _style.show_message(ax, title, f"There are no builds with a start. {missing}")
     totals = table.sum()
-    heights = _stack(ax, _few_words(table[totals.index[totals > 0]]), limits)
-    _separate(ax, limits, heights)
+    heights = _draw_stack(ax, _merge_other_statuses(table[totals.index[totals > 0]]), edges)
+    _draw_gaps(ax, edges, heights)
     ax.set_ylim(0, heights.max() * 1.05)
-    _count_axis(ax)
-    ax.set_ylabel(f"builds per {EVERY[every]}", fontsize=9, color=_style.SOFT)
-    _style.date_axis(ax, limits, every, tz)
-    covered = _partial(metrics.throughput(builds, every, tz), every)
-    _style.heading(ax, title, f"{count_text(int(totals.sum()), 'build')}. {covered}", missing)
+    _format_count_axis(ax)
+    ax.set_ylabel(f"builds per {EVERY[every]}", fontsize=9, color=_style.MUTED_COLOR)
+    _style.format_date_axis(ax, edges, every, tz)
+    partial = _partial_text(metrics.throughput(builds, every, tz), every)
+    _style.set_heading(ax, title, f"{count_text(int(totals.sum()), 'build')}. {partial}", missing)
     return ax
 
 
-@_style.says_if_far_apart("Builds per day")
+@_style.explain_too_many_periods("Builds per day")
 def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes | None = None) -> Axes:
     """Draw the builds per day in each period.
 
-    A first or last period that the history covers only in part is divided by the covered days, and drawn
-    lighter.
+    The builds of a first or last period that the history covers only in part are divided by the covered days;
+    such a period is drawn lighter.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Ax
     every : {"D", "W", "M", "Q"}, default "W"
         Length of a period.
     tz : str, default "UTC"
-        Zone in which days are cut.
+        Time zone in which days begin and end.
     ax : Axes, optional
         Where to draw.
 
@@ -98,7 +98,7 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Ax
     Raises
     ------
     InputError
-        If a column is missing or an argument is not known.
+        If a column is missing or an argument is invalid.
 
     Examples
     --------
@@ -108,88 +108,89 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Ax
     'builds per day'
     """
     table = metrics.throughput(builds, every, tz)
-    limits = _style.bounds(table, every)
+    edges = _style.axis_edges(table, every)
     ax = _style.open_axes(ax)
     title = "Builds per day" if every == "D" else f"Builds per day, {EVERY[every]} by {EVERY[every]}"
-    missing = left_out((int(builds["build_start"].isna().sum()), "without a start"))
+    missing = left_out_text((int(builds["build_start"].isna().sum()), "without a start"))
     if not len(table):
-        return _style.say(ax, title, f"There are no builds with a start. {missing}")
+        return _style.show_message(ax, title, f"There are no builds with a start. {missing}")
     rate = table["per_day"].to_numpy("float64")
     partial = table["partial"].to_numpy(bool)
-    _style.steps(ax, np.where(partial, 0, rate), limits, fill=True, color=_PLAIN, label="whole periods")
-    _style.steps(
+    whole = np.where(partial, 0, rate)
+    _style.draw_stairs(ax, whole, edges, fill=True, color=_WHOLE_COLOR, label="whole periods")
+    _style.draw_stairs(
         ax,
         np.where(partial, rate, 0),
-        limits,
+        edges,
         fill=True,
-        facecolor=_PALE,
+        facecolor=_PARTIAL_COLOR,
         edgecolor="white",
         hatch="///",
         linewidth=0,
         label="partial periods",
     )
-    _separate(ax, limits, rate)
+    _draw_gaps(ax, edges, rate)
     mean = table["builds"].sum() / table["days"].sum()
-    ax.axhline(mean, **_style.REFERENCE, label="mean")
+    ax.axhline(mean, **_style.REFERENCE_LINE, label="mean")
     ax.set_ylim(0, rate.max() * 1.08)
-    _count_axis(ax, whole=False)
-    ax.set_ylabel("builds per day", fontsize=9, color=_style.SOFT)
-    _style.date_axis(ax, limits, every, tz)
-    _style.label_ends(ax, [(mean, f"mean {mean:,.1f}" if mean >= 1 else f"mean {mean:.2g}", _style.INK)])
-    many = (
-        f"{count_text(int(table['builds'].sum()), 'build')} in {count_text(int(table['days'].sum()), 'day')}."
-    )
-    _style.heading(ax, title, f"{many} {_partial(table, every)}", missing)
+    _format_count_axis(ax, integer=False)
+    ax.set_ylabel("builds per day", fontsize=9, color=_style.MUTED_COLOR)
+    _style.format_date_axis(ax, edges, every, tz)
+    label = f"mean {mean:,.1f}" if mean >= 1 else f"mean {mean:.2g}"
+    _style.label_line_ends(ax, [(mean, label, _style.TEXT_COLOR)])
+    total = count_text(int(table["builds"].sum()), "build")
+    days = count_text(int(table["days"].sum()), "day")
+    _style.set_heading(ax, title, f"{total} in {days}. {_partial_text(table, every)}", missing)
     return ax
 
 
-def _few_words(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep the words of the reference and a few others; the rest share a layer and are counted."""
-    words = [word for word in table.columns if word not in _style.COLORS]
-    rest = words[_MOST_WORDS:] if len(words) > _MOST_WORDS + 1 else []
+def _merge_other_statuses(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep four statuses that the API reference does not list, and sum up the rest in one column."""
+    others = [status for status in table.columns if status not in _style.COLORS]
+    rest = others[_MAX_OTHER_STATUSES:] if len(others) > _MAX_OTHER_STATUSES + 1 else []
     if not rest:
         return table
-    return table.drop(columns=rest).assign(**{f"{len(rest)} other words": table[rest].sum(axis=1)})
+    return table.drop(columns=rest).assign(**{f"{len(rest)} other statuses": table[rest].sum(axis=1)})
 
 
-def _stack(ax: Axes, table: pd.DataFrame, limits: NDArray[np.float64]) -> NDArray[np.float64]:
+def _draw_stack(ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Draw a layer for each status, with a legend in the order of the stack; return the total heights."""
     base = np.zeros(len(table))
     builds = int(table.to_numpy().sum())
-    key = []
-    for word in table.columns:
-        top = base + table[word].to_numpy("float64")
-        look = _style.bar_look(word, hatched=len(table) <= _MOST_HATCHED)
-        _style.steps(ax, top, limits, baseline=base, fill=True, **look).set_gid(printable(word))
-        _style.steps(ax, top, limits, baseline=None, fill=False, edgecolor="white", linewidth=0.7)
-        number = int(table[word].sum())
-        text = f"{printable(word, 24)}   {count_text(number)} ({percent_text(number / builds)})"
-        key.append((Patch(**look), text))
+    handles, labels = [], []
+    for status in table.columns:
+        top = base + table[status].to_numpy("float64")
+        style = _style.bar_style(status, hatched=len(table) <= _MAX_HATCHED)
+        _style.draw_stairs(ax, top, edges, baseline=base, fill=True, **style).set_gid(printable_text(status))
+        _style.draw_stairs(ax, top, edges, baseline=None, fill=False, edgecolor="white", linewidth=0.7)
+        number = int(table[status].sum())
+        handles.append(Patch(**style))
+        labels.append(
+            f"{printable_text(status, 24)}   {count_text(number)} ({percent_text(number / builds)})"
+        )
         base = top
-    _key(ax, key[::-1])
+    # the text is set afterwards: a legend skips labels that begin with "_" and reads "$" as mathematics
+    legend = ax.legend(
+        handles[::-1], [""] * len(handles), loc="upper left", bbox_to_anchor=(1, 1), frameon=False
+    )
+    for text, label in zip(legend.get_texts(), labels[::-1], strict=True):
+        text.set(text=label, fontsize=9, color=_style.TEXT_COLOR, parse_math=False)
     return base
 
 
-def _separate(ax: Axes, limits: NDArray[np.float64], heights: NDArray[np.float64]) -> None:
-    if len(limits) <= 80:  # a hair between the bars, where there is room for one
-        ax.vlines(limits[1:-1], 0, np.maximum(heights[:-1], heights[1:]), color="white", linewidth=1)
+def _draw_gaps(ax: Axes, edges: NDArray[np.float64], heights: NDArray[np.float64]) -> None:
+    if len(edges) <= 80:  # white lines between more bars than these would hide the bars
+        ax.vlines(edges[1:-1], 0, np.maximum(heights[:-1], heights[1:]), color="white", linewidth=1)
 
 
-def _count_axis(ax: Axes, whole: bool = True) -> None:
-    ax.yaxis.set_major_locator(MaxNLocator(6, integer=whole, steps=[1, 2, 5, 10]))
-    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}" if whole else "{x:,g}"))
-    _style.grid(ax, "y")
+def _format_count_axis(ax: Axes, integer: bool = True) -> None:
+    ax.yaxis.set_major_locator(MaxNLocator(6, integer=integer, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}" if integer else "{x:,g}"))
+    _style.draw_grid(ax, "y")
 
 
-def _key(ax: Axes, entries: list[tuple[Patch, str]]) -> None:
-    """Name the statuses beside the stack, in its order, so that the place is a cue beside the colour."""
-    handles, labels = zip(*entries, strict=True)
-    key = ax.legend(handles, [""] * len(handles), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    for text, label in zip(key.get_texts(), labels, strict=True):
-        text.set(text=label, fontsize=9, color=_style.INK, parse_math=False)
-
-
-def _partial(table: pd.DataFrame, every: Every) -> str:
-    """Name the periods of a throughput that the history covers only in part."""
+def _partial_text(table: pd.DataFrame, every: Every) -> str:
+    """List the periods of a throughput that the history covers only in part."""
     days = table.loc[table["partial"], "days"]
     if not len(days):
         return ""

@@ -1,4 +1,7 @@
-"""What all charts share: colours, headings, and axes of time and duration."""
+"""The style that all charts share: colors, headings, labels, and axes of dates and durations.
+
+Text is drawn with ``parse_math=False``: names from a server may hold "$" and backslashes.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from mkframe.charts._labels import printable
+from mkframe.charts._labels import printable_text
 from mkframe.errors import InputError, TooManyPeriodsError
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.metrics._grouping import EVERY, Every, period_edges
@@ -25,58 +28,56 @@ from mkframe.metrics._grouping import EVERY, Every, period_edges
 __all__ = [
     "COLORS",
     "HATCHES",
-    "INK",
-    "LIGHT",
+    "LIGHT_COLOR",
     "MARKERS",
+    "MIN_SECONDS",
+    "MUTED_COLOR",
     "OTHER",
-    "REFERENCE",
-    "SHORTEST",
-    "SOFT",
-    "bar_look",
-    "bounds",
-    "open_axes",
-    "color",
-    "date_axis",
+    "REFERENCE_LINE",
+    "TEXT_COLOR",
+    "axis_edges",
+    "bar_style",
     "date_numbers",
-    "duration_axis",
-    "figure_of",
-    "grid",
-    "heading",
-    "inches",
-    "label_ends",
+    "draw_counts",
+    "draw_grid",
+    "draw_stairs",
+    "explain_too_many_periods",
+    "format_date_axis",
+    "format_duration_axis",
+    "label_line_ends",
     "label_rows",
-    "say",
-    "says_if_far_apart",
-    "steps",
-    "strip",
+    "open_axes",
+    "set_heading",
+    "show_message",
+    "width_inches",
 ]
 
 P = ParamSpec("P")
 Chart: TypeAlias = Callable[P, Axes]
 
 COLORS = {"FINISHED": "#0072B2", "FAILED": "#D55E00", "CANCELED": "#E2B4CB", "BUILDING": "#56B4E9"}
-"""One colour per status, which colour-blind readers can tell apart: Okabe and Ito's, CANCELED lightened."""
+"""One color per status, distinguishable for color-blind readers: Okabe and Ito's, CANCELED lightened."""
 OTHER = "#8C8C8C"
-"""The colour of a status that the reference does not list."""
+"""The color of a status that the API reference does not list."""
 MARKERS = {"FINISHED": "o", "FAILED": "X", "CANCELED": "s", "BUILDING": "^"}
 HATCHES = {"FAILED": "///", "BUILDING": "..."}
-"""The second cue beside the colour; finished and cancelled builds differ in lightness."""
+"""Hatches distinguish statuses without color; finished and canceled builds differ in lightness."""
 _OTHER_HATCH = "xxx"
 
-INK, SOFT, LIGHT = "#222222", "#6A6A6A", "#DADADA"
-REFERENCE: dict[str, Any] = {"color": INK, "linewidth": 0.8, "linestyle": (0, (4, 3))}
-"""The look of a line to compare with."""
-SHORTEST = 0.5
-"""Seconds below which a logarithmic axis draws everything at one place, labelled so."""
-_STRIP = 0.1
-_MOST_PERIODS = 4_000
+TEXT_COLOR, MUTED_COLOR, LIGHT_COLOR = "#222222", "#6A6A6A", "#DADADA"
+REFERENCE_LINE: dict[str, Any] = {"color": TEXT_COLOR, "linewidth": 0.8, "linestyle": (0, (4, 3))}
+"""Style of a line to compare with, such as a mean."""
+MIN_SECONDS = 0.5
+"""Seconds below which a logarithmic axis draws all durations at one position, labelled "< 1 s"."""
+_COUNTS_HEIGHT = 0.1
+_MAX_PERIODS = 4_000
 _FIRST_DAY, _LAST_DAY = np.datetime64("0100-01-01"), np.datetime64("9900-01-01")
 _TICKS = (1, 10, 60, 600, 3_600, 36_000, 86_400, 864_000, 8_640_000)
 _FINE_TICKS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 18_000, 36_000, 86_400)
 
 
 def open_axes(ax: Axes | None, width: float = 9, height: float = 4.6) -> Axes:
-    """Open a figure of so many inches, unless an Axes is given.
+    """Return the given Axes, or those of a new figure of `width` by `height` inches.
 
     Examples
     --------
@@ -94,17 +95,18 @@ def open_axes(ax: Axes | None, width: float = 9, height: float = 4.6) -> Axes:
             f"ax is {type(ax).__name__}, not matplotlib Axes.", hint="Leave it out, or use plt.subplots()."
         )
     ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(LIGHT)
-    ax.tick_params(color=LIGHT, labelcolor=INK, labelsize=9)
+    ax.spines[["left", "bottom"]].set_color(LIGHT_COLOR)
+    ax.tick_params(color=LIGHT_COLOR, labelcolor=TEXT_COLOR, labelsize=9)
     return ax
 
 
-def heading(ax: Axes, title: str, *lines: str) -> None:
-    """Write what the chart is about, and below it, softer, the figures that belong to it."""
-    most = max(30, int(inches(ax) * 15.5))
-    wrapped = [part for line in lines if line for part in textwrap.wrap(line, most)]
-    room = 8 + 12.5 * len(wrapped)  # y is given, or matplotlib would look for what might be in the way
-    ax.set_title(title, loc="left", y=1, pad=room, fontsize=12, color=INK, parse_math=False)
+def set_heading(ax: Axes, title: str, *lines: str) -> None:
+    """Write the title, and lines of text below it in a muted color."""
+    max_characters = max(30, int(width_inches(ax) * 15.5))
+    wrapped = [part for line in lines if line for part in textwrap.wrap(line, max_characters)]
+    pad = 8 + 12.5 * len(wrapped)  # the height of the lines below, in points
+    # without y, matplotlib measures every tick label to keep the title clear of them, which is slow
+    ax.set_title(title, loc="left", y=1, pad=pad, fontsize=12, color=TEXT_COLOR, parse_math=False)
     note = ax.annotate(
         "\n".join(wrapped),
         (0, 1),
@@ -113,24 +115,25 @@ def heading(ax: Axes, title: str, *lines: str) -> None:
         textcoords="offset points",
         va="bottom",
         fontsize=9,
-        color=SOFT,
+        color=MUTED_COLOR,
         linespacing=1.25,
         parse_math=False,
     )
-    note.set_in_layout(False)  # the title above has made room, and width is no reason to shrink the axes
+    # the padding of the title already reserves the height, and a wide note must not shrink the axes
+    note.set_in_layout(False)
 
 
-def inches(ax: Axes) -> float:
-    """Estimate the width that an Axes will have; names of rows take what `label_rows` has given them."""
-    figure = figure_of(ax)
+def width_inches(ax: Axes) -> float:
+    """Estimate the final width of an Axes, without the row labels that `label_rows` has set."""
+    figure = _root_figure(ax)
     if len(figure.axes) > 1:
-        return float(ax.get_window_extent().width / figure.dpi) * 0.8  # names beside it will take some
-    pad = ax.yaxis.get_tick_params().get("pad", 0)
+        return float(ax.get_window_extent().width / figure.dpi) * 0.8  # a fifth is left for tick labels
+    pad = ax.yaxis.get_tick_params().get("pad", 0)  # the width of row labels, in points
     return float(figure.get_figwidth() - pad / 72 - 0.7)
 
 
 def date_numbers(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
-    """Give the numbers by which date axes place naive times; NaN for NaT.
+    """Convert times without a zone to the numbers of a date axis (days since 1970); NaT becomes NaN.
 
     Examples
     --------
@@ -140,70 +143,73 @@ def date_numbers(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
     return np.asarray(dates.date2num(times), dtype="float64")  # type: ignore[no-untyped-call]
 
 
-def figure_of(ax: Axes) -> Figure:
-    """Give the whole figure in which an Axes stands."""
+def _root_figure(ax: Axes) -> Figure:
     figure = ax.get_figure(root=True)
     assert figure is not None  # noqa: S101  an Axes without a figure cannot be drawn on
     return figure
 
 
-def say(ax: Axes, title: str, sentence: str) -> Axes:
-    """Say why there is nothing to draw."""
-    heading(ax, title)
+def show_message(ax: Axes, title: str, message: str) -> Axes:
+    """Write a message on the Axes instead of a chart."""
+    set_heading(ax, title)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-    text = textwrap.fill(sentence, 70)
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=SOFT, parse_math=False)
+    style: dict[str, Any] = {"ha": "center", "va": "center", "color": MUTED_COLOR, "parse_math": False}
+    ax.text(0.5, 0.5, textwrap.fill(message, 70), transform=ax.transAxes, **style)
     return ax
 
 
-def color(status: str) -> str:
-    """Give the colour of a status.
+def bar_style(status: str, hatched: bool = True) -> dict[str, Any]:
+    """Return the color and hatch of a bar of one status, as properties of a matplotlib patch.
 
     Examples
     --------
-    >>> color("FAILED"), color("PAUSED")
+    >>> bar_style("FAILED")["facecolor"], bar_style("PAUSED")["facecolor"]
     ('#D55E00', '#8C8C8C')
     """
-    return COLORS.get(status, OTHER)
-
-
-def bar_look(status: str, hatched: bool = True) -> dict[str, Any]:
-    """Give the colour and hatch of a bar of one status."""
     hatch = HATCHES.get(status, "" if status in COLORS else _OTHER_HATCH) if hatched else ""
-    look = {"facecolor": color(status), "edgecolor": "white", "linewidth": 0, "hatch": hatch}
-    return look | {"hatch_linewidth": 0.6}
+    return {
+        "facecolor": COLORS.get(status, OTHER),
+        "edgecolor": "white",
+        "linewidth": 0,
+        "hatch": hatch,
+        "hatch_linewidth": 0.6,
+    }
 
 
-def bounds(table: pd.DataFrame, every: Every) -> NDArray[np.float64]:
-    """Place the bounds of the periods of a table on a date axis, in the table's own zone."""
+def axis_edges(table: pd.DataFrame, every: Every) -> NDArray[np.float64]:
+    """Return the edges of the periods of a table as numbers of a date axis, in the time zone of the table."""
     days = period_edges(pd.DatetimeIndex(table.index), every)
-    if len(days) > _MOST_PERIODS or (days < _FIRST_DAY).any() or (days > _LAST_DAY).any():
+    if len(days) > _MAX_PERIODS or (days < _FIRST_DAY).any() or (days > _LAST_DAY).any():
         raise TooManyPeriodsError(f"Not every {EVERY[every]} from {days[0]} to {days[-1]} can be drawn.")
     return date_numbers(days)
 
 
-def says_if_far_apart(title: str) -> Callable[[Chart[P]], Chart[P]]:
-    """Make a chart say so where its builds lie too far apart to be drawn, so that a report goes on."""
+def explain_too_many_periods(title: str) -> Callable[[Chart[P]], Chart[P]]:
+    """Decorate a chart: write a message on the Axes where the builds are too far apart to be drawn.
+
+    A report of many charts then continues with the next one.
+    """
 
     def decorate(chart: Chart[P]) -> Chart[P]:
         @functools.wraps(chart)
-        def drawn(*args: P.args, **kwargs: P.kwargs) -> Axes:
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> Axes:
             try:
                 return chart(*args, **kwargs)
             except TooManyPeriodsError:
-                given = inspect.signature(chart).bind(*args, **kwargs).arguments
-                return say(open_axes(given.get("ax")), title, _far_apart(given["builds"]["build_start"]))
+                arguments = inspect.signature(chart).bind(*args, **kwargs).arguments
+                message = _too_many_periods_text(arguments["builds"]["build_start"])
+                return show_message(open_axes(arguments.get("ax")), title, message)
 
-        return drawn
+        return wrapper
 
     return decorate
 
 
-def _far_apart(starts: pd.Series[Any]) -> str:
-    """Name the first and the last build, one of which is likely to have a wrong start."""
+def _too_many_periods_text(starts: pd.Series[Any]) -> str:
+    """Name the first and the last build; one of them is likely to have a wrong start."""
     known = starts.dropna().sort_values()
-    first, last = (f"{printable(known.index[at])} on {known.iloc[at].isoformat()[:10]}" for at in (0, -1))
+    first, last = (f"{printable_text(known.index[n])} on {known.iloc[n].isoformat()[:10]}" for n in (0, -1))
     return (
         "The builds lie too far apart, or too far off, to draw every period: "
         f"the first is {first}, the last {last}. Left out: {count_text(len(known), 'build')}. "
@@ -211,8 +217,8 @@ def _far_apart(starts: pd.Series[Any]) -> str:
     )
 
 
-class _Remembering(dates.DateLocator):
-    """Works out the ticks of a view once; a drawing asks for them a dozen times."""
+class _CachedLocator(dates.DateLocator):
+    """Keep the ticks of the last view; matplotlib asks for them about a dozen times per drawing."""
 
     _view: tuple[float, float] | None = None
     _ticks: Sequence[float] = ()
@@ -224,25 +230,25 @@ class _Remembering(dates.DateLocator):
         return self._ticks
 
 
-class _Weeks(_Remembering, dates.WeekdayLocator):
-    """Mondays."""
+class _WeekLocator(_CachedLocator, dates.WeekdayLocator):
+    """Put ticks on weekdays."""
 
 
-class _Dates(_Remembering, dates.AutoDateLocator):
-    """Dates of whatever length fits."""
+class _DateLocator(_CachedLocator, dates.AutoDateLocator):
+    """Choose days, months or years as they fit."""
 
 
-def date_axis(ax: Axes, limits: NDArray[np.float64], every: Every, tz: str) -> None:
-    """Make the x axis one of dates, with weeks marked on Mondays, and name the zone."""
-    first, last = float(limits[0]), float(limits[-1])
+def format_date_axis(ax: Axes, edges: NDArray[np.float64], every: Every, tz: str) -> None:
+    """Show dates from the first to the last edge on the x axis, ticks of weeks on Mondays, and the zone."""
+    first, last = float(edges[0]), float(edges[-1])
     margin = (last - first) * 0.01
     ax.set_xlim(first - margin, last + margin)
     weeks = (last - first) / 7
     if every == "W" and weeks <= 26:
         step = max(1, int(np.ceil(weeks / 9)))
-        locator: dates.DateLocator = _Weeks(byweekday=0, interval=step)  # type: ignore[no-untyped-call]
+        locator: dates.DateLocator = _WeekLocator(byweekday=0, interval=step)  # type: ignore[no-untyped-call]
     else:
-        locator = _Dates(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
+        locator = _DateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
     formatter = dates.ConciseDateFormatter(  # type: ignore[no-untyped-call]
         locator,
         formats=["%Y", "%b", "%d %b", "%d %b %H:%M", "%H:%M", "%H:%M:%S"],
@@ -252,67 +258,70 @@ def date_axis(ax: Axes, limits: NDArray[np.float64], every: Every, tz: str) -> N
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(formatter)
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.get_offset_text().set(color=SOFT, fontsize=9)
+    ax.xaxis.get_offset_text().set(color=MUTED_COLOR, fontsize=9)
     monday = ", from Monday" if every == "W" else ""
     label = f"{EVERY[every]} in which the build started{monday} ({tz})"
-    ax.set_xlabel(label, fontsize=9, color=SOFT, parse_math=False)
+    ax.set_xlabel(label, fontsize=9, color=MUTED_COLOR, parse_math=False)
 
 
-def duration_axis(ax: Axes, seconds: NDArray[np.float64], which: str = "y", room: float = 0.0) -> None:
-    """Make an axis logarithmic in seconds, read in s, min, h and d, with `room` below as a share of it."""
-    low, high = max(SHORTEST, float(np.nanmin(seconds))), max(2 * SHORTEST, float(np.nanmax(seconds)))
-    low, high = low / 1.25, high * 1.25
-    ticks = _TICKS if high / low > 300 else _FINE_TICKS
-    floor = [SHORTEST] if np.nanmin(seconds) <= SHORTEST else []
-    within: list[float] = [tick for tick in ticks if low <= tick <= high]
-    if len(within) < 3:
-        within = [tick for tick in MaxNLocator(4).tick_values(low, high) if max(low, 1e-3) <= tick <= high]
-    shown = [*floor, *(tick for tick in within if tick > SHORTEST)]
-    axis = ax.yaxis if which == "y" else ax.xaxis
-    (ax.set_yscale if which == "y" else ax.set_xscale)("log")
-    (ax.set_ylim if which == "y" else ax.set_xlim)(low / (high / low) ** (room / (1 - room)), high)
-    axis.set_major_locator(FixedLocator(shown))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(
-        FuncFormatter(lambda value, _: "< 1 s" if value == SHORTEST else duration_text(value))
+def format_duration_axis(ax: Axes, seconds: NDArray[np.float64], space: float = 0.0) -> None:
+    """Make the y axis logarithmic, with ticks in s, min, h and d; keep a share `space` of it free below."""
+    shortest, longest = float(np.nanmin(seconds)), float(np.nanmax(seconds))
+    low, high = max(MIN_SECONDS, shortest) / 1.25, max(2 * MIN_SECONDS, longest) * 1.25
+    ticks: list[float] = [t for t in (_TICKS if high / low > 300 else _FINE_TICKS) if low <= t <= high]
+    if len(ticks) < 3:
+        ticks = [t for t in MaxNLocator(4).tick_values(low, high) if max(low, 1e-3) <= t <= high]
+    ticks = [MIN_SECONDS] * (shortest <= MIN_SECONDS) + [t for t in ticks if t > MIN_SECONDS]
+    ax.set_yscale("log")
+    ax.set_ylim(low / (high / low) ** (space / (1 - space)), high)
+    ax.yaxis.set_major_locator(FixedLocator(ticks))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: "< 1 s" if value == MIN_SECONDS else duration_text(value))
     )
-    axis.grid(color=LIGHT, linewidth=0.5, alpha=0.7)
+    ax.yaxis.grid(color=LIGHT_COLOR, linewidth=0.5, alpha=0.7)
     ax.set_axisbelow(True)
 
 
-def strip(ax: Axes, limits: NDArray[np.float64], n: Iterable[int], noun: str) -> None:
-    """Draw below the data, in the room left for it, how many builds stand behind each period."""
+def draw_counts(ax: Axes, edges: NDArray[np.float64], n: Iterable[int], label: str) -> None:
+    """Draw the number of builds of each period as steps at the bottom of the Axes."""
     counts = np.asarray(n, dtype="float64")
-    most = int(counts.max())
-    place = ax.get_xaxis_transform()
-    steps(ax, counts / max(most, 1) * _STRIP, limits, fill=True, color=LIGHT, transform=place, label="n")
-    text = f"{noun}: up to {count_text(most)}"
-    ax.text(0.005, _STRIP + 0.008, text, transform=ax.transAxes, fontsize=8, color=SOFT, parse_math=False)
+    top = int(counts.max())
+    heights = counts / max(top, 1) * _COUNTS_HEIGHT
+    transform = ax.get_xaxis_transform()  # heights as a share of the Axes, whatever its scale
+    draw_stairs(ax, heights, edges, fill=True, color=LIGHT_COLOR, transform=transform, label="n")
+    style: dict[str, Any] = {"fontsize": 8, "color": MUTED_COLOR, "parse_math": False}
+    text = f"{label}: up to {count_text(top)}"
+    ax.text(0.005, _COUNTS_HEIGHT + 0.008, text, transform=ax.transAxes, **style)
 
 
-def steps(ax: Axes, heights: NDArray[np.float64], limits: NDArray[np.float64], **look: Any) -> StepPatch:
-    """Draw as `Axes.stairs` does, on axes that get their limits elsewhere: working them out takes longer."""
-    patch = StepPatch(heights, limits, **look)
+def draw_stairs(
+    ax: Axes, heights: NDArray[np.float64], edges: NDArray[np.float64], **style: Any
+) -> StepPatch:
+    """Draw as `Axes.stairs` does, but leave the limits of the Axes to the caller, which is faster."""
+    patch = StepPatch(heights, edges, **style)
     ax.add_artist(patch)
     return patch
 
 
-def grid(ax: Axes, which: Literal["x", "y"]) -> None:
-    """Rule one axis faintly, behind the data."""
-    ax.grid(axis=which, color=LIGHT, linewidth=0.5)
+def draw_grid(ax: Axes, axis: Literal["x", "y"]) -> None:
+    """Draw light grid lines of one axis behind the data."""
+    ax.grid(axis=axis, color=LIGHT_COLOR, linewidth=0.5)
     ax.set_axisbelow(True)
 
 
-def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
-    """Write beside the right edge what each line is, in its colour, without one over the other."""
+def label_line_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
+    """Label lines at the right edge without overlaps; each end is a y value, a text and a color."""
     to_axes = ax.transScale + ax.transLimits
     x = ax.get_xlim()[1]
-    placed = sorted((float(to_axes.transform((x, y))[1]), text, ink) for y, text, ink in ends)
-    gap = 13 * figure_of(ax).dpi / 72 / max(ax.get_window_extent().height, 1)
-    heights = [height for height, _, _ in placed]
-    for place in range(1, len(heights)):
-        heights[place] = max(heights[place], heights[place - 1] + gap)
-    for height, (_, text, ink) in zip(heights, placed, strict=True):
+    labels = sorted((float(to_axes.transform((x, y))[1]), text, color) for y, text, color in ends)
+    gap = (
+        13 * _root_figure(ax).dpi / 72 / max(ax.get_window_extent().height, 1)
+    )  # 13 points, one line of text
+    heights = [height for height, _, _ in labels]
+    for n in range(1, len(heights)):
+        heights[n] = max(heights[n], heights[n - 1] + gap)
+    for height, (_, text, color) in zip(heights, labels, strict=True):
         ax.annotate(
             text,
             (1, height),
@@ -320,19 +329,20 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
             xytext=(6, 0),
             textcoords="offset points",
             va="center",
-            color=ink,
+            color=color,
             fontsize=9,
             parse_math=False,
             annotation_clip=False,
         )
 
 
-def label_rows(ax: Axes, places: NDArray[np.float64], labels: Sequence[str]) -> None:
-    """Name the rows of a chart that is read from top to bottom."""
-    ax.set_yticks(places, labels, parse_math=False, fontsize=9)
-    ax.set_ylim(places[-1] + 0.6, -0.6)
+def label_rows(ax: Axes, positions: NDArray[np.float64], labels: Sequence[str]) -> None:
+    """Label the rows of a chart that is read from top to bottom; labels are aligned on the left."""
+    ax.set_yticks(positions, labels, parse_math=False, fontsize=9)
+    ax.set_ylim(positions[-1] + 0.6, -0.6)
+    # matplotlib aligns tick labels at the axis; a pad of the widest one lets them begin at one position
     widest = max(label.get_window_extent().width for label in ax.get_yticklabels())
-    ax.tick_params(axis="y", length=0, pad=widest * 72 / figure_of(ax).dpi + 6)
+    ax.tick_params(axis="y", length=0, pad=widest * 72 / _root_figure(ax).dpi + 6)
     for label in ax.get_yticklabels():
         label.set_horizontalalignment("left")
     ax.spines["left"].set_visible(False)

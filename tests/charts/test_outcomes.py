@@ -118,7 +118,7 @@ def test_mean_is_over_all_days(mixed):
 def test_many_unknown_words_share_a_layer(factory):
     key = charts.outcomes(factory.builds(*({"status": f"WORD_{n:02d}"} for n in range(30)))).get_legend()
     labels = [text.get_text() for text in key.get_texts()]
-    assert labels[0] == "26 other words   26 (86.7 %)"
+    assert labels[0] == "26 other statuses   26 (86.7 %)"
     assert len(labels) == 5
 
 
@@ -128,5 +128,5 @@ def test_failures_without_a_start_are_not_denied(factory):
 
 
 def test_periods_are_needed_for_a_line(factory):
-    with pytest.raises(InputError, match="every=None is not known"):
+    with pytest.raises(InputError, match="every=None is invalid"):
         charts.failure_rate(factory.builds({}), every=None)
