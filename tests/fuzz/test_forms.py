@@ -127,7 +127,7 @@ def test_watch_form_has_only_sentences(server, one, told):
 
 
 @given(
-    frame=st.one_of(strategies.builds(), strategies.shaken_histories(), strategies.histories()),
+    frame=st.one_of(strategies.builds(), strategies.transformed_histories(), strategies.histories()),
     tz=OPTIONS["tz"],
 )
 @amount(30)

@@ -1,4 +1,4 @@
-"""Metrics of odd builds: what plain Python counts, in the declared columns, or one of mkframe's errors."""
+"""Metrics of unusual builds equal counts in plain Python, have the declared columns, or raise InputError."""
 
 import datetime as dt
 import inspect
@@ -54,14 +54,14 @@ def calls(draw):
     return function, {name: draw(OPTIONS[name]) for name in names if draw(st.booleans())}
 
 
-def described(table):
+def dtypes_of(table):
     table = table.to_frame() if isinstance(table, pd.Series) else table
     return {name: str(dtype) for name, dtype in table.dtypes.items()}
 
 
-@given(st.one_of(strategies.builds(), strategies.shaken_histories()), calls())
+@given(st.one_of(strategies.builds(), strategies.transformed_histories()), calls())
 @amount(80)
-def test_table_is_as_declared_or_the_frame_is_refused(frame, call):
+def test_any_frame_gives_declared_columns_or_error(frame, call):
     function, options = call
     before = frame.copy(deep=True)
     table = attempt(function, frame, **options)
@@ -71,28 +71,28 @@ def test_table_is_as_declared_or_the_frame_is_refused(frame, call):
     if function in (metrics.longest, metrics.completed_builds, metrics.duration):  # rows of the frame itself
         assert set(table.index) <= set(frame.index)
         return
-    empty = described(function(frame.iloc[:0], **options))
-    words = described(table)
-    assert list(words)[: len(empty)] == list(empty)
-    assert {words[name] for name in words.keys() - empty.keys()} <= {"int64"}
-    assert {name: words[name] for name in empty} == empty
+    empty = dtypes_of(function(frame.iloc[:0], **options))
+    full = dtypes_of(table)
+    assert list(full)[: len(empty)] == list(empty)
+    assert {full[name] for name in full.keys() - empty.keys()} <= {"int64"}
+    assert {name: full[name] for name in empty} == empty
     assert function is metrics.summary or table.index.is_unique
 
 
-@given(st.one_of(strategies.builds(), strategies.shaken_histories()), ZONES)
+@given(st.one_of(strategies.builds(), strategies.transformed_histories()), ZONES)
 @amount(30)
-def test_sentences_can_always_be_said(frame, tz):
+def test_any_frame_can_be_described(frame, tz):
     try:
-        said = metrics.describe(frame, tz)
+        sentences = metrics.describe(frame, tz)
         assert metrics.suggest_period(frame) in ("D", "W", "M")
     except InputError:
         return
-    assert said
-    assert all(sentence.endswith(".") and "nan" not in sentence.split() for sentence in said)
-    assert all(len(sentence) < 2_000 for sentence in said)
-    page = said._repr_html_()
+    assert sentences
+    assert all(sentence.endswith(".") and "nan" not in sentence.split() for sentence in sentences)
+    assert all(len(sentence) < 2_000 for sentence in sentences)
+    page = sentences._repr_html_()
     assert "<script" not in page
-    assert page.count("<") == 2 * len(said) + 2
+    assert page.count("<") == 2 * len(sentences) + 2
 
 
 def micros(column):
@@ -100,15 +100,15 @@ def micros(column):
     return [None if gap else value for gap, value in zip(column.isna(), values, strict=True)]
 
 
-class Plain:
-    """The builds as a list of plain things."""
+class PlainBuilds:
+    """Builds as lists of Python values."""
 
     def __init__(self, frame, every, tz):
         start, end = micros(frame["build_start"]), micros(frame["build_end"])
         self.seconds = [
             None if None in pair else (pair[1] - pair[0]) / 1e6 for pair in zip(start, end, strict=True)
         ]
-        self.status = [None if pd.isna(word) else word for word in frame["status"]]
+        self.status = [None if pd.isna(status) else status for status in frame["status"]]
         days = [
             None if s is None else (EPOCH + dt.timedelta(microseconds=s)).astimezone(ZoneInfo(tz)).date()
             for s in start
@@ -124,14 +124,14 @@ def first_day(day, every):
     return day.replace(month=day.month if every == "M" else (day.month - 1) // 3 * 3 + 1, day=1)
 
 
-def listed(column):
+def as_lists(column):
     return [
         cell if isinstance(cell, list) else [] if cell is None or cell != cell else [cell] for cell in column
     ]
 
 
-def named(names, ids):
-    """The names of ids, with the id where several have one name; None where they are not those of the ids."""
+def labels_of(names, ids):
+    """Labels of ids, with the id where names are equal; None where the names do not match the ids."""
     found = defaultdict(set)
     for words, numbers in zip(names, ids, strict=True):
         if len(words or [None]) != len(numbers or [None]):
@@ -148,14 +148,14 @@ def named(names, ids):
 
 
 def groups_of(frame, by):
-    """The names of each build's groups, as text."""
+    """Labels of the groups of each build."""
     if by is None:
         return [[None]] * len(frame)
     names = {"pattern": "pattern_names", "release": "release_names", "project": "project"}.get(by)
     ids = {"project": "project_id", "user": "user_id"}.get(by, f"{by}s")
-    cells = listed(frame[names if names in frame else ids])
+    cells = as_lists(frame[names if names in frame else ids])
     if names in frame and ids in frame:
-        cells = named(cells, listed(frame[ids])) or cells
+        cells = labels_of(cells, as_lists(frame[ids])) or cells
     none = "(none)"
     while none in {str(name) for cell in cells for name in cell}:
         none = f"({none})"
@@ -163,54 +163,54 @@ def groups_of(frame, by):
 
 
 def quantile(values, share):
-    """The linear one: a point on the line through the sorted values."""
+    """Interpolate linearly between sorted values."""
     values = sorted(values)
-    place = (len(values) - 1) * share
-    low = int(place)
-    return values[low] + (values[min(low + 1, len(values) - 1)] - values[low]) * (place - low)
+    position = (len(values) - 1) * share
+    low = int(position)
+    return values[low] + (values[min(low + 1, len(values) - 1)] - values[low]) * (position - low)
 
 
 @given(strategies.histories(far=False), OPTIONS["every"], OPTIONS["by"], OPTIONS["canceled"], ZONES)
 @amount(30)
-def test_rates_are_those_of_plain_counting(frame, every, by, canceled, tz):
-    plain = Plain(frame, every, tz)
+def test_failure_rate_equals_plain_counting(frame, every, by, canceled, tz):
+    plain = PlainBuilds(frame, every, tz)
     counts = defaultdict(Counter)
     for names, period, status in zip(groups_of(frame, by), plain.period, plain.status, strict=True):
         for name in names if period else ():
             counts[name, period][status] += 1
     table = metrics.failure_rate(frame, every, canceled, by, tz)
-    seen = 0
+    total = 0
     for key, line in zip(table.index, table.itertuples(), strict=True):
         name, period = key if by else (None, key)
-        held = counts[name, period.date()]
+        expected = counts[name, period.date()]
         over = ["FINISHED", "FAILED"] + ["CANCELED"] * (canceled == "count")
-        n = sum(held[word] for word in over)
-        assert (line.finished, line.failed, line.n) == (held["FINISHED"], held["FAILED"], n)
-        assert np.isnan(line.rate) if not n else line.rate == held["FAILED"] / n
+        n = sum(expected[status] for status in over)
+        assert (line.finished, line.failed, line.n) == (expected["FINISHED"], expected["FAILED"], n)
+        assert np.isnan(line.rate) if not n else line.rate == expected["FAILED"] / n
         assert line.other == sum(
-            many for word, many in held.items() if word not in (*over, "CANCELED", "BUILDING")
+            count for status, count in expected.items() if status not in (*over, "CANCELED", "BUILDING")
         )
-        seen += held.total()
-    assert seen == sum(held.total() for held in counts.values())
+        total += expected.total()
+    assert total == sum(expected.total() for expected in counts.values())
 
 
 @given(strategies.histories(far=False), OPTIONS["every"], OPTIONS["by"], OPTIONS["statuses"], ZONES)
 @amount(30)
-def test_quantiles_are_those_of_sorted_lists(frame, every, by, statuses, tz):
-    plain = Plain(frame, every, tz)
-    held = defaultdict(list)
+def test_durations_equal_quantiles_of_sorted_lists(frame, every, by, statuses, tz):
+    plain = PlainBuilds(frame, every, tz)
+    expected = defaultdict(list)
     for names, period, status, seconds in zip(
         groups_of(frame, by), plain.period, plain.status, plain.seconds, strict=True
     ):
         wanted = status != "BUILDING" if statuses is None else status in statuses
         if period and wanted and seconds is not None and seconds >= 0:
             for name in names:
-                held[name, period].append(seconds)
+                expected[name, period].append(seconds)
     table = metrics.durations(frame, every, by, tz, statuses)
-    assert table["n"].sum() == sum(map(len, held.values()))
+    assert table["n"].sum() == sum(map(len, expected.values()))
     for key, line in zip(table.index, table.itertuples(), strict=True):
         name, period = key if by else (None, key)
-        values = held[name, period.date()]
+        values = expected[name, period.date()]
         assert line.n == len(values)
         for share in (25, 50, 75, 90, 95):
             mine = getattr(line, f"p{share}")
@@ -219,9 +219,11 @@ def test_quantiles_are_those_of_sorted_lists(frame, every, by, statuses, tz):
 
 @given(strategies.histories(), st.integers(1, 5))
 @amount(40)
-def test_longest_are_the_first_of_a_sorted_list(frame, n):
+def test_longest_equals_sorted_list(frame, n):
     ends = zip(micros(frame["build_start"]), micros(frame["build_end"]), frame["status"], strict=True)
-    lengths = [end - start for start, end, word in ends if None not in (start, end) and word != "BUILDING"]
+    lengths = [
+        end - start for start, end, status in ends if None not in (start, end) and status != "BUILDING"
+    ]
     mine = metrics.longest(frame, n)["duration"].to_numpy("timedelta64[us]").astype("int64").tolist()
     assert mine == sorted((length for length in lengths if length >= 0), reverse=True)[:n]
 
@@ -229,8 +231,8 @@ def test_longest_are_the_first_of_a_sorted_list(frame, n):
 @given(strategies.histories())
 @amount(40)
 def test_classes_of_instances_are_powers_of_two(frame):
-    plain = Plain(frame, "D", "UTC")
-    held = defaultdict(list)
+    plain = PlainBuilds(frame, "D", "UTC")
+    expected = defaultdict(list)
     for number, status, seconds in zip(frame["instances"], plain.status, plain.seconds, strict=True):
         if (
             status == "FINISHED"
@@ -239,16 +241,16 @@ def test_classes_of_instances_are_powers_of_two(frame):
             and number is not pd.NA
             and number >= 0
         ):
-            held[1 << int(number).bit_length() - 1 if number else 0].append(seconds)
+            expected[1 << int(number).bit_length() - 1 if number else 0].append(seconds)
     table = metrics.duration_by_instances(frame)
-    assert table["n"].to_dict() == {key: len(held[key]) for key in sorted(held)}
-    assert table["most"].to_dict() == {key: max(2 * key - 1, 0) for key in sorted(held)}
+    assert table["n"].to_dict() == {key: len(expected[key]) for key in sorted(expected)}
+    assert table["most"].to_dict() == {key: max(2 * key - 1, 0) for key in sorted(expected)}
 
 
 @given(strategies.histories(), OPTIONS["every"])
 @amount(40)
-def test_days_and_builds_of_throughput_add_up(frame, every):
-    days = [day for day in Plain(frame, "D", "UTC").period if day]
+def test_throughput_days_and_builds_add_up(frame, every):
+    days = [day for day in PlainBuilds(frame, "D", "UTC").period if day]
     try:
         table = metrics.throughput(frame, every)
     except InputError:
@@ -260,7 +262,7 @@ def test_days_and_builds_of_throughput_add_up(frame, every):
 
 @st.composite
 def releases(draw):
-    """Releases whose chains may be circles, or lead nowhere."""
+    """Releases whose chains may be circular or refer to missing releases."""
     ids = st.none() | st.integers(1, 6)
     rows = [
         row(
@@ -272,10 +274,10 @@ def releases(draw):
             deleted=draw(st.none() | st.booleans()),
             hotfix_of_id=draw(ids),
             prev_release_id=draw(ids),
-            start_date=strategies.written(
+            start_date=strategies.format_timestamp(
                 draw(st.none() | st.integers(strategies.YEAR_1, strategies.YEAR_9999))
             ),
-            end_date=strategies.written(
+            end_date=strategies.format_timestamp(
                 draw(st.none() | st.sampled_from([strategies.YEAR_9999, strategies.NEAR]))
             ),
         )
@@ -284,9 +286,9 @@ def releases(draw):
     return frames.from_rows("releases", rows)
 
 
-@given(releases(), st.none() | strategies.shaken_histories())
+@given(releases(), st.none() | strategies.transformed_histories())
 @amount(30)
-def test_every_release_has_its_place_once(frame, builds):
+def test_any_links_list_every_release_once(frame, builds):
     try:
         table = metrics.releases(frame, builds)
     except InputError:
@@ -294,7 +296,7 @@ def test_every_release_has_its_place_once(frame, builds):
         table = metrics.releases(frame)
         builds = None
     assert sorted(table.index) == sorted(frame.index)
-    assert described(table) == described(metrics.releases(frame.iloc[:0]))
+    assert dtypes_of(table) == dtypes_of(metrics.releases(frame.iloc[:0]))
     for _, group in table.groupby("group_id"):
         assert group["position"].tolist() == list(range(len(group)))
     if builds is not None:
@@ -302,8 +304,8 @@ def test_every_release_has_its_place_once(frame, builds):
         assert table["builds"].tolist() == [named[key] for key in table.index]
 
 
-@given(bodies.bodies("releases").map(strategies.readable))
+@given(bodies.bodies("releases").map(strategies.frame_of_body))
 @amount(20)
-def test_releases_of_any_answer_can_be_ordered(frame):
+def test_releases_of_any_response_can_be_ordered(frame):
     table = attempt(metrics.releases, frame)
     assert isinstance(table, InputError) or sorted(table.index) == sorted(frame.index)

@@ -33,27 +33,27 @@ def mixed(factory):
 
 
 @pytest.mark.parametrize("function", BUILDS_IN)
-def test_missing_column_is_named(function, mixed):
+def test_missing_column_raises_with_its_name(function, mixed):
     with pytest.raises(InputError, match="build_start"):
         function(mixed.drop(columns="build_start"))
 
 
 @pytest.mark.parametrize("function", BUILDS_IN)
-def test_times_without_a_zone_are_refused(function, mixed):
+def test_times_without_zone_raise(function, mixed):
     naive = mixed.assign(build_start=mixed["build_start"].dt.tz_localize(None))
     with pytest.raises(InputError, match="not times with a zone"):
         function(naive)
 
 
 @pytest.mark.parametrize("function", BUILDS_IN)
-def test_input_stays_as_it_was(function, mixed):
+def test_metric_leaves_frame_unchanged(function, mixed):
     before = mixed.copy(deep=True)
     function(mixed)
     pd.testing.assert_frame_equal(mixed, before)
 
 
 @pytest.mark.parametrize("function", [f for f in BUILDS_IN if f is not metrics.duration])
-def test_no_rows_give_the_same_columns_and_dtypes(function, mixed):
+def test_empty_frame_same_columns_and_dtypes(function, mixed):
     known = mixed[mixed["status"] != "PAUSED"]
     full, empty = function(known), function(known.iloc[:0])
     assert empty.dtypes.to_dict() == full.dtypes.to_dict()
@@ -63,7 +63,7 @@ def test_no_rows_give_the_same_columns_and_dtypes(function, mixed):
 
 @pytest.mark.parametrize("function", [metrics.durations, metrics.failure_rate])
 @pytest.mark.parametrize("by", ["pattern", "release", "project", "user"])
-def test_no_rows_by_group_give_the_same_index(function, by, mixed):
+def test_empty_frame_by_group_same_index(function, by, mixed):
     full, empty = function(mixed, by=by), function(mixed.iloc[:0], by=by)
     assert full.index.names == empty.index.names == [by, "period"]
     assert [level.dtype for level in full.index.levels] == [level.dtype for level in empty.index.levels]
@@ -71,7 +71,7 @@ def test_no_rows_by_group_give_the_same_index(function, by, mixed):
 
 @pytest.mark.parametrize("function", PERIODIC)
 @pytest.mark.parametrize("every", ["ME", "w", 7, None])
-def test_unknown_period_lists_the_known_ones(function, every, mixed):
+def test_unknown_period_raises_with_choices(function, every, mixed):
     if function is metrics.failure_rate and every is None:
         assert len(function(mixed, every=None)) == 1
         return
@@ -80,37 +80,37 @@ def test_unknown_period_lists_the_known_ones(function, every, mixed):
 
 
 @pytest.mark.parametrize("tz", ["Vienna", "", "../etc", 3])
-def test_unknown_zone(tz, mixed):
+def test_unknown_time_zone_raises(tz, mixed):
     with pytest.raises(InputError, match="Europe/Vienna"):
         metrics.calendar(mixed, tz=tz)
 
 
-def test_misspelt_status_is_not_an_empty_answer(mixed):
+def test_misspelled_status_raises(mixed):
     with pytest.raises(InputError, match="FINSHED"):
         metrics.durations(mixed, statuses=("FINSHED",))
 
 
-def test_a_word_instead_of_words(mixed):
+def test_statuses_as_one_string_raises(mixed):
     with pytest.raises(InputError, match="not a sequence"):
         metrics.durations(mixed, statuses="FINISHED")
 
 
-def test_running_builds_have_no_duration(mixed):
+def test_statuses_with_building_raises(mixed):
     with pytest.raises(InputError, match="BUILDING"):
         metrics.longest(mixed, statuses=["BUILDING"])
 
 
-def test_status_that_only_the_server_knows_is_accepted(mixed):
+def test_unlisted_status_in_frame_accepted(mixed):
     assert metrics.durations(mixed, statuses=["PAUSED"])["n"].sum() == 0
 
 
 @pytest.mark.parametrize("n", [0, -1, 2.5, True, "3"])
-def test_longest_wants_a_whole_number(n, mixed):
+def test_longest_invalid_n_raises(n, mixed):
     with pytest.raises(InputError, match="whole number"):
         metrics.longest(mixed, n=n)
 
 
-def test_centuries_of_days_are_refused_with_a_way_out(factory):
+def test_days_of_centuries_raise_with_hint(factory):
     builds = factory.builds(
         *({"build_start": f"{year}-01-01T00:00:00Z", "patterns": [*range(9)]} for year in ("0002", "9998"))
     )
@@ -118,20 +118,20 @@ def test_centuries_of_days_are_refused_with_a_way_out(factory):
         metrics.failure_rate(builds, "D")
 
 
-def test_not_a_frame():
+def test_list_instead_of_frame_raises():
     with pytest.raises(InputError, match="list"):
         metrics.durations([])
 
 
 @pytest.mark.parametrize("dtype", ["category", "object", "string"])
 @pytest.mark.parametrize("function", [f for f in BUILDS_IN if f is not metrics.duration])
-def test_statuses_count_the_same_in_any_dtype(function, dtype, mixed):
+def test_status_dtype_same_counts(function, dtype, mixed):
     mixed = mixed.assign(status=[*mixed["status"][:-1], None])
-    told = function(mixed.assign(status=mixed["status"].astype(dtype)))
-    left, right = (pd.DataFrame(t).drop(columns="status", errors="ignore") for t in (told, function(mixed)))
+    table = function(mixed.assign(status=mixed["status"].astype(dtype)))
+    left, right = (pd.DataFrame(t).drop(columns="status", errors="ignore") for t in (table, function(mixed)))
     pd.testing.assert_frame_equal(left, right)
 
 
-def test_column_that_is_there_twice_is_refused(mixed):
+def test_duplicate_column_raises(mixed):
     with pytest.raises(InputError, match="has the column status more than once"):
         metrics.failure_rate(pd.concat([mixed, mixed["status"]], axis=1))

@@ -9,7 +9,7 @@ from mkframe import metrics
 QUANTILES = {"p25": 25, "p50": 50, "p75": 75, "p90": 90, "p95": 95}
 
 
-def test_duration_has_a_gap_for_running_builds(factory):
+def test_duration_of_running_build_is_missing(factory):
     builds = factory.builds({"seconds": 18.578}, {"status": "BUILDING"})
     measured = metrics.duration(builds)
     assert str(measured.dtype) == "timedelta64[us]"
@@ -18,20 +18,20 @@ def test_duration_has_a_gap_for_running_builds(factory):
     assert pd.isna(measured.iloc[1])
 
 
-def test_quantiles_are_those_of_numpy(factory):
+def test_quantiles_equal_numpy(factory):
     seconds = [3, 1, 4, 1, 5, 9, 2, 6]
     row = metrics.durations(factory.builds(*({"seconds": s} for s in seconds))).iloc[0]
     assert row[list(QUANTILES)].tolist() == pytest.approx(np.percentile(seconds, list(QUANTILES.values())))
 
 
-def test_period_without_measured_builds_is_not_zero(factory):
+def test_period_without_measured_builds_is_nan(factory):
     builds = factory.builds({"seconds": 5}, {"seconds": 5, "build_start": "2026-04-20T08:00:00Z"})
     table = metrics.durations(builds)
     assert table["n"].tolist() == [1, 0, 0, 1]
     assert table["p50"].isna().tolist() == [False, True, True, False]
 
 
-def test_what_is_not_measured_is_counted(factory):
+def test_builds_not_measured_are_counted(factory):
     builds = factory.builds(
         {"seconds": 5},
         {"status": "BUILDING"},
@@ -44,12 +44,12 @@ def test_what_is_not_measured_is_counted(factory):
     assert row[["n", "running", "excluded", "other"]].tolist() == [1, 1, 2, 2]
 
 
-def test_all_statuses_on_request(factory):
+def test_durations_statuses_none_measures_all(factory):
     builds = factory.builds({"seconds": 5}, {"seconds": 9, "status": "PAUSED"}, {"status": "BUILDING"})
     assert metrics.durations(builds, statuses=None)[["n", "running"]].iloc[0].tolist() == [2, 1]
 
 
-def test_longest_first_and_ties_by_start(factory):
+def test_longest_ties_sorted_by_start(factory):
     builds = factory.builds(
         {"id": 1, "seconds": 60, "build_start": "2026-04-02T08:00:00Z"},
         {"id": 2, "seconds": 60, "build_start": "2026-04-01T08:00:00Z"},
@@ -62,7 +62,7 @@ def test_longest_first_and_ties_by_start(factory):
     assert metrics.longest(builds, statuses=["FINISHED"]).index.tolist() == [2, 1]
 
 
-def test_longest_keeps_every_column(factory):
+def test_longest_keeps_unknown_columns(factory):
     builds = factory.builds({"seconds": 60, "surprise": "x"})
     assert metrics.longest(builds).columns.tolist() == ["duration", *builds.columns]
 
@@ -75,7 +75,7 @@ def test_classes_of_instances_double(factory):
     assert table["n"].tolist() == [1, 1, 2, 2, 1, 1, 1]
 
 
-def test_ended_lists_the_points(factory):
+def test_completed_builds_lists_seconds(factory):
     builds = factory.builds(
         {"id": 7, "seconds": 2, "instances": 3}, {"id": 8, "seconds": 4, "status": "FAILED"}
     )
@@ -83,14 +83,14 @@ def test_ended_lists_the_points(factory):
     assert metrics.completed_builds(builds, None)["seconds"].to_dict() == {7: 2.0, 8: 4.0}
 
 
-def test_largest_numbers_of_instances_have_exact_classes(factory):
+def test_classes_of_largest_integers_are_exact(factory):
     numbers = [2**53 - 1, 2**53, 2**62 - 1, 2**62, 2**63 - 1, 0]
     table = metrics.duration_by_instances(factory.builds(*({"seconds": 1, "instances": n} for n in numbers)))
     assert table["n"].to_dict() == {0: 1, 2**52: 1, 2**53: 1, 2**61: 1, 2**62: 2}
     assert table["most"].tolist() == [0, 2**53 - 1, 2**54 - 1, 2**62 - 1, 2**63 - 1]
 
 
-def test_longest_tells_centuries_apart_by_a_microsecond(factory):
+def test_longest_one_microsecond_in_centuries_sorted(factory):
     year = "2026-01-01T00:00:00"
     builds = factory.builds(
         {"id": 1, "build_start": f"{year}.000001Z", "build_end": "9999-01-01T00:00:00.000000Z"},

@@ -13,7 +13,7 @@ def starts(table):
     return table.index.strftime("%Y-%m-%d").tolist()
 
 
-def test_weeks_begin_on_monday(factory):
+def test_week_begins_on_monday(factory):
     builds = factory.builds({"build_start": "2026-04-05T23:59:59Z"}, {"build_start": "2026-04-06T00:00:00Z"})
     table = metrics.throughput(builds, "W")
     assert starts(table) == ["2026-03-30", "2026-04-06"]
@@ -27,27 +27,27 @@ def test_weeks_begin_on_monday(factory):
         ("Q", ["2025-10-01", "2026-01-01"]),
     ],
 )
-def test_empty_periods_are_there(every, expected, factory):
+def test_periods_without_builds_are_included(every, expected, factory):
     builds = factory.builds({"build_start": "2025-11-30T10:00:00Z"}, {"build_start": "2026-02-01T10:00:00Z"})
     table = metrics.outcomes(builds, every)
     assert starts(table) == expected
     assert table.sum().sum() == 2
 
 
-def test_days_are_cut_in_the_zone_asked_for(factory):
+def test_days_in_time_zone_begin_at_local_midnight(factory):
     builds = factory.builds({"build_start": "2026-04-05T22:30:00Z"})
     table = metrics.failure_rate(builds, "D", tz="Europe/Vienna")
     assert str(table.index.dtype) == "datetime64[us, Europe/Vienna]"
     assert starts(table) == ["2026-04-06"]
 
 
-def test_a_day_without_midnight_begins_when_clocks_allow(factory):
+def test_day_without_midnight_begins_at_next_instant(factory):
     builds = factory.builds({"build_start": "2024-04-26T10:00:00Z"})
     table = metrics.outcomes(builds, "D", tz="Africa/Cairo")
     assert table.index[0].isoformat() == "2024-04-26T01:00:00+03:00"
 
 
-def test_times_outside_nanoseconds(factory):
+def test_times_beyond_nanoseconds_are_grouped(factory):
     builds = factory.builds({"build_start": "2400-01-31T10:00:00Z", "seconds": 5})
     assert starts(metrics.durations(builds, "M")) == ["2400-01-01"]
 
@@ -74,13 +74,13 @@ def test_groups_share_their_periods(factory):
 
 
 @pytest.mark.parametrize("tz", ["Europe/Vienna", "America/St_Johns"])
-def test_a_day_of_no_calendar_is_the_last_or_first_one(tz):
+def test_first_and_last_calendar_day_stay_in_utc(tz):
     times = pd.DatetimeIndex(np.array(["0001-01-01T00:00", "2026-01-01T12:00", "9999-12-31T23:59"], "M8[us]"))
     days = local_days(pd.DataFrame({"build_start": times.tz_localize("UTC")}), tz)
     assert days.astype(str).tolist() == ["0001-01-01", "2026-01-01", "9999-12-31"]
 
 
-def test_pattern_called_none_is_not_taken_for_no_pattern(factory):
+def test_pattern_named_none_differs_from_no_pattern(factory):
     builds = factory.builds(
         {"pattern_names": ["(none)"]}, {"pattern_names": []}, {"pattern_names": ["(none)"]}
     )
@@ -89,12 +89,12 @@ def test_pattern_called_none_is_not_taken_for_no_pattern(factory):
     assert metrics.summary(builds)["text"]["busiest_pattern"] == "(none)"
 
 
-def test_status_called_none_is_not_taken_for_no_status(factory):
+def test_status_named_none_differs_from_no_status(factory):
     builds = factory.builds({"status": "(none)"}, {"status": None}, {"status": None})
     assert metrics.outcomes(builds)[["(none)", "((none))"]].to_numpy().tolist() == [[1, 2]]
 
 
-def test_releases_of_one_name_are_told_apart_by_their_ids(factory):
+def test_releases_of_one_name_are_labeled_with_ids(factory):
     builds = factory.builds(
         {"releases": [21, 31], "release_names": ["R1", "R1"]},
         {"releases": [21], "release_names": ["R1"]},
@@ -104,31 +104,31 @@ def test_releases_of_one_name_are_told_apart_by_their_ids(factory):
     assert table["finished"].droplevel("period").to_dict() == {"R1 (21)": 2, "R1 (31)": 1, "R2": 1}
 
 
-def test_projects_without_names_are_told_apart_by_their_ids(factory):
+def test_projects_without_name_are_labeled_with_ids(factory):
     builds = factory.builds({"project_id": 402}, {"project_id": 405}, {"project_id": 411})
     builds["project"] = ["DEMO", None, None]
     table = metrics.failure_rate(builds, None, by="project")
     assert table.index.get_level_values("project").tolist() == ["405", "411", "DEMO"]
 
 
-def test_names_of_ones_own_stand_alone(factory):
+def test_names_that_do_not_match_ids_replace_them(factory):
     builds = factory.builds({"patterns": [808]}, {"patterns": [808]})
     builds["pattern_names"] = [["HUB"], ["SATELLITE"]]
     table = metrics.failure_rate(builds, None, by="pattern")
     assert table.index.get_level_values("pattern").tolist() == ["HUB", "SATELLITE"]
 
 
-def test_lists_that_a_file_turned_into_text_are_refused(factory):
+def test_lists_as_text_raise_with_hint(factory):
     builds = factory.builds({"patterns": [808]})
     builds["patterns"] = ["[808, 809]"]
     with pytest.raises(InputError, match=r"patterns holds text, such as '\[808, 809\]'.*json.loads"):
         metrics.failure_rate(builds, by="pattern")
 
 
-def test_many_groups_are_not_blamed_on_a_wrong_start(factory):
+def test_too_many_groups_raise_without_start_hint(factory):
     builds = factory.builds({"build_start": "2024-01-01T00:00Z"}, {"build_start": "2025-12-31T00:00Z"})
     many = pd.concat([builds] * 2_000)
     many["user_id"] = range(4_000)
-    with pytest.raises(InputError, match="4,000 groups in 731 periods") as told:
+    with pytest.raises(InputError, match="4,000 groups in 731 periods") as caught:
         metrics.durations(many, "D", by="user")
-    assert not isinstance(told.value, TooManyPeriodsError)
+    assert not isinstance(caught.value, TooManyPeriodsError)

@@ -24,25 +24,27 @@ ROWS = st.lists(
 )
 EVERY = st.sampled_from(["D", "W", "M", "Q"])
 ZONES = st.sampled_from(["UTC", "Europe/Vienna", "America/St_Johns", "Pacific/Apia"])
-quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few_examples = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
-@quick
+@few_examples
 @given(rows=ROWS, every=EVERY, tz=ZONES)
-def test_outcomes_add_up_to_the_builds(rows, every, tz, factory):
+def test_outcomes_sum_is_number_of_builds(rows, every, tz, factory):
     assert metrics.outcomes(factory.builds(*rows), every, tz).to_numpy().sum() == len(rows)
 
 
-@quick
+@few_examples
 @given(rows=ROWS, every=EVERY, tz=ZONES)
-def test_every_build_is_measured_or_said_to_be_left_out(rows, every, tz, factory):
+def test_durations_counts_sum_is_number_of_builds(rows, every, tz, factory):
     table = metrics.durations(factory.builds(*rows), every, tz=tz)
     assert table[["n", "running", "excluded", "other"]].to_numpy().sum() == len(rows)
 
 
-@quick
+@few_examples
 @given(rows=ROWS, every=EVERY, canceled=st.sampled_from(["exclude", "count"]))
-def test_rate_lies_in_its_interval(rows, every, canceled, factory):
+def test_rate_is_within_its_interval(rows, every, canceled, factory):
     table = metrics.failure_rate(factory.builds(*rows), every, canceled)
     known = table[table["n"] > 0]
     assert ((known["low"] >= 0) & (known["low"] <= known["rate"])).all()
@@ -50,9 +52,9 @@ def test_rate_lies_in_its_interval(rows, every, canceled, factory):
     assert table.loc[table["n"] == 0, ["rate", "low", "high"]].isna().all(axis=None)
 
 
-@quick
+@few_examples
 @given(rows=ROWS, every=EVERY, tz=ZONES)
-def test_periods_follow_each_other_and_hold_their_builds(rows, every, tz, factory):
+def test_throughput_periods_are_sorted_and_complete(rows, every, tz, factory):
     builds = factory.builds(*rows)
     table = metrics.throughput(builds, every, tz)
     assert table.index.is_monotonic_increasing
@@ -66,18 +68,18 @@ def test_periods_follow_each_other_and_hold_their_builds(rows, every, tz, factor
         assert table["builds"].iloc[-1] > 0
 
 
-@quick
+@few_examples
 @given(rows=ROWS)
-def test_quantiles_rise(rows, factory):
+def test_quantiles_are_sorted(rows, factory):
     table = metrics.durations(factory.builds(*rows), statuses=None)
-    held = table[table["n"] > 0]
-    steps = held[["p25", "p50", "p75", "p90", "p95"]].diff(axis=1).iloc[:, 1:]
+    measured = table[table["n"] > 0]
+    steps = measured[["p25", "p50", "p75", "p90", "p95"]].diff(axis=1).iloc[:, 1:]
     assert (steps >= -1e-6).all(axis=None)
 
 
-@quick
+@few_examples
 @given(rows=ROWS)
-def test_classes_of_instances_hold_all_that_can_be_classed(rows, factory):
+def test_classes_of_instances_sum_is_complete(rows, factory):
     builds = factory.builds(*rows)
     table = metrics.duration_by_instances(builds, None)
     assert table["n"].sum() == metrics.completed_builds(builds, None)["instances"].notna().sum()

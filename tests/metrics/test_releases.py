@@ -13,7 +13,7 @@ def order(frame):
     return metrics.releases(frame).index.tolist()
 
 
-def test_hotfixes_stand_below_their_release_and_chains_in_order(factory):
+def test_releases_order_of_chains_and_hotfixes(factory):
     frame = factory.releases(
         {"id": 3, "prev_release_id": 2, "start_date": "2026-03-01T23:00:00Z"},
         {"id": 10, "hotfix_of_id": 1, "start_date": "2026-04-01T23:00:00Z"},
@@ -36,7 +36,7 @@ def test_second_hotfix_follows_the_first(factory):
     assert table["depth"].tolist() == [0, 1, 1]
 
 
-def test_unknown_ids_and_other_groups_are_no_links(factory):
+def test_links_to_unknown_ids_or_other_groups_ignored(factory):
     frame = factory.releases(
         {"id": 5, "prev_release_id": 999, "hotfix_of_id": 998},
         {"id": 4, "group_id": 2, "hotfix_of_id": 5},
@@ -48,7 +48,7 @@ def test_unknown_ids_and_other_groups_are_no_links(factory):
     assert table["position"].tolist() == [0, 1, 0]
 
 
-def test_a_circle_loses_no_release(factory):
+def test_circular_chain_keeps_every_release(factory):
     frame = factory.releases({"id": 1, "prev_release_id": 2}, {"id": 2, "prev_release_id": 1})
     assert sorted(order(frame)) == [1, 2]
 
@@ -58,7 +58,7 @@ links = st.none() | st.integers(1, 8)
 
 @settings(max_examples=60, deadline=None)
 @given(rows=st.lists(st.tuples(links, links, st.integers(1, 2)), max_size=8))
-def test_every_release_stands_once_whatever_the_links(rows, factory):
+def test_any_links_list_every_release_once(rows, factory):
     frame = factory.releases(
         *(
             {"id": id_, "prev_release_id": before, "hotfix_of_id": above, "group_id": group}
@@ -70,7 +70,7 @@ def test_every_release_stands_once_whatever_the_links(rows, factory):
     assert table["group_id"].is_monotonic_increasing
 
 
-def test_builds_are_counted_in_each_of_their_releases(factory):
+def test_build_of_several_releases_counts_in_each(factory):
     builds = factory.builds(
         {"releases": [1, 2], "build_start": "2026-04-02T08:00:00Z"},
         {"releases": [1, 1], "build_start": "2026-04-01T08:00:00Z"},
@@ -84,12 +84,12 @@ def test_builds_are_counted_in_each_of_their_releases(factory):
     assert pd.isna(table["first_build"].iloc[2])
 
 
-def test_without_builds_their_number_is_unknown(factory):
+def test_without_builds_frame_counts_are_null(factory):
     table = metrics.releases(factory.releases({"id": 1}))
     assert table["builds"].isna().all()
 
 
-def test_dtypes_do_not_depend_on_what_is_given(factory):
+def test_empty_frames_same_dtypes(factory):
     releases, builds = factory.releases({"id": 1}), factory.builds({"releases": [1]})
     tables = [
         metrics.releases(r, b) for r in (releases, releases.iloc[:0]) for b in (None, builds, builds.iloc[:0])
@@ -97,12 +97,12 @@ def test_dtypes_do_not_depend_on_what_is_given(factory):
     assert all(table.dtypes.to_dict() == tables[0].dtypes.to_dict() for table in tables)
 
 
-def test_missing_column_is_named(factory):
+def test_missing_release_column_raises_with_its_name(factory):
     with pytest.raises(InputError, match="hotfix_of_id"):
         metrics.releases(factory.releases({"id": 1}).drop(columns="hotfix_of_id"))
 
 
-def test_releases_without_a_group_are_a_group(factory):
+def test_releases_without_group_form_a_group(factory):
     frame = factory.releases({"id": 1}, {"id": 2, "hotfix_of_id": 1}, {"id": 3, "hotfix_of_id": 2})
     frame["group_id"] = pd.array([7, None, None], dtype="Int64")
     table = metrics.releases(frame)
@@ -111,13 +111,13 @@ def test_releases_without_a_group_are_a_group(factory):
     assert table["depth"].tolist() == [0, 0, 1]
 
 
-def test_rows_that_are_only_counted_have_no_ids(factory):
+def test_releases_without_id_index_raise(factory):
     frame = factory.releases({"id": 21}, {"id": 22}).reset_index()
     with pytest.raises(InputError, match=r"not indexed by their id.*set_index"):
         metrics.releases(frame)
 
 
-def test_what_follows_a_hotfix_is_none_by_that(factory):
+def test_successor_of_hotfix_is_no_hotfix(factory):
     frame = factory.releases(
         {"id": 1}, {"id": 2, "hotfix_of_id": 1}, {"id": 3, "prev_release_id": 2}, {"id": 4, "hotfix_of_id": 1}
     )

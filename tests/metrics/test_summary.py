@@ -5,7 +5,7 @@ import pytest
 from mkframe import metrics
 
 
-def test_figures_are_those_of_the_metrics(factory):
+def test_summary_equals_the_metrics(factory):
     rows = [{"status": "FAILED", "seconds": 5}, {"seconds": 60}, {"seconds": 120}]
     builds = factory.builds(*rows * 5)
     table = metrics.summary(builds)
@@ -15,7 +15,7 @@ def test_figures_are_those_of_the_metrics(factory):
     assert table.loc[["builds", "finished", "failed", "duration_p50"], "value"].tolist() == [15, 10, 5, 90]
 
 
-def test_four_weeks_are_compared_with_the_four_before(factory):
+def test_summary_compares_four_weeks(factory):
     start = [f"2026-{month:02d}-{day:02d}T08:00:00Z" for month, day in ((1, 1), (1, 28), (1, 29), (2, 25))]
     status = ["FAILED", "FAILED", "FINISHED", "FINISHED"]
     rows = [{"build_start": s, "status": w, "seconds": 9} for s, w in zip(start, status, strict=True)]
@@ -24,7 +24,7 @@ def test_four_weeks_are_compared_with_the_four_before(factory):
     assert value[["recent_failure_rate", "recent_failure_n"]].tolist() == [0, 2]
 
 
-def test_a_shorter_history_is_not_compared(factory):
+def test_summary_short_history_is_not_compared(factory):
     start = ["2026-01-02T08:00:00Z", "2026-02-25T08:00:00Z"]
     table = metrics.summary(factory.builds(*({"build_start": s} for s in start)))
     assert table.loc["days", "value"] == 55
@@ -32,33 +32,35 @@ def test_a_shorter_history_is_not_compared(factory):
     assert table.loc["earlier_failure_rate", "text"] == "–"
 
 
-def test_what_cannot_be_used_is_counted(factory):
+def test_summary_counts_builds_left_out(factory):
     builds = factory.builds({"build_start": None}, {"seconds": -1}, {"status": "BUILDING"}, {"seconds": 4})
     value = metrics.summary(builds)["value"]
     assert value[["without_start", "end_before_start", "running", "duration_n"]].tolist() == [1, 1, 1, 1]
 
 
-def test_no_pattern_is_no_busiest_pattern(factory):
+def test_summary_no_pattern_is_not_the_busiest(factory):
     builds = factory.builds({"patterns": []}, {"patterns": []}, {"patterns": [7]})
     assert metrics.summary(builds).loc["busiest_pattern"].tolist() == [1.0, "7"]
 
 
-def test_sentences_of_a_full_history(factory):
+def test_describe_full_history_gives_all_sentences(factory):
     start = [f"2026-{month:02d}-10T08:00:00Z" for month in (1, 2, 3, 4)]
     rows = [
         {"build_start": s, "seconds": 90, "status": w, "patterns": [7]}
         for s in start
         for w in ("FAILED", "FINISHED")
     ]
-    said = metrics.describe(factory.builds(*rows, {"status": "BUILDING", "build_start": start[-1]}))
-    assert said[0] == (
+    sentences = metrics.describe(factory.builds(*rows, {"status": "BUILDING", "build_start": start[-1]}))
+    assert sentences[0] == (
         "9 builds started from 10 January 2026 to 10 April 2026 (91 days): "
         "4 finished, 4 failed, 0 canceled, 1 running."
     )
-    assert said[1].startswith("50.0 % of the 8 builds that finished or failed have failed")
-    assert said[2] == "Half of the 4 finished builds took at most 1 min 30 s, 95 in 100 at most 1 min 30 s."
-    assert said[3] == "The pattern built most often is 7: 8 builds."
-    assert said[-1].startswith("Left out of these figures where they do not apply: 1 running build")
+    assert sentences[1].startswith("50.0 % of the 8 builds that finished or failed have failed")
+    assert (
+        sentences[2] == "Half of the 4 finished builds took at most 1 min 30 s, 95 in 100 at most 1 min 30 s."
+    )
+    assert sentences[3] == "The pattern built most often is 7: 8 builds."
+    assert sentences[-1].startswith("Left out of these figures where they do not apply: 1 running build")
 
 
 @pytest.mark.parametrize(
@@ -74,38 +76,38 @@ def test_sentences_of_a_full_history(factory):
         ("FAILED", ["The one build that finished or failed has failed."]),
     ],
 )
-def test_sentences_of_one_build(factory, status, expected):
-    said = metrics.describe(factory.builds({"status": status, "seconds": 90}))
-    assert set(expected) <= set(said)
+def test_describe_one_build_is_singular(factory, status, expected):
+    sentences = metrics.describe(factory.builds({"status": status, "seconds": 90}))
+    assert set(expected) <= set(sentences)
 
 
-def test_sentences_say_what_is_missing(factory):
-    said = " ".join(metrics.describe(factory.builds({"status": "CANCELED", "build_start": None})))
-    assert "no failure rate" in said
-    assert "no typical duration" in said
-    assert "1 build without a start" in said
-    assert "nan" not in said
+def test_describe_missing_values_are_explained(factory):
+    sentences = " ".join(metrics.describe(factory.builds({"status": "CANCELED", "build_start": None})))
+    assert "no failure rate" in sentences
+    assert "no typical duration" in sentences
+    assert "1 build without a start" in sentences
+    assert "nan" not in sentences
 
 
-def test_no_builds_are_one_sentence(factory):
+def test_describe_no_builds_is_one_sentence(factory):
     assert metrics.describe(factory.builds()) == ["There are no builds."]
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "BUILDING"])
-def test_one_build_is_enough(status, factory):
+def test_summary_one_build_counts(status, factory):
     assert metrics.summary(factory.builds({"status": status})).loc["builds", "text"] == "1"
 
 
 @pytest.mark.parametrize("name", ["x" * 10**6, "a\nb\x1b[31m\u202e"])
-def test_name_in_a_sentence_is_short_and_of_one_line(name, factory):
-    said = metrics.describe(factory.builds({"seconds": 5, "pattern_names": [name]}))
-    sentence = next(sentence for sentence in said if sentence.startswith("The pattern built most often"))
+def test_describe_long_name_is_cut_to_one_line(name, factory):
+    sentences = metrics.describe(factory.builds({"seconds": 5, "pattern_names": [name]}))
+    sentence = next(sentence for sentence in sentences if sentence.startswith("The pattern built most often"))
     assert len(sentence) < 150
     assert sentence.isprintable()
 
 
-def test_finished_builds_without_a_duration_are_not_denied(factory):
-    said = metrics.describe(factory.builds({"end": None}, {"end": None}))
-    assert "No finished build has a duration, so there is no typical duration." in said
-    said = metrics.describe(factory.builds({"end": None}, {"seconds": 90}))
-    assert "The one finished build that has a duration took 1 min 30 s." in said
+def test_describe_finished_builds_without_duration(factory):
+    sentences = metrics.describe(factory.builds({"end": None}, {"end": None}))
+    assert "No finished build has a duration, so there is no typical duration." in sentences
+    sentences = metrics.describe(factory.builds({"end": None}, {"seconds": 90}))
+    assert "The one finished build that has a duration took 1 min 30 s." in sentences

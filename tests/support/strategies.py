@@ -1,4 +1,4 @@
-"""Frames of builds as users pass them on: fuzzed, or plausible, and then filtered, joined, emptied ..."""
+"""Strategies for frames of builds: arbitrary or plausible rows, then filtered, sorted, joined or emptied."""
 
 import datetime as dt
 import warnings
@@ -11,7 +11,7 @@ from mkframe.errors import MkframeError
 from tests.fuzz import bodies
 from tests.support.rows import row
 
-SHAKEN = {
+TRANSFORMATIONS = {
     "filtered": lambda frame: frame[frame["instances"] > 100],
     "sorted": lambda frame: frame.sort_index(ascending=False),
     "by status": lambda frame: frame.sort_values("status", kind="stable"),
@@ -34,25 +34,25 @@ SHAKEN = {
 
 @st.composite
 def builds(draw):
-    """A frame of builds that came of such a body, and went through a user's hands."""
-    made = [draw(bodies.bodies("builds").map(readable)) for _ in range(draw(st.integers(1, 2)))]
-    return shaken(draw, pd.concat(made) if len(made) > 1 else made[0])
+    """A frame of arbitrary response bodies, transformed as a user may do."""
+    made = [draw(bodies.bodies("builds").map(frame_of_body)) for _ in range(draw(st.integers(1, 2)))]
+    return transform(draw, pd.concat(made) if len(made) > 1 else made[0])
 
 
-def shaken(draw, frame):
-    """What a user did to a frame before passing it on."""
-    for name in draw(st.lists(st.sampled_from(sorted(SHAKEN)), max_size=2)):
+def transform(draw, frame):
+    """Apply up to two transformations to a frame."""
+    for name in draw(st.lists(st.sampled_from(sorted(TRANSFORMATIONS)), max_size=2)):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                frame = SHAKEN[name](frame)
-        except (KeyError, TypeError, ValueError):  # what pandas cannot do to it, no user has done
+                frame = TRANSFORMATIONS[name](frame)
+        except (KeyError, TypeError, ValueError):  # a transformation that pandas refuses
             continue
     return frame
 
 
-def readable(case):
-    """The frame of a body, or of one row as the schema has it."""
+def frame_of_body(case):
+    """Decode a body; if it is invalid, return a frame of one valid row instead."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -70,8 +70,8 @@ NEAR, YEAR_1, YEAR_9999 = 1_767_225_600 * 10**6, -62_135_596_800 * 10**6, 253_40
 _DAY = 86_400 * 10**6
 
 
-def written(micros):
-    """Microseconds as a time in the vendor's form."""
+def format_timestamp(micros):
+    """Format microseconds since 1970 as the API writes timestamps."""
     if micros is None or not YEAR_1 <= micros <= YEAR_9999:
         return None
     time = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=micros // 1000 * 1000)
@@ -80,7 +80,7 @@ def written(micros):
 
 @st.composite
 def histories(draw, far=None):
-    """Builds of a few weeks, or of a few millennia, with names where `client.names` puts them."""
+    """Builds of a few weeks or of millennia, with the name columns of `client.add_names` in some."""
     far = draw(st.booleans()) if far is None else far
     starts = st.integers(NEAR, NEAR + 70 * _DAY)
     if far:
@@ -98,8 +98,8 @@ def histories(draw, far=None):
                 "builds",
                 draw(st.integers(1, 9)),
                 status=draw(STATUSES),
-                build_start=written(start),
-                build_end=written(None if start is None or length is None else start + length),
+                build_start=format_timestamp(start),
+                build_end=format_timestamp(None if start is None or length is None else start + length),
                 instances=draw(st.none() | st.integers(-1, 20) | st.sampled_from([2**53, 2**63 - 1])),
                 patterns=draw(st.lists(st.integers(-1, 3), max_size=3)),
                 releases=draw(st.none() | st.lists(st.integers(1, 3), max_size=2)),
@@ -117,6 +117,6 @@ def histories(draw, far=None):
 
 
 @st.composite
-def shaken_histories(draw):
-    """The same, after a user has worked on them."""
-    return shaken(draw, draw(histories()))
+def transformed_histories(draw):
+    """Histories, transformed as a user may do."""
+    return transform(draw, draw(histories()))

@@ -1,9 +1,6 @@
-"""What holds for every chart."""
+"""Properties that all charts share."""
 
 from __future__ import annotations
-
-import io
-import warnings
 
 import matplotlib
 import pytest
@@ -12,8 +9,9 @@ from matplotlib.figure import Figure
 
 from mkframe import charts
 from mkframe.errors import InputError
+from tests.support.axes import all_text, save_png, texts
 
-BUILDS_IN = [
+CHARTS = [
     charts.durations,
     charts.failure_rate,
     charts.outcomes,
@@ -40,34 +38,16 @@ def mixed(factory):
     )
 
 
-def texts(ax):
-    """All the words on the axes."""
-    legend = ax.get_legend()
-    found = [*ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.label, ax.yaxis.label]
-    found += [ax._left_title, *(legend.get_texts() if legend else [])]
-    return [text for text in found if text.get_text()]
-
-
-def words(ax):
-    return " ".join(text.get_text().replace("\n", " ") for text in texts(ax))
-
-
-def save(ax):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        ax.figure.savefig(io.BytesIO(), format="png", dpi=40)
-
-
-@pytest.mark.parametrize("chart", BUILDS_IN)
-def test_opens_a_figure_of_its_own(chart, mixed):
+@pytest.mark.parametrize("chart", CHARTS)
+def test_chart_without_ax_opens_a_figure(chart, mixed):
     first, second = chart(mixed), chart(mixed)
     assert first.figure is not second.figure
     assert first.figure.number in plt.get_fignums()
-    save(first)
+    save_png(first)
 
 
-@pytest.mark.parametrize("chart", BUILDS_IN)
-def test_draws_on_the_axes_it_is_given_and_leaves_the_rest(chart, mixed):
+@pytest.mark.parametrize("chart", CHARTS)
+def test_chart_with_ax_leaves_the_rest_unchanged(chart, mixed):
     figure = Figure(figsize=(12, 5))
     left, right = figure.subplots(1, 2)
     assert chart(mixed, ax=right) is right
@@ -77,44 +57,44 @@ def test_draws_on_the_axes_it_is_given_and_leaves_the_rest(chart, mixed):
     assert plt.get_fignums() == []
 
 
-@pytest.mark.parametrize("chart", BUILDS_IN)
-def test_says_why_there_is_nothing_to_draw(chart, mixed):
+@pytest.mark.parametrize("chart", CHARTS)
+def test_chart_of_no_builds_gives_the_reason(chart, mixed):
     ax = chart(mixed.iloc[:0])
     sentence = ax.texts[-1].get_text()
     assert sentence.startswith(("There are no", "No build"))
     assert sentence.endswith(".")
     assert not [*ax.lines, *ax.patches, *ax.collections]
-    save(ax)
+    save_png(ax)
 
 
-@pytest.mark.parametrize("chart", BUILDS_IN)
+@pytest.mark.parametrize("chart", CHARTS)
 @pytest.mark.parametrize("rows", [1, 2, 3])
-def test_draws_a_few_builds(chart, rows, mixed):
-    save(chart(mixed.iloc[:rows]))
+def test_chart_of_few_builds_is_drawn(chart, rows, mixed):
+    save_png(chart(mixed.iloc[:rows]))
 
 
-@pytest.mark.parametrize("chart", BUILDS_IN)
-def test_only_running_builds_are_no_error(chart, factory):
-    save(chart(factory.builds({"status": "BUILDING", "build_start": "2026-04-01T08:00:00Z"})))
+@pytest.mark.parametrize("chart", CHARTS)
+def test_chart_of_running_builds_is_drawn(chart, factory):
+    save_png(chart(factory.builds({"status": "BUILDING", "build_start": "2026-04-01T08:00:00Z"})))
 
 
-@pytest.mark.parametrize("chart", BUILDS_IN)
-def test_changes_neither_the_frame_nor_the_style(chart, mixed):
+@pytest.mark.parametrize("chart", CHARTS)
+def test_chart_leaves_frame_and_style_unchanged(chart, mixed):
     before, style = mixed.copy(deep=True), dict(matplotlib.rcParams)
     chart(mixed)
     assert mixed.equals(before)
     assert dict(matplotlib.rcParams) == style
 
 
-@pytest.mark.parametrize("chart", BUILDS_IN)
-def test_missing_column_is_named_before_a_figure_opens(chart, mixed):
+@pytest.mark.parametrize("chart", CHARTS)
+def test_missing_column_raises_before_a_figure_opens(chart, mixed):
     with pytest.raises(InputError, match="build_start"):
         chart(mixed.drop(columns="build_start"))
     assert plt.get_fignums() == []
 
 
-@pytest.mark.parametrize("chart", BUILDS_IN)
-def test_ax_must_be_axes(chart, mixed):
+@pytest.mark.parametrize("chart", CHARTS)
+def test_figure_as_ax_raises(chart, mixed):
     with pytest.raises(InputError, match="Figure"):
         chart(mixed, ax=Figure())
 
@@ -128,24 +108,24 @@ def test_ax_must_be_axes(chart, mixed):
         (charts.failure_rate, {"by": "pattern"}),
     ],
 )
-def test_words_from_the_server_are_only_words(chart, options, factory):
+def test_hostile_names_are_drawn_as_plain_text(chart, options, factory):
     rows = [{"status": status, "seconds": 9, "pattern_names": [HOSTILE]} for status in (HOSTILE, "FAILED")]
     ax = chart(factory.builds(*rows), **options)
-    save(ax)
-    shown = [text for text in texts(ax) if "frac" in text.get_text()]
-    assert shown
-    assert all("$" in text.get_text() and not text.get_parse_math() for text in shown)
-    assert not any(char in words(ax) for char in "\x1b\u202e")
+    save_png(ax)
+    hostile = [text for text in texts(ax) if "frac" in text.get_text()]
+    assert hostile
+    assert all("$" in text.get_text() and not text.get_parse_math() for text in hostile)
+    assert not any(char in all_text(ax) for char in "\x1b\u202e")
 
 
 @pytest.mark.parametrize("tz", ["UTC", "Europe/Vienna"])
 @pytest.mark.parametrize("chart", [charts.durations, charts.failure_rate, charts.outcomes, charts.throughput])
-def test_zone_is_named(chart, tz, mixed):
+def test_time_zone_is_in_the_label(chart, tz, mixed):
     assert f"({tz})" in chart(mixed, tz=tz).get_xlabel()
 
 
 @pytest.mark.parametrize("chart", [charts.durations, charts.failure_rate, charts.outcomes, charts.throughput])
-def test_weeks_are_marked_on_mondays(chart, mixed):
+def test_week_ticks_are_mondays(chart, mixed):
     ax = chart(mixed)
     low, high = ax.get_xlim()
     ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
@@ -155,43 +135,43 @@ def test_weeks_are_marked_on_mondays(chart, mixed):
 
 @pytest.mark.parametrize("every", ["D", "W", "M", "Q"])
 @pytest.mark.parametrize("chart", [charts.durations, charts.failure_rate, charts.outcomes, charts.throughput])
-def test_every_period_is_named(chart, every, mixed):
+def test_period_is_in_the_label(chart, every, mixed):
     ax = chart(mixed, every=every)
     name = {"D": "day", "W": "week", "M": "month", "Q": "quarter"}[every]
     assert ax.get_xlabel().startswith(f"{name} in which the build started")
-    save(ax)
+    save_png(ax)
 
 
 @pytest.mark.parametrize("chart", [charts.durations, charts.failure_rate, charts.outcomes, charts.throughput])
-def test_builds_without_a_start_are_said_to_be_missing(chart, mixed):
-    assert "1 without a start" in words(chart(mixed))
+def test_builds_without_start_are_listed_as_left_out(chart, mixed):
+    assert "1 without a start" in all_text(chart(mixed))
 
 
 @pytest.mark.parametrize("chart", [charts.durations, charts.failure_rate, charts.outcomes, charts.throughput])
 @pytest.mark.parametrize("years", [("0001", "2026"), ("9999", "9999"), ("1900", "2400")])
-def test_builds_too_far_apart_are_named_in_a_sentence_with_a_way_out(chart, years, factory):
+def test_builds_too_far_apart_are_named_with_a_hint(chart, years, factory):
     rows = [{"build_start": f"{year}-12-30T08:00:00Z", "seconds": 5} for year in years]
     ax = chart(factory.builds(*rows), every="D")
-    sentence = words(ax)
+    sentence = all_text(ax)
     assert "too far apart" in sentence
     assert f"the first is 1 on {years[0]}-12-30, the last 2 on {years[1]}-12-30" in sentence
     assert "Left out: 2 builds. Choose longer periods" in sentence
     assert not [*ax.lines, *ax.patches, *ax.collections]
-    save(ax)
+    save_png(ax)
 
 
-def test_chart_that_cannot_be_drawn_says_so_on_the_axes_that_were_given(factory):
+def test_builds_too_far_apart_message_is_on_given_ax(factory):
     figure = Figure()
     ax = figure.subplots()
     rows = [{"build_start": f"{year}-01-01T08:00:00Z"} for year in ("0001", "9999")]
     assert charts.calendar(factory.builds(*rows), ax=ax) is ax
-    assert "too far apart" in words(ax)
+    assert "too far apart" in all_text(ax)
     assert plt.get_fignums() == []
 
 
 @pytest.mark.parametrize("tz", ["Europe/Vienna", "America/St_Johns"])
-@pytest.mark.parametrize("chart", BUILDS_IN)
-def test_the_ends_of_the_calendar_are_drawn_or_told_in_every_zone(chart, tz, factory):
+@pytest.mark.parametrize("chart", CHARTS)
+def test_first_and_last_calendar_day_do_not_raise(chart, tz, factory):
     rows = [{"build_start": "0001-01-01T00:00:00Z"}, {"build_start": "9999-12-31T23:59:59Z"}]
     rows = [row | {"build_end": "9999-12-31T23:59:59Z", "instances": 3} for row in rows]
-    save(chart(factory.builds(*rows), **({} if chart is charts.duration_by_instances else {"tz": tz})))
+    save_png(chart(factory.builds(*rows), **({} if chart is charts.duration_by_instances else {"tz": tz})))

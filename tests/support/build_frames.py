@@ -1,4 +1,4 @@
-"""Frames as mkframe promises them, built from the schema alone."""
+"""Frames of builds and releases for tests, with the dtypes of the schema."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LISTS = {"ints", "strs", "downloads"}
 
 
 def dtype_of(field: Field) -> Any:
-    """Name the dtype that the frame contract gives a field."""
+    """Return the dtype of a field in a frame."""
     if field.type == "int":
         return "Int64" if field.null else "int64"
     if field.type in ("bool", "flag"):
@@ -27,7 +27,7 @@ def dtype_of(field: Field) -> Any:
 
 
 def frame(resource: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Build a frame: fields that a row does not name are null, empty or zero; unknown ones follow."""
+    """Build a frame: missing fields are null, empty or zero; unknown fields come last."""
     rows = [dict(row) for row in rows]
     fields = RESOURCES[resource].fields
     known = {field.name for field in fields}
@@ -39,7 +39,7 @@ def frame(resource: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def _column(field: Field, rows: list[dict[str, Any]]) -> pd.Series:
     if field.name == "id":
-        return pd.Series([row.get("id", place) for place, row in enumerate(rows, 1)], dtype="int64")
+        return pd.Series([row.get("id", number) for number, row in enumerate(rows, 1)], dtype="int64")
     if field.type in _LISTS:
         return pd.Series([row.get(field.name) or [] for row in rows], dtype="object")
     blank = {"int": 0, "str": ""}.get(field.type) if not field.null else None
@@ -52,19 +52,19 @@ def _column(field: Field, rows: list[dict[str, Any]]) -> pd.Series:
 
 
 def builds(*rows: Mapping[str, Any]) -> pd.DataFrame:
-    """Build a builds frame; `seconds` stands for an end so long after the start."""
+    """Build a builds frame; `seconds` in a row sets `build_end`, counted from the start."""
     return frame("builds", [_build(row) for row in rows])
 
 
 def releases(*rows: Mapping[str, Any]) -> pd.DataFrame:
-    """Build a releases frame; every release is in group 1 unless it says otherwise."""
+    """Build a releases frame; the default group is 1."""
     return frame("releases", [{"group_id": 1, "name": f"R{row.get('id')}", **row} for row in rows])
 
 
 def _build(row: Mapping[str, Any]) -> dict[str, Any]:
-    given = {"status": "FINISHED", "build_start": START, **row}
-    if "seconds" in given:
-        seconds = given.pop("seconds")
-        start = pd.Timestamp(given["build_start"])
-        given["build_end"] = (start + pd.Timedelta(seconds=seconds)).isoformat()
-    return given
+    fields = {"status": "FINISHED", "build_start": START, **row}
+    if "seconds" in fields:
+        seconds = fields.pop("seconds")
+        start = pd.Timestamp(fields["build_start"])
+        fields["build_end"] = (start + pd.Timedelta(seconds=seconds)).isoformat()
+    return fields
