@@ -5,8 +5,6 @@ The area of a square is the number of builds and its color the failure rate of t
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,6 +17,7 @@ from mkframe import metrics
 from mkframe.charts import _style
 from mkframe.charts._labels import left_out_text
 from mkframe.metrics._formatting import count_text, day_text
+from mkframe.metrics._grouping import Days
 
 __all__ = ["calendar"]
 
@@ -36,7 +35,6 @@ _MAX_WEEKS = 53
 _LINE_ROWS = 9
 """Rows from one line of weeks to the next: seven days, and two for the names of the months."""
 _MAX_DAYS = 3_650
-Days: TypeAlias = NDArray[np.datetime64]
 
 
 @_style.explain_too_many_periods("Builds and failures, day by day")

@@ -88,9 +88,9 @@ def failure_rate(
         (0 if by else without_start, "without a start, from the periods"),
     )
     if not sums["n"] or not table["n"].sum():
-        ended = "finished or failed" if canceled == "exclude" else "finished, failed or been canceled"
+        results = "finished or failed" if canceled == "exclude" else "finished, failed or been canceled"
         subject = "No build that has a start" if sums["n"] else "No build"
-        message = f"{subject} has {ended}, so there is no failure rate. {missing}"
+        message = f"{subject} has {results}, so there is no failure rate. {missing}"
         return _style.show_message(ax, title, message)
     text = _overall_text(total.iloc[0], canceled)
     overall = float(total["rate"].iloc[0])
@@ -143,7 +143,7 @@ def _draw_groups(ax: Axes, table: pd.DataFrame, by: By, overall: float) -> str:
     ax.axvline(overall, **_style.REFERENCE_LINE, label="overall")
     names = [printable_text(name, 32) for name in top.index.get_level_values(by)]
     counts = zip(names, top["failed"], top["n"], strict=True)
-    _style.label_rows(ax, rows, [f"{name}   {failed:,} of {n:,}" for name, failed, n in counts])
+    _style.set_row_labels(ax, rows, [f"{name}   {failed:,} of {n:,}" for name, failed, n in counts])
     ax.set_xlim(0, min(1.01, float(top["high"].max()) * 1.08))
     ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     _style.draw_grid(ax, "x")

@@ -83,7 +83,7 @@ def longest(
     _draw_bars(ax, status_of(rows), seconds)
     starts = local_times(rows["build_start"], tz).tolist()
     labels = [_row_label(row, start) for row, start in zip(rows.itertuples(), starts, strict=True)]
-    _style.label_rows(ax, np.arange(len(rows), dtype="float64"), labels)
+    _style.set_row_labels(ax, np.arange(len(rows), dtype="float64"), labels)
     text = f"Of {count_text(measured, noun[:-1])} with a duration. At the left: id, start ({tz}) and pattern."
     _style.set_heading(ax, title, text, missing)
     return ax

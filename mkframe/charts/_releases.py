@@ -81,7 +81,7 @@ def releases(
     _style.format_date_axis(ax, limits, "D", tz)
     rows = _label_rows(ax, newest)
     _draw_releases(ax, rows, newest, start, end, limits)
-    _draw_builds(ax, rows, newest, first, last)
+    _draw_activity(ax, rows, newest, first, last)
     ax.set_xlabel(f"date ({tz})", fontsize=9, color=_style.MUTED_COLOR, parse_math=False)
     _style.draw_grid(ax, "x")
     missing = left_out_text((len(table) - len(newest), f"releases before these {_MAX_RELEASES}"))
@@ -96,7 +96,7 @@ def _label_rows(ax: Axes, table: pd.DataFrame) -> NDArray[np.float64]:
     rows = np.arange(len(table), dtype="float64")
     names = [_release_label(row) for row in table.itertuples()]
     if is_first.sum() == 1:
-        _style.label_rows(ax, rows, names)
+        _style.set_row_labels(ax, rows, names)
         return rows
     rows += np.cumsum(is_first)
     group_names = [
@@ -105,7 +105,7 @@ def _label_rows(ax: Axes, table: pd.DataFrame) -> NDArray[np.float64]:
     ]
     headers = dict(zip(rows[is_first] - 1, group_names, strict=True))
     labels = dict(sorted((headers | dict(zip(rows, names, strict=True))).items()))
-    _style.label_rows(ax, np.array(list(labels)), list(labels.values()))
+    _style.set_row_labels(ax, np.array(list(labels)), list(labels.values()))
     for label, row in zip(ax.get_yticklabels(), labels, strict=True):
         label.set_color(_style.MUTED_COLOR if row in headers else _style.TEXT_COLOR)
     return rows
@@ -143,7 +143,7 @@ def _draw_releases(
         ax.plot(x[mask], rows[mask], linestyle="", marker=marker, markersize=11, color=color, label=label)
 
 
-def _draw_builds(
+def _draw_activity(
     ax: Axes,
     rows: NDArray[np.float64],
     table: pd.DataFrame,

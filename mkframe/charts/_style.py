@@ -45,15 +45,15 @@ __all__ = [
     "format_date_axis",
     "format_duration_axis",
     "label_line_ends",
-    "label_rows",
+    "set_row_labels",
     "open_axes",
     "set_heading",
     "show_message",
     "width_inches",
 ]
 
-P = ParamSpec("P")
-Chart: TypeAlias = Callable[P, Axes]
+Params = ParamSpec("Params")
+Chart: TypeAlias = Callable[Params, Axes]
 
 COLORS = {"FINISHED": "#0072B2", "FAILED": "#D55E00", "CANCELED": "#E2B4CB", "BUILDING": "#56B4E9"}
 """One color per status, distinguishable for color-blind readers: Okabe and Ito's, CANCELED lightened."""
@@ -68,7 +68,7 @@ TEXT_COLOR, MUTED_COLOR, LIGHT_COLOR = "#222222", "#6A6A6A", "#DADADA"
 REFERENCE_LINE: dict[str, Any] = {"color": TEXT_COLOR, "linewidth": 0.8, "linestyle": (0, (4, 3))}
 """Style of a line to compare with, such as a mean."""
 MIN_SECONDS = 0.5
-"""Seconds below which a logarithmic axis draws all durations at one position, labelled "< 1 s"."""
+"""Seconds below which a logarithmic axis draws all durations at one position, labeled "< 1 s"."""
 _COUNTS_HEIGHT = 0.1
 _MAX_PERIODS = 4_000
 _FIRST_DAY, _LAST_DAY = np.datetime64("0100-01-01"), np.datetime64("9900-01-01")
@@ -124,7 +124,7 @@ def set_heading(ax: Axes, title: str, *lines: str) -> None:
 
 
 def width_inches(ax: Axes) -> float:
-    """Estimate the final width of an Axes, without the row labels that `label_rows` has set."""
+    """Estimate the final width of an Axes, without the row labels that `set_row_labels` has set."""
     figure = _root_figure(ax)
     if len(figure.axes) > 1:
         return float(ax.get_window_extent().width / figure.dpi) * 0.8  # a fifth is left for tick labels
@@ -185,15 +185,15 @@ def axis_edges(table: pd.DataFrame, every: Every) -> NDArray[np.float64]:
     return date_numbers(days)
 
 
-def explain_too_many_periods(title: str) -> Callable[[Chart[P]], Chart[P]]:
+def explain_too_many_periods(title: str) -> Callable[[Chart[Params]], Chart[Params]]:
     """Decorate a chart: write a message on the Axes where the builds are too far apart to be drawn.
 
     A report of many charts then continues with the next one.
     """
 
-    def decorate(chart: Chart[P]) -> Chart[P]:
+    def decorate(chart: Chart[Params]) -> Chart[Params]:
         @functools.wraps(chart)
-        def wrapper(*args: P.args, **kwargs: P.kwargs) -> Axes:
+        def wrapper(*args: Params.args, **kwargs: Params.kwargs) -> Axes:
             try:
                 return chart(*args, **kwargs)
             except TooManyPeriodsError:
@@ -336,7 +336,7 @@ def label_line_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
         )
 
 
-def label_rows(ax: Axes, positions: NDArray[np.float64], labels: Sequence[str]) -> None:
+def set_row_labels(ax: Axes, positions: NDArray[np.float64], labels: Sequence[str]) -> None:
     """Label the rows of a chart that is read from top to bottom; labels are aligned on the left."""
     ax.set_yticks(positions, labels, parse_math=False, fontsize=9)
     ax.set_ylim(positions[-1] + 0.6, -0.6)

@@ -113,7 +113,7 @@ def durations(
     require_columns(builds, ["status", "build_start", "build_end"])
     check_choice("every", every, list(EVERY))
     groups = group_builds(builds, every, by, tz)
-    seconds, selected = _seconds(builds), status_mask(builds, statuses)
+    seconds, selected = _duration_seconds(builds), status_mask(builds, statuses)
     measured = (seconds >= 0) & selected
     is_running = (status_of(builds) == "BUILDING").to_numpy(bool)
     quantiles = groups.quantiles(seconds, measured, list(QUANTILES.values()))
@@ -162,7 +162,7 @@ def completed_builds(builds: pd.DataFrame, statuses: Sequence[str] | None = ("FI
     [3.0, 90.0]
     """
     require_columns(builds, ["status", "build_start", "build_end", "instances"])
-    seconds = _seconds(builds)
+    seconds = _duration_seconds(builds)
     measured = np.flatnonzero((seconds >= 0) & status_mask(builds, statuses))
     rows = builds[["status", "build_start", "instances"]].take(measured)
     return rows.assign(instances=rows["instances"].astype("Int64"), seconds=seconds[measured])
@@ -285,5 +285,5 @@ def status_mask(builds: pd.DataFrame, statuses: Sequence[str] | None) -> NDArray
     return mask.to_numpy(bool)
 
 
-def _seconds(builds: pd.DataFrame) -> NDArray[np.float64]:
+def _duration_seconds(builds: pd.DataFrame) -> NDArray[np.float64]:
     return duration(builds).to_numpy("timedelta64[us]") / np.timedelta64(1, "s")

@@ -40,7 +40,6 @@ __all__ = [
 Every: TypeAlias = Literal["D", "W", "M", "Q"]
 By: TypeAlias = Literal["pattern", "release", "project", "user"]
 Days: TypeAlias = NDArray[np.datetime64]
-Mask: TypeAlias = NDArray[np.bool_]
 
 EVERY = {"D": "day", "W": "week", "M": "month", "Q": "quarter"}
 """Allowed lengths of a period, with their names."""
@@ -51,7 +50,7 @@ BY = {
     "user": ("user_id",),
 }
 """Allowed values of `by`, with the columns that hold the groups: names before ids."""
-_STEPS: dict[str, tuple[str, np.timedelta64, int]] = {
+_PERIOD_STEPS: dict[str, tuple[str, np.timedelta64, int]] = {
     "D": ("datetime64[D]", np.timedelta64(1, "D"), 1),
     "W": ("datetime64[D]", np.timedelta64(7, "D"), 7),
     "M": ("datetime64[M]", np.timedelta64(1, "M"), 28),
@@ -89,7 +88,9 @@ class Groups:
         counts = np.bincount(self.cell * n_codes + code[self.row], minlength=len(self.index) * n_codes)
         return counts.astype("int64").reshape(-1, n_codes)
 
-    def quantiles(self, values: NDArray[np.float64], mask: Mask, q: list[float]) -> NDArray[np.float64]:
+    def quantiles(
+        self, values: NDArray[np.float64], mask: NDArray[np.bool_], q: list[float]
+    ) -> NDArray[np.float64]:
         """Interpolate quantiles (numpy's method "linear") per cell; NaN where a cell is empty."""
         selected = mask[self.row]
         cell = self.cell[selected]
@@ -341,7 +342,7 @@ def _periods(days: Days, every: Every | None) -> tuple[Days, NDArray[np.intp]]:
         return known, np.full(len(days), -1, dtype=np.intp)
     starts = _period_starts(days, every)
     first, last = np.nanmin(starts), np.nanmax(starts)
-    unit, step, min_days = _STEPS[every]
+    unit, step, min_days = _PERIOD_STEPS[every]
     # checked before the array of periods is made: a wrong year would make it gigabytes long
     if (count := int((last - first).astype("int64")) // min_days) > _MAX_CELLS:
         raise TooManyPeriodsError(
@@ -365,7 +366,7 @@ def _period_starts(days: Days, every: Every) -> Days:
 
 
 def _next_starts(starts: Any, every: Every) -> Any:
-    unit, step, _ = _STEPS[every]
+    unit, step, _ = _PERIOD_STEPS[every]
     return (starts.astype(unit) + step).astype("datetime64[D]")
 
 

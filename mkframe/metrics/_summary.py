@@ -1,4 +1,4 @@
-"""A summary of a build history: figures as a table (`summary`) and as sentences (`describe`)."""
+"""A summary of a build history: figures as a table (`summary`) and as description (`describe`)."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Sentences(list[str]):
 
 
 def describe(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
-    r"""Describe a build history in a few sentences, with the figures of `summary`.
+    r"""Describe a build history in a few description, with the figures of `summary`.
 
     Parameters
     ----------
@@ -159,39 +159,39 @@ def describe(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
     value, text = table["value"], table["text"]
     if not value["builds"]:
         return Sentences(["There are no builds."])
-    sentences = [
+    description = [
         _builds_sentence(value, text),
         _failure_sentence(value, text),
         _duration_sentence(value, text),
     ]
     if value["busiest_pattern"] > 0:
-        sentences.append(
+        description.append(
             f"The pattern built most often is {single_line(text['busiest_pattern'], 80)}: "
             f"{count_text(int(value['busiest_pattern']), 'build')}."
         )
-    sentences += [_comparison_sentence(value, text), _left_out_sentence(value)]
-    return Sentences(sentence for sentence in sentences if sentence)
+    description += [_comparison_sentence(value, text), _left_out_sentence(value)]
+    return Sentences(sentence for sentence in description if sentence)
 
 
-def _count(number: int) -> tuple[float, str]:
+def _count_figure(number: int) -> tuple[float, str]:
     return float(number), count_text(number)
 
 
 def _totals(builds: pd.DataFrame) -> Figures:
     """Count the builds by status, and calculate their failure rate and the durations of finished builds."""
     rate = failure_rate(builds[["status", "build_start"]], every=None)
-    figures: Figures = {"builds": _count(len(builds))}
-    figures |= {name: _count(int(rate[name].sum())) for name in _COUNTS}
+    figures: Figures = {"builds": _count_figure(len(builds))}
+    figures |= {name: _count_figure(int(rate[name].sum())) for name in _COUNTS}
     shares = rate[["rate", "low", "high"]].reindex([*rate.index] or [0]).iloc[0]  # no builds: a row of NaN
     for name, share in zip(("", "_low", "_high"), shares, strict=True):
         figures[f"failure_rate{name}"] = float(share), percent_text(share)
-    figures["failure_rate_n"] = _count(int(rate["n"].sum()))
+    figures["failure_rate_n"] = _count_figure(int(rate["n"].sum()))
     seconds = duration(builds)[(status_of(builds) == "FINISHED").to_numpy(bool)].dt.total_seconds()
     measured = seconds[seconds >= 0]
     for name, q in (("p50", 0.5), ("p95", 0.95)):
         quantile = float(measured.quantile(q))
         figures[f"duration_{name}"] = quantile, duration_text(quantile)
-    return figures | {"duration_n": _count(len(measured))}
+    return figures | {"duration_n": _count_figure(len(measured))}
 
 
 def _days(builds: pd.DataFrame, days: np.ndarray[Any, np.dtype[np.datetime64]]) -> Figures:
@@ -201,11 +201,11 @@ def _days(builds: pd.DataFrame, days: np.ndarray[Any, np.dtype[np.datetime64]]) 
     length = (bounds[1] - bounds[0]).days + 1 if bounds else 0
     first, last = [day_text(day) for day in bounds] or ["–", "–"]
     return {
-        "days": _count(length),
+        "days": _count_figure(length),
         "first_day": (float("nan"), first),
         "last_day": (float("nan"), last),
-        "without_start": _count(len(days) - len(known)),
-        "end_before_start": _count(int((duration(builds) < pd.Timedelta(0)).sum())),
+        "without_start": _count_figure(len(days) - len(known)),
+        "end_before_start": _count_figure(int((duration(builds) < pd.Timedelta(0)).sum())),
     }
 
 

@@ -83,16 +83,16 @@ def test_any_frame_gives_declared_columns_or_error(frame, call):
 @amount(30)
 def test_any_frame_can_be_described(frame, tz):
     try:
-        sentences = metrics.describe(frame, tz)
+        description = metrics.describe(frame, tz)
         assert metrics.suggest_period(frame) in ("D", "W", "M")
     except InputError:
         return
-    assert sentences
-    assert all(sentence.endswith(".") and "nan" not in sentence.split() for sentence in sentences)
-    assert all(len(sentence) < 2_000 for sentence in sentences)
-    page = sentences._repr_html_()
+    assert description
+    assert all(sentence.endswith(".") and "nan" not in sentence.split() for sentence in description)
+    assert all(len(sentence) < 2_000 for sentence in description)
+    page = description._repr_html_()
     assert "<script" not in page
-    assert page.count("<") == 2 * len(sentences) + 2
+    assert page.count("<") == 2 * len(description) + 2
 
 
 def micros(column):

@@ -50,17 +50,15 @@ def test_describe_full_history_gives_all_sentences(factory):
         for s in start
         for w in ("FAILED", "FINISHED")
     ]
-    sentences = metrics.describe(factory.builds(*rows, {"status": "BUILDING", "build_start": start[-1]}))
-    assert sentences[0] == (
+    text = metrics.describe(factory.builds(*rows, {"status": "BUILDING", "build_start": start[-1]}))
+    assert text[0] == (
         "9 builds started from 10 January 2026 to 10 April 2026 (91 days): "
         "4 finished, 4 failed, 0 canceled, 1 running."
     )
-    assert sentences[1].startswith("50.0 % of the 8 builds that finished or failed have failed")
-    assert (
-        sentences[2] == "Half of the 4 finished builds took at most 1 min 30 s, 95 in 100 at most 1 min 30 s."
-    )
-    assert sentences[3] == "The pattern built most often is 7: 8 builds."
-    assert sentences[-1].startswith("Left out of these figures where they do not apply: 1 running build")
+    assert text[1].startswith("50.0 % of the 8 builds that finished or failed have failed")
+    assert text[2] == "Half of the 4 finished builds took at most 1 min 30 s, 95 in 100 at most 1 min 30 s."
+    assert text[3] == "The pattern built most often is 7: 8 builds."
+    assert text[-1].startswith("Left out of these figures where they do not apply: 1 running build")
 
 
 @pytest.mark.parametrize(
@@ -77,16 +75,16 @@ def test_describe_full_history_gives_all_sentences(factory):
     ],
 )
 def test_describe_one_build_is_singular(factory, status, expected):
-    sentences = metrics.describe(factory.builds({"status": status, "seconds": 90}))
-    assert set(expected) <= set(sentences)
+    text = metrics.describe(factory.builds({"status": status, "seconds": 90}))
+    assert set(expected) <= set(text)
 
 
 def test_describe_missing_values_are_explained(factory):
-    sentences = " ".join(metrics.describe(factory.builds({"status": "CANCELED", "build_start": None})))
-    assert "no failure rate" in sentences
-    assert "no typical duration" in sentences
-    assert "1 build without a start" in sentences
-    assert "nan" not in sentences
+    text = " ".join(metrics.describe(factory.builds({"status": "CANCELED", "build_start": None})))
+    assert "no failure rate" in text
+    assert "no typical duration" in text
+    assert "1 build without a start" in text
+    assert "nan" not in text
 
 
 def test_describe_no_builds_is_one_sentence(factory):
@@ -100,14 +98,14 @@ def test_summary_one_build_counts(status, factory):
 
 @pytest.mark.parametrize("name", ["x" * 10**6, "a\nb\x1b[31m\u202e"])
 def test_describe_long_name_is_cut_to_one_line(name, factory):
-    sentences = metrics.describe(factory.builds({"seconds": 5, "pattern_names": [name]}))
-    sentence = next(sentence for sentence in sentences if sentence.startswith("The pattern built most often"))
+    text = metrics.describe(factory.builds({"seconds": 5, "pattern_names": [name]}))
+    sentence = next(sentence for sentence in text if sentence.startswith("The pattern built most often"))
     assert len(sentence) < 150
     assert sentence.isprintable()
 
 
 def test_describe_finished_builds_without_duration(factory):
-    sentences = metrics.describe(factory.builds({"end": None}, {"end": None}))
-    assert "No finished build has a duration, so there is no typical duration." in sentences
-    sentences = metrics.describe(factory.builds({"end": None}, {"seconds": 90}))
-    assert "The one finished build that has a duration took 1 min 30 s." in sentences
+    text = metrics.describe(factory.builds({"end": None}, {"end": None}))
+    assert "No finished build has a duration, so there is no typical duration." in text
+    text = metrics.describe(factory.builds({"end": None}, {"seconds": 90}))
+    assert "The one finished build that has a duration took 1 min 30 s." in text
