@@ -604,9 +604,9 @@ _LABELS = Resource(
         Field("project_id", "int", "Project ID; null for a global label."),
         Field("pattern_id", "int", "Pattern ID; set for a pattern's label."),
         _sure("name", "str", "Label name."),
-        _sure("color", "str", "Colour."),
+        _sure("color", "str", "Color."),
     ),
-    filters=(*_PROJECT, *_PATTERN, _NAME, Filter("color", "str", "Colour.")),
+    filters=(*_PROJECT, *_PATTERN, _NAME, Filter("color", "str", "Color.")),
     exclusive=(_EITHER_PROJECT, _EITHER_PATTERN),
     messages=(NOT_AUTHENTICATED, NO_PROJECT, NO_PATTERN, NO_RECORD),
 )

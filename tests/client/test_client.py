@@ -336,7 +336,7 @@ def test_shift_tab_shows_the_filters_and_what_comes_back(kernel):
     text = kernel("inspect", "client.builds.find")["data"]["text/plain"]
     for told in (*RESOURCES["builds"].filters, *RESOURCES["builds"].fields):
         assert told.name in text
-    assert "project_id: " in text  # in the signature, which is coloured
+    assert "project_id: " in text  # in the signature, which is colored
 
 
 @pytest.mark.slow

@@ -88,7 +88,7 @@ def test_small_answer_starts_no_thread(given):
         {"instances": 7.0},
         {"queue": "night"},
         {"message": None, "patterns": None, "downloads": None, "build_end": None},
-        {"downloads": [download(7, colour="red")]},
+        {"downloads": [download(7, color="red")]},
         {"downloads": [download(7, type="IICS")]},
     ],
     ids=lambda odd: "-".join(odd),

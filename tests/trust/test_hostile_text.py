@@ -50,7 +50,7 @@ TEXTS = {
     "end of a tag": "AIRPLANE</td></pre></style></title><iframe src=javascript:alert(1)>",
     "comment": "AIRPLANE<!--",
     "entity": "AIRPLANE&lt;script&gt;&#60;b&#62;",
-    "colour of a terminal": "\x1b[31mAIRPLANE\x1b[0m",
+    "color of a terminal": "\x1b[31mAIRPLANE\x1b[0m",
     "title of a terminal": "\x1b]0;owned\x07AIRPLANE",
     "link of a terminal": "AIRPLANE\x1b]8;;https://elsewhere.example\x1b\\x\x1b]8;;\x1b\\",
     "screen wiped": "AIRPLANE\x1b[2J\x1b[H",
@@ -126,7 +126,7 @@ class Tags(html.parser.HTMLParser):
 
 
 @pytest.mark.parametrize(
-    "name", ["colour of a terminal", "line overwritten", "right to left", "line separator"]
+    "name", ["color of a terminal", "line overwritten", "right to left", "line separator"]
 )
 def test_steering_is_found(name):
     assert steering(f"before {TEXTS[name]} after")
