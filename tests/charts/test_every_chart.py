@@ -175,3 +175,7 @@ def test_first_and_last_calendar_day_do_not_raise(chart, tz, factory):
     rows = [{"build_start": "0001-01-01T00:00:00Z"}, {"build_start": "9999-12-31T23:59:59Z"}]
     rows = [row | {"build_end": "9999-12-31T23:59:59Z", "instances": 3} for row in rows]
     save_png(chart(factory.builds(*rows), **({} if chart is charts.duration_by_instances else {"tz": tz})))
+
+
+def test_dir_shows_public_names_only():
+    assert dir(charts) == sorted(charts.__all__)

@@ -135,3 +135,7 @@ def test_status_dtype_same_counts(function, dtype, mixed):
 def test_duplicate_column_raises(mixed):
     with pytest.raises(InputError, match="has the column status more than once"):
         metrics.failure_rate(pd.concat([mixed, mixed["status"]], axis=1))
+
+
+def test_dir_shows_public_names_only():
+    assert dir(metrics) == sorted(metrics.__all__)
