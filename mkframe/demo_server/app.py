@@ -48,9 +48,9 @@ _POST = {"start", "query"}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(world: State, logins: Logins, latency: float) -> Starlette:
+def make_app(state: State, logins: Logins, latency: float) -> Starlette:
     """Build the application of one server."""
-    api = _Api(world, logins)
+    api = _Api(state, logins)
 
     def route(path: str, handler: Handler) -> Route:
         async def late(request: Request) -> Response:
@@ -73,9 +73,9 @@ def make_app(world: State, logins: Logins, latency: float) -> Starlette:
 
 
 class _Api:
-    def __init__(self, world: State, logins: Logins) -> None:
-        self.world, self.logins = world, logins
-        self.databases = MetaDatabase(world)
+    def __init__(self, state: State, logins: Logins) -> None:
+        self.state, self.logins = state, logins
+        self.databases = MetaDatabase(state)
         self._held = 0
 
     async def authenticate(self, request: Request) -> Response:
@@ -87,7 +87,7 @@ class _Api:
         if body.get("strategy", "local") != "local":
             raise ApiError(400, "'strategy' must be local")
         user, token = self.logins.enter(email, body.get("password"))
-        return responses.created(
+        return responses.created_response(
             {
                 "accessToken": token,
                 "authentication": {"strategy": "local", "accessToken": token},
@@ -128,34 +128,34 @@ class _Api:
     # --- reading ----------------------------------------------------------------------------------------
 
     def _find(self, resource: schema.Resource, user: User, request: Request) -> Response:
-        where, releases = filters.conditions(self.world, user, resource, request.query_params.multi_items())
+        where, releases = filters.parse_query(self.state, user, resource, request.query_params.multi_items())
         if resource.name == "builds" and releases:
             where["releases"] = {r.id for r in releases.values()}
-        rows = self.world.find(resource.name, where, releases)
+        rows = self.state.find(resource.name, where, releases)
         visible = (r for r in rows if user.sees(_project(resource, r)))
-        return responses.rows(request, (_shown(resource, r) for r in visible))
+        return responses.rows_response(request, (_shown(resource, r) for r in visible))
 
     def _row(self, resource: schema.Resource, user: User, request: Request) -> Row:
         text = request.path_params["id"]
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
-        rows = list(self.world.find(resource.name, {"id": {number}}))
+        rows = list(self.state.find(resource.name, {"id": {number}}))
         if not rows:
             raise ApiError(404, schema.NO_RECORD.text.format(text))
-        filters.permit(user, _project(resource, rows[0]))
+        filters.check_project_access(user, _project(resource, rows[0]))
         return rows[0]
 
     def _get(self, resource: schema.Resource, user: User, request: Request) -> Response:
-        return responses.row(request, _shown(resource, self._row(resource, user, request)))
+        return responses.row_response(request, _shown(resource, self._row(resource, user, request)))
 
     def _fetch(self, resource: schema.Resource, user: User, request: Request) -> Response:
         row = self._row(resource, user, request)
         if not user.may_download:
             raise ApiError(403, "You don't have permissions to download build results!")
-        body = pack(self.world, row["id"])
+        body = pack(self.state, row["id"])
         headers = {"Content-Disposition": _disposition(row["name"])}
-        answer = responses.tagged(request, body, "application/zip", headers, pack=False)
+        answer = responses.etag_response(request, body, "application/zip", headers, pack=False)
         if request.method == "GET" and answer.status_code == 200:
-            self.world.count_fetch(row["id"])
+            self.state.count_fetch(row["id"])
         return answer
 
     # --- writing ----------------------------------------------------------------------------------------
@@ -182,20 +182,20 @@ class _Api:
             return await self._start(user, body)
         if resource.name == "metadata":
             asked = await run_in_threadpool(self.databases.ask, user, body)
-            return responses.created(await asyncio.wrap_future(asked))
-        row = await run_in_threadpool(actions.start_deployment, self.world, user, body)
-        return responses.created(_shown(resource, row))
+            return responses.created_response(await asyncio.wrap_future(asked))
+        row = await run_in_threadpool(actions.start_deployment, self.state, user, body)
+        return responses.created_response(_shown(resource, row))
 
     async def _start(self, user: User, body: Any) -> Response:
-        place, warnings = await run_in_threadpool(actions.start_build, self.world, user, body)
-        build = int(self.world.builds.id[place])
+        place, warnings = await run_in_threadpool(actions.start_build, self.state, user, body)
+        build = int(self.state.builds.id[place])
         if not body.get("wait"):
-            short = {"id": build, "status": self.world.status(place, self.world.clock())}
-            return responses.created({"build": short, "warnings": warnings})
-        while (left := int(self.world.builds.end[place]) - self.world.clock()) > 0:
+            short = {"id": build, "status": self.state.status(place, self.state.clock())}
+            return responses.created_response({"build": short, "warnings": warnings})
+        while (left := int(self.state.builds.end[place]) - self.state.clock()) > 0:
             await asyncio.sleep(min(left / 1000 + 0.002, 0.5))
-        (row,) = await run_in_threadpool(self.world.find, "builds", {"id": {build}})
-        return responses.created({"build": row, "warnings": warnings})
+        (row,) = await run_in_threadpool(self.state.find, "builds", {"id": {build}})
+        return responses.created_response({"build": row, "warnings": warnings})
 
 
 def _project(resource: schema.Resource, row: Row) -> int | None:

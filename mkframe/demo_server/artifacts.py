@@ -13,7 +13,8 @@ import zipfile
 from datetime import UTC, datetime
 from xml.sax.saxutils import quoteattr
 
-from mkframe.demo_server.data.catalog import PATTERNS, Instance, Pattern
+from mkframe.demo_server.catalog import Instance
+from mkframe.demo_server.data.projects import PATTERNS, Pattern
 from mkframe.demo_server.instance_columns import Column
 from mkframe.demo_server.state import State
 from mkframe.demo_server.times import iso
@@ -26,21 +27,21 @@ _TYPES = {
 }
 
 
-def pack(world: State, id: int) -> bytes:
+def pack(state: State, id: int) -> bytes:
     """Make the ZIP of a download."""
-    with world.lock:
-        rows, slots = world.files({"id": {id}})
-        row, pattern = int(rows[0]), PATTERNS[int(world.builds.patterns[rows[0], slots[0]])]
-        start, build = int(world.builds.start[row]), int(world.builds.id[row])
-        instances = world.members(row)[pattern.id]
-    template = world.catalogue.pattern_version(pattern.id, start)
+    with state.lock:
+        rows, slots = state.find_downloads({"id": {id}})
+        row, pattern = int(rows[0]), PATTERNS[int(state.builds.patterns[rows[0], slots[0]])]
+        start, build = int(state.builds.start[row]), int(state.builds.id[row])
+        instances = state.instances_of(row)[pattern.id]
+    template = state.catalog.pattern_version(pattern.id, start)
     stamp = datetime.fromtimestamp(start // 1000, UTC).timetuple()[:6]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         manifest = []
         for instance in sorted(instances, key=lambda i: (i.folder, i.name)):
             version = instance.version(start)
-            columns = world.contents.columns(instance, version)
+            columns = state.instance_columns.columns(instance, version)
             text = _render(pattern, template, instance, columns)
             path = (
                 f"{instance.folder.strip('/')}/{instance.name}.{'xml' if pattern.type == 'IICS' else 'sql'}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from mkframe.demo_server.data.catalog import PATTERNS, PROJECTS, Catalog, Instance, Row
+from mkframe.demo_server.catalog import Catalog, Instance, Row
+from mkframe.demo_server.data.projects import PATTERNS, PROJECTS
 
 
 def project_rows() -> list[Row]:
@@ -12,7 +13,7 @@ def project_rows() -> list[Row]:
     return [{"id": i, "name": n, "deleted": d, "disabled": off} for i, n, d, off in PROJECTS]
 
 
-def pattern_rows(catalogue: Catalog) -> list[Row]:
+def pattern_rows(catalog: Catalog) -> list[Row]:
     """Describe the patterns."""
     return [
         {
@@ -20,7 +21,7 @@ def pattern_rows(catalogue: Catalog) -> list[Row]:
             "name": p.name,
             "description": f"{p.type} artifacts from {', '.join(p.folders[:2])}" if p.id % 2 == 0 else None,
             "type": p.type,
-            "vers_no": f"{1 + p.id % 3}.{catalogue.pattern_version(p.id, catalogue.now)}",
+            "vers_no": f"{1 + p.id % 3}.{catalog.pattern_version(p.id, catalog.now)}",
             "status": "FINISHED" if p.id != 841 else "DRAFT",
             "active": p.active,
             "deleted": not p.active,
@@ -145,7 +146,7 @@ def label_rows() -> list[Row]:
     ]
 
 
-def pattern_variable_rows(catalogue: Catalog) -> list[Row]:
+def pattern_variable_rows(catalog: Catalog) -> list[Row]:
     """Describe the variables' values on their four levels; `instance_id` serves the filter only."""
     rows: list[Row] = []
     names = {project: name for project, name, *_ in PROJECTS}
@@ -154,7 +155,7 @@ def pattern_variable_rows(catalogue: Catalog) -> list[Row]:
             (("TARGET_SCHEMA", "DWH"), ("BATCH_SIZE", "1000"), ("OWNER_TAG", None))
         ):
             rows.append(_variable(pattern * 10 + n, pattern, name, value, "default"))
-    for (project, pattern), members in catalogue.members.items():
+    for (project, pattern), members in catalog.members.items():
         variable, first = pattern * 10, members[0]
         rows.append(_variable(variable, pattern, "TARGET_SCHEMA", names[project], "project", project))
         rows.append(_variable(variable + 1, pattern, "BATCH_SIZE", "5000", "instance_folder", project, first))

@@ -15,27 +15,28 @@ import numpy as np
 
 from mkframe import schema
 from mkframe.demo_server.build_columns import FINISHED
+from mkframe.demo_server.catalog import Instance
 from mkframe.demo_server.data import vocabulary
-from mkframe.demo_server.data.catalog import PATTERNS, Instance
+from mkframe.demo_server.data.projects import PATTERNS
 from mkframe.demo_server.state import State
 from mkframe.demo_server.times import iso
 
 Values = tuple[Any, ...]
 
 
-class Ledger:
+class Deliveries:
     """The ledger of one project, which grows as builds end.
 
     Parameters
     ----------
-    world : World
+    state : World
         The state of the server.
     project : int
         Project ID.
     """
 
-    def __init__(self, world: State, project: int) -> None:
-        self._world, self._project = world, project
+    def __init__(self, state: State, project: int) -> None:
+        self._state, self._project = state, project
         self._delivered: dict[int, tuple[int, int, int]] = {}
         self._committed: dict[int, int] = {}
         self._done: set[int] = set()
@@ -44,9 +45,9 @@ class Ledger:
 
     def advance(self) -> tuple[list[Values], list[Values]]:
         """Return the deliveries and commits of the builds that have ended since the last call."""
-        at, b = self._world.settle(), self._world.builds
-        rows = self._world.find_builds({"project_id": {self._project}})
-        rows = rows[b.end[rows] <= self._world.seen(rows, at)]
+        at, b = self._state.assign_downloads(), self._state.builds
+        rows = self._state.find_builds({"project_id": {self._project}})
+        rows = rows[b.end[rows] <= self._state.observation_times(rows, at)]
         deliveries: list[Values] = []
         commits: list[Values] = []
         for row in rows[np.argsort(b.end[rows], kind="stable")].tolist():
@@ -55,10 +56,10 @@ class Ledger:
                 self._absorb(row, deliveries, commits)
         return deliveries, commits
 
-    def by_hand(self) -> list[Values]:
+    def manual_commits(self) -> list[Values]:
         """Return the commits that people made by hand: one per version."""
         rows = []
-        for instance in self._world.catalogue.instances.values():
+        for instance in self._state.catalog.instances.values():
             if instance.project_id == self._project:
                 times = [instance.created, *instance.edits.tolist()]
                 rows += [
@@ -67,11 +68,11 @@ class Ledger:
         return rows
 
     def _absorb(self, row: int, deliveries: list[Values], commits: list[Values]) -> None:
-        b = self._world.builds
+        b = self._state.builds
         start, end, user = int(b.start[row]), int(b.end[row]), int(b.user[row])
         status = schema.STATUSES[b.outcome[row]]
-        for pattern, instances in self._world.members(row).items():
-            template = self._world.catalogue.pattern_version(pattern, start)
+        for pattern, instances in self._state.instances_of(row).items():
+            template = self._state.catalog.pattern_version(pattern, start)
             for instance in instances:
                 version = instance.version(start)
                 if self._committed.get(instance.id) != version:
@@ -83,7 +84,7 @@ class Ledger:
     def _deliver(
         self, row: int, instance: Instance, version: int, template: int, deliveries: list[Values]
     ) -> None:
-        b, contents = self._world.builds, self._world.contents
+        b, contents = self._state.builds, self._state.instance_columns
         build = int(b.id[row])
         before = self._delivered.get(instance.id)
         self.latest[instance.id] = build
@@ -105,16 +106,16 @@ class Ledger:
         )  # fmt: skip
 
     def _release(self, row: int, pattern: int) -> str | None:
-        b = self._world.builds
+        b = self._state.builds
         slot = b.patterns[row].tolist().index(pattern)
-        release = self._world.catalogue.releases.get(int(b.releases[row, slot]))
+        release = self._state.catalog.releases.get(int(b.releases[row, slot]))
         return release.name if release else None
 
     def _commit(
         self, instance: Instance, at: int, user: int, kind: str, status: str, description: str | None
     ) -> Values:
-        catalogue, pattern = self._world.catalogue, PATTERNS[instance.pattern_id]
-        release = catalogue.releases.get(catalogue.release_at(pattern.group, at) or 0)
+        catalog, pattern = self._state.catalog, PATTERNS[instance.pattern_id]
+        release = catalog.releases.get(catalog.release_at(pattern.group, at) or 0)
         return (
             pattern.name, instance.folder, instance.name, release.name if release else None,
             vocabulary.USERS[user], kind, status, at, 0, description,

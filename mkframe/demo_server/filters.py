@@ -55,7 +55,7 @@ def named(resource: str, key: str) -> tuple[str, schema.Message | None] | None:
 
 
 def conditions(
-    world: State, user: User, resource: schema.Resource, query: Iterable[tuple[str, str]]
+    state: State, user: User, resource: schema.Resource, query: Iterable[tuple[str, str]]
 ) -> tuple[Where, dict[int, Release]]:
     """Turn the query of a find into conditions, and the releases by group for those it names."""
     given = _values(resource, list(query))
@@ -64,16 +64,16 @@ def conditions(
     releases: dict[int, Release] = {}
     for key, value in given.items():
         if key == "releases":
-            releases = {r.group: r for r in releases_of(world, value)}
+            releases = {r.group: r for r in find_releases(state, value)}
         else:
-            column, values = _condition(world, resource.name, key, value)
+            column, values = _condition(state, resource.name, key, value)
             where[column] = values
     for project in where.get("project_id", ()):
-        permit(user, project)
+        check_project_access(user, project)
     return where, releases
 
 
-def permit(user: User, project: int | None) -> None:
+def check_project_access(user: User, project: int | None) -> None:
     """Refuse who may not see a project."""
     if not user.sees(project):
         raise ApiError(403, schema.NO_PROJECT_ACCESS.text)
@@ -120,15 +120,15 @@ def _exclude(exclusive: tuple[schema.Exclusive, ...], given: dict[str, Any]) -> 
             raise ApiError(400, f"Only one of {' and '.join(names)} may be given!")
 
 
-def _condition(world: State, resource: str, key: str, value: Any) -> tuple[str, set[Any]]:
+def _condition(state: State, resource: str, key: str, value: Any) -> tuple[str, set[Any]]:
     place = named(resource, key)
     if place:
-        return f"{key}_id", ids_of(world, *place, value)
+        return f"{key}_id", find_ids(state, *place, value)
     place = (
         named(resource, key.removesuffix("_id")) if isinstance(value, int) and key.endswith("_id") else None
     )
     if place and value not in (
-        vocabulary.USERS if place[0] == "users" else {r["id"] for r in _rows(world, place[0])}
+        vocabulary.USERS if place[0] == "users" else {r["id"] for r in _rows(state, place[0])}
     ):
         raise ApiError(404, schema.NO_RECORD.text.format(value))
     if isinstance(value, int) and abs(value) >= _TOO_BIG:
@@ -136,18 +136,18 @@ def _condition(world: State, resource: str, key: str, value: Any) -> tuple[str, 
     return key, {value}
 
 
-def ids_of(world: State, table: str, unknown: schema.Message | None, name: str) -> set[int]:
+def find_ids(state: State, table: str, unknown: schema.Message | None, name: str) -> set[int]:
     """Look a name up."""
     if table == "users":
         return {i for i, email in vocabulary.USERS.items() if email == name}
-    found = {r["id"] for r in _rows(world, table) if name in (r["name"], r.get("path"))}
+    found = {r["id"] for r in _rows(state, table) if name in (r["name"], r.get("path"))}
     if unknown and not found:
         raise ApiError(unknown.status, unknown.text.format(name))
     return found
 
 
-def _rows(world: State, table: str) -> list[Row]:
-    return world.instance_rows({}) if table == "instances" else world.tables[table]
+def _rows(state: State, table: str) -> list[Row]:
+    return state.instance_rows({}) if table == "instances" else state.tables[table]
 
 
 # --- releases -------------------------------------------------------------------------------------------
@@ -160,13 +160,13 @@ def check_releases(value: Any) -> dict[str, str]:
     return value
 
 
-def releases_of(world: State, wanted: dict[str, str]) -> list[Release]:
+def find_releases(state: State, wanted: dict[str, str]) -> list[Release]:
     """Look releases up by group and name."""
     found = []
     for group, name in wanted.items():
-        ids = ids_of(world, "release_groups", schema.NO_RELEASE_GROUP, group)
+        ids = find_ids(state, "release_groups", schema.NO_RELEASE_GROUP, group)
         release = next(
-            (r for r in world.catalogue.releases.values() if r.group in ids and r.name == name), None
+            (r for r in state.catalog.releases.values() if r.group in ids and r.name == name), None
         )
         if release is None:
             raise ApiError(404, f"A release with the name '{name}' does not exist!")
@@ -193,13 +193,13 @@ def check_body(resource: schema.Resource, body: Any) -> dict[str, Any]:
     return given
 
 
-def project_of(world: State, user: User, given: dict[str, Any]) -> int:
+def find_project(state: State, user: User, given: dict[str, Any]) -> int:
     """Look up the project that a body names, and refuse who may not see it."""
     if "project" in given:
-        (project,) = ids_of(world, "projects", schema.NO_PROJECT, given["project"])
+        (project,) = find_ids(state, "projects", schema.NO_PROJECT, given["project"])
     else:
         project = given["project_id"]
-        if project not in {r["id"] for r in world.tables["projects"]}:
+        if project not in {r["id"] for r in state.tables["projects"]}:
             raise ApiError(404, schema.NO_RECORD.text.format(project))
-    permit(user, project)
+    check_project_access(user, project)
     return int(project)

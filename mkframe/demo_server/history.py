@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mkframe.demo_server.build_columns import CANCELED, FAILED, FINISHED, Builds
+from mkframe.demo_server.catalog import Catalog
 from mkframe.demo_server.data import vocabulary
-from mkframe.demo_server.data.catalog import PATTERNS, REGRESSING, SANDBOX, SIZES, Catalog
-from mkframe.demo_server.data.messages import EXAMPLE, say
+from mkframe.demo_server.data.projects import ACTIVE_PROJECTS, PATTERNS, SIZES, SLOWING_PATTERN
+from mkframe.demo_server.messages import EXAMPLE, say
 from mkframe.demo_server.releases import GROUPS
-from mkframe.demo_server.times import DAY, HOUR, MINUTE, SECOND, STORY_DAYS, Ints, local_offset
+from mkframe.demo_server.times import DAY, HOUR, MINUTE, SECOND, HISTORY_DAYS, Ints, local_offset
 
 SLOTS = 3
 """A build of the story has at most this many patterns."""
@@ -32,10 +33,10 @@ _HABITS = np.array(  # builds of a person per project, and the hour they prefer
 )  # fmt: skip
 
 
-def generate(catalogue: Catalog, many: int, seed: int) -> Builds:
-    """Draw `many` builds that end at the catalogue's `now`."""
+def generate(catalog: Catalog, many: int, seed: int) -> Builds:
+    """Draw `many` builds that end at the catalog's `now`."""
     rng = np.random.default_rng([seed, many])
-    now = catalogue.now
+    now = catalog.now
     ids = first_id(many) + np.arange(many, dtype=np.int64)
     start, nightly = _starts(rng, many, now)
     example = np.flatnonzero(ids == EXAMPLE)
@@ -44,10 +45,10 @@ def generate(catalogue: Catalog, many: int, seed: int) -> Builds:
     user = _users(rng, project, start, nightly)
     patterns = _patterns(rng, project, nightly)
     patterns[example] = (808, 0, 0)
-    counts = _counts(rng, catalogue, project, patterns, start, nightly)
+    counts = _counts(rng, catalog, project, patterns, start, nightly)
     offset = rng.integers(0, 1000, many)
     counts[example], offset[example], user[example] = (1, 0, 0), 0, vocabulary.OWNER[0]
-    seconds = _seconds(rng, catalogue, patterns, counts, start)
+    seconds = _seconds(rng, catalog, patterns, counts, start)
     seconds[example] = 18.578
     bursts = _bursts(rng, now)
     outcome, mishap = _outcomes(rng, bursts, project, start, seconds, nightly)
@@ -59,10 +60,10 @@ def generate(catalogue: Catalog, many: int, seed: int) -> Builds:
     progress = np.where(outcome == FINISHED, 100, (fraction * 100).astype(np.int64).clip(1, 99))
     builds = Builds(
         ids, project, user, start, end, outcome, progress, patterns, counts, offset,
-        _releases(rng, catalogue, patterns, start), np.zeros(many, np.int64), [], [], [],
+        _releases(rng, catalog, patterns, start), np.zeros(many, np.int64), [], [], [],
     )  # fmt: skip
     _downloads(builds, now)
-    say(rng, catalogue, builds, mishap, nightly)
+    say(rng, catalog, builds, mishap, nightly)
     return builds
 
 
@@ -78,7 +79,7 @@ def _starts(rng: np.random.Generator, many: int, now: int) -> tuple[Ints, NDArra
     """Office hours, weighted by weekday, month and growth; and nights before working days."""
     nights = int(many * 0.28)
     last = now + int(local_offset(np.array([now]))[0])
-    first_day = last // DAY - STORY_DAYS
+    first_day = last // DAY - HISTORY_DAYS
     at = np.concatenate([_office(rng, many - nights, first_day, last), _nights(rng, nights, first_day, last)])
     nightly = np.arange(many) >= many - nights
     at -= local_offset(at - HOUR)
@@ -91,7 +92,7 @@ def _starts(rng: np.random.Generator, many: int, now: int) -> tuple[Ints, NDArra
 
 
 def _office(rng: np.random.Generator, many: int, first_day: int, last: int) -> Ints:
-    days = first_day + np.arange(STORY_DAYS + 1)
+    days = first_day + np.arange(HISTORY_DAYS + 1)
     month = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12
     busy = np.take(_WEEKDAYS, (days + 3) % 7) * np.take(_MONTHS, month) * np.linspace(0.7, 1.3, len(days))
     weight = np.outer(busy, _HOURS).ravel()
@@ -102,7 +103,7 @@ def _office(rng: np.random.Generator, many: int, first_day: int, last: int) -> I
 
 
 def _nights(rng: np.random.Generator, many: int, first_day: int, last: int) -> Ints:
-    days = first_day + np.arange(STORY_DAYS)
+    days = first_day + np.arange(HISTORY_DAYS)
     days = days[((days + 3) % 7 < 4) | ((days + 3) % 7 == 6)]
     chosen = days[np.arange(many) * len(days) // max(many, 1)]
     at: Ints = chosen * DAY + 22 * HOUR + rng.integers(0, 4, many) * HOUR
@@ -113,8 +114,8 @@ def _nights(rng: np.random.Generator, many: int, first_day: int, last: int) -> I
 
 
 def _projects(rng: np.random.Generator, start: Ints, nightly: NDArray[np.bool_]) -> Ints:
-    chosen = rng.choice(SANDBOX, len(start), p=_PROJECT_SHARE)
-    turn = np.take(SANDBOX, np.cumsum(nightly) % len(SANDBOX))
+    chosen = rng.choice(ACTIVE_PROJECTS, len(start), p=_PROJECT_SHARE)
+    turn = np.take(ACTIVE_PROJECTS, np.cumsum(nightly) % len(ACTIVE_PROJECTS))
     return np.where(nightly, turn, chosen).astype(np.int64)
 
 
@@ -124,14 +125,14 @@ def _users(rng: np.random.Generator, project: Ints, start: Ints, nightly: NDArra
     share = _HABITS[:, :4].T[:, None, :] * near[None]
     share = np.cumsum(share / share.sum(axis=2, keepdims=True), axis=2)
     draw = rng.random(len(start))
-    place = (draw[:, None] > share[np.searchsorted(SANDBOX, project), hour]).sum(axis=1)
+    place = (draw[:, None] > share[np.searchsorted(ACTIVE_PROJECTS, project), hour]).sum(axis=1)
     return np.where(nightly, vocabulary.SCHEDULER[0], 1 + place).astype(np.int64)
 
 
 def _patterns(rng: np.random.Generator, project: Ints, nightly: NDArray[np.bool_]) -> Ints:
     many = 1 + (rng.random(len(project)) < np.where(nightly, 0.45, 0.25)) + (rng.random(len(project)) < 0.07)
     patterns = np.zeros((len(project), SLOTS), np.int64)
-    for each in SANDBOX:
+    for each in ACTIVE_PROJECTS:
         rows = np.flatnonzero(project == each)
         choices = np.array(list(SIZES[each]))
         weight = np.array(list(SIZES[each].values()))
@@ -144,13 +145,13 @@ def _patterns(rng: np.random.Generator, project: Ints, nightly: NDArray[np.bool_
 
 
 def _counts(
-    rng: np.random.Generator, catalogue: Catalog, project: Ints, patterns: Ints, start: Ints,
+    rng: np.random.Generator, catalog: Catalog, project: Ints, patterns: Ints, start: Ints,
     nightly: NDArray[np.bool_],
 ) -> Ints:  # fmt: skip
     """Nights build all instances there are (at most those of a small house), people build a few of them."""
     wanted = 1 + rng.lognormal(0.7, 1.0, patterns.shape).astype(np.int64)
     counts = np.zeros_like(patterns)
-    for (each, pattern), members in catalogue.members.items():
+    for (each, pattern), members in catalog.members.items():
         created = np.array([m.created for m in members])
         rows, slot = np.nonzero((patterns == pattern) & (project == each)[:, None])
         there = np.searchsorted(created, start[rows], "right")
@@ -160,12 +161,12 @@ def _counts(
     return counts
 
 
-def _releases(rng: np.random.Generator, catalogue: Catalog, patterns: Ints, start: Ints) -> Ints:
+def _releases(rng: np.random.Generator, catalog: Catalog, patterns: Ints, start: Ints) -> Ints:
     """The release of each pattern's group by the time of the start; seldom a hotfix, the default or none."""
     mood = rng.random(len(start))
     found = np.zeros_like(patterns)
     for group in GROUPS:
-        line = [r for r in catalogue.releases.values() if r.group == group]
+        line = [r for r in catalog.releases.values() if r.group == group]
         chain = [r for r in line if r.start is not None and r.hotfix_of is None]
         at = np.full(len(start), line[0].id)
         if chain:
@@ -184,25 +185,25 @@ def _releases(rng: np.random.Generator, catalogue: Catalog, patterns: Ints, star
 
 
 def _seconds(
-    rng: np.random.Generator, catalogue: Catalog, patterns: Ints, counts: Ints, start: Ints
+    rng: np.random.Generator, catalog: Catalog, patterns: Ints, counts: Ints, start: Ints
 ) -> Floats:
     total = np.full(len(start), 6.0)
-    age = (catalogue.now - start) / DAY
+    age = (catalog.now - start) / DAY
     for pattern in PATTERNS.values():
         work = (np.where(patterns == pattern.id, counts, 0).sum(axis=1)) ** pattern.growth * pattern.seconds
-        total += work * (1 + 1.6 * np.clip(1 - age / 150, 0, 1) if pattern.id == REGRESSING else 1.0)
+        total += work * (1 + 1.6 * np.clip(1 - age / 150, 0, 1) if pattern.id == SLOWING_PATTERN else 1.0)
     stuck = np.where(rng.random(len(start)) < 0.012, rng.uniform(2.5, 6, len(start)), 1.0)
     return (total * rng.lognormal(0, 0.38, len(start)) * stuck).clip(3, 2.5 * 3600)
 
 
 def _bursts(rng: np.random.Generator, now: int) -> list[tuple[int, int, int, int]]:
     """Periods in which one thing is broken: begin, end, project (0 for all), mishap. One is recent."""
-    begins = np.append(rng.integers(now - STORY_DAYS * DAY, now - 30 * DAY, 13), now - 16 * DAY)
+    begins = np.append(rng.integers(now - HISTORY_DAYS * DAY, now - 30 * DAY, 13), now - 16 * DAY)
     return [
         (
             int(b),
             int(b + rng.uniform(2, 8) * DAY),
-            0 if n % 5 == 3 else SANDBOX[n % 4],
+            0 if n % 5 == 3 else ACTIVE_PROJECTS[n % 4],
             n % len(vocabulary.FAILURE_MESSAGES),
         )
         for n, b in enumerate(begins)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mkframe.demo_server.catalog import Instance
 from mkframe.demo_server.data import vocabulary
-from mkframe.demo_server.data.catalog import Instance
 
 _START = (4, 14)
 _MOST = 30
@@ -25,7 +25,7 @@ class Column:
     role: str
 
 
-class Contents:
+class InstanceColumns:
     """The columns of all instances; every version follows from the one before by a few edits.
 
     Parameters

@@ -32,10 +32,11 @@ from typing import Any
 from mkframe import schema
 from mkframe.demo_server import sql_allow_list
 from mkframe.demo_server.auth import User
-from mkframe.demo_server.data import catalog
-from mkframe.demo_server.deliveries import Ledger, Values
-from mkframe.demo_server.filters import check_body, project_of
-from mkframe.demo_server.responses import ApiError, encoded
+from mkframe.demo_server.catalog import Instance
+from mkframe.demo_server.data.projects import PATTERNS
+from mkframe.demo_server.deliveries import Deliveries, Values
+from mkframe.demo_server.filters import check_body, find_project
+from mkframe.demo_server.responses import ApiError, encode_json
 from mkframe.demo_server.state import State
 
 _SECONDS = 5.0
@@ -71,8 +72,8 @@ class MetaDatabase:
     two statements in use.
     """
 
-    def __init__(self, world: State) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._lock = threading.Lock()
         self._projects: dict[int, _Database] = {}
         self._pool: ThreadPoolExecutor | None = None
@@ -81,7 +82,7 @@ class MetaDatabase:
     def ask(self, user: User, body: Any) -> Future[bytes]:
         """Check a request, and begin to run its statement; the future holds the answer as JSON."""
         given = check_body(schema.RESOURCES["metadata"], body)
-        project = project_of(self._world, user, given)
+        project = find_project(self._state, user, given)
         if not isinstance(given.get("statement"), str) or not given["statement"].strip():
             raise ApiError(400, "'statement' is required")
         with self._lock:
@@ -101,10 +102,10 @@ class MetaDatabase:
             self._projects.popitem()[1].close()
 
     def _run(self, user: User, project: int, sql: str, number: int) -> bytes:
-        began = self._world.clock()
+        began = self._state.clock()
         try:
             if project not in self._projects:
-                self._projects[project] = _Database(self._world, project)
+                self._projects[project] = _Database(self._state, project)
             status, rows, metadata, error = self._projects[project].run(kind(sql), sql)
         except MemoryError:  # while the views were filled: they may lack rows
             if database := self._projects.pop(project, None):
@@ -120,7 +121,7 @@ class MetaDatabase:
             "status": status,
             "metadata": metadata,
         } | ({"error": error} if error else {})
-        return encoded(answer)[:-1] + b',"rows":[' + b",".join(rows) + b"]}"
+        return encode_json(answer)[:-1] + b',"rows":[' + b",".join(rows) + b"]}"
 
 
 def _one_thread() -> ThreadPoolExecutor:
@@ -145,9 +146,9 @@ def kind(sql: str) -> str:
 
 
 class _Database:
-    def __init__(self, world: State, project: int) -> None:
-        self._world, self._project = world, project
-        self._ledger = Ledger(world, project)
+    def __init__(self, state: State, project: int) -> None:
+        self._state, self._project = state, project
+        self._deliveries = Deliveries(state, project)
         self._until = float("inf")
         self._closing = False
         self._row = 0
@@ -213,7 +214,7 @@ class _Database:
         def flush() -> None:
             nonlocal total, waiting
             if batch:
-                parts.append(encoded(batch)[1:-1])
+                parts.append(encode_json(batch)[1:-1])
                 total, waiting = total + len(parts[-1]), 0
                 batch.clear()
             if total > _BYTES:
@@ -257,7 +258,7 @@ class _Database:
             self._db.execute(f"CREATE TABLE {_HOME}.{view.name} ({', '.join(columns)})")
         for name, extra in _EXTRA.items():
             self._db.execute(f"CREATE TABLE {_HOME}.{name} ({', '.join(extra)})")
-        self._insert("COMMITS", self._ledger.by_hand())
+        self._insert("COMMITS", self._deliveries.manual_commits())
         self._insert("TABLES", [(v.name, v.doc) for v in schema.VIEWS.values()])
         self._insert(
             "COLUMNS",
@@ -266,14 +267,14 @@ class _Database:
         )  # fmt: skip
         self._insert(
             "PATTERN_VARIABLES",
-            [(catalog.PATTERNS[r["pattern_id"]].name, r["name"], r["level"], r["value"])
-             for r in self._world.tables["pattern_variables"] if r["project_id"] in (None, self._project)],
+            [(PATTERNS[r["pattern_id"]].name, r["name"], r["level"], r["value"])
+             for r in self._state.tables["pattern_variables"] if r["project_id"] in (None, self._project)],
         )  # fmt: skip
 
     def _fill(self) -> None:
-        with self._world.lock:
-            deliveries, commits = self._ledger.advance()
-            instances = [i for i in self._world.catalogue.instances.values() if i.project_id == self._project]
+        with self._state.lock:
+            deliveries, commits = self._deliveries.advance()
+            instances = [i for i in self._state.catalog.instances.values() if i.project_id == self._project]
             rows = [self._instance(i) for i in instances]
             labels = [(i.id, label) for i in instances for label in i.labels]
         self._insert("DELIVERIES", deliveries)
@@ -290,11 +291,11 @@ class _Database:
             self._db.executemany(f"INSERT INTO {_HOME}.{table} VALUES ({marks})", rows)  # noqa: S608
             self._db.execute("COMMIT")
 
-    def _instance(self, i: catalog.Instance) -> Values:
+    def _instance(self, i: Instance) -> Values:
         enabled = [int(not i.flags[f"{what}_disabled"]) for what in ("upload", "insert", "edit", "build")]
         return (
-            i.id, catalog.PATTERNS[i.pattern_id].name, i.folder, i.name, *enabled,
-            self._ledger.latest.get(i.id), int(i.flags["deleted"]), None,
+            i.id, PATTERNS[i.pattern_id].name, i.folder, i.name, *enabled,
+            self._deliveries.latest.get(i.id), int(i.flags["deleted"]), None,
         )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mkframe.demo_server.times import DAY, STORY_DAYS, iso, local, local_midnight
+from mkframe.demo_server.times import DAY, HISTORY_DAYS, iso, local, local_midnight
 
 GROUPS = {1: "DWH_GROUP", 2: "MART_GROUP", 3: "LAKE_GROUP", 4: "LEGACY_GROUP"}
 _RELEASE_DAYS = {1: 70, 2: 91, 3: 182}
@@ -38,9 +38,9 @@ def generate_releases(now: int) -> dict[int, Release]:
 
 def _chain(group: int, days: int, first: int, now: int) -> list[Release]:
     """R1, R2, ... one after the other, the last one in the future, and a hotfix below some of them."""
-    day = local(now) // DAY - STORY_DAYS - 14
+    day = local(now) // DAY - HISTORY_DAYS - 14
     made: list[Release] = []
-    last = (STORY_DAYS + 14) // days + 2
+    last = (HISTORY_DAYS + 14) // days + 2
     for number in range(1, last + 1):
         start, end = local_midnight(day), local_midnight(day + days)
         # R1 of the vendor's example is open although it has ended; so is this one

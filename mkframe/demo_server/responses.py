@@ -36,18 +36,18 @@ class ApiError(Exception):
 def error_response(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """Answer with the documented error body."""
     body = {"name": _NAMES.get(status, "GeneralError"), "message": message, "code": status}
-    return Response(encoded(body), status, headers, "application/json; charset=utf-8")
+    return Response(encode_json(body), status, headers, "application/json; charset=utf-8")
 
 
 def created(value: Any) -> Response:
     """Answer a POST with an object or its JSON; 201 is documented for logins only and used for every POST."""
-    body = value if isinstance(value, bytes) else encoded(value)
+    body = value if isinstance(value, bytes) else encode_json(value)
     return Response(body, 201, media_type="application/json; charset=utf-8")
 
 
 def row(request: Request, value: Any) -> Response:
     """Answer a GET with an object, packed and tagged."""
-    return tagged(request, encoded(value), "application/json; charset=utf-8", {}, pack=True)
+    return tagged(request, encode_json(value), "application/json; charset=utf-8", {}, pack=True)
 
 
 def rows(request: Request, values: Iterable[Any]) -> Response:
@@ -57,7 +57,7 @@ def rows(request: Request, values: Iterable[Any]) -> Response:
     """
     left, parts = iter(values), []
     while batch := list(islice(left, _BATCH)):
-        parts.append(encoded(batch)[1:-1])
+        parts.append(encode_json(batch)[1:-1])
     return tagged(request, b"[" + b",".join(parts) + b"]", "application/json; charset=utf-8", {}, pack=True)
 
 
@@ -73,7 +73,7 @@ def tagged(request: Request, body: bytes, kind: str, headers: dict[str, str], *,
     return Response(body, headers=headers, media_type=kind)
 
 
-def encoded(value: Any) -> bytes:
+def encode_json(value: Any) -> bytes:
     """Write a value as JSON."""
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

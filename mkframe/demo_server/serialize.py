@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from mkframe import schema
 from mkframe.demo_server.build_columns import BUILDING, FINISHED
-from mkframe.demo_server.data import catalog
-from mkframe.demo_server.data.messages import phase
+from mkframe.demo_server.data.projects import CUSTOMER, PATTERNS
+from mkframe.demo_server.messages import phase
 from mkframe.demo_server.times import SECOND, Ints, iso_column, local_offset
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ Row = dict[str, Any]
 Mask = NDArray[np.bool_]
 
 
-def build_rows(world: State, rows: Ints, at: int) -> list[Row]:
+def build_rows(state: State, rows: Ints, at: int) -> list[Row]:
     """Describe builds as they are at an instant."""
-    b, many = world.builds, len(rows)
-    seen = world.seen(rows, at)
+    b, many = state.builds, len(rows)
+    seen = state.observation_times(rows, at)
     start, end = b.start[rows], b.end[rows]
     running = end > seen
     gone = ((seen - start) * 100 // np.maximum(end - start, 1)).clip(0, 99)
@@ -43,7 +43,7 @@ def build_rows(world: State, rows: Ints, at: int) -> list[Row]:
     places = rows.tolist()
     columns: dict[str, list[Any]] = {
         "id": b.id[rows].tolist(),
-        "customer_id": [catalog.CUSTOMER] * many,
+        "customer_id": [CUSTOMER] * many,
         "user_id": b.user[rows].tolist(),
         "project_id": b.project[rows].tolist(),
         "progress": progress,
@@ -69,14 +69,14 @@ def build_rows(world: State, rows: Ints, at: int) -> list[Row]:
         "instances": b.counts[rows].sum(axis=1).tolist(),
         "patterns": [[p for p in slots if p] for slots in b.patterns[rows].tolist()],
         "releases": [sorted({r for r in slots if r}) for slots in b.releases[rows].tolist()],
-        "downloads": _embedded(world, rows, ~running),
+        "downloads": _embedded(state, rows, ~running),
     }
     names = [f.name for f in schema.RESOURCES["builds"].fields]
     return [dict(zip(names, row, strict=True)) for row in zip(*(columns[n] for n in names), strict=True)]
 
 
-def _embedded(world: State, rows: Ints, done: Mask) -> list[list[Row]]:
-    b = world.builds
+def _embedded(state: State, rows: Ints, done: Mask) -> list[list[Row]]:
+    b = state.builds
     first, slots = np.where(done, b.download[rows], 0).tolist(), b.patterns[rows].tolist()
     stamps = _stamps(b.start[rows])
     return [
@@ -85,10 +85,10 @@ def _embedded(world: State, rows: Ints, done: Mask) -> list[list[Row]]:
         else [
             {
                 "id": download + n,
-                "pattern": catalog.PATTERNS[p].name,
+                "pattern": PATTERNS[p].name,
                 "pattern_id": p,
                 "file_id": None,
-                "name": f"{catalog.PATTERNS[p].name}_{stamp}.zip",
+                "name": f"{PATTERNS[p].name}_{stamp}.zip",
             }
             for n, p in enumerate(patterns)
             if p
@@ -97,22 +97,22 @@ def _embedded(world: State, rows: Ints, done: Mask) -> list[list[Row]]:
     ]
 
 
-def download_rows(world: State, rows: Ints, slots: Ints) -> list[Row]:
+def download_rows(state: State, rows: Ints, slots: Ints) -> list[Row]:
     """Describe artifacts."""
-    b = world.builds
+    b = state.builds
     columns = zip(
         (b.download[rows] + slots).tolist(), b.patterns[rows, slots].tolist(), b.id[rows].tolist(),
         b.project[rows].tolist(), _stamps(b.start[rows]), strict=True,
     )  # fmt: skip
-    return [_download_row(world, *each) for each in columns]
+    return [_download_row(state, *each) for each in columns]
 
 
-def _download_row(world: State, id: int, pattern: int, build: int, project: int, stamp: str) -> Row:
-    p = catalog.PATTERNS[pattern]
+def _download_row(state: State, id: int, pattern: int, build: int, project: int, stamp: str) -> Row:
+    p = PATTERNS[pattern]
     name = f"{p.name}_{stamp}.zip"
     return {
         "id": id,
-        "customer_id": catalog.CUSTOMER,
+        "customer_id": CUSTOMER,
         "pattern_id": pattern,
         "name": name,
         "file_name": f"/files/results/{build}_{pattern}_{p.type.lower()}_{name}",
@@ -123,18 +123,18 @@ def _download_row(world: State, id: int, pattern: int, build: int, project: int,
         "upload_id": 100000 + id,
         "file_id": None,
         # every third artifact of the past was never fetched; fetches from here are added
-        "downloaded": (id * 7919 % 3 if build < world.first + world.told else 0) + world.fetched.get(id, 0),
+        "downloaded": (id * 7919 % 3 if build < state.first_build + state.history_length else 0) + state.fetch_counts.get(id, 0),
         "instance_id": None,
     }
 
 
-def deployed(world: State) -> list[Row]:
+def deployed(state: State) -> list[Row]:
     """Deployments of the past: about a third of the artifacts of patterns that have a target."""
     targets: dict[int, list[int]] = {}
-    for row in world.tables["deployments"]:
+    for row in state.tables["deployments"]:
         targets.setdefault(row["pattern_id"], []).append(row["id"])
-    rows, slots = world.files({"pattern_id": set(targets)})
-    b = world.builds
+    rows, slots = state.find_downloads({"pattern_id": set(targets)})
+    b = state.builds
     ids = b.download[rows] + slots
     picked = ids * 2654435761 % 1000 < 340
     return [

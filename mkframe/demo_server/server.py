@@ -1,4 +1,4 @@
-"""The embedded server: a thread that serves one world on a loopback port."""
+"""The embedded server: a thread that serves one state on a loopback port."""
 
 from __future__ import annotations
 
@@ -13,20 +13,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from mkframe._text import short_repr
+from mkframe.demo_server.data.projects import MIN_INSTANCES
 from mkframe.errors import InputError
 
 _START_TIMEOUT = 10.0
 _STOP_TIMEOUT = 5.0
 _HINT = "Leave an option out to have its default."
-
-
-def _check_instances(instances: int) -> None:
-    from mkframe.demo_server.data.catalog import (
-        FEWEST,  # with numpy, which an import of this module should not cost
-    )
-
-    if instances < FEWEST:
-        raise InputError(f"instances is {instances}, but the story needs {FEWEST}.", hint=_HINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +97,8 @@ class Server:
             raise InputError("now has no time zone.", hint="Give datetime(2026, 4, 2, 8, tzinfo=UTC).")
         if not isinstance(host, str):
             raise InputError(f"host is {short_repr(host)}, not a text.", hint=_HINT)
-        if instances is not None:
-            _check_instances(instances)
+        if instances is not None and instances < MIN_INSTANCES:
+            raise InputError(f"instances is {instances}, but the history needs {MIN_INSTANCES}.", hint=_HINT)
         self.email, self.password = "demo@example.com", secrets.token_urlsafe(16)
         self.viewer = Login("viewer@example.com", secrets.token_urlsafe(16))
         self._builds, self._seed, self._now, self._instances = builds, seed, now, instances
@@ -207,11 +199,11 @@ class Server:
 
         seconds = self._now.timestamp() if self._now else time.time() // 60 * 60
         still = self._now is not None
-        world = State(
+        state = State(
             self._builds, self._seed, round(seconds * 1000), still, self._build_seconds, self._instances
         )
         logins = Logins(self.password, self.viewer.password, self._token_lifetime)
-        return make_app(world, logins, self._latency)
+        return make_app(state, logins, self._latency)
 
 
 def _load() -> tuple[Any, Any]:

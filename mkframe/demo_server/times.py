@@ -11,7 +11,7 @@ SECOND = 1000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-STORY_DAYS = 728
+HISTORY_DAYS = 728
 """How long before its end the story begins."""
 
 Ints = NDArray[np.int64]

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mkframe.demo_server.build_columns import FAILED, Builds
+from mkframe.demo_server.catalog import Catalog
 from mkframe.demo_server.data import vocabulary
-from mkframe.demo_server.data.catalog import PATTERNS, Catalog
+from mkframe.demo_server.data.projects import PATTERNS
 from mkframe.demo_server.times import Ints
 
 EXAMPLE = 5139
@@ -24,7 +25,7 @@ def phase(progress: int) -> str:
 
 
 def say(
-    rng: np.random.Generator, catalogue: Catalog, builds: Builds, mishap: Ints, nightly: NDArray[np.bool_]
+    rng: np.random.Generator, catalog: Catalog, builds: Builds, mishap: Ints, nightly: NDArray[np.bool_]
 ) -> None:
     """Fill in messages, descriptions and names."""
     many = len(builds.id)
@@ -35,19 +36,19 @@ def say(
     numbers = rng.integers(2, 900, (many, 2))
     for row in np.flatnonzero(builds.outcome == FAILED):
         message[row] = vocabulary.FAILURE_MESSAGES[mishap[row]].format(
-            **_nouns(catalogue, builds, int(row), numbers[row])
+            **_nouns(catalog, builds, int(row), numbers[row])
         )
     for row in np.flatnonzero(~nightly & (remark != None)):  # noqa: E711
         if "{" in remark[row]:
-            remark[row] = remark[row].format(**_nouns(catalogue, builds, int(row), numbers[row]))
+            remark[row] = remark[row].format(**_nouns(catalog, builds, int(row), numbers[row]))
     remark[builds.id == EXAMPLE] = "build via rest api"
     builds.message, builds.description = message.tolist(), remark.tolist()
     builds.name = [f"Delivery {i // 97}" if i % 97 == 0 else None for i in builds.id.tolist()]
 
 
-def _nouns(catalogue: Catalog, builds: Builds, row: int, numbers: Ints) -> dict[str, Any]:
+def _nouns(catalog: Catalog, builds: Builds, row: int, numbers: Ints) -> dict[str, Any]:
     pattern = int(builds.patterns[row, 0])
-    members = catalogue.members[int(builds.project[row]), pattern]
+    members = catalog.members[int(builds.project[row]), pattern]
     instance = members[int(builds.offset[row]) % int(builds.counts[row, 0] or 1) % len(members)]
     return {
         "instance": instance.name,

@@ -1,0 +1,1 @@
+"""What the demo history is made from, as plain data; nothing is computed here."""
