@@ -1,15 +1,18 @@
-"""The routes: every resource of the schema, and the login beside them.
+"""The routes: each resource of the schema, and the login.
 
 Open in the reference; here:
 
 * GET of a single build deployment or pattern variable answers 405 like every undocumented method;
 * POST /instances answers 501, because its body is not described; every other POST answers 201;
-* an id that is no number answers 404 like an unknown one, and an unknown path 404;
+* an id that is not a number answers 404 like an unknown one, and an unknown path 404;
+* a resource without demo data has no rows, and a POST to it answers 501;
 * a body of more than 20 MB or 200,000 values, and one of a login of more than 64 kB, answers 413, one that
-  takes longer than a minute 408, and one for which there is no room beside those that are being answered 503;
-  a body's content type is not looked at, what is JSON is taken;
-* what is no HTTP answers 400;
+  takes longer than a minute 408, and one that exceeds the memory for all bodies in progress 503; the content
+  type of a body is ignored;
+* a request that is not valid HTTP answers 400;
 * a fetch raises the counter ``downloaded``.
+
+A field of the schema that the demo server does not know gets a value by its type: see `defaults`.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -30,42 +33,43 @@ from starlette.routing import Route
 
 from mkframe import schema
 from mkframe.demo_server import actions, filters, responses
-from mkframe.demo_server.artifacts import pack
+from mkframe.demo_server.artifacts import make_zip
 from mkframe.demo_server.auth import Logins, User
+from mkframe.demo_server.defaults import add_missing_fields
 from mkframe.demo_server.metadata_sql import MetaDatabase
 from mkframe.demo_server.responses import ApiError
 from mkframe.demo_server.state import Row, State
 
 _ROOT = "/api/v1"
-_BIGGEST_BODY, _BIGGEST_LOGIN = 20_000_000, 64_000
-_MOST_VALUES, _VALUE_BYTES = 200_000, 100
-"""Values in a body, and what each takes at least when it is read."""
-_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.S)
-_ROOM = 50_000_000
-"""Bytes for all bodies that are read and answered at the same time."""
+_MAX_BODY, _MAX_LOGIN = 20_000_000, 64_000
+_MAX_VALUES, _VALUE_BYTES = 200_000, 100
+"""Values in a body, and the bytes that each takes at least when it is parsed."""
+_JSON_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.S)
+_BODY_MEMORY = 50_000_000
+"""Bytes for all bodies in progress together."""
 _BODY_SECONDS = 60
-_POST = {"start", "query"}
+_POST_VERBS = {"start", "query"}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 def make_app(state: State, logins: Logins, latency: float) -> Starlette:
-    """Build the application of one server."""
+    """Make the application of one server; `latency` is in seconds."""
     api = _Api(state, logins)
 
-    def route(path: str, handler: Handler) -> Route:
-        async def late(request: Request) -> Response:
+    def make_route(path: str, handler: Handler) -> Route:
+        async def handle(request: Request) -> Response:
             if latency:
                 await asyncio.sleep(latency)
             return await handler(request)
 
-        made = Route(path, late)
-        made.methods = None  # any: the handlers know which are allowed, also among those nobody has heard of
-        return made
+        route = Route(path, handle)
+        route.methods = None  # any: the handlers check the method, so that 405 has the error body
+        return route
 
-    routes = [route(schema.AUTHENTICATION, api.authenticate)]
+    routes = [make_route(schema.AUTHENTICATION, api.authenticate)]
     for resource in schema.RESOURCES.values():
-        routes.append(route(_ROOT + resource.path, api.many(resource)))
-        routes.append(route(_ROOT + resource.path + "/{id}", api.one(resource)))
+        routes.append(make_route(_ROOT + resource.path, api.collection(resource)))
+        routes.append(make_route(_ROOT + resource.path + "/{id}", api.item(resource)))
     app = Starlette(routes=routes, exception_handlers=_HANDLERS)
     app.state.close = api.databases.close
     app.router.redirect_slashes = False
@@ -76,27 +80,26 @@ class _Api:
     def __init__(self, state: State, logins: Logins) -> None:
         self.state, self.logins = state, logins
         self.databases = MetaDatabase(state)
-        self._held = 0
+        self._body_bytes = 0
 
     async def authenticate(self, request: Request) -> Response:
         _allow(request, {"POST"})
-        body = _read(await _content(request, _BIGGEST_LOGIN, lambda count: None))
+        body = _parse_json(await _read_body(request, _MAX_LOGIN, lambda count: None))
         email = body.get("email") if isinstance(body, dict) else None
         if not isinstance(email, str) or not email:
             raise ApiError(400, "'email' is required")
         if body.get("strategy", "local") != "local":
             raise ApiError(400, "'strategy' must be local")
-        user, token = self.logins.enter(email, body.get("password"))
-        return responses.created_response(
-            {
-                "accessToken": token,
-                "authentication": {"strategy": "local", "accessToken": token},
-                "user": {"id": user.id, "email": user.email},
-            }
-        )
+        user, token = self.logins.log_in(email, body.get("password"))
+        login = {
+            "accessToken": token,
+            "authentication": {"strategy": "local", "accessToken": token},
+            "user": {"id": user.id, "email": user.email},
+        }
+        return responses.created_response(_complete(schema.LOGIN.fields, login))
 
-    def many(self, resource: schema.Resource) -> Handler:
-        posts = bool(_POST & set(resource.verbs))
+    def collection(self, resource: schema.Resource) -> Handler:
+        posts = bool(_POST_VERBS & set(resource.verbs))
         methods = ({"GET", "HEAD"} if "find" in resource.verbs else set()) | ({"POST"} if posts else set())
 
         async def handle(request: Request) -> Response:
@@ -106,24 +109,24 @@ class _Api:
             _allow(request, methods)
             user = self.user(request)
             if request.method == "POST":
-                return await self._posted(resource, user, request)
+                return await self._read_and_post(resource, user, request)
             return await run_in_threadpool(self._find, resource, user, request)
 
         return handle
 
-    def one(self, resource: schema.Resource) -> Handler:
+    def item(self, resource: schema.Resource) -> Handler:
         methods = {"GET", "HEAD"} if {"get", "fetch"} & set(resource.verbs) else set()
 
         async def handle(request: Request) -> Response:
             _allow(request, methods)
             user = self.user(request)
-            answer = self._fetch if "fetch" in resource.verbs else self._get
-            return await run_in_threadpool(answer, resource, user, request)
+            respond = self._fetch if "fetch" in resource.verbs else self._get
+            return await run_in_threadpool(respond, resource, user, request)
 
         return handle
 
     def user(self, request: Request) -> User:
-        return self.logins.user(request.headers.get("authorization"))
+        return self.logins.authenticate(request.headers.get("authorization"))
 
     # --- reading ----------------------------------------------------------------------------------------
 
@@ -132,80 +135,89 @@ class _Api:
         if resource.name == "builds" and releases:
             where["releases"] = {r.id for r in releases.values()}
         rows = self.state.find(resource.name, where, releases)
-        visible = (r for r in rows if user.sees(_project(resource, r)))
-        return responses.rows_response(request, (_shown(resource, r) for r in visible))
+        visible = (r for r in rows if user.may_see(_project(resource, r)))
+        return responses.rows_response(request, (_public_row(resource, r) for r in visible))
 
     def _row(self, resource: schema.Resource, user: User, request: Request) -> Row:
         text = request.path_params["id"]
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
-        rows = list(self.state.find(resource.name, {"id": {number}}))
+        rows = list(self.state.find(resource.name, {resource.key: {number}}))
         if not rows:
             raise ApiError(404, schema.NO_RECORD.text.format(text))
         filters.check_project_access(user, _project(resource, rows[0]))
         return rows[0]
 
     def _get(self, resource: schema.Resource, user: User, request: Request) -> Response:
-        return responses.row_response(request, _shown(resource, self._row(resource, user, request)))
+        return responses.row_response(request, _public_row(resource, self._row(resource, user, request)))
 
     def _fetch(self, resource: schema.Resource, user: User, request: Request) -> Response:
         row = self._row(resource, user, request)
         if not user.may_download:
             raise ApiError(403, "You don't have permissions to download build results!")
-        body = pack(self.state, row["id"])
+        body = make_zip(self.state, row["id"])
         headers = {"Content-Disposition": _disposition(row["name"])}
-        answer = responses.etag_response(request, body, "application/zip", headers, pack=False)
+        answer = responses.etag_response(request, body, "application/zip", headers, compress=False)
         if request.method == "GET" and answer.status_code == 200:
             self.state.count_fetch(row["id"])
         return answer
 
     # --- writing ----------------------------------------------------------------------------------------
 
-    async def _posted(self, resource: schema.Resource, user: User, request: Request) -> Response:
-        """Read a body and answer it; what it takes is counted until then."""
-        held = 0
+    async def _read_and_post(self, resource: schema.Resource, user: User, request: Request) -> Response:
+        """Read a body and answer it; its memory is counted until the response is ready."""
+        own_bytes = 0
 
-        def hold(count: int) -> None:
-            nonlocal held
-            if self._held + count > _ROOM:
+        def reserve(count: int) -> None:
+            nonlocal own_bytes
+            if self._body_bytes + count > _BODY_MEMORY:
                 raise ApiError(503, "Other large bodies are being answered: try again later")
-            held, self._held = held + count, self._held + count
+            own_bytes, self._body_bytes = own_bytes + count, self._body_bytes + count
 
         try:
-            content = await _content(request, _BIGGEST_BODY, hold)
-            hold(_VALUE_BYTES * _values(content))
-            return await self._post(resource, user, _read(content))
+            content = await _read_body(request, _MAX_BODY, reserve)
+            reserve(_VALUE_BYTES * _count_values(content))
+            return await self._post(resource, user, _parse_json(content))
         finally:
-            self._held -= held
+            self._body_bytes -= own_bytes
 
     async def _post(self, resource: schema.Resource, user: User, body: Any) -> Response:
         if resource.name == "builds":
             return await self._start(user, body)
         if resource.name == "metadata":
-            asked = await run_in_threadpool(self.databases.ask, user, body)
-            return responses.created_response(await asyncio.wrap_future(asked))
+            answer = await run_in_threadpool(self.databases.ask, user, body)
+            return responses.created_response(await asyncio.wrap_future(answer))
+        if resource.name != "build_deployments":
+            raise ApiError(501, f"The demo server has no POST {resource.path}")
         row = await run_in_threadpool(actions.start_deployment, self.state, user, body)
-        return responses.created_response(_shown(resource, row))
+        return responses.created_response(_public_row(resource, _complete(resource.fields, row)))
 
     async def _start(self, user: User, body: Any) -> Response:
-        place, warnings = await run_in_threadpool(actions.start_build, self.state, user, body)
-        build = int(self.state.builds.id[place])
+        index, warnings = await run_in_threadpool(actions.start_build, self.state, user, body)
+        build = int(self.state.builds.id[index])
         if not body.get("wait"):
-            short = {"id": build, "status": self.state.status(place, self.state.clock())}
-            return responses.created_response({"build": short, "warnings": warnings})
-        while (left := int(self.state.builds.end[place]) - self.state.clock()) > 0:
-            await asyncio.sleep(min(left / 1000 + 0.002, 0.5))
+            short = {"id": build, "status": self.state.status(index, self.state.clock())}
+            return responses.created_response(
+                _complete(schema.STARTED, {"build": short, "warnings": warnings})
+            )
+        while (remaining := int(self.state.builds.end[index]) - self.state.clock()) > 0:
+            await asyncio.sleep(min(remaining / 1000 + 0.002, 0.5))
         (row,) = await run_in_threadpool(self.state.find, "builds", {"id": {build}})
-        return responses.created_response({"build": row, "warnings": warnings})
+        started = {"build": _public_row(schema.RESOURCES["builds"], row), "warnings": warnings}
+        return responses.created_response(_complete(schema.STARTED, started))
 
 
 def _project(resource: schema.Resource, row: Row) -> int | None:
     return row["id"] if resource.name == "projects" else row.get("project_id")
 
 
-def _shown(resource: schema.Resource, row: Row) -> Row:
-    """Leave out what only serves the filters."""
-    if len(row) == len(resource.fields):
-        return row
+def _complete(fields: Sequence[schema.Field], row: Row) -> Row:
+    """Add default values of the fields that the schema declares and this module does not know."""
+    (completed,) = add_missing_fields([row], fields, "id")
+    return completed
+
+
+def _public_row(resource: schema.Resource, row: Row) -> Row:
+    """Return the declared fields in their order; other keys serve filters only."""
     return {f.name: row[f.name] for f in resource.fields}
 
 
@@ -220,16 +232,16 @@ def _allow(request: Request, methods: set[str]) -> None:
         raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
 
 
-async def _content(request: Request, most: int, hold: Callable[[int], None]) -> bytes:
-    """Read a body up to a size; a chunked one does not say beforehand how long it is."""
+async def _read_body(request: Request, limit: int, reserve: Callable[[int], None]) -> bytes:
+    """Read a body up to a size; the length of a chunked one is not known beforehand."""
     content = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            if int(request.headers.get("content-length") or 0) <= most:
+            if int(request.headers.get("content-length") or 0) <= limit:
                 async for part in request.stream():
-                    if len(content) + len(part) > most:
+                    if len(content) + len(part) > limit:
                         break
-                    hold(len(part))
+                    reserve(len(part))
                     content += part
                 else:
                     return bytes(content)
@@ -238,21 +250,21 @@ async def _content(request: Request, most: int, hold: Callable[[int], None]) -> 
     raise ApiError(413, "The body is too large")
 
 
-def _values(content: bytes) -> int:
-    """Count the values of a JSON text from above: each stands behind one of these signs."""
-    count = _signs(content)
-    if count > _MOST_VALUES:
-        count = _signs(_TEXT.sub(b"", content))
-    if count > _MOST_VALUES:
+def _count_values(content: bytes) -> int:
+    """Return an upper bound of the values in a JSON text: each follows one of its separators."""
+    count = _count_separators(content)
+    if count > _MAX_VALUES:
+        count = _count_separators(_JSON_STRING.sub(b"", content))
+    if count > _MAX_VALUES:
         raise ApiError(413, "The body holds too many values")
     return count
 
 
-def _signs(content: bytes) -> int:
+def _count_separators(content: bytes) -> int:
     return sum(map(content.count, (b"[", b"{", b",", b":")))
 
 
-def _read(content: bytes) -> Any:
+def _parse_json(content: bytes) -> Any:
     try:
         return json.loads(content or b"{}")
     except (ValueError, RecursionError):
@@ -262,29 +274,29 @@ def _read(content: bytes) -> Any:
 # --- errors ---------------------------------------------------------------------------------------------
 
 
-async def _refused(request: Request, error: ApiError) -> Response:
+async def _on_api_error(request: Request, error: ApiError) -> Response:
     headers = {"Connection": "close"} if error.status in (408, 413, 503) else None
     return responses.error_response(error.status, error.message, headers)
 
 
-async def _gone(request: Request, error: ClientDisconnect) -> Response:
-    """Answer nobody: the client has hung up in the middle of its body."""
+async def _on_disconnect(request: Request, error: ClientDisconnect) -> Response:
+    """Return a response that nobody reads: the client has disconnected within its body."""
     return responses.error_response(400, "The body is not complete")
 
 
-async def _no_such_thing(request: Request, error: HTTPException) -> Response:
+async def _on_http_error(request: Request, error: HTTPException) -> Response:
     texts = {404: "Page not found", 405: "Not implemented"}
     headers = dict(error.headers or {})
     return responses.error_response(error.status_code, texts.get(error.status_code, error.detail), headers)
 
 
-async def _broken(request: Request, error: Exception) -> Response:
+async def _on_exception(request: Request, error: Exception) -> Response:
     return responses.error_response(500, f"{type(error).__name__} in the embedded server")
 
 
 _HANDLERS: Any = {
-    ApiError: _refused,
-    HTTPException: _no_such_thing,
-    ClientDisconnect: _gone,
-    Exception: _broken,
+    ApiError: _on_api_error,
+    HTTPException: _on_http_error,
+    ClientDisconnect: _on_disconnect,
+    Exception: _on_exception,
 }

@@ -1,4 +1,4 @@
-"""The files of a build: a ZIP per pattern with a member per instance, made when it is asked for.
+"""The artifacts of a build: a ZIP per pattern with a member per instance, made for each request.
 
 The same download gives the same bytes; two builds differ where an instance's version or the pattern's
 template has changed between them, and the manifest names the build. What real artifacts look like inside is
@@ -27,7 +27,7 @@ _TYPES = {
 }
 
 
-def pack(state: State, id: int) -> bytes:
+def make_zip(state: State, id: int) -> bytes:
     """Make the ZIP of a download."""
     with state.lock:
         rows, slots = state.find_downloads({"id": {id}})
@@ -46,11 +46,11 @@ def pack(state: State, id: int) -> bytes:
             path = (
                 f"{instance.folder.strip('/')}/{instance.name}.{'xml' if pattern.type == 'IICS' else 'sql'}"
             )
-            _write(archive, path, text, stamp)
+            _add_member(archive, path, text, stamp)
             manifest.append(
                 {"path": path, "instance_id": instance.id, "version": version, "fields": len(columns)}
             )
-        about = {
+        contents = {
             "build_id": build,
             "pattern": pattern.name,
             "type": pattern.type,
@@ -58,11 +58,11 @@ def pack(state: State, id: int) -> bytes:
             "build_start": iso(start),
             "members": manifest,
         }
-        _write(archive, "manifest.json", json.dumps(about, indent=2) + "\n", stamp)
+        _add_member(archive, "manifest.json", json.dumps(contents, indent=2) + "\n", stamp)
     return buffer.getvalue()
 
 
-def _write(archive: zipfile.ZipFile, path: str, text: str, stamp: tuple[int, ...]) -> None:
+def _add_member(archive: zipfile.ZipFile, path: str, text: str, stamp: tuple[int, ...]) -> None:
     info = zipfile.ZipInfo(path, (stamp[0], stamp[1], stamp[2], stamp[3], stamp[4], stamp[5]))
     info.compress_type = zipfile.ZIP_DEFLATED
     info.external_attr = 0o644 << 16
@@ -72,7 +72,7 @@ def _write(archive: zipfile.ZipFile, path: str, text: str, stamp: tuple[int, ...
 def _render(pattern: Pattern, template: int, instance: Instance, columns: tuple[Column, ...]) -> str:
     if pattern.type == "IICS":
         return _mapping(pattern, template, instance, columns)
-    return _ddl(pattern, template, instance, columns) + _load(template, instance, columns)
+    return _ddl(pattern, template, instance, columns) + _merge(template, instance, columns)
 
 
 # --- SQL ------------------------------------------------------------------------------------------------
@@ -84,8 +84,8 @@ def _schema_of(instance: Instance) -> str:
 
 def _type(platform: str, column: Column) -> str:
     name = _TYPES.get(platform, {}).get(column.type, column.type)
-    sized = column.length is not None and name != "STRING"
-    return f"{name}({column.length}{', 4' if column.type == 'NUMBER' else ''})" if sized else name
+    has_length = column.length is not None and name != "STRING"
+    return f"{name}({column.length}{', 4' if column.type == 'NUMBER' else ''})" if has_length else name
 
 
 def _ddl(pattern: Pattern, template: int, instance: Instance, columns: tuple[Column, ...]) -> str:
@@ -101,17 +101,17 @@ def _ddl(pattern: Pattern, template: int, instance: Instance, columns: tuple[Col
     )
 
 
-def _load(template: int, instance: Instance, columns: tuple[Column, ...]) -> str:
+def _merge(template: int, instance: Instance, columns: tuple[Column, ...]) -> str:
     target, names = f"{_schema_of(instance)}.{instance.name}", [c.name for c in columns]
     key = names[0]
-    changes = [f"TGT.{n} <> SRC.{n}" for n in names[2:6]] or [f"TGT.{names[1]} <> SRC.{names[1]}"]
-    sets = ", ".join(f"{n} = SRC.{n}" for n in names[1:])
-    guard = f" AND ({' OR '.join(changes)})" if template else ""
+    differences = [f"TGT.{n} <> SRC.{n}" for n in names[2:6]] or [f"TGT.{names[1]} <> SRC.{names[1]}"]
+    assignments = ", ".join(f"{n} = SRC.{n}" for n in names[1:])
+    condition = f" AND ({' OR '.join(differences)})" if template else ""
     lines = (
         f"MERGE INTO {target} AS TGT",
         f"USING STAGING.{instance.name} AS SRC",
         f"   ON TGT.{key} = SRC.{key}",
-        f" WHEN MATCHED{guard} THEN UPDATE SET {sets}",
+        f" WHEN MATCHED{condition} THEN UPDATE SET {assignments}",
         f" WHEN NOT MATCHED THEN INSERT ({', '.join(names)})",
         f"      VALUES ({', '.join(f'SRC.{n}' for n in names)});",
     )

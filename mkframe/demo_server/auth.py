@@ -1,4 +1,4 @@
-"""Who may do what: logins, tokens, permissions."""
+"""Logins, tokens and permissions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ALGORITHM = "HS256"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A login; `projects` are those it may see, None means all."""
+    """A user; `projects` are those that they may see, None means all."""
 
     id: int
     email: str
@@ -25,13 +25,13 @@ class User:
     may_build: bool = True
     may_download: bool = True
 
-    def sees(self, project: int | None) -> bool:
-        """Say whether a project, or what belongs to none, may be seen."""
+    def may_see(self, project: int | None) -> bool:
+        """Whether the user may see a project; None stands for what belongs to no project."""
         return project is None or self.projects is None or project in self.projects
 
 
 class Logins:
-    """The logins of one server and the key that signs their tokens."""
+    """The users of one server, and the key that signs their tokens."""
 
     def __init__(self, password: str, viewer_password: str, lifetime: float) -> None:
         self._key, self._lifetime = secrets.token_bytes(32), lifetime
@@ -41,35 +41,35 @@ class Logins:
         )
         self._users = {user.email: user for user in users}
 
-    def enter(self, email: str, password: object) -> tuple[User, str]:
-        """Check a password; return the user and a fresh token."""
+    def log_in(self, email: str, password: object) -> tuple[User, str]:
+        """Check a password; return the user and a new token."""
         user = self._users.get(email)
-        # compared also for unknown users, so that an answer's time does not tell them apart
-        known = secrets.compare_digest(
+        # an unknown user's password is compared too: response times must not show which users exist
+        matches = secrets.compare_digest(
             str(password).encode("utf-8", "replace"),
             (user or self._users[vocabulary.OWNER[1]]).password.encode(),
         )
-        if user is None or not known:
+        if user is None or not matches:
             raise ApiError(401, "Invalid login")
         return user, self._token(user)
 
     def _token(self, user: User) -> str:
         now = time.time()
-        until = now + self._lifetime
+        expiry = now + self._lifetime
         claims = {
             "sub": str(user.id),
             "iat": int(now),
-            # whole seconds as usual, unless that would bend a short life
-            "exp": int(until) if self._lifetime >= 60 else until,
+            # whole seconds as usual; a short lifetime needs fractions
+            "exp": int(expiry) if self._lifetime >= 60 else expiry,
             "jti": secrets.token_hex(8),
         }
         return jwt.encode(claims, self._key, _ALGORITHM)
 
-    def user(self, authorization: str | None) -> User:
-        """Return the user of an Authorization header."""
-        kind, _, token = (authorization or "").partition(" ")
+    def authenticate(self, authorization: str | None) -> User:
+        """Return the user whose token is in an Authorization header."""
+        scheme, _, token = (authorization or "").partition(" ")
         try:
-            if kind.lower() != "bearer":
+            if scheme.lower() != "bearer":
                 raise jwt.InvalidTokenError
             claims = jwt.decode(
                 token.strip(), self._key, [_ALGORITHM],
@@ -77,7 +77,7 @@ class Logins:
             )  # fmt: skip
         except jwt.InvalidTokenError:
             raise ApiError(401, "Not authenticated") from None
-        # PyJWT cuts exp to whole seconds; lives of less than a second are wanted in tests
+        # PyJWT cuts exp to whole seconds; tests need lifetimes below a second
         if claims["exp"] <= time.time():
             raise ApiError(401, "Not authenticated")
         return next(u for u in self._users.values() if str(u.id) == claims["sub"])

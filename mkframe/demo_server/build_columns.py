@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from mkframe.demo_server.times import Ints
 
 BUILDING, FINISHED, FAILED, CANCELED = range(4)
-"""Places in `schema.STATUSES`."""
+"""Indexes in `schema.STATUSES`."""
 
 
 @dataclass(slots=True)
-class Builds:
-    """The columns of all builds in the order of their ids; times are Unix ms, words are codes.
+class BuildColumns:
+    """The columns of all builds in the order of their ids.
 
-    `end`, `outcome`, `progress` and `message` say how a build ends, also before it has.
+    Times are Unix ms, statuses are indexes in `schema.STATUSES`. `end`, `outcome`, `progress` and `message`
+    hold how a build ends, also before it has ended.
     """
 
     id: Ints

@@ -1,4 +1,7 @@
-"""Where the story plays: projects, patterns, instances, releases and all that is configured."""
+"""The instances, folders and releases of the demo server, generated from a seed.
+
+The same seed and `now` give the same catalog. Open in the reference; here: people do not edit at weekends.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class Instance:
-    """An instance with all its versions: `edits` are the instants of its changes."""
+    """An instance with all its versions; `edits` holds the times of its changes (Unix ms)."""
 
     id: int
     identity_id: int
@@ -32,19 +35,29 @@ class Instance:
     errors: int = 0
     labels: list[str] = field(default_factory=list)
     flags: dict[str, bool] = field(default_factory=dict)
-    holder: int | None = None
+    checked_out_by: int | None = None
 
     def version(self, at: int) -> int:
-        """Number of the version that was current at an instant (Unix ms)."""
+        """Return the number of the version that was current at an instant (Unix ms)."""
         return 1 + int(np.searchsorted(self.edits, at, "right"))
 
-    def changed(self, version: int) -> int:
-        """Instant (Unix ms) at which a version began."""
+    def version_start(self, version: int) -> int:
+        """Return the instant (Unix ms) at which a version began."""
         return self.created if version == 1 else int(self.edits[version - 2])
 
 
 class Catalog:
-    """Everything but the builds, as it is at `now` (Unix ms); `instances` scales `SIZES`."""
+    """Releases, folders and instances at `now`.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the history.
+    now : int
+        End of the history, Unix ms.
+    instances : int, optional
+        Instances in all projects; they are shared out as in `SIZES`.
+    """
 
     def __init__(self, seed: int, now: int, instances: int | None = None) -> None:
         self.seed, self.now = seed, now
@@ -52,10 +65,10 @@ class Catalog:
         self.releases = generate_releases(now)
         self.folders = _folders()
         self.instances = _instances(seed, self.start, now, self.folders, _sizes(instances or MIN_INSTANCES))
-        self.members: dict[tuple[int, int], list[Instance]] = {}
+        self.by_pattern: dict[tuple[int, int], list[Instance]] = {}
         for instance in self.instances.values():
-            self.members.setdefault((instance.project_id, instance.pattern_id), []).append(instance)
-        self.named = {(i.project_id, i.pattern_id, i.folder, i.name): i for i in self.instances.values()}
+            self.by_pattern.setdefault((instance.project_id, instance.pattern_id), []).append(instance)
+        self.by_path = {(i.project_id, i.pattern_id, i.folder, i.name): i for i in self.instances.values()}
         self.pattern_changes = {p.id: _pattern_changes(seed, p, self.start, now) for p in PATTERNS.values()}
 
     def pattern_version(self, pattern: int, at: int) -> int:
@@ -66,14 +79,14 @@ class Catalog:
         """Return the release of a group in whose period an instant lies, else its Default Release."""
         if group is None:
             return None
-        line = [r for r in self.releases.values() if r.group == group and r.hotfix_of is None]
-        dated = [r.id for r in line if r.start is not None and r.start <= at]
-        return dated[-1] if dated else line[0].id
+        chain = [r for r in self.releases.values() if r.group == group and r.hotfix_of is None]
+        dated = [r.id for r in chain if r.start is not None and r.start <= at]
+        return dated[-1] if dated else chain[0].id
 
     def instance_row(self, instance: Instance, at: int) -> Row:
-        """Describe an instance as it was at an instant."""
+        """Make the row of an instance as it was at an instant (Unix ms)."""
         version = instance.version(at)
-        changed = instance.changed(version)
+        version_start = instance.version_start(version)
         return {
             "id": instance.id,
             "customer_id": CUSTOMER,
@@ -84,14 +97,14 @@ class Catalog:
             "instance_folder_id": instance.folder_id,
             "version": version,
             "description": None if instance.id % 3 else f"{instance.name} in {instance.folder}",
-            "release_id": self.release_at(PATTERNS[instance.pattern_id].group, changed),
+            "release_id": self.release_at(PATTERNS[instance.pattern_id].group, version_start),
             "identity_id": instance.identity_id,
             "user_id": instance.user_id,
             "latest_commit_id": instance.identity_id * 100 + version,
             "labels": instance.labels,
             "folder": instance.folder,
-            "checked_out": instance.holder is not None,
-            "checked_out_by_user_id": instance.holder,
+            "checked_out": instance.checked_out_by is not None,
+            "checked_out_by_user_id": instance.checked_out_by,
             **instance.flags,
         }
 
@@ -107,79 +120,79 @@ def _folders() -> list[Row]:
         for pattern in sizes:
             paths: dict[str, int] = {}
             for path in (*PATTERNS[pattern].folders, "/ARCHIVE"):
-                above, _, name = path.rpartition("/")
+                parent, _, name = path.rpartition("/")
                 paths[path] = 301 + len(rows)
                 flags = dict.fromkeys(_FLAGS, False)
                 if path == "/ARCHIVE":
                     flags |= {"deleted": pattern % 2 == 1, "build_disabled": True, "upload_disabled": True}
                 rows.append(
                     {"id": paths[path], "project_id": project, "pattern_id": pattern,
-                     "parent_folder_id": paths.get(above), "name": name, "path": path, **flags}
+                     "parent_folder_id": paths.get(parent), "name": name, "path": path, **flags}
                 )  # fmt: skip
     return rows
 
 
 def _sizes(instances: int) -> list[tuple[int, int, int]]:
-    """Share a number of instances among projects and patterns as `SIZES` does; the sum is exact."""
-    places = [(project, pattern) for project, sizes in SIZES.items() for pattern in sizes]
+    """Share out a number of instances in proportion to `SIZES`; the sum is exact."""
+    pairs = [(project, pattern) for project, sizes in SIZES.items() for pattern in sizes]
     ends = (
-        np.cumsum([0] + [SIZES[project][pattern] for project, pattern in places]) * instances // MIN_INSTANCES
+        np.cumsum([0] + [SIZES[project][pattern] for project, pattern in pairs]) * instances // MIN_INSTANCES
     )
-    return [(*place, size) for place, size in zip(places, np.diff(ends).tolist(), strict=True)]
+    return [(*pair, size) for pair, size in zip(pairs, np.diff(ends).tolist(), strict=True)]
 
 
 def _instances(
     seed: int, start: int, now: int, folders: list[Row], sizes: list[tuple[int, int, int]]
 ) -> dict[int, Instance]:
-    where = {(f["project_id"], f["pattern_id"], f["path"]): f["id"] for f in folders}
-    made: dict[int, Instance] = {}
+    folder_ids = {(f["project_id"], f["pattern_id"], f["path"]): f["id"] for f in folders}
+    instances: dict[int, Instance] = {}
     for project, pattern, size in sizes:
-        for instance in _family(seed, project, pattern, size, start, now, 20001 + len(made)):
-            instance.folder_id = where[project, pattern, instance.folder]
-            made[instance.id] = instance
-    return made
+        for instance in _pattern_instances(seed, project, pattern, size, start, now, 20001 + len(instances)):
+            instance.folder_id = folder_ids[project, pattern, instance.folder]
+            instances[instance.id] = instance
+    return instances
 
 
-def _family(
+def _pattern_instances(
     seed: int, project: int, pattern: int, size: int, start: int, now: int, first: int
 ) -> list[Instance]:
-    """The instances of a pattern in a project, oldest first: three fifths are there when the story begins."""
+    """Generate the instances of a pattern in a project, oldest first; 60 % exist when the history begins."""
     rng = np.random.default_rng([seed, project, pattern])
     old = int(size * 0.6)
     created = np.concatenate(
         [start - rng.integers(DAY, 300 * DAY, old), rng.integers(start, now - 5 * DAY, size - old)]
     )
     created.sort()
-    made = []
-    for place in range(size):
-        edits = _edits(rng, max(int(created[place]), start), now)
-        made.append(_instance(project, pattern, place, first + place, int(created[place]), edits))
-    return made
+    instances = []
+    for index in range(size):
+        edits = _edits(rng, max(int(created[index]), start), now)
+        instances.append(_instance(project, pattern, index, first + index, int(created[index]), edits))
+    return instances
 
 
 def _edits(rng: np.random.Generator, start: int, now: int) -> Ints:
-    many = int(rng.poisson((now - start) / DAY / 50))
-    edits = np.sort(rng.integers(start, now - 2 * 60_000, many))
-    # people do not edit at weekends: such an edit is told of the Friday before
+    count = int(rng.poisson((now - start) / DAY / 50))
+    edits = np.sort(rng.integers(start, now - 2 * 60_000, count))
+    # people do not edit at weekends: such an edit is moved to the Friday before
     weekday = (edits // DAY + 3) % 7
     return np.sort(edits - np.clip(weekday - 4, 0, 2) * DAY).clip(start + 1)
 
 
-def _instance(project: int, pattern: int, place: int, id: int, created: int, edits: Ints) -> Instance:
+def _instance(project: int, pattern: int, index: int, id: int, created: int, edits: Ints) -> Instance:
     nouns, folders = vocabulary.NOUNS[project], PATTERNS[pattern].folders
-    round_ = place // len(nouns)
-    suffix = vocabulary.SUFFIXES[round_] if round_ < len(vocabulary.SUFFIXES) else f"_{round_}"
-    name = nouns[place % len(nouns)] + suffix
-    folder = folders[place % len(folders)]
-    if (pattern, place) == (808, 0):
+    number = index // len(nouns)
+    suffix = vocabulary.SUFFIXES[number] if number < len(vocabulary.SUFFIXES) else f"_{number}"
+    name = nouns[index % len(nouns)] + suffix
+    folder = folders[index % len(folders)]
+    if (pattern, index) == (808, 0):
         folder = "/BUSINESS_VAULT"  # AIRPLANE, as in the vendor's example
-    flags = {flag: place % 23 == 7 + n for n, flag in enumerate(_FLAGS)}
+    flags = {flag: index % 23 == 7 + n for n, flag in enumerate(_FLAGS)}
     return Instance(
         id, id + 30000, project, pattern, 0, folder, name, 2 + (id % 8), created, edits,
-        errors=1 + place % 4 if place % 17 == 5 else 0,
-        labels=[label for label, nth in (("PII", 6), ("CORE", 4)) if place % nth == 1],
-        flags={**flags, "invalid": place % 19 == 14},
-        holder=2 + place % 8 if place % 11 == 3 else None,
+        errors=1 + index % 4 if index % 17 == 5 else 0,
+        labels=[label for label, nth in (("PII", 6), ("CORE", 4)) if index % nth == 1],
+        flags={**flags, "invalid": index % 19 == 14},
+        checked_out_by=2 + index % 8 if index % 11 == 3 else None,
     )  # fmt: skip
 
 

@@ -1,20 +1,45 @@
-"""What is configured around patterns: deployments, agents, roles, properties, labels, variables."""
+"""Rows of all resources but builds, downloads, instances and build deployments.
+
+The demo data of a new resource is a function here and an entry in `tables`.
+"""
 
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
-from mkframe.demo_server.catalog import Catalog, Instance, Row
+from mkframe.demo_server.catalog import Catalog, Instance
 from mkframe.demo_server.data.projects import PATTERNS, PROJECTS
+from mkframe.demo_server.releases import GROUPS, release_row
+
+Row = dict[str, Any]
 
 
-def project_rows() -> list[Row]:
-    """Describe the projects."""
+def tables(catalog: Catalog, seed: int) -> dict[str, list[Row]]:
+    """Make the rows of each resource; keys that the schema does not declare serve filters only."""
+    return {
+        "projects": _project_rows(),
+        "patterns": _pattern_rows(catalog),
+        "instance_folders": catalog.folders,
+        "deployments": _deployment_rows(),
+        "functional_roles": _functional_role_rows(),
+        "instance_properties": _instance_property_rows(),
+        "pattern_variables": _pattern_variable_rows(catalog),
+        "labels": _label_rows(),
+        "releases": [release_row(r) for r in catalog.releases.values()],
+        "release_groups": [{"id": i, "name": n} for i, n in GROUPS.items()],
+        "agents": _agent_rows(seed),
+        "agent_groups": _agent_group_rows(),
+    }
+
+
+def _project_rows() -> list[Row]:
+    """Make the rows of the projects."""
     return [{"id": i, "name": n, "deleted": d, "disabled": off} for i, n, d, off in PROJECTS]
 
 
-def pattern_rows(catalog: Catalog) -> list[Row]:
-    """Describe the patterns."""
+def _pattern_rows(catalog: Catalog) -> list[Row]:
+    """Make the rows of the patterns."""
     return [
         {
             "id": p.id,
@@ -32,8 +57,8 @@ def pattern_rows(catalog: Catalog) -> list[Row]:
     ]
 
 
-def deployment_rows() -> list[Row]:
-    """Describe where patterns deliver to; API, database and Git are the targets the reference names."""
+def _deployment_rows() -> list[Row]:
+    """Make the rows of deployments; API, database and Git are the targets that the reference names."""
     return [
         {"id": n, "pattern_id": pattern, "name": name}
         for n, (pattern, name) in enumerate(
@@ -43,16 +68,16 @@ def deployment_rows() -> list[Row]:
     ]  # fmt: skip
 
 
-def agent_group_rows() -> list[Row]:
-    """Describe the agent groups."""
+def _agent_group_rows() -> list[Row]:
+    """Make the rows of the agent groups."""
     return [
         {"id": 1, "name": "ON_PREMISES", "description": "Agents beside the source systems"},
         {"id": 2, "name": "CLOUD", "description": None},
     ]
 
 
-def agent_rows(seed: int) -> list[Row]:
-    """Describe the agents."""
+def _agent_rows(seed: int) -> list[Row]:
+    """Make the rows of the agents."""
     names = ("agent-vienna-1", "agent-vienna-2", "agent-cloud-1", "agent-cloud-2", "agent-laptop")
     groups = (1, 1, 2, 2, None)
     return [
@@ -78,8 +103,8 @@ _ROLES = (
 )
 
 
-def functional_role_rows() -> list[Row]:
-    """Describe the parts that fields play; every second pattern has no audit roles."""
+def _functional_role_rows() -> list[Row]:
+    """Make the rows of functional roles; every second pattern has no audit roles."""
     return [
         {
             "id": pattern * 10 + n,
@@ -109,8 +134,8 @@ _PROPERTIES = (
 )
 
 
-def instance_property_rows() -> list[Row]:
-    """Describe the schema of the patterns' instance fields."""
+def _instance_property_rows() -> list[Row]:
+    """Make the rows of instance properties."""
     return [
         {
             "id": pattern * 10 + n,
@@ -128,8 +153,8 @@ def instance_property_rows() -> list[Row]:
     ]
 
 
-def label_rows() -> list[Row]:
-    """Describe labels: global, of a project, and of a pattern in a project."""
+def _label_rows() -> list[Row]:
+    """Make the rows of labels: global, of a project, and of a pattern in a project."""
     labels = (
         (None, None, "PII", "#d62728"),
         (None, None, "CORE", "#1f77b4"),
@@ -146,8 +171,8 @@ def label_rows() -> list[Row]:
     ]
 
 
-def pattern_variable_rows(catalog: Catalog) -> list[Row]:
-    """Describe the variables' values on their four levels; `instance_id` serves the filter only."""
+def _pattern_variable_rows(catalog: Catalog) -> list[Row]:
+    """Make the rows of pattern variables on their four levels; `instance_id` serves the filter only."""
     rows: list[Row] = []
     names = {project: name for project, name, *_ in PROJECTS}
     for pattern in PATTERNS:
@@ -155,8 +180,8 @@ def pattern_variable_rows(catalog: Catalog) -> list[Row]:
             (("TARGET_SCHEMA", "DWH"), ("BATCH_SIZE", "1000"), ("OWNER_TAG", None))
         ):
             rows.append(_variable(pattern * 10 + n, pattern, name, value, "default"))
-    for (project, pattern), members in catalog.members.items():
-        variable, first = pattern * 10, members[0]
+    for (project, pattern), instances in catalog.by_pattern.items():
+        variable, first = pattern * 10, instances[0]
         rows.append(_variable(variable, pattern, "TARGET_SCHEMA", names[project], "project", project))
         rows.append(_variable(variable + 1, pattern, "BATCH_SIZE", "5000", "instance_folder", project, first))
         rows.append(_variable(variable + 1, pattern, "BATCH_SIZE", "250", "instance", project, first))

@@ -1,4 +1,4 @@
-"""What an instance holds: its columns, version by version."""
+"""The columns of each instance, version by version."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 from mkframe.demo_server.catalog import Instance
 from mkframe.demo_server.data import vocabulary
 
-_START = (4, 14)
-_MOST = 30
-_STEPS = {"NUMBER": 2, "CHAR": 1, "TIMESTAMP": 3}
+_FIRST_COUNT = (4, 14)
+"""How many attributes a first version has: lowest, and highest plus one."""
+_MAX_COLUMNS = 30
+_LENGTH_STEPS = {"NUMBER": 2, "CHAR": 1, "TIMESTAMP": 3}
 _WIDER = {"DATE": ("TIMESTAMP", None), "TIMESTAMP": ("TIMESTAMP", 6), "INTEGER": ("NUMBER", 18)}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of an instance, with the functional role it plays."""
+    """A column of an instance, with its functional role."""
 
     name: str
     type: str
@@ -31,23 +32,23 @@ class InstanceColumns:
     Parameters
     ----------
     seed : int
-        Seed of the story.
+        Seed of the history.
     """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._known: dict[tuple[int, int], tuple[Column, ...]] = {}
+        self._cache: dict[tuple[int, int], tuple[Column, ...]] = {}
 
     def columns(self, instance: Instance, version: int) -> tuple[Column, ...]:
         """Return the columns of an instance in a version."""
         key = instance.id, version
-        if key not in self._known:
+        if key not in self._cache:
             rng = np.random.default_rng([self._seed, instance.identity_id, version])
             first = version == 1
-            self._known[key] = (
-                _first(rng, instance.name) if first else _edited(rng, self.columns(instance, version - 1))
+            self._cache[key] = (
+                _first(rng, instance.name) if first else _edit(rng, self.columns(instance, version - 1))
             )
-        return self._known[key]
+        return self._cache[key]
 
     def difference(self, instance: Instance, old: int, new: int) -> tuple[int, int, int]:
         """Count the columns added, changed and deleted between two versions."""
@@ -59,7 +60,7 @@ class InstanceColumns:
 
 def _first(rng: np.random.Generator, name: str) -> tuple[Column, ...]:
     keys = (Column(f"{name}_HK", "CHAR", 32, "SK"), Column(f"{name}_ID", "VARCHAR", 50, "BK"))
-    names = rng.permutation(list(vocabulary.ATTRIBUTES))[: int(rng.integers(*_START))].tolist()
+    names = rng.permutation(list(vocabulary.ATTRIBUTES))[: int(rng.integers(*_FIRST_COUNT))].tolist()
     return keys + tuple(_attribute(n) for n in names)
 
 
@@ -67,28 +68,28 @@ def _attribute(name: str) -> Column:
     return Column(name, *vocabulary.ATTRIBUTES[name], "SRC_AND_TGT_FIELD")
 
 
-def _edited(rng: np.random.Generator, columns: tuple[Column, ...]) -> tuple[Column, ...]:
-    made = list(columns)
+def _edit(rng: np.random.Generator, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    edited = list(columns)
     for draw in rng.random(int(rng.integers(1, 5))):
-        place = int(rng.integers(2, len(made))) if len(made) > 2 else None
-        if draw < 0.5 or place is None:
-            _add(rng, made)
+        index = int(rng.integers(2, len(edited))) if len(edited) > 2 else None
+        if draw < 0.5 or index is None:
+            _add(rng, edited)
         elif draw < 0.85:
-            made[place] = _widened(made[place])
+            edited[index] = _widen(edited[index])
         else:
-            del made[place]
-    return tuple(made)
+            del edited[index]
+    return tuple(edited)
 
 
-def _add(rng: np.random.Generator, made: list[Column]) -> None:
-    free = [n for n in vocabulary.ATTRIBUTES if n not in {c.name for c in made}]
-    if free and len(made) < _MOST:
-        made.append(_attribute(free[int(rng.integers(len(free)))]))
+def _add(rng: np.random.Generator, columns: list[Column]) -> None:
+    free = [n for n in vocabulary.ATTRIBUTES if n not in {c.name for c in columns}]
+    if free and len(columns) < _MAX_COLUMNS:
+        columns.append(_attribute(free[int(rng.integers(len(free)))]))
 
 
-def _widened(column: Column) -> Column:
-    """Make room: a change that is never none, and that a developer would make."""
+def _widen(column: Column) -> Column:
+    """Make a column longer, or its type wider; the result always differs."""
     if column.length is not None:
-        return replace(column, length=column.length + _STEPS.get(column.type, 50))
+        return replace(column, length=column.length + _LENGTH_STEPS.get(column.type, 50))
     wider, length = _WIDER[column.type]
     return replace(column, type=wider, length=length)

@@ -1,4 +1,4 @@
-"""Release groups and their releases: chains with local-midnight dates, and hotfixes below some of them."""
+"""Release groups and their releases: chains with local-midnight dates, and hotfixes of some of them."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Release:
 
 
 def generate_releases(now: int) -> dict[int, Release]:
-    """Make the releases up to and beyond `now` (Unix ms), by ID."""
-    made = [Release(group, group, "Default Release", None) for group in GROUPS]
+    """Generate the releases up to and beyond `now` (Unix ms), by ID."""
+    releases = [Release(group, group, "Default Release", None) for group in GROUPS]
     for number, (group, days) in enumerate(_RELEASE_DAYS.items()):
-        made += _chain(group, days, 21 + 40 * number, now)
-    return {r.id: r for r in made}
+        releases += _chain(group, days, 21 + 40 * number, now)
+    return {r.id: r for r in releases}
 
 
 def _chain(group: int, days: int, first: int, now: int) -> list[Release]:
-    """R1, R2, ... one after the other, the last one in the future, and a hotfix below some of them."""
+    """Generate R1, R2, ... one after the other, the last one in the future, and hotfixes of some."""
     day = local(now) // DAY - HISTORY_DAYS - 14
     made: list[Release] = []
     last = (HISTORY_DAYS + 14) // days + 2
@@ -45,9 +45,9 @@ def _chain(group: int, days: int, first: int, now: int) -> list[Release]:
         start, end = local_midnight(day), local_midnight(day + days)
         # R1 of the vendor's example is open although it has ended; so is this one
         closed = end <= now and (group, number) != (1, 1)
-        about = "First release" if number == 1 else f"Release {number} of {GROUPS[group]}"
+        description = "First release" if number == 1 else f"Release {number} of {GROUPS[group]}"
         made.append(
-            Release(first + number - 1, group, f"R{number}", about, start, end, closed,
+            Release(first + number - 1, group, f"R{number}", description, start, end, closed,
                     previous=first + number - 2 if number > 1 else None)
         )  # fmt: skip
         day += days
@@ -60,16 +60,16 @@ def _hotfixes(chain: list[Release], first: int, now: int) -> list[Release]:
         day = local(release.start or 0) // DAY + 24
         start, end = local_midnight(day), local_midnight(day + 9)
         if release.id % 3 == 0 and start < now:
-            name, about = f"{release.name}_HF1", f"Hotfix of {release.name}"
+            name, description = f"{release.name}_HF1", f"Hotfix of {release.name}"
             made.append(
-                Release(first + len(made), release.group, name, about, start, end, end <= now,
+                Release(first + len(made), release.group, name, description, start, end, end <= now,
                         hotfix_of=release.id)
             )  # fmt: skip
     return made
 
 
 def release_row(release: Release) -> dict[str, Any]:
-    """Describe a release."""
+    """Make the row of a release."""
     return {
         "id": release.id,
         "group_id": release.group,

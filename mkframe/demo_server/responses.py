@@ -1,4 +1,4 @@
-"""How an answer looks on the wire: JSON, error bodies, ETag, gzip."""
+"""Responses: JSON, error bodies, ETag, gzip."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from mkframe import schema
 
-_WORTH_PACKING = 1000
-_BATCH = 2000
-_NAMES = {
+_MIN_COMPRESSED_BYTES = 1000
+_BATCH_ROWS = 2000
+_ERROR_NAMES = {
     **schema.ERROR_NAMES,
     408: "Timeout",
     413: "PayloadTooLarge",
@@ -26,7 +26,7 @@ _NAMES = {
 
 
 class ApiError(Exception):
-    """A request that is answered with an error."""
+    """An error to answer a request with."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -34,60 +34,71 @@ class ApiError(Exception):
 
 
 def error_response(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    """Answer with the documented error body."""
-    body = {"name": _NAMES.get(status, "GeneralError"), "message": message, "code": status}
+    """Make a response with the documented error body."""
+    body = {"name": _ERROR_NAMES.get(status, "GeneralError"), "message": message, "code": status}
     return Response(encode_json(body), status, headers, "application/json; charset=utf-8")
 
 
-def created(value: Any) -> Response:
-    """Answer a POST with an object or its JSON; 201 is documented for logins only and used for every POST."""
+def created_response(value: Any) -> Response:
+    """Make the response to a POST from an object or its JSON.
+
+    201 is documented for logins only; it is used here for every POST.
+    """
     body = value if isinstance(value, bytes) else encode_json(value)
     return Response(body, 201, media_type="application/json; charset=utf-8")
 
 
-def row(request: Request, value: Any) -> Response:
-    """Answer a GET with an object, packed and tagged."""
-    return tagged(request, encode_json(value), "application/json; charset=utf-8", {}, pack=True)
+def row_response(request: Request, value: Any) -> Response:
+    """Make the response to a GET from an object, compressed and with an ETag."""
+    return etag_response(request, encode_json(value), "application/json; charset=utf-8", {}, compress=True)
 
 
-def rows(request: Request, values: Iterable[Any]) -> Response:
-    """Answer a GET with an array, packed and tagged.
+def rows_response(request: Request, values: Iterable[Any]) -> Response:
+    """Make the response to a GET from an array, compressed and with an ETag.
 
-    The rows are encoded some at a time: 200,000 builds as objects would take most of a gigabyte.
+    The rows are encoded in batches: 200,000 builds as objects would take most of a gigabyte.
     """
-    left, parts = iter(values), []
-    while batch := list(islice(left, _BATCH)):
+    remaining, parts = iter(values), []
+    while batch := list(islice(remaining, _BATCH_ROWS)):
         parts.append(encode_json(batch)[1:-1])
-    return tagged(request, b"[" + b",".join(parts) + b"]", "application/json; charset=utf-8", {}, pack=True)
+    return etag_response(
+        request, b"[" + b",".join(parts) + b"]", "application/json; charset=utf-8", {}, compress=True
+    )
 
 
-def tagged(request: Request, body: bytes, kind: str, headers: dict[str, str], *, pack: bool) -> Response:
-    """Answer with a body, or with 304 where the asker has it already."""
+def etag_response(
+    request: Request, body: bytes, media_type: str, headers: dict[str, str], *, compress: bool
+) -> Response:
+    """Make a response with an ETag; 304 without a body if the client sent that ETag."""
     tag = f'W/"{len(body):x}-{hashlib.sha256(body).hexdigest()[:27]}"'
     headers = {"ETag": tag, "Vary": "Accept-Encoding", **headers}
-    if _has(request.headers.get("if-none-match"), tag):
+    if _etag_matches(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
-    if pack and len(body) >= _WORTH_PACKING and accepts_gzip(request.headers.get("accept-encoding", "")):
+    if (
+        compress
+        and len(body) >= _MIN_COMPRESSED_BYTES
+        and accepts_gzip(request.headers.get("accept-encoding", ""))
+    ):
         headers["Content-Encoding"] = "gzip"
         body = gzip.compress(body, 1, mtime=0)
-    return Response(body, headers=headers, media_type=kind)
+    return Response(body, headers=headers, media_type=media_type)
 
 
 def encode_json(value: Any) -> bytes:
-    """Write a value as JSON."""
+    """Encode a value as JSON."""
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:  # half a surrogate pair in somebody's description
+    except UnicodeEncodeError:  # half of a surrogate pair in a description
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _has(known: str | None, tag: str) -> bool:
-    tags = [t.strip() for t in (known or "").split(",")]
+def _etag_matches(if_none_match: str | None, tag: str) -> bool:
+    tags = [t.strip() for t in (if_none_match or "").split(",")]
     return "*" in tags or tag.removeprefix("W/") in [t.removeprefix("W/") for t in tags]
 
 
 def accepts_gzip(header: str) -> bool:
-    """Say whether an Accept-Encoding header allows gzip; ``q=0`` forbids it."""
+    """Whether an Accept-Encoding header allows gzip; ``q=0`` forbids it."""
     quality: dict[str, float] = {}
     for part in header.split(","):
         name, _, rest = part.partition(";")

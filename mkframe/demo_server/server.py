@@ -30,20 +30,20 @@ class Login:
 
 
 class Server:
-    """An embedded MetaKraftwerk: real HTTP on loopback, for whoever has no account.
+    """An embedded MetaKraftwerk: real HTTP on a loopback port; no account is needed.
 
-    It speaks the documented API, but for POST /instances, whose body is not described, and tells a story of
-    builds. `stop` keeps everything, so `start` goes on at the same port with the same builds.
+    It answers the documented API except POST /instances, whose body is not described. Its builds are a
+    generated history. `stop` keeps all data: a `start` after it continues on the same port.
 
     Parameters
     ----------
     builds : int, default 2000
-        Builds in the story.
+        Builds in the history.
     seed : int, default 7
-        Seed of the story; the same seed and `now` give the same answers, byte for byte.
+        Seed of the history; the same seed and `now` give the same responses, byte for byte.
     now : datetime, optional
-        End of the story, with a time zone; its builds then stand still at that moment. By default the
-        story ends at the present minute and goes on.
+        End of the history, with a time zone; the history then stays as it is at that time. By default
+        it ends at the present minute, and its running builds go on.
     host : str, default "127.0.0.1"
         Address of this machine to listen on, a loopback one: ``127.0.0.1``, ``::1`` or ``localhost``.
     port : int, default 0
@@ -53,16 +53,16 @@ class Server:
     build_seconds : float, default 6.0
         About how many seconds a started build runs.
     latency : float, default 0.0
-        Seconds that every answer is held back.
+        Seconds by which each response is delayed.
     instances : int, optional
         Instances in all projects, 373 or more; 373 by default.
 
     Attributes
     ----------
     email, password : str
-        A login that may do everything; the password is random.
+        A login with all permissions; the password is random.
     viewer : Login
-        A login that sees one project and may neither start nor download.
+        A login that may see one project, and may neither start builds nor download.
 
     Raises
     ------
@@ -119,7 +119,7 @@ class Server:
         return f"http://{host}:{self._port}/api/v1"
 
     def start(self) -> Self:
-        """Serve in a thread until `stop`, and return this server; does nothing if it runs already."""
+        """Serve in a thread until `stop`; return this server. A running server is left as it is."""
         if self._running:
             return self
         make_app, make_server = _load()
@@ -136,7 +136,7 @@ class Server:
                 time.sleep(0.005)
             if not server.started:
                 raise RuntimeError("The embedded server did not start.")
-        except BaseException:  # such as Ctrl-C: whatever it is, nothing listens afterwards
+        except BaseException:  # also Ctrl-C: nothing may listen afterwards
             self.stop()
             sock.close()
             raise
@@ -144,14 +144,14 @@ class Server:
         return self
 
     def _bind(self) -> socket.socket:
-        """Take the port; nobody is let in before it is known to be this machine's own."""
+        """Bind the port; accept no connection before its address is known to be a loopback one."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        # asyncio switches Nagle's delay of 40 ms off only where the protocol is named
+        # asyncio switches Nagle's delay of 40 ms off only if the protocol is given
         sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
-            # On Windows the usual option would let another program listen on the same port.
-            alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
-            sock.setsockopt(socket.SOL_SOCKET, alone, 1)
+            # On Windows, SO_REUSEADDR would let another program listen on the same port.
+            option = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+            sock.setsockopt(socket.SOL_SOCKET, option, 1)
             sock.bind((self._host, self._port))
             if not ipaddress.ip_address(sock.getsockname()[0]).is_loopback:
                 raise OSError("it is not a loopback address, and others could reach it")
@@ -165,20 +165,20 @@ class Server:
         return sock
 
     def stop(self) -> None:
-        """Close the port and all connections; what has happened is kept."""
+        """Close the port and all connections; the data is kept."""
         if self._running:
             server, thread = self._running
             self._running = None
             server.should_exit = True
             if not thread.ident:
-                return  # it has never run
+                return  # the thread was never started
             thread.join(_STOP_TIMEOUT)
             if thread.is_alive():
                 server.force_exit = True
                 thread.join(_STOP_TIMEOUT)
 
     def close(self) -> None:
-        """Stop, and forget the story."""
+        """Stop, and delete the data."""
         self.stop()
         if self._app:
             self._app.state.close()
@@ -198,16 +198,16 @@ class Server:
         from mkframe.demo_server.state import State
 
         seconds = self._now.timestamp() if self._now else time.time() // 60 * 60
-        still = self._now is not None
+        frozen = self._now is not None
         state = State(
-            self._builds, self._seed, round(seconds * 1000), still, self._build_seconds, self._instances
+            self._builds, self._seed, round(seconds * 1000), frozen, self._build_seconds, self._instances
         )
         logins = Logins(self.password, self.viewer.password, self._token_lifetime)
         return make_app(state, logins, self._latency)
 
 
 def _load() -> tuple[Any, Any]:
-    """Import what only a running server needs."""
+    """Import the modules that only a running server needs."""
     try:
         from mkframe.demo_server import app, uvicorn_server  # noqa: F401
     except ImportError as err:

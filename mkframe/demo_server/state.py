@@ -1,4 +1,4 @@
-"""The state of the embedded server: the catalog, the builds so far, and what time it is."""
+"""The state of the demo server: the catalog, the builds so far, and the clock."""
 
 from __future__ import annotations
 
@@ -6,42 +6,45 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from itertools import chain
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mkframe import schema
 from mkframe.demo_server import configuration, history
 from mkframe.demo_server.build_columns import BUILDING, FINISHED
 from mkframe.demo_server.catalog import Catalog, Instance
 from mkframe.demo_server.data.projects import PATTERNS
+from mkframe.demo_server.defaults import add_missing_fields
 from mkframe.demo_server.instance_columns import InstanceColumns
-from mkframe.demo_server.releases import GROUPS, Release, release_row
-from mkframe.demo_server.serialize import build_rows, deployed, download_rows
+from mkframe.demo_server.releases import Release
+from mkframe.demo_server.serialize import build_deployment_rows, build_rows, download_rows
 from mkframe.demo_server.times import SECOND, Ints
 
 Row = dict[str, Any]
-_CHUNK = 2000
-Mask = NDArray[np.bool_]
+_CHUNK_ROWS = 2000
 Where = dict[str, set[Any]]
 """Conditions of a find: the value of each key must be one of a set."""
+_COLUMN_FILTERS = {
+    "builds": {"id", "project_id", "user_id", "pattern_id", "releases"},
+    "downloads": {"id", "build_id", "project_id", "pattern_id"},
+}
+"""Conditions that are checked on columns, before rows are made."""
 
 
 class State:
-    """Everything there is, for one server.
+    """All data of one server.
 
     Parameters
     ----------
     builds : int
-        Builds in the story.
+        Builds in the history.
     seed : int
-        Seed of the story.
+        Seed of the history.
     now : int
-        End of the story, Unix ms.
-    still : bool
-        Whether the story's builds stay as they are at `now`; builds that are started run on in any case.
+        End of the history, Unix ms.
+    frozen : bool
+        Whether the history's builds stay as they are at `now`; started builds run on in any case.
     build_seconds : float
         About how long a started build runs.
     instances : int, optional
@@ -59,44 +62,38 @@ class State:
     ) -> None:
         self.lock = threading.RLock()
         self.seed, self.frozen, self.build_seconds = seed, frozen, build_seconds
-        self._clock_offset = now - time.time() * SECOND if still else 0.0
+        self._clock_offset = now - time.time() * SECOND if frozen else 0.0
         self.catalog = Catalog(seed, now, instances)
         self.instance_columns = InstanceColumns(seed)
         self.builds = history.generate(self.catalog, builds, seed)
         self.history_length = builds
         self.first_build = history.first_id(builds)
-        self.instance_ids: dict[int, list[list[int]]] = {}
-        self.fetch_counts: dict[int, int] = {}
+        self._instance_ids: dict[int, list[list[int]]] = {}  # of started builds: per row and pattern
+        self._fetch_counts: dict[int, int] = {}
         self._next_download = int((self.builds.download + self._file_counts()).max(initial=1))
-        self.tables: dict[str, list[Row]] = {
-            "projects": configuration.project_rows(),
-            "patterns": configuration.pattern_rows(self.catalog),
-            "instance_folders": self.catalog.folders,
-            "deployments": configuration.deployment_rows(),
-            "functional_roles": configuration.functional_role_rows(),
-            "instance_properties": configuration.instance_property_rows(),
-            "pattern_variables": configuration.pattern_variable_rows(self.catalog),
-            "labels": configuration.label_rows(),
-            "releases": [release_row(r) for r in self.catalog.releases.values()],
-            "release_groups": [{"id": i, "name": n} for i, n in GROUPS.items()],
-            "agents": configuration.agent_rows(seed),
-            "agent_groups": configuration.agent_group_rows(),
-        }
-        self.tables["build_deployments"] = deployed(self)
+        self.tables = configuration.tables(self.catalog, seed)
+        self.tables["build_deployments"] = self._history_deployments()
+
+    def _history_deployments(self) -> list[Row]:
+        by_pattern: dict[int, list[int]] = {}
+        for row in self.tables["deployments"]:
+            by_pattern.setdefault(row["pattern_id"], []).append(row["id"])
+        rows, slots = self.find_downloads({"pattern_id": set(by_pattern)})
+        return build_deployment_rows(self.builds, rows, slots, by_pattern)
 
     # --- time -----------------------------------------------------------------------------------------
 
     def clock(self) -> int:
-        """Return the time of this state in Unix ms."""
+        """Return the server's time in Unix ms."""
         return int(time.time() * SECOND + self._clock_offset)
 
     def observation_times(self, rows: Ints, at: int) -> Ints:
-        """Return the instant at which each build is looked at: the story may stand still."""
-        told = min(at, self.catalog.now) if self.frozen else at
-        return np.where(rows < self.history_length, told, at)
+        """Return the instant at which each build is described: a frozen history stays at its end."""
+        of_history = min(at, self.catalog.now) if self.frozen else at
+        return np.where(rows < self.history_length, of_history, at)
 
     def assign_downloads(self) -> int:
-        """Number the artifacts of builds that have finished meanwhile, in the order of their ends."""
+        """Number the artifacts of builds that have finished, in the order of their ends; return the time."""
         with self.lock:
             at, b = self.clock(), self.builds
             rows = np.flatnonzero((b.download == 0) & (b.outcome == FINISHED))
@@ -114,17 +111,17 @@ class State:
     # --- builds ---------------------------------------------------------------------------------------
 
     def status(self, row: int, at: int) -> str:
-        """Return the status of the build at a place."""
+        """Return the status of the build in a row."""
         running = self.builds.end[row] > self.observation_times(np.array([row]), at)[0]
         return schema.STATUSES[BUILDING if running else self.builds.outcome[row]]
 
     def row_of(self, build: int) -> int | None:
-        """Return where a build lies in the columns."""
+        """Return the row of a build in the columns."""
         row = build - self.first_build
         return row if 0 <= row < len(self.builds.id) else None
 
     def find_builds(self, where: Where) -> Ints:
-        """Return the places of the builds that meet the conditions."""
+        """Return the rows of the builds that meet the conditions."""
         b = self.builds
         mask = np.ones(len(b.id), np.bool_)
         for key, column in (("id", b.id), ("project_id", b.project), ("user_id", b.user)):
@@ -140,29 +137,29 @@ class State:
         """Return the instances of a build per pattern."""
         b = self.builds
         patterns = [p for p in b.patterns[row].tolist() if p]
-        if row in self.instance_ids:
-            all_ = self.catalog.instances
-            return {p: [all_[i] for i in ids] for p, ids in zip(patterns, self.instance_ids[row], strict=True)}
+        if row in self._instance_ids:
+            known, started = self.catalog.instances, self._instance_ids[row]
+            return {p: [known[i] for i in ids] for p, ids in zip(patterns, started, strict=True)}
         found = {}
         for p, count in zip(patterns, b.counts[row].tolist(), strict=False):
-            family = self.catalog.members[int(b.project[row]), p]
-            there = bisect_right(family, int(b.start[row]), key=lambda m: m.created)
-            found[p] = [family[(int(b.offset[row]) + n) % there] for n in range(count)]
+            candidates = self.catalog.by_pattern[int(b.project[row]), p]
+            existing = bisect_right(candidates, int(b.start[row]), key=lambda m: m.created)
+            found[p] = [candidates[(int(b.offset[row]) + n) % existing] for n in range(count)]
         return found
 
     def append(
-        self, project: int, user: int, chosen: dict[int, list[int]], releases: list[int],
+        self, project: int, user: int, instance_ids: dict[int, list[int]], releases: list[int],
         outcome: int, seconds: float, message: str, progress: int, description: str | None,
     ) -> int:  # fmt: skip
-        """Add a build that starts now; return its place."""
+        """Add a build that starts now, of instances by pattern; return its row."""
         with self.lock:
-            b, at, width = self.builds, self.assign_downloads(), max(self.builds.patterns.shape[1], len(chosen))
-            row = len(b.id)
+            b, at, patterns = self.builds, self.assign_downloads(), len(instance_ids)
+            row, width = len(b.id), max(b.patterns.shape[1], patterns)
             for column in ("patterns", "counts", "releases"):
                 old = getattr(b, column)
                 setattr(b, column, np.pad(old, ((0, 1), (0, width - old.shape[1]))))
-            b.patterns[row, : len(chosen)] = list(chosen)
-            b.counts[row, : len(chosen)] = [len(ids) for ids in chosen.values()]
+            b.patterns[row, :patterns] = list(instance_ids)
+            b.counts[row, :patterns] = [len(ids) for ids in instance_ids.values()]
             b.releases[row, : len(releases)] = releases
             values = {
                 "id": self.first_build + row, "project": project, "user": user, "start": at,
@@ -174,13 +171,13 @@ class State:
             b.message.append(message)
             b.name.append(None)
             b.description.append(description)
-            self.instance_ids[row] = list(chosen.values())
+            self._instance_ids[row] = list(instance_ids.values())
             return row
 
     # --- artifacts --------------------------------------------------------------------------------------
 
     def find_downloads(self, where: Where) -> tuple[Ints, Ints]:
-        """Return place and slot of every artifact that meets the conditions, by download id."""
+        """Return row and slot of every artifact that meets the conditions, by download id."""
         b = self.builds
         mask = (b.patterns > 0) & (b.download > 0)[:, None]
         for key, column in (("build_id", b.id), ("project_id", b.project)):
@@ -195,27 +192,40 @@ class State:
         return rows[order], slots[order]
 
     def count_fetch(self, id: int) -> None:
-        """Note that an artifact was fetched."""
+        """Count a fetch of an artifact."""
         with self.lock:
-            self.fetch_counts[id] = self.fetch_counts.get(id, 0) + 1
+            self._fetch_counts[id] = self._fetch_counts.get(id, 0) + 1
 
     # --- any resource -----------------------------------------------------------------------------------
 
     def find(self, resource: str, where: Where, releases: dict[int, Release] | None = None) -> Iterator[Row]:
-        """Yield the rows of a resource that meet the conditions, in the order of their ids."""
+        """Yield the rows of a resource that meet the conditions, in the order of their ids.
+
+        A resource without demo data has no rows; a declared field without demo data has a default value.
+        """
         with self.lock:
             at = self.assign_downloads()
             if resource == "builds":
                 found = self.find_builds(where)
-                return _in_chunks(lambda part: build_rows(self, found[part], at), len(found))
-            if resource == "downloads":
+                times = self.observation_times(found, at)
+                chunks = _chunks(lambda part: build_rows(self.builds, found[part], times[part]), len(found))
+            elif resource == "downloads":
                 rows, slots = self.find_downloads(where)
-                return _in_chunks(lambda part: download_rows(self, rows[part], slots[part]), len(rows))
-            table = self.instance_rows(releases or {}) if resource == "instances" else self.tables[resource]
-            return iter([r for r in table if all(r.get(key) in values for key, values in where.items())])
+                started_from = self.first_build + self.history_length
+                chunks = _chunks(
+                    lambda part: download_rows(
+                        self.builds, rows[part], slots[part], self._fetch_counts, started_from
+                    ),
+                    len(rows),
+                )
+            elif resource == "instances":
+                chunks = iter([self.instance_rows(releases or {})])
+            else:
+                chunks = iter([list(self.tables.get(resource, ()))])
+        return _select(chunks, schema.RESOURCES[resource], where)
 
     def instance_rows(self, releases: dict[int, Release]) -> list[Row]:
-        """Describe the instances, as they were at the end of the given release of a group."""
+        """Make the rows of instances, as they were at the end of the given release of a group."""
         now, rows = self.clock(), []
         for instance in self.catalog.instances.values():
             release = releases.get(PATTERNS[instance.pattern_id].group or 0)
@@ -225,6 +235,20 @@ class State:
         return rows
 
 
-def _in_chunks(make: Callable[[slice], list[Row]], many: int) -> Iterator[Row]:
-    """Make rows some at a time, when they are asked for."""
-    return chain.from_iterable(make(slice(n, n + _CHUNK)) for n in range(0, many, _CHUNK))
+def _chunks(make: Callable[[slice], list[Row]], count: int) -> Iterator[list[Row]]:
+    """Make rows some at a time, when they are needed."""
+    return (make(slice(n, n + _CHUNK_ROWS)) for n in range(0, count, _CHUNK_ROWS))
+
+
+def _select(chunks: Iterator[list[Row]], resource: schema.Resource, where: Where) -> Iterator[Row]:
+    """Complete rows, and yield those that meet the conditions which no column has checked."""
+    left = {k: v for k, v in where.items() if k not in _COLUMN_FILTERS.get(resource.name, ())}
+    for chunk in chunks:
+        for row in add_missing_fields(chunk, resource.fields, resource.key):
+            if all(_matches(row.get(key), values) for key, values in left.items()):
+                yield row
+
+
+def _matches(value: Any, values: set[Any]) -> bool:
+    """Whether a value is one of a set, or a list holds one of them."""
+    return any(v in values for v in value) if isinstance(value, list) else value in values

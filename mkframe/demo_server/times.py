@@ -1,4 +1,4 @@
-"""Time as the service writes it: ISO 8601 in UTC, and local wall time where its examples show that."""
+"""Times as the service writes them: ISO 8601 in UTC, and local wall time where its examples show that."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 HISTORY_DAYS = 728
-"""How long before its end the story begins."""
+"""Days from the begin of the history to its end."""
 
 Ints = NDArray[np.int64]
 
@@ -25,14 +25,14 @@ def iso(ms: int) -> str:
 def iso_column(ms: Ints) -> list[str]:
     """Write a column of Unix milliseconds."""
     text = np.datetime_as_string(ms.astype("datetime64[ms]"), unit="ms")
-    written: list[str] = np.char.add(text, "Z").tolist()
-    return written
+    times: list[str] = np.char.add(text, "Z").tolist()
+    return times
 
 
 def local_offset(ms: Ints) -> Ints:
-    """Milliseconds that Central European wall time is ahead of UTC.
+    """Return the milliseconds by which Central European wall time is ahead of UTC.
 
-    Written out instead of asked from zoneinfo, whose data is not on every machine.
+    The rule is written out here because the data of zoneinfo is not on every machine.
     """
     years = ms.astype("datetime64[ms]").astype("datetime64[Y]")
     summer = (ms >= _last_sunday(years, 3)) & (ms < _last_sunday(years, 10))

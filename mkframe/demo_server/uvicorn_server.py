@@ -1,7 +1,7 @@
-"""uvicorn, quiet: no signal handlers, no logging set up, connections closed at once when it stops.
+"""A uvicorn server without signal handlers and logging, whose connections are closed at once when it stops.
 
-What is no HTTP at all is answered with the vendor's error body too, and whoever says nothing for a minute is
-hung up on.
+A request that is not valid HTTP is answered with the vendor's error body too. A connection on which nothing
+arrives for a minute is closed.
 """
 
 from __future__ import annotations
@@ -16,60 +16,60 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mkframe.demo_server import responses
 
-_PATIENCE = 60
-"""Seconds without a word after which a connection is closed."""
-_PIECE = 16_384
-"""Bytes that are read at once, since only a head that is not yet whole has a longest length."""
+_IDLE_SECONDS = 60
+"""Seconds without data after which a connection is closed."""
+_READ_BYTES = 16_384
+"""Bytes given to h11 at once: it limits the head of a request only while that is incomplete."""
 
 
 class _Protocol(H11Protocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.access_log = False
-        self.logger = _log()
+        self.logger = _logger()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._wait_a_while()
+        self._restart_idle_timer()
 
     def data_received(self, data: bytes) -> None:
-        for start in range(0, len(data), _PIECE):
+        for start in range(0, len(data), _READ_BYTES):
             if self.transport.is_closing():
                 return
-            super().data_received(data[start : start + _PIECE])
+            super().data_received(data[start : start + _READ_BYTES])
         if self.conn.their_state is h11.IDLE:  # the head of a request is not complete
-            self._wait_a_while()
+            self._restart_idle_timer()
 
-    def _wait_a_while(self) -> None:
+    def _restart_idle_timer(self) -> None:
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: a request to upgrade is answered as if it were none."""
+        """Do not warn: a request to upgrade is answered like any other."""
 
     def send_400_response(self, msg: str) -> None:
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            answer = responses.error_response(400, "The request is not valid HTTP", {"Connection": "close"})
-            head = h11.Response(status_code=400, headers=answer.raw_headers, reason=b"Bad Request")
-            for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+            response = responses.error_response(400, "The request is not valid HTTP", {"Connection": "close"})
+            head = h11.Response(status_code=400, headers=response.raw_headers, reason=b"Bad Request")
+            for event in (head, h11.Data(data=bytes(response.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
-        # else nonsense follows a request that has its answer already
+        # else invalid data follows a request that has its response already
         self.transport.close()
 
 
-def _log() -> logging.Logger:
-    """Return a logger that tells the server's own errors; a client's nonsense is not worth a word."""
-    log = logging.getLogger("mkframe.demo_server")
-    if log.level == logging.NOTSET:
-        log.setLevel(logging.ERROR)
-    log.addFilter(_is_a_fault)
-    return log
+def _logger() -> logging.Logger:
+    """Return a logger of the server's own errors; invalid requests are not logged."""
+    logger = logging.getLogger("mkframe.demo_server")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.ERROR)
+    logger.addFilter(_is_error)
+    return logger
 
 
-def _is_a_fault(record: logging.LogRecord) -> bool:
-    """Whether something went wrong; a server that is closed breaks off what is under way."""
+def _is_error(record: logging.LogRecord) -> bool:
+    """Whether a record shows an error; a stopping server cancels its requests, which is none."""
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
@@ -81,11 +81,11 @@ class _Config(uvicorn.Config):
 def make_server(app: Any) -> uvicorn.Server:
     """Make a server that runs in a thread of its own.
 
-    The loop is named since Windows has another one, which keeps Nagle's delay of 40 ms and ends to listen
-    when a client gives up at a bad moment.
+    The loop is named because the default loop of Windows keeps Nagle's delay of 40 ms, and stops listening
+    when a client disconnects at a bad moment.
     """
     config = _Config(
         app, http=_Protocol, ws="none", loop="asyncio:SelectorEventLoop", lifespan="off", server_header=False,
-        timeout_keep_alive=_PATIENCE, timeout_graceful_shutdown=1,
+        timeout_keep_alive=_IDLE_SECONDS, timeout_graceful_shutdown=1,
     )  # fmt: skip
     return uvicorn.Server(config)

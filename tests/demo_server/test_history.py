@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mkframe.demo_server.build_columns import CANCELED, FAILED, FINISHED
-from mkframe.demo_server.data.catalog import Catalog
+from mkframe.demo_server.catalog import Catalog
 from mkframe.demo_server.history import EXAMPLE, generate
 from mkframe.demo_server.times import DAY, HOUR, iso, local, local_midnight, local_offset
 

@@ -16,7 +16,7 @@ import requests
 
 from mkframe.demo_server import Server
 from mkframe.demo_server import server as server_module
-from mkframe.demo_server.data.catalog import FEWEST
+from mkframe.demo_server.data.projects import MIN_INSTANCES
 from mkframe.errors import InputError
 
 
@@ -109,7 +109,7 @@ def test_a_port_that_cannot_be_is_told():
         {"latency": -1.0},
         {"build_seconds": -1.0},
         {"now": datetime(2026, 1, 1)},
-        {"instances": FEWEST - 1},
+        {"instances": MIN_INSTANCES - 1},
     ],
     ids=str,
 )
@@ -146,7 +146,9 @@ def instances_of(visitor):
     return [row for project in projects for row in visitor.get("/instances", project_id=project)]
 
 
-@pytest.mark.parametrize(("asked", "there"), [(None, FEWEST), (FEWEST, FEWEST), (1500, 1500)])
+@pytest.mark.parametrize(
+    ("asked", "there"), [(None, MIN_INSTANCES), (MIN_INSTANCES, MIN_INSTANCES), (1500, 1500)]
+)
 def test_there_are_as_many_instances_as_asked_for_each_with_a_name_of_its_own(visit, asked, there):
     with Server(builds=20, instances=asked) as server:
         found = instances_of(visit(server))

@@ -9,7 +9,10 @@ CUSTOMER = 1
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern; `versions` counts its template changes during the story, `share` its part of builds."""
+    """A pattern; `versions` counts its template changes during the history.
+
+    A build takes about `seconds` for each instance, to the power of `growth`.
+    """
 
     id: int
     name: str
@@ -43,7 +46,7 @@ PATTERNS = {
     )
 }
 SLOWING_PATTERN = 821
-"""The pattern whose builds have become slower during the last months."""
+"""The pattern whose builds have become slower during the last months of the history."""
 
 PROJECTS = (
     (377, "SANDBOX_2023", True, False),
@@ -60,7 +63,7 @@ SIZES = {
     418: {834: 46, 839: 24, 841: 18},
     395: {799: 12},
 }
-"""Instances per project and pattern at the end of the story, unless more are asked for."""
+"""Instances per project and pattern at the end of the history, unless more are asked for."""
 MIN_INSTANCES = sum(size for sizes in SIZES.values() for size in sizes.values())
 ACTIVE_PROJECTS = (402, 405, 411, 418)
 """Projects that have builds."""

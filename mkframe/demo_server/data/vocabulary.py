@@ -1,4 +1,4 @@
-"""The words the story is told with: names of people, things, columns and mishaps."""
+"""Names of users, instances and columns, and the texts of progress, failures and descriptions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NOUNS = {
     ),
     395: _split("PERSON ADDRESS POLICY COVERAGE"),
 }
-"""What the instances of a project are about."""
+"""Names of the instances of a project."""
 SUFFIXES = ("", "_DETAIL", "_STATUS", "_HISTORY", "_X_REF")
 
 _TEXT, _LONG, _DAY, _TIME = ("VARCHAR", 50), ("VARCHAR", 200), ("DATE", None), ("TIMESTAMP", None)
