@@ -1,11 +1,13 @@
-"""`mk.demo()`: the embedded server and a client of it, in one call."""
+"""`mk.demo()`: start the embedded server and connect a client to it."""
 
 from __future__ import annotations
 
 import weakref
 from typing import Any
 
-from mkframe.client import Client, connect
+from mkframe import settings
+from mkframe._http import Transport
+from mkframe.client import Client
 from mkframe.demo_server import Server
 
 __all__ = ["demo"]
@@ -14,13 +16,13 @@ __all__ = ["demo"]
 def demo(builds: int = 2000, **options: Any) -> Client:
     """Start the embedded MetaKraftwerk and connect to it; no account is needed.
 
-    It is an imitation, made from the vendor's reference, with a made-up history of two years. It
-    listens on a free port that only this machine reaches and ends with `Client.close`, or with Python.
+    The server imitates the vendor's reference, with a generated history of two years. It listens on a
+    free port of the loopback address, and stops with `Client.close` or with Python.
 
     Parameters
     ----------
     builds : int, default 2000
-        How many builds its history holds.
+        Number of builds in its history.
     **options
         Further options of `mkframe.demo_server.Server`, such as ``seed``.
 
@@ -31,7 +33,7 @@ def demo(builds: int = 2000, **options: Any) -> Client:
     Raises
     ------
     InputError
-        If an option is unfit, such as a host that others could reach; nothing listens then.
+        If an option is invalid, such as a host that others could reach; nothing listens then.
 
     Examples
     --------
@@ -42,10 +44,9 @@ def demo(builds: int = 2000, **options: Any) -> Client:
     server = Server(builds, **options)
     try:
         server.start()
-        client = connect(server.url, email=server.email, password=server.password)
-    except BaseException:  # such as Ctrl-C: nobody could end it later
+        transport = Transport(settings.load(url=server.url, email=server.email, password=server.password))
+        # accessors keep the transport alive, not the client: the server must run as long as one of them
+        return Client(transport, on_close=weakref.finalize(transport, server.close))
+    except BaseException:  # also Ctrl-C: nobody could stop the server later
         server.close()
         raise
-    stop = weakref.finalize(client._transport, server.close)  # which outlives a client whose accessor is kept
-    client._on_close = stop
-    return client

@@ -1,4 +1,4 @@
-"""Servers and visitors for the tests of the embedded MetaKraftwerk; all go through a real socket."""
+"""Servers and clients for the tests of the embedded MetaKraftwerk; all go through a real socket."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ TIMEOUT = 20
 
 
 @dataclass
-class Visitor:
-    """A plain HTTP visitor that knows nothing of mkframe but the base URL."""
+class HttpClient:
+    """An HTTP client without mkframe."""
 
     url: str
     email: str
@@ -38,24 +38,24 @@ class Visitor:
             self.url.removesuffix("/api/v1") + "/authentication", json=body, timeout=TIMEOUT
         )
 
-    def ask(self, path: str, method: str = "GET", **more: Any) -> requests.Response:
+    def request(self, path: str, method: str = "GET", **more: Any) -> requests.Response:
         return self.session.request(method, self.url + path, timeout=TIMEOUT, **more)
 
     def get(self, path: str, **params: Any) -> Any:
-        answer = self.ask(path, params=params)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        response = self.request(path, params=params)
+        assert response.status_code == 200, response.text
+        return response.json()
 
     def post(self, path: str, body: Any) -> requests.Response:
-        return self.ask(path, "POST", json=body)
+        return self.request(path, "POST", json=body)
 
-    def refusal(self, path: str, method: str = "GET", **more: Any) -> tuple[int, str]:
-        answer = self.ask(path, method, **more)
-        body = answer.json()
-        assert body["code"] == answer.status_code
-        return answer.status_code, body["message"]
+    def error_of(self, path: str, method: str = "GET", **more: Any) -> tuple[int, str]:
+        response = self.request(path, method, **more)
+        body = response.json()
+        assert body["code"] == response.status_code
+        return response.status_code, body["message"]
 
-    def until_done(self, build: int, seconds: float = 5) -> dict[str, Any]:
+    def wait_for_end(self, build: int, seconds: float = 5) -> dict[str, Any]:
         end = time.monotonic() + seconds
         while (row := self.get(f"/builds/{build}"))["status"] == "BUILDING" and time.monotonic() < end:
             time.sleep(0.02)
@@ -63,54 +63,54 @@ class Visitor:
 
 
 @pytest.fixture(scope="session")
-def visit() -> Iterator[Callable[[Server], Visitor]]:
-    """Log in at a server; the connections are closed at the end."""
-    visitors: list[Visitor] = []
+def log_in() -> Iterator[Callable[[Server], HttpClient]]:
+    """Log in to a server; the connections are closed at the end."""
+    clients: list[HttpClient] = []
 
-    def enter(server: Server) -> Visitor:
-        visitors.append(Visitor(server.url, server.email, server.password))
-        return visitors[-1]
+    def connect(server: Server) -> HttpClient:
+        clients.append(HttpClient(server.url, server.email, server.password))
+        return clients[-1]
 
-    yield enter
-    for visitor in visitors:
-        visitor.session.close()
+    yield connect
+    for client in clients:
+        client.session.close()
 
 
 @pytest.fixture(scope="session")
 def now() -> datetime:
-    """The end of the story that stands still."""
+    """The end of the frozen history."""
     return NOW
 
 
 @pytest.fixture(scope="session")
-def still() -> Iterator[Server]:
-    """A story that stands still: for everything that only reads."""
+def frozen_server() -> Iterator[Server]:
+    """A server whose history does not change, for tests that only read."""
     with Server(builds=1500, now=NOW) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def reader(still: Server, visit: Callable[[Server], Visitor]) -> Visitor:
-    return visit(still)
+def reader(frozen_server: Server, log_in: Callable[[Server], HttpClient]) -> HttpClient:
+    return log_in(frozen_server)
 
 
 @pytest.fixture(scope="session")
-def viewer(still: Server) -> Iterator[Visitor]:
-    visitor = Visitor(still.url, still.viewer.email, still.viewer.password)
-    yield visitor
-    visitor.session.close()
+def viewer(frozen_server: Server) -> Iterator[HttpClient]:
+    client = HttpClient(frozen_server.url, frozen_server.viewer.email, frozen_server.viewer.password)
+    yield client
+    client.session.close()
 
 
 @pytest.fixture
-def quick() -> Iterator[Server]:
-    """A small server of one's own, whose builds run a fraction of a second."""
+def fast_server() -> Iterator[Server]:
+    """A small server for one test, whose builds run a fraction of a second."""
     with Server(builds=60, build_seconds=0.25) as server:
         yield server
 
 
 @pytest.fixture
-def starter(quick: Server, visit: Callable[[Server], Visitor]) -> Visitor:
-    return visit(quick)
+def writer(fast_server: Server, log_in: Callable[[Server], HttpClient]) -> HttpClient:
+    return log_in(fast_server)
 
 
 AIRPLANE = {"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": "AIRPLANE"}

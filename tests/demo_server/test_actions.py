@@ -1,4 +1,4 @@
-"""POST /builds and POST /build_deployments, to each of their ends."""
+"""POST /builds and POST /build_deployments, with each outcome."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from mkframe.demo_server import Server
 FIELDS = {"project": "DEMO_PROJECT"}
 
 
-def test_a_build_starts_at_once_with_the_short_answer(starter, airplane):
-    before = max(b["id"] for b in starter.get("/builds"))
-    answer = starter.post("/builds", airplane)
-    assert answer.status_code == 201
-    assert answer.json() == {"build": {"id": before + 1, "status": "BUILDING"}, "warnings": []}
+def test_start_returns_short_build_at_once(writer, airplane):
+    before = max(b["id"] for b in writer.get("/builds"))
+    response = writer.post("/builds", airplane)
+    assert response.status_code == 201
+    assert response.json() == {"build": {"id": before + 1, "status": "BUILDING"}, "warnings": []}
 
 
-def test_a_build_progresses_to_finished(visit, airplane):
+def test_build_progresses_to_finished(log_in, airplane):
     with Server(builds=20, build_seconds=0.6) as server:
-        visitor = visit(server)
-        build = visitor.post("/builds", airplane).json()["build"]["id"]
+        client = log_in(server)
+        build = client.post("/builds", airplane).json()["build"]["id"]
         seen = []
-        while (row := visitor.get(f"/builds/{build}"))["status"] == "BUILDING":
+        while (row := client.get(f"/builds/{build}"))["status"] == "BUILDING":
             seen.append((row["progress"], row["message"], row["build_end"], row["downloads"]))
             time.sleep(0.03)
         assert [p for p, *_ in seen] == sorted(p for p, *_ in seen)
@@ -37,57 +37,57 @@ def test_a_build_progresses_to_finished(visit, airplane):
         assert row["releases"] == [21]
 
 
-def test_wait_answers_with_the_whole_build(starter, airplane):
-    body = starter.post("/builds", airplane | {"wait": True, "description": "x"}).json()
-    assert body["build"] == starter.get(f"/builds/{body['build']['id']}")
+def test_start_with_wait_returns_whole_build(writer, airplane):
+    body = writer.post("/builds", airplane | {"wait": True, "description": "x"}).json()
+    assert body["build"] == writer.get(f"/builds/{body['build']['id']}")
     assert body["build"]["status"] == "FINISHED"
 
 
-def test_a_finished_build_delivers_a_zip(starter, airplane):
-    build = starter.post("/builds", airplane | {"wait": True}).json()["build"]
-    (file,) = starter.get("/downloads", build_id=build["id"])
-    content = starter.ask(f"/downloads/{file['id']}").content
+def test_finished_build_has_a_zip(writer, airplane):
+    build = writer.post("/builds", airplane | {"wait": True}).json()["build"]
+    (file,) = writer.get("/downloads", build_id=build["id"])
+    content = writer.request(f"/downloads/{file['id']}").content
     assert "BUSINESS_VAULT/AIRPLANE.xml" in zipfile.ZipFile(io.BytesIO(content)).namelist()
 
 
-def test_downloads_are_numbered_in_the_order_of_the_ends(starter, airplane):
-    builds = [starter.post("/builds", airplane).json()["build"]["id"] for _ in range(4)]
-    rows = sorted((starter.until_done(b) for b in builds), key=lambda r: (r["build_end"], r["id"]))
+def test_downloads_are_numbered_by_end_of_build(writer, airplane):
+    builds = [writer.post("/builds", airplane).json()["build"]["id"] for _ in range(4)]
+    rows = sorted((writer.wait_for_end(b) for b in builds), key=lambda r: (r["build_end"], r["id"]))
     numbers = [r["downloads"][0]["id"] for r in rows]
     assert numbers == list(range(numbers[0], numbers[0] + 4))
 
 
 @pytest.mark.parametrize("flag", ["errors", "invalid", "build_disabled"])
-def test_a_build_of_a_bad_instance_fails_and_says_why(starter, airplane, flag):
+def test_build_of_invalid_instance_fails_with_message(writer, airplane, flag):
     if flag == "errors":
-        rows = [i for i in starter.get("/instances", project_id=402, deleted="false") if i["errors"]]
+        rows = [i for i in writer.get("/instances", project_id=402, deleted="false") if i["errors"]]
     else:
-        rows = starter.get("/instances", project_id=402, deleted="false", **{flag: "true"})
+        rows = writer.get("/instances", project_id=402, deleted="false", **{flag: "true"})
     body = airplane | {"instances": [{"id": rows[0]["id"]}], "wait": True}
-    build = starter.post("/builds", body).json()["build"]
+    build = writer.post("/builds", body).json()["build"]
     assert (build["status"], build["downloads"]) == ("FAILED", [])
     assert rows[0]["name"] in build["message"]
 
 
-def test_please_cancel_cancels(starter, airplane):
-    build = starter.post("/builds", airplane | {"description": "Please cancel this", "wait": True}).json()[
+def test_please_cancel_cancels_build(writer, airplane):
+    build = writer.post("/builds", airplane | {"description": "Please cancel this", "wait": True}).json()[
         "build"
     ]
     assert (build["status"], build["progress"], build["downloads"]) == ("CANCELED", 50, [])
 
 
-def test_instances_of_several_patterns_give_several_artifacts(starter):
-    rows = starter.get("/instances", project_id=402, deleted="false", invalid="false", build_disabled="false")
+def test_several_patterns_give_several_artifacts(writer):
+    rows = writer.get("/instances", project_id=402, deleted="false", invalid="false", build_disabled="false")
     good = {i["pattern_id"]: i["id"] for i in rows if not i["errors"]}
     body = {"project_id": 402, "instances": [{"id": i} for i in good.values()], "wait": True}
-    build = starter.post("/builds", body).json()["build"]
+    build = writer.post("/builds", body).json()["build"]
     assert len(build["patterns"]) == len(build["downloads"]) == len(good) == 4
     assert build["instances"] == 4
 
 
-def test_an_instance_named_twice_is_built_once(starter, airplane):
+def test_instance_given_twice_is_built_once(writer, airplane):
     body = airplane | {"instances": airplane["instances"] * 2, "wait": True}
-    assert starter.post("/builds", body).json()["build"]["instances"] == 1
+    assert writer.post("/builds", body).json()["build"]["instances"] == 1
 
 
 @pytest.mark.parametrize(
@@ -101,17 +101,17 @@ def test_an_instance_named_twice_is_built_once(starter, airplane):
         ),
     ],
 )
-def test_odd_releases_are_warnings(starter, airplane, releases, warning):
-    answer = starter.post("/builds", airplane | {"releases": releases})
-    assert (answer.status_code, answer.json()["warnings"]) == (201, [warning])
+def test_unsuitable_releases_are_warnings(writer, airplane, releases, warning):
+    response = writer.post("/builds", airplane | {"releases": releases})
+    assert (response.status_code, response.json()["warnings"]) == (201, [warning])
 
 
-def test_a_deleted_instance_must_be_restored(starter, airplane):
-    deleted = starter.get("/instances", project_id=402, deleted="true", build_disabled="false")[0]
+def test_deleted_instance_needs_restore(writer, airplane):
+    deleted = writer.get("/instances", project_id=402, deleted="true", build_disabled="false")[0]
     body = airplane | {"instances": [{"id": deleted["id"]}]}
-    assert starter.refusal("/builds", "POST", json=body) == (404, "Instance not found")
-    assert starter.post("/builds", body | {"restore": True}).status_code == 201
-    left = starter.get("/instances", project_id=402, deleted="true")
+    assert writer.error_of("/builds", "POST", json=body) == (404, "Instance not found")
+    assert writer.post("/builds", body | {"restore": True}).status_code == 201
+    left = writer.get("/instances", project_id=402, deleted="true")
     assert deleted["id"] not in [i["id"] for i in left]
 
 
@@ -145,8 +145,8 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("body", "status", "message"), REFUSED, ids=range(len(REFUSED)))
-def test_a_refused_build_says_why(reader, body, status, message):
-    assert reader.refusal("/builds", "POST", json=body) == (status, message)
+def test_start_invalid_has_documented_message(reader, body, status, message):
+    assert reader.error_of("/builds", "POST", json=body) == (status, message)
 
 
 @pytest.mark.parametrize(
@@ -167,45 +167,45 @@ def test_a_refused_build_says_why(reader, body, status, message):
     ],
     ids=str,
 )
-def test_a_body_of_another_shape_is_a_bad_request(reader, airplane, change):
-    assert reader.refusal("/builds", "POST", json=airplane | change)[0] == 400
+def test_start_body_invalid_is_400(reader, airplane, change):
+    assert reader.error_of("/builds", "POST", json=airplane | change)[0] == 400
 
 
-def test_a_refused_build_does_not_exist(starter):
-    before = len(starter.get("/builds"))
+def test_start_invalid_adds_no_build(writer):
+    before = len(writer.get("/builds"))
     for body, *_ in REFUSED:
-        starter.post("/builds", body)
-    assert len(starter.get("/builds")) == before
+        writer.post("/builds", body)
+    assert len(writer.get("/builds")) == before
 
 
-def test_any_text_comes_back_as_it_was(starter, airplane):
+def test_description_is_returned_unchanged(writer, airplane):
     text = "\u202e<script>\U0001f6eb '=cmd()\ud800"
-    build = starter.post("/builds", airplane | {"description": text}).json()["build"]["id"]
-    assert starter.get(f"/builds/{build}")["description"] == text
+    build = writer.post("/builds", airplane | {"description": text}).json()["build"]["id"]
+    assert writer.get(f"/builds/{build}")["description"] == text
 
 
-def test_builds_started_at_the_same_time_are_all_there(starter, airplane):
-    before = len(starter.get("/builds"))
+def test_concurrent_starts_are_all_recorded(writer, airplane):
+    before = len(writer.get("/builds"))
     with ThreadPoolExecutor(6) as pool:
-        jobs = [pool.submit(starter.post, "/builds", airplane) for _ in range(24)]
-        looks = [pool.submit(starter.get, "/builds") for _ in range(12)]
+        jobs = [pool.submit(writer.post, "/builds", airplane) for _ in range(24)]
+        looks = [pool.submit(writer.get, "/builds") for _ in range(12)]
         ids = [job.result().json()["build"]["id"] for job in jobs]
     assert sorted(ids) == list(range(min(ids), min(ids) + 24))
     assert all(len({b["id"] for b in look.result()}) == len(look.result()) for look in looks)
-    rows = starter.get("/builds")
+    rows = writer.get("/builds")
     assert len(rows) == before + 24
 
 
 # --- deployments ----------------------------------------------------------------------------------------
 
 
-def test_a_deployment_is_recorded(starter):
-    target = starter.get("/deployments", pattern_id=808)[0]
+def test_deployment_is_recorded(writer):
+    target = writer.get("/deployments", pattern_id=808)[0]
     body = {"build_id": 5139, "deployment_id": target["id"], "agent_id": 1}
-    row = starter.post("/build_deployments", body).json()
+    row = writer.post("/build_deployments", body).json()
     assert row["pattern_id"] == 808
-    assert row in starter.get("/build_deployments", build_id=5139)
-    (file,) = starter.get("/downloads", build_id=5139)
+    assert row in writer.get("/build_deployments", build_id=5139)
+    (file,) = writer.get("/downloads", build_id=5139)
     assert row["upload_id"] == file["upload_id"]
 
 
@@ -222,5 +222,5 @@ def test_a_deployment_is_recorded(starter):
         ({"build_id": 1, "deployment": "GIT_MAIN"}, 404),
     ],
 )
-def test_a_deployment_that_cannot_be_is_refused(reader, body, status):
-    assert reader.refusal("/build_deployments", "POST", json=body)[0] == status
+def test_deployment_invalid_is_rejected(reader, body, status):
+    assert reader.error_of("/build_deployments", "POST", json=body)[0] == status

@@ -1,4 +1,4 @@
-"""A client that means harm or is broken: it gets the vendor's error body, and the next one is served."""
+"""Malicious and broken clients: they get the vendor's error body, and other clients are served."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def connect(server):
     return socket.create_connection(("127.0.0.1", port_of(server)), timeout=20)
 
 
-def answers(connection):
-    """Read all answers up to the end of the connection: status, headers, body."""
+def read_responses(connection):
+    """Read all responses up to the end of the connection: status, headers, body."""
     found = []
     with connection.makefile("rb") as stream:
         while line := stream.readline():
@@ -46,16 +46,16 @@ def answers(connection):
     return found
 
 
-def say(server, *parts):
+def exchange(server, *parts):
     with connect(server) as connection:
         for n, part in enumerate(parts):
             if n:
                 time.sleep(0.1)
             connection.sendall(part)
-        return answers(connection)
+        return read_responses(connection)
 
 
-def assert_refused(found, status, words=""):
+def assert_error(found, status, words=""):
     ((got, headers, body),) = found
     assert (got, body["code"], set(body)) == (status, status, KEYS)
     assert headers["content-type"] == "application/json; charset=utf-8"
@@ -63,16 +63,16 @@ def assert_refused(found, status, words=""):
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_told(caplog, capfd):
-    """A client's nonsense leaves no line in the log and none on the screen of a notebook."""
+def _nothing_is_logged(caplog, capfd):
+    """Invalid requests leave no line in the log and none on stderr."""
     yield
     assert [r.getMessage() for r in caplog.get_records("call") if r.levelno >= logging.WARNING] == []
     assert capfd.readouterr().err == ""
 
 
-# --- no HTTP, and odd HTTP ------------------------------------------------------------------------------
+# --- invalid and unusual HTTP ----------------------------------------------------------------------------
 
-NONSENSE = [
+INVALID_HTTP = [
     b"\x16\x03\x01\x02\x00\x01\x00\n\r\n\r\n",
     b"hello\r\n\r\n",
     b"GET /\r\n\r\n",
@@ -88,24 +88,24 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize("words", NONSENSE, ids=lambda w: repr(w[:60]))
-def test_what_is_no_http_is_a_bad_request(still, words):
-    assert_refused(say(still, words), 400, "not valid HTTP")
+@pytest.mark.parametrize("words", INVALID_HTTP, ids=lambda w: repr(w[:60]))
+def test_invalid_http_is_400(frozen_server, words):
+    assert_error(exchange(frozen_server, words), 400, "not valid HTTP")
 
 
-def test_a_broken_chunk_is_a_bad_request(still):
+def test_invalid_chunk_is_400(frozen_server):
     head = LINE % b"POST /authentication" + b"Transfer-Encoding: chunked\r\n\r\n"
-    assert_refused(say(still, head, b"zz\r\nhello\r\n"), 400, "not valid HTTP")
+    assert_error(exchange(frozen_server, head, b"zz\r\nhello\r\n"), 400, "not valid HTTP")
 
 
-def test_nonsense_behind_a_request_that_has_its_answer_is_cut_off(still):
+def test_invalid_chunk_after_response_closes_connection(frozen_server):
     head = LINE % b"POST /api/v1/builds" + b"Transfer-Encoding: chunked\r\n\r\n"
-    assert_refused(say(still, head, b"zz\r\nhello\r\n"), 401, "Not authenticated")
+    assert_error(exchange(frozen_server, head, b"zz\r\nhello\r\n"), 401, "Not authenticated")
 
 
 @pytest.mark.parametrize("method", ["FOO", "get", "TRACE", "PROPFIND", "OPTIONS", "M-SEARCH"])
-def test_an_odd_method_is_not_allowed_and_hears_which_are(still, method):
-    ((status, headers, body),) = say(still, LINE % f"{method} /api/v1/builds".encode() + CLOSE)
+def test_unusual_method_is_405_with_allow(frozen_server, method):
+    ((status, headers, body),) = exchange(frozen_server, LINE % f"{method} /api/v1/builds".encode() + CLOSE)
     assert (status, headers["allow"], body["name"]) == (405, "GET, HEAD, POST", "MethodNotAllowed")
 
 
@@ -118,35 +118,36 @@ def test_an_odd_method_is_not_allowed_and_hears_which_are(still, method):
         "/authentication/", "/api/v1/authentication", "/api/v1/users", "/" + "a" * 9000,
     ],
 )  # fmt: skip
-def test_a_path_that_is_none_is_not_found(still, target):
-    assert_refused(say(still, LINE % f"GET {target}".encode() + CLOSE), 404, "Page not found")
+def test_invalid_path_is_404(frozen_server, target):
+    assert_error(exchange(frozen_server, LINE % f"GET {target}".encode() + CLOSE), 404, "Page not found")
 
 
 @pytest.mark.parametrize("id", ["%00", "%ff", "1%0a", ";1", "%D9%A3", "1e3", "0x10", "9" * 9000])
-def test_an_id_that_is_none_has_no_row(reader, id):
-    status, message = reader.refusal(f"/builds/{id}")
+def test_invalid_id_is_404(reader, id):
+    status, message = reader.error_of(f"/builds/{id}")
     assert (status, message.startswith("No record found for id '")) == (404, True)
 
 
-def test_a_request_to_upgrade_is_answered_as_any(still):
-    asked = b"Connection: upgrade, close\r\nUpgrade: websocket\r\n\r\n"
-    assert_refused(say(still, LINE % b"GET /api/v1/builds" + asked), 401)
+def test_upgrade_request_is_answered_normally(frozen_server):
+    headers = b"Connection: upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+    assert_error(exchange(frozen_server, LINE % b"GET /api/v1/builds" + headers), 401)
 
 
-def test_http_1_0_is_answered(still):
-    assert_refused(say(still, b"GET /api/v1/builds HTTP/1.0\r\n\r\n"), 401)
+def test_http_1_0_is_answered(frozen_server):
+    assert_error(exchange(frozen_server, b"GET /api/v1/builds HTTP/1.0\r\n\r\n"), 401)
 
 
-def test_pipelined_requests_are_answered_in_their_order(still):
+def test_pipelined_requests_are_answered_in_order(frozen_server):
     paths = [f"GET /api/v1/{n}".encode() for n in range(3)] + [b"GET /api/v1/builds"]
-    found = say(
-        still, b"".join(LINE % path + b"\r\n" for path in paths) + LINE % b"DELETE /api/v1/builds" + CLOSE
+    found = exchange(
+        frozen_server,
+        b"".join(LINE % path + b"\r\n" for path in paths) + LINE % b"DELETE /api/v1/builds" + CLOSE,
     )
     assert [status for status, *_ in found] == [404, 404, 404, 401, 405]
 
 
-def test_nonsense_in_a_pipeline_ends_it_after_the_answers_before(still):
-    found = say(still, LINE % b"GET /api/v1/builds" + b"\r\n" + b"nonsense\r\n\r\n")
+def test_invalid_http_in_pipeline_ends_it(frozen_server):
+    found = exchange(frozen_server, LINE % b"GET /api/v1/builds" + b"\r\n" + b"nonsense\r\n\r\n")
     assert [status for status, *_ in found] == [401, 400]
 
 
@@ -167,10 +168,12 @@ HEADERS = [
 
 @pytest.mark.parametrize("header", HEADERS, ids=lambda h: repr(h[:40]))
 @pytest.mark.parametrize("signature", ["", "x", part(b"x" * 32)])
-def test_a_token_that_nobody_signed_is_refused(still, header, signature):
+def test_token_unsigned_is_401(frozen_server, header, signature):
     token = f"{part(header)}.{CLAIMS}.{signature}"
-    answer = requests.get(still.url + "/projects", headers={"Authorization": f"Bearer {token}"}, timeout=20)
-    assert (answer.status_code, answer.json()["message"]) == (401, "Not authenticated")
+    response = requests.get(
+        frozen_server.url + "/projects", headers={"Authorization": f"Bearer {token}"}, timeout=20
+    )
+    assert (response.status_code, response.json()["message"]) == (401, "Not authenticated")
 
 
 @pytest.mark.parametrize(
@@ -184,9 +187,10 @@ def test_a_token_that_nobody_signed_is_refused(still, header, signature):
         b"Bearer " + b"a" * 9000,
     ],
 )
-def test_a_header_that_is_no_token_is_refused(still, header):
-    assert_refused(
-        say(still, LINE % b"GET /api/v1/builds" + b"Authorization: " + header + b"\r\n" + CLOSE), 401
+def test_authorization_invalid_is_401(frozen_server, header):
+    assert_error(
+        exchange(frozen_server, LINE % b"GET /api/v1/builds" + b"Authorization: " + header + b"\r\n" + CLOSE),
+        401,
     )
 
 
@@ -204,8 +208,8 @@ BODIES = [
 
 @pytest.mark.parametrize("path", POSTS)
 @pytest.mark.parametrize("body", BODIES, ids=lambda b: repr(b[:50]))
-def test_a_body_of_another_shape_is_a_bad_request(reader, path, body):
-    assert reader.refusal(path, "POST", data=body)[0] == 400
+def test_body_of_invalid_type_is_400(reader, path, body):
+    assert reader.error_of(path, "POST", data=body)[0] == 400
 
 
 def login(server, **more):
@@ -213,68 +217,70 @@ def login(server, **more):
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda b: repr(b[:50]))
-def test_a_login_of_another_shape_is_refused(still, body):
-    answer = login(still, data=body)
-    assert (answer.status_code, set(answer.json())) == (413 if len(body) > 64_000 else 400, KEYS)
+def test_login_body_invalid_is_rejected(frozen_server, body):
+    response = login(frozen_server, data=body)
+    assert (response.status_code, set(response.json())) == (413 if len(body) > 64_000 else 400, KEYS)
 
 
 @pytest.mark.parametrize("data", [b" " * 65_000, lambda: chunks(1)], ids=["of a known length", "in chunks"])
-def test_login_too_large_is_refused_unread(still, data, monkeypatch):
-    monkeypatch.setattr(app, "_read", lambda content: pytest.fail("read"))
-    answer = login(still, data=data() if callable(data) else data)
-    assert (answer.status_code, answer.json()["message"]) == (413, "The body is too large")
+def test_login_too_large_is_not_parsed(frozen_server, data, monkeypatch):
+    monkeypatch.setattr(app, "_parse_json", lambda content: pytest.fail("read"))
+    response = login(frozen_server, data=data() if callable(data) else data)
+    assert (response.status_code, response.json()["message"]) == (413, "The body is too large")
 
 
 @pytest.mark.parametrize("value", [b"[]", b"{}", b"0", b'""', b"1.5", b"[[[[]]]]"])
 @pytest.mark.parametrize("path", POSTS)
-def test_body_of_many_values_is_refused_unread(reader, path, value, monkeypatch):
-    monkeypatch.setattr(app, "_read", lambda content: pytest.fail("read"))
+def test_body_of_many_values_is_not_parsed(reader, path, value, monkeypatch):
+    monkeypatch.setattr(app, "_parse_json", lambda content: pytest.fail("read"))
     body = b'{"instances":[' + b",".join([value] * 250_000) + b"]}"
-    assert reader.refusal(path, "POST", data=body) == (413, "The body holds too many values")
+    assert reader.error_of(path, "POST", data=body) == (413, "The body holds too many values")
 
 
-def test_commas_of_a_text_are_no_values(reader):
+def test_commas_in_text_are_not_counted(reader):
     body = {"project": "," * 500_000 + '"{[' * 1000, "statement": "SELECT 1"}
-    assert reader.refusal("/metadata", "POST", json=body)[0] == 404
+    assert reader.error_of("/metadata", "POST", json=body)[0] == 404
 
 
-def test_bodies_beyond_the_room_for_them_wait(still, reader, monkeypatch):
-    monkeypatch.setattr(app, "_ROOM", 1_000_000)
+def test_bodies_beyond_memory_limit_are_503(frozen_server, reader, monkeypatch):
+    monkeypatch.setattr(app, "_BODY_MEMORY", 1_000_000)
     token = reader.session.headers["Authorization"].encode()
     head = LINE % b"POST /api/v1/builds" + b"Authorization: " + token + b"\r\n"
-    with connect(still) as slow:
+    with connect(frozen_server) as slow:
         slow.sendall(head + b"Content-Length: 900001\r\n\r\n" + b" " * 900_000)
         time.sleep(0.3)
-        refused = reader.refusal("/builds", "POST", data=b" " * 200_000)
+        refused = reader.error_of("/builds", "POST", data=b" " * 200_000)
         slow.sendall(b" ")
         slow.recv(100)
     assert refused == (503, "Other large bodies are being answered: try again later")
-    assert reader.refusal("/builds", "POST", data=b" " * 200_000)[0] == 400
+    assert reader.error_of("/builds", "POST", data=b" " * 200_000)[0] == 400
 
 
 @pytest.mark.parametrize("digits", [25, 5_000])
-def test_length_of_too_many_digits_is_a_bad_request(still, digits):
+def test_content_length_of_many_digits_is_rejected(frozen_server, digits):
     head = LINE % b"POST /authentication" + b"Content-Length: " + b"9" * digits + CLOSE
-    assert say(still, head)[0][0] in (400, 413)
+    assert exchange(frozen_server, head)[0][0] in (400, 413)
 
 
 @pytest.mark.parametrize(
     "flood", [b"X: y\r\n" * 20_000, b"X: " + b"y" * 100_000 + b"\r\n", b"X-%d: y\r\n" * 20_000]
 )
-def test_flood_of_headers_is_a_bad_request(still, flood):
-    with connect(still) as connection:
+def test_too_many_headers_are_400(frozen_server, flood):
+    with connect(frozen_server) as connection:
         try:
             connection.sendall(LINE % b"GET /api/v1/builds" + flood + CLOSE)
-            assert_refused(answers(connection), 400)
-        except ConnectionError:  # hung up on before all was sent
+            assert_error(read_responses(connection), 400)
+        except ConnectionError:  # closed before all was sent
             pass
 
 
 @pytest.mark.parametrize("depth", [900, 960, 980, 990, 1000])
-def test_a_deeply_nested_password_is_a_wrong_one_or_no_json(still, depth):
+def test_nested_password_is_rejected(frozen_server, depth):
     body = '{"email":"demo@example.com","password":' + "[" * depth + "]" * depth + "}"
-    answer = requests.post(still.url.removesuffix("/api/v1") + "/authentication", data=body, timeout=20)
-    assert answer.status_code in (400, 401)
+    response = requests.post(
+        frozen_server.url.removesuffix("/api/v1") + "/authentication", data=body, timeout=20
+    )
+    assert response.status_code in (400, 401)
 
 
 HUGE = ["9" * 18, str(2**63 - 1), str(2**63), f"-{2**63}", str(2**64), "9" * 4000]
@@ -292,14 +298,14 @@ HUGE = ["9" * 18, str(2**63 - 1), str(2**63), f"-{2**63}", str(2**64), "9" * 400
         ("/releases", "group_id", 404),
     ],
 )
-def test_a_huge_number_is_nothing_that_there_is(reader, path, key, expected, number):
-    answer = reader.ask(path, params={key: number})
-    assert answer.status_code == expected
-    assert answer.json() == [] if expected == 200 else number in answer.json()["message"]
+def test_huge_number_in_filter_matches_nothing(reader, path, key, expected, number):
+    response = reader.request(path, params={key: number})
+    assert response.status_code == expected
+    assert response.json() == [] if expected == 200 else number in response.json()["message"]
 
 
-def test_a_number_that_no_one_can_read_is_a_bad_request(reader):
-    assert reader.refusal(f"/builds?project_id={'9' * 9000}") == (400, "'project_id' must be an integer")
+def test_number_of_too_many_digits_is_400(reader):
+    assert reader.error_of(f"/builds?project_id={'9' * 9000}") == (400, "'project_id' must be an integer")
 
 
 @pytest.mark.parametrize(
@@ -312,12 +318,12 @@ def test_a_number_that_no_one_can_read_is_a_bad_request(reader):
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )
-def test_a_huge_number_in_a_body_is_not_found(reader, path, body, status):
-    assert reader.refusal(path, "POST", json=body)[0] == status
+def test_huge_number_in_body_is_404(reader, path, body, status):
+    assert reader.error_of(path, "POST", json=body)[0] == status
 
 
-def test_ten_megabytes_are_read(reader):
-    assert reader.refusal("/builds", "POST", data=b'{"project":"' + b"x" * 10_000_000 + b'"}')[0] == 404
+def test_body_of_ten_megabytes_is_read(reader):
+    assert reader.error_of("/builds", "POST", data=b'{"project":"' + b"x" * 10_000_000 + b'"}')[0] == 404
 
 
 def chunks(many):
@@ -326,18 +332,18 @@ def chunks(many):
 
 
 @pytest.mark.parametrize("data", [b" " * 25_000_000, chunks], ids=["of a known length", "in chunks"])
-def test_more_than_the_limit_is_too_large(reader, data):
+def test_body_above_limit_is_413(reader, data):
     body = data(25) if callable(data) else data
-    assert reader.refusal("/builds", "POST", data=body) == (413, "The body is too large")
+    assert reader.error_of("/builds", "POST", data=body) == (413, "The body is too large")
 
 
-def test_a_large_body_without_a_token_is_refused_before_it_is_read(still):
-    answer = requests.post(still.url + "/builds", data=b" " * 25_000_000, timeout=20)
-    assert answer.status_code == 401
+def test_large_body_without_token_is_401(frozen_server):
+    response = requests.post(frozen_server.url + "/builds", data=b" " * 25_000_000, timeout=20)
+    assert response.status_code == 401
 
 
-def test_a_client_that_hangs_up_in_its_body_leaves_no_trace(still, reader):
-    with connect(still) as connection:
+def test_disconnect_within_body_is_not_logged(frozen_server, reader):
+    with connect(frozen_server) as connection:
         connection.sendall(LINE % b"POST /authentication" + b'Content-Length: 500\r\n\r\n{"a')
         time.sleep(0.1)
     assert reader.get("/projects")
@@ -347,25 +353,25 @@ def test_a_client_that_hangs_up_in_its_body_leaves_no_trace(still, reader):
 
 
 @pytest.fixture
-def hasty(monkeypatch):
+def impatient_server(monkeypatch):
     monkeypatch.setattr(app, "_BODY_SECONDS", 0.3)
-    monkeypatch.setattr(uvicorn_server, "_PATIENCE", 0.3)
+    monkeypatch.setattr(uvicorn_server, "_IDLE_SECONDS", 0.3)
     with Server(builds=5) as server:
         yield server
 
 
-def test_a_body_that_does_not_come_is_a_timeout(hasty):
+def test_body_that_never_arrives_is_408(impatient_server):
     head = LINE % b"POST /authentication" + b'Content-Length: 500\r\n\r\n{"a'
-    assert_refused(say(hasty, head), 408, "did not come in time")
+    assert_error(exchange(impatient_server, head), 408, "did not come in time")
 
 
 @pytest.mark.parametrize("words", [b"", b"GET /api/v1/bui", LINE % b"GET /api/v1/builds"])
-def test_a_head_that_does_not_come_is_hung_up_on(hasty, words):
-    assert say(hasty, words) == []
+def test_head_that_never_arrives_closes_connection(impatient_server, words):
+    assert exchange(impatient_server, words) == []
 
 
-def test_hundreds_of_silent_connections_keep_nobody_from_being_served(still, reader):
-    silent = [connect(still) for _ in range(200)]
+def test_many_idle_connections_do_not_block_others(frozen_server, reader):
+    silent = [connect(frozen_server) for _ in range(200)]
     try:
         for n, connection in enumerate(silent):
             connection.sendall(
@@ -377,47 +383,47 @@ def test_hundreds_of_silent_connections_keep_nobody_from_being_served(still, rea
             connection.close()
 
 
-def test_a_client_that_does_not_read_keeps_nobody_from_being_served(still, reader):
+def test_client_that_never_reads_does_not_block_others(frozen_server, reader):
     token = reader.session.headers["Authorization"].encode()
-    with connect(still) as deaf:
-        deaf.sendall((LINE % b"GET /api/v1/builds" + b"Authorization: " + token + b"\r\n\r\n") * 20)
+    with connect(frozen_server) as unread:
+        unread.sendall((LINE % b"GET /api/v1/builds" + b"Authorization: " + token + b"\r\n\r\n") * 20)
         assert len(reader.get("/builds")) == 1500
 
 
 # --- statements and descriptions ------------------------------------------------------------------------
 
 
-def query(visitor, statement):
-    answer = visitor.post("/metadata", {"project": "DEMO_PROJECT", "statement": statement})
-    assert answer.status_code == 201, answer.text
-    return answer.json()
+def query(client, statement):
+    response = client.post("/metadata", {"project": "DEMO_PROJECT", "statement": statement})
+    assert response.status_code == 201, response.text
+    return response.json()
 
 
-def test_half_a_surrogate_pair_in_a_description_does_not_break_the_views(starter, airplane):
-    answer = starter.ask(
+def test_half_surrogate_pair_in_description_is_replaced(writer, airplane):
+    response = writer.request(
         "/builds", "POST", data=json.dumps(airplane | {"description": "a\ud800", "wait": True})
     )
-    build = answer.json()["build"]["id"]
-    found = query(starter, "SELECT DESCRIPTION D FROM @INFORMATION_SCHEMA.COMMITS WHERE TYPE = 'Build'")
-    assert starter.get(f"/builds/{build}")["description"] == "a\ud800"
+    build = response.json()["build"]["id"]
+    found = query(writer, "SELECT DESCRIPTION D FROM @INFORMATION_SCHEMA.COMMITS WHERE TYPE = 'Build'")
+    assert writer.get(f"/builds/{build}")["description"] == "a\ud800"
     assert {"D": "a\ufffd"} in found["rows"]
 
 
-def test_a_description_has_a_longest_length(starter, airplane):
-    most = starter.post("/builds", airplane | {"description": "\U0001f6eb" * 200_000, "wait": True})
+def test_description_too_long_is_400(writer, airplane):
+    most = writer.post("/builds", airplane | {"description": "\U0001f6eb" * 200_000, "wait": True})
     assert most.status_code == 201
-    refused = starter.refusal("/builds", "POST", json=airplane | {"description": "x" * 200_001})
+    refused = writer.error_of("/builds", "POST", json=airplane | {"description": "x" * 200_001})
     assert refused == (400, "'description' is too long")
-    longest = query(starter, "SELECT MAX(LENGTH(DESCRIPTION)) L FROM @INFORMATION_SCHEMA.COMMITS")
+    longest = query(writer, "SELECT MAX(LENGTH(DESCRIPTION)) L FROM @INFORMATION_SCHEMA.COMMITS")
     assert longest["rows"] == [{"L": 200_000}]
 
 
-MANY = "WITH RECURSIVE C(X) AS (SELECT 1 UNION ALL SELECT X + 1 FROM C LIMIT 1000) "
+THOUSAND_ROWS = "WITH RECURSIVE C(X) AS (SELECT 1 UNION ALL SELECT X + 1 FROM C LIMIT 1000) "
 LONG = f"'{'x' * 100_000}'"
 
 
 def chain(length, step, end=""):
-    """A chain of derived tables, each of which reads the one before."""
+    """Return a chain of derived tables, each of which reads the one before."""
     links = "".join(f", A{n} AS (SELECT {step} AS X FROM A{n - 1})" for n in range(1, length + 1))
     return f"WITH A0 AS (SELECT ID AS X FROM INSTANCES){links} SELECT X FROM A{length}{end}"
 
@@ -425,7 +431,7 @@ def chain(length, step, end=""):
 @pytest.mark.parametrize(
     ("statement", "error"),
     [
-        (MANY + f"SELECT X || {LONG} FROM C", "more than 2 MB"),
+        (THOUSAND_ROWS + f"SELECT X || {LONG} FROM C", "more than 2 MB"),
         (f"WITH Q(V) AS (SELECT {LONG}) SELECT {', '.join(['V'] * 190)} FROM Q", "row .* more than 16 MB"),
         (f"SELECT {', '.join(['CAST(' + LONG + ' AS BLOB)'] * 9)}", "more than 2 MB"),
         (f"SELECT {', '.join('1' * 300)}", "too many columns"),
@@ -440,11 +446,11 @@ def chain(length, step, end=""):
     ],
     ids=lambda x: x[:30],
 )
-def test_a_statement_that_asks_for_too_much_is_an_error(reader, monkeypatch, statement, error):
+def test_statement_above_limits_is_error(reader, monkeypatch, statement, error):
     monkeypatch.setattr(metadata_sql, "_BYTES", 2_000_000)
-    answer = query(reader, statement)
-    assert (answer["status"], answer["rows"]) == ("ERROR", [])
-    assert re.search(error, answer["error"])
+    response = query(reader, statement)
+    assert (response["status"], response["rows"]) == ("ERROR", [])
+    assert re.search(error, response["error"])
 
 
 @pytest.mark.parametrize(
@@ -479,24 +485,24 @@ def test_a_statement_that_asks_for_too_much_is_an_error(reader, monkeypatch, sta
         "/* SELECT */ PRAGMA user_version", "-- SELECT\nEXPLAIN SELECT 1", "(((EXPLAIN SELECT 1",
     ],
 )  # fmt: skip
-def test_statement_that_is_not_allowed_is_an_error(still, viewer, statement):
-    answer = query(viewer, statement)
-    assert (answer["status"], answer["rows"]) == ("ERROR", [])
+def test_statement_not_allowed_is_error(frozen_server, viewer, statement):
+    response = query(viewer, statement)
+    assert (response["status"], response["rows"]) == ("ERROR", [])
     assert re.search(
-        "not authorized|prohibited|constructor failed|understood|no such|may not", answer["error"]
+        "not authorized|prohibited|constructor failed|understood|no such|may not", response["error"]
     )
 
 
-def test_function_in_a_default_is_not_run(starter):
-    assert query(starter, "CREATE TABLE MINE (A, B DEFAULT (zeroblob(9)))")["status"] == "FINISHED"
-    answer = query(starter, "INSERT INTO MINE (A) VALUES (1)")
-    assert answer["status"] == "ERROR"
-    assert query(starter, "SELECT * FROM MINE")["rows"] == []
+def test_function_in_column_default_is_not_run(writer):
+    assert query(writer, "CREATE TABLE MINE (A, B DEFAULT (zeroblob(9)))")["status"] == "FINISHED"
+    response = query(writer, "INSERT INTO MINE (A) VALUES (1)")
+    assert response["status"] == "ERROR"
+    assert query(writer, "SELECT * FROM MINE")["rows"] == []
 
 
-def test_table_of_ones_own_may_be_called_as_a_module(starter):
-    query(starter, "CREATE TABLE json_each (A)")
-    assert query(starter, "SELECT COUNT(*) AS N FROM json_each")["rows"] == [{"N": 0}]
+def test_user_table_may_have_name_of_a_module(writer):
+    query(writer, "CREATE TABLE json_each (A)")
+    assert query(writer, "SELECT COUNT(*) AS N FROM json_each")["rows"] == [{"N": 0}]
 
 
 RUNAWAY = "WITH RECURSIVE C(X) AS (SELECT 1 UNION ALL SELECT X + 1 FROM C) "
@@ -507,7 +513,7 @@ GREEDY = {
     + f" FROM (SELECT '{chr(1) * 900_000}' AS V)",
     "wide": "SELECT " + ", ".join([f"V || '{n}' AS V{n}" for n in range(200)])
     + f" FROM (SELECT '\U0001f6eb{'x' * 900_000}' AS V)",
-    "cells": MANY.replace("1000", "199000") + f"SELECT {', '.join(['X'] * 199)} FROM C",
+    "cells": THOUSAND_ROWS.replace("1000", "199000") + f"SELECT {', '.join(['X'] * 199)} FROM C",
 }  # fmt: skip
 SERVE = """
 import json, resource, sys, requests
@@ -520,14 +526,14 @@ with Server(builds=20) as server:
     for statement in json.load(sys.stdin):
         body = {"project_id": 402, "statement": statement}
         head = {"Authorization": "Bearer " + token}
-        answer = requests.post(server.url + "/metadata", json=body, headers=head)
-        assert answer.status_code == 201, answer.text
+        response = requests.post(server.url + "/metadata", json=body, headers=head)
+        assert response.status_code == 201, response.text
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the unit of the peak differs")
-def test_greedy_statements_stay_below_a_gigabyte(tmp_path):
+def test_large_statements_stay_below_a_gigabyte(tmp_path):
     (tmp_path / "serve.py").write_text(SERVE)
     # started by a small process: Linux counts the peak of the one that forks as the child's own
     command = ["/bin/sh", "-c", f"{sys.executable} {tmp_path / 'serve.py'}; exit $?"]
@@ -549,41 +555,41 @@ def test_greedy_statements_stay_below_a_gigabyte(tmp_path):
     ],
     ids=["trim", "instr", "replace", "like"],
 )
-def test_one_function_is_quick_whatever_it_is_given(reader, expression):
-    began = time.monotonic()
+def test_function_with_long_text_is_fast(reader, expression):
+    started = time.monotonic()
     query(reader, f"SELECT {expression}")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - started < 2
 
 
-def test_others_are_answered_while_statements_run(still, reader, viewer, monkeypatch):
+def test_requests_are_answered_while_statements_run(frozen_server, reader, viewer, monkeypatch):
     monkeypatch.setattr(metadata_sql, "_SECONDS", 3)
     body = {"project_id": 402, "statement": RUNAWAY + "SELECT MAX(X) FROM C"}
     how = {"json": body, "headers": viewer.session.headers, "timeout": 60}
-    with ThreadPoolExecutor(60) as pool:  # more than the threads that answer requests
-        asked = [pool.submit(requests.post, still.url + "/metadata", **how) for _ in range(60)]
+    with ThreadPoolExecutor(60) as pool:  # more than the threads that response requests
+        futures = [pool.submit(requests.post, frozen_server.url + "/metadata", **how) for _ in range(60)]
         time.sleep(0.5)
         monkeypatch.setattr(metadata_sql, "_SECONDS", 0.01)
         assert len(reader.get("/builds")) == 1500
-        assert not any(future.done() for future in asked)
-        assert {future.result().json()["status"] for future in asked} == {"ERROR"}
+        assert not any(future.done() for future in futures)
+        assert {future.result().json()["status"] for future in futures} == {"ERROR"}
 
 
 @pytest.mark.parametrize("words", ["/* ", "' ", '" ', "/**/", "--\n", "\n"])
-def test_the_time_to_read_a_statement_grows_with_its_length_only(words):
+def test_parse_time_is_linear_in_length(words):
     def seconds(times):
-        began = time.thread_time()
+        started = time.thread_time()
         metadata_sql.kind(words * times)
         metadata_sql._WORDS.sub("", words * times + "x")
-        return time.thread_time() - began
+        return time.thread_time() - started
 
     # forty times the text: a time that grows with its square would be 1,600 times as long
     assert min(map(seconds, [40_000] * 3)) < 400 * max(min(map(seconds, [1_000] * 3)), 1e-4)
 
 
-def test_many_at_once_are_all_answered(still):
+def test_many_concurrent_requests_are_answered(frozen_server):
     def ask(n):
         body = BODIES[n % len(BODIES)]
-        return requests.post(still.url + POSTS[n % len(POSTS)], data=body, timeout=30).status_code
+        return requests.post(frozen_server.url + POSTS[n % len(POSTS)], data=body, timeout=30).status_code
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask, range(120))) == {401}

@@ -1,4 +1,4 @@
-"""POST /metadata: the views, what a statement may do, and what an error looks like."""
+"""POST /metadata: the views, allowed statements, and errors."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ VIEW = "@INFORMATION_SCHEMA."
 KINDS = {"int": "integer", "flag": "integer", "str": "string", "timestamp": "timestamp"}
 
 
-def query(visitor, statement, project="DEMO_PROJECT"):
-    answer = visitor.post("/metadata", {"project": project, "statement": statement})
-    assert answer.status_code == 201
-    return answer.json()
+def query(client, statement, project="DEMO_PROJECT"):
+    response = client.post("/metadata", {"project": project, "statement": statement})
+    assert response.status_code == 201
+    return response.json()
 
 
-def rows(visitor, statement, project="DEMO_PROJECT"):
-    answer = query(visitor, statement, project)
-    assert answer["status"] == "FINISHED", answer
-    return answer["rows"]
+def rows(client, statement, project="DEMO_PROJECT"):
+    response = query(client, statement, project)
+    assert response["status"] == "FINISHED", response
+    return response["rows"]
 
 
-def test_an_answer_has_the_documented_keys(reader):
-    answer = query(reader, "SELECT 1 AS ONE")
+def test_query_returns_documented_keys(reader):
+    response = query(reader, "SELECT 1 AS ONE")
     documented = [f.name for f in schema.RESOURCES["metadata"].fields]
-    assert sorted(answer) == sorted(documented)
-    assert uuid.UUID(answer["id"])
+    assert sorted(response) == sorted(documented)
+    assert uuid.UUID(response["id"])
     fixed = {"user_id": 1, "type": "select_statement", "sql": "SELECT 1 AS ONE", "status": "FINISHED"}
-    assert {key: answer[key] for key in fixed} == fixed
-    assert (answer["rows"], answer["metadata"]) == ([{"ONE": 1}], [{"name": "ONE", "type": "integer"}])
+    assert {key: response[key] for key in fixed} == fixed
+    assert (response["rows"], response["metadata"]) == ([{"ONE": 1}], [{"name": "ONE", "type": "integer"}])
 
 
 def test_statements_are_numbered(reader):
@@ -44,21 +44,21 @@ def test_statements_are_numbered(reader):
 
 @pytest.mark.parametrize("project", ["DEMO_PROJECT", "LOGISTICS_LAKE", "SANDBOX_2023"])
 @pytest.mark.parametrize("view", schema.VIEWS.values(), ids=lambda v: v.name)
-def test_a_view_has_the_documented_columns(reader, view, project):
-    answer = query(reader, f"SELECT * FROM {VIEW}{view.name}", project)
-    assert answer["status"] == "FINISHED"
-    assert [(c["name"], c["type"]) for c in answer["metadata"] if c["name"] != "DESCRIPTION"] == [
+def test_view_has_documented_columns(reader, view, project):
+    response = query(reader, f"SELECT * FROM {VIEW}{view.name}", project)
+    assert response["status"] == "FINISHED"
+    assert [(c["name"], c["type"]) for c in response["metadata"] if c["name"] != "DESCRIPTION"] == [
         (f.name, KINDS[f.type]) for f in view.fields if f.name != "DESCRIPTION"
     ]
-    assert bool(answer["rows"]) is (project != "SANDBOX_2023")
+    assert bool(response["rows"]) is (project != "SANDBOX_2023")
 
 
 @pytest.mark.parametrize("view", ["TABLES", "COLUMNS", "INSTANCE_LABELS", "PATTERN_VARIABLES"])
-def test_the_other_views_exist(reader, view):
+def test_views_outside_the_schema_have_rows(reader, view):
     assert rows(reader, f"SELECT * FROM {VIEW}{view}")
 
 
-def test_deliveries_belong_to_finished_builds_of_the_project(reader):
+def test_deliveries_are_of_finished_builds_of_project(reader):
     builds = {b["id"]: b for b in reader.get("/builds", project="SALES_DWH") if b["status"] == "FINISHED"}
     found = rows(reader, f"SELECT * FROM {VIEW}DELIVERIES", "SALES_DWH")
     assert all(row["BUILD_START"] == builds[row["BUILD_ID"]]["build_start"] for row in found)
@@ -73,21 +73,21 @@ def test_delivery_counts_add_up(reader):
             assert row["CHANGE_COUNT"] == 0
 
 
-def test_an_instance_is_created_once(reader):
+def test_instance_has_one_creation(reader):
     sql = (
         f"SELECT COUNT(*) N FROM {VIEW}DELIVERIES WHERE MODE = 'CREATION' GROUP BY PATTERN, FOLDER, INSTANCE"
     )
     assert {row["N"] for row in rows(reader, sql)} == {1}
 
 
-def test_commits_are_made_by_hand_and_by_builds_of_any_outcome(reader):
+def test_commits_are_of_users_and_builds(reader):
     found = rows(reader, f"SELECT DISTINCT TYPE, STATUS FROM {VIEW}COMMITS")
     assert {("Commit", "FINISHED"), ("Build", "FINISHED"), ("Build", "FAILED")} <= {
         (r["TYPE"], r["STATUS"]) for r in found
     }
 
 
-def test_instances_agree_with_the_endpoint(reader):
+def test_view_instances_equals_endpoint(reader):
     found = rows(reader, f"SELECT ID, INSTANCE, BUILD_ENABLED, DELETED FROM {VIEW}INSTANCES")
     listed = {i["id"]: i["name"] for i in reader.get("/instances", project_id=402)}
     off = {i["id"] for i in reader.get("/instances", project_id=402, build_disabled="true")}
@@ -95,18 +95,18 @@ def test_instances_agree_with_the_endpoint(reader):
     assert {r["ID"] for r in found if not r["BUILD_ENABLED"]} == off
 
 
-def test_a_new_build_reaches_the_views(starter, airplane):
-    before = len(rows(starter, f"SELECT * FROM {VIEW}DELIVERIES"))
-    others = [i for i in starter.get("/instances", project_id=402, pattern_id=845) if not i["errors"]]
+def test_new_build_is_in_views(writer, airplane):
+    before = len(rows(writer, f"SELECT * FROM {VIEW}DELIVERIES"))
+    others = [i for i in writer.get("/instances", project_id=402, pattern_id=845) if not i["errors"]]
     body = {"project_id": 402, "instances": [{"id": others[0]["id"]}], "wait": True, "restore": True}
     for row in others:
-        build = starter.post("/builds", body | {"instances": [{"id": row["id"]}]}).json()["build"]
-        found = rows(starter, f"SELECT * FROM {VIEW}DELIVERIES WHERE BUILD_ID = {build['id']}")
+        build = writer.post("/builds", body | {"instances": [{"id": row["id"]}]}).json()["build"]
+        found = rows(writer, f"SELECT * FROM {VIEW}DELIVERIES WHERE BUILD_ID = {build['id']}")
         if found:
             break
-    assert (found[0]["INSTANCE"], found[0]["USER_NAME"]) == (row["name"], starter.email)
-    assert len(rows(starter, f"SELECT * FROM {VIEW}DELIVERIES")) == before + 1
-    latest = rows(starter, f"SELECT LATEST_BUILD_ID L FROM {VIEW}INSTANCES WHERE ID = {row['id']}")
+    assert (found[0]["INSTANCE"], found[0]["USER_NAME"]) == (row["name"], writer.email)
+    assert len(rows(writer, f"SELECT * FROM {VIEW}DELIVERIES")) == before + 1
+    latest = rows(writer, f"SELECT LATEST_BUILD_ID L FROM {VIEW}INSTANCES WHERE ID = {row['id']}")
     assert latest == [{"L": build["id"]}]
 
 
@@ -124,11 +124,11 @@ def test_a_new_build_reaches_the_views(starter, airplane):
         ("9e999", None),
     ],
 )
-def test_expressions(reader, sql, value):
+def test_expression_returns_value(reader, sql, value):
     assert rows(reader, f"SELECT {sql} AS V") == [{"V": value}]
 
 
-def test_lower_case_and_windows_and_limits(reader):
+def test_lower_case_window_and_limit_are_accepted(reader):
     sql = (
         "with d as (select pattern, row_number() over (partition by pattern order by id) as n "
         "from @information_schema.deliveries) select pattern, max(n) n from d group by 1 order by 2 limit 2"
@@ -137,7 +137,7 @@ def test_lower_case_and_windows_and_limits(reader):
     assert [list(r) for r in found] == [["PATTERN", "N"]] * 2
 
 
-def test_repeated_columns_are_all_kept(reader):
+def test_repeated_columns_get_numbers(reader):
     assert rows(reader, "SELECT 1 AS A, 2 AS A, 3 AS A") == [{"A": 1, "A_1": 2, "A_2": 3}]
 
 
@@ -160,29 +160,29 @@ def test_repeated_columns_are_all_kept(reader):
         "SELECT ABS(-9223372036854775808)",
     ],
 )
-def test_a_statement_that_goes_wrong_says_so(reader, sql):
-    answer = query(reader, sql)
-    assert (answer["status"], answer["rows"], answer["metadata"]) == ("ERROR", [], [])
-    assert answer["error"]
+def test_statement_invalid_has_error_text(reader, sql):
+    response = query(reader, sql)
+    assert (response["status"], response["rows"], response["metadata"]) == ("ERROR", [], [])
+    assert response["error"]
 
 
-def test_nothing_was_harmed_by_those(reader):
+def test_views_survive_invalid_statements(reader):
     assert rows(reader, f"SELECT COUNT(*) > 0 AS OK FROM {VIEW}COMMITS") == [{"OK": 1}]
 
 
-def test_tables_of_ones_own_can_be_written(starter):
+def test_user_tables_can_be_written(writer):
     for sql, word in (
         ("CREATE TABLE NOTES (A INTEGER)", "create"),
         ("INSERT INTO NOTES VALUES (1), (2)", "insert"),
         ("UPDATE NOTES SET A = 3 WHERE A = 2", "update"),
         ("DELETE FROM NOTES WHERE A = 1", "delete"),
     ):
-        answer = query(starter, sql)
-        assert (answer["type"], answer["status"]) == (f"{word}_statement", "FINISHED")
-    assert rows(starter, "SELECT * FROM NOTES") == [{"A": 3}]
+        response = query(writer, sql)
+        assert (response["type"], response["status"]) == (f"{word}_statement", "FINISHED")
+    assert rows(writer, "SELECT * FROM NOTES") == [{"A": 3}]
 
 
-def test_a_closed_server_leaves_no_database_open(monkeypatch, visit):
+def test_close_closes_databases(monkeypatch, log_in):
     opened = []
 
     def connect(*given, **how):
@@ -191,24 +191,24 @@ def test_a_closed_server_leaves_no_database_open(monkeypatch, visit):
 
     monkeypatch.setattr(sqlite3, "connect", connect)
     with Server(60) as server:
-        query(visit(server), "SELECT 1")
+        query(log_in(server), "SELECT 1")
     (database,) = opened
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         database.execute("SELECT 1")
 
 
-def test_a_runaway_statement_is_stopped(reader, monkeypatch):
+def test_statement_too_long_running_is_stopped(reader, monkeypatch):
     monkeypatch.setattr(metadata_sql, "_SECONDS", 0.2)
-    answer = query(
+    response = query(
         reader, "WITH RECURSIVE C(X) AS (SELECT 1 UNION ALL SELECT X + 1 FROM C) SELECT MAX(X) FROM C"
     )
-    assert (answer["status"], answer["error"]) == ("ERROR", "The statement ran longer than 0.2 s")
+    assert (response["status"], response["error"]) == ("ERROR", "The statement ran longer than 0.2 s")
 
 
-def test_too_many_rows_are_an_error(reader, monkeypatch):
+def test_result_with_too_many_rows_is_error(reader, monkeypatch):
     monkeypatch.setattr(metadata_sql, "_ROWS", 10)
-    answer = query(reader, f"SELECT * FROM {VIEW}INSTANCES")
-    assert re.search("more than 10 rows", answer["error"])
+    response = query(reader, f"SELECT * FROM {VIEW}INSTANCES")
+    assert re.search("more than 10 rows", response["error"])
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_too_many_rows_are_an_error(reader, monkeypatch):
         ("", "unknown"),
     ],
 )
-def test_kinds_of_statements(sql, expected):
+def test_kind_of_statement(sql, expected):
     assert kind(sql) == expected
 
 
@@ -233,5 +233,5 @@ def test_kinds_of_statements(sql, expected):
         ({"project": "DEMO_PROJECT", "statement": " "}, (400, "'statement' is required")),
     ],
 )
-def test_a_refused_question_says_why(reader, body, expected):
-    assert reader.refusal("/metadata", "POST", json=body) == expected
+def test_query_invalid_has_documented_message(reader, body, expected):
+    assert reader.error_of("/metadata", "POST", json=body) == expected

@@ -1,8 +1,8 @@
 """The embedded server against the document of its API, by schemathesis.
 
-A stranger sends whatever the document allows, and what it does not allow; an acquaintance knows the names and
-ids that exist, so that requests come further than the first 404. FUZZ is the number of requests per
-operation and visitor, chosen anew in each run; without it there are few, and always the same.
+Requests are generated from the document, both those that it allows and others; a second run uses names and
+ids that exist, so that requests get further than the first 404. FUZZ is the number of requests per operation and
+run, drawn anew each time; without it there are few, always the same.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ def busy():
 
 
 @pytest.fixture(scope="module")
-def visitor(busy, visit):
-    return visit(busy)
+def client(busy, log_in):
+    return log_in(busy)
 
 
 @pytest.fixture(scope="module")
 def page(busy):
-    """The document without its security: else half of all bad requests are merely without a token."""
+    """The document without security: else half of all invalid requests only lack a token."""
     return openapi.document(busy.url) | {"security": []}
 
 
@@ -87,12 +87,12 @@ def method_of(resource, verb):
     return "GET" if verb in ("find", "get", "fetch") else "POST"
 
 
-def converse(page, visitor, resource, verb, mode, demands):
-    """Send what schemathesis thinks of, check each answer, and count them by status."""
-    root = visitor.url.removesuffix("/api/v1") if resource is schema.LOGIN else visitor.url
+def send_generated(page, client, resource, verb, mode, required_checks):
+    """Send requests that schemathesis generates, check each response, and count them by status."""
+    root = client.url.removesuffix("/api/v1") if resource is schema.LOGIN else client.url
     loaded = schemathesis.openapi.from_dict(page)
     operation = loaded[path_of(resource, verb)][method_of(resource, verb)]
-    seen = Counter()
+    statuses = Counter()
 
     @settings(
         max_examples=MANY or 4,
@@ -104,34 +104,34 @@ def converse(page, visitor, resource, verb, mode, demands):
     )
     @given(operation.as_strategy(generation_mode=mode))
     def exchange(case):
-        answer = case.call(base_url=root, session=visitor.session, timeout=30)
-        seen[answer.status_code] += 1
-        case.validate_response(answer, checks=demands)
+        response = case.call(base_url=root, session=client.session, timeout=30)
+        statuses[response.status_code] += 1
+        case.validate_response(response, checks=required_checks)
 
     exchange()
-    return seen
+    return statuses
 
 
 @pytest.mark.parametrize("mode", GenerationMode, ids=lambda m: m.value)
 @pytest.mark.parametrize(("resource", "verb"), OPERATIONS, ids=lambda x: getattr(x, "name", x))
-def test_a_stranger_is_answered_as_documented(page, visitor, resource, verb, mode):
-    assert converse(page, visitor, resource, verb, mode, CHECKS)
+def test_generated_request_gets_documented_response(page, client, resource, verb, mode):
+    assert send_generated(page, client, resource, verb, mode, CHECKS)
 
 
 @pytest.mark.parametrize("turn", [0, 1], ids=["by name", "by id"])
 @pytest.mark.parametrize(("resource", "verb"), OPERATIONS, ids=lambda x: getattr(x, "name", x))
-def test_an_acquaintance_gets_what_is_asked_for(page, visitor, busy, resource, verb, turn):
-    known = acquaint(page, visitor, busy, resource, verb, turn)
-    demands = [*CHECKS, checks.positive_data_acceptance]
-    seen = converse(known, visitor, resource, verb, GenerationMode.POSITIVE, demands)
-    assert {200, 201} & seen.keys(), f"only {dict(seen)}"
+def test_generated_request_with_known_ids_succeeds(page, client, busy, resource, verb, turn):
+    known = with_known_values(page, client, busy, resource, verb, turn)
+    required_checks = [*CHECKS, checks.positive_data_acceptance]
+    statuses = send_generated(known, client, resource, verb, GenerationMode.POSITIVE, required_checks)
+    assert {200, 201} & statuses.keys(), f"only {dict(statuses)}"
 
 
-# --- who knows the place --------------------------------------------------------------------------------
+# --- known names and ids --------------------------------------------------------------------------------
 
 
-def acquaint(page, visitor, server, resource, verb, turn):
-    """Tell the document which names and ids there are, and leave one of each exclusive group."""
+def with_known_values(page, client, server, resource, verb, turn):
+    """Restrict the document to names and ids that exist, and to one of each exclusive group."""
     page = copy.deepcopy(page)
     operation = page["paths"][path_of(resource, verb)][method_of(resource, verb).lower()]
     rules = resource.exclusive if verb == "find" else resource.body_exclusive
@@ -139,14 +139,14 @@ def acquaint(page, visitor, server, resource, verb, turn):
     if "parameters" in operation:
         left = [p for p in operation["parameters"] if p["name"] not in dropped]
         for parameter in left:
-            narrow(parameter, visitor, server, resource)
+            narrow(parameter, client, server, resource)
         operation["parameters"] = left
     else:
         shape = operation["requestBody"]["content"]["application/json"]["schema"]
         shape.pop("allOf", None)
         shape["required"] += [rule.names[turn] for rule in rules if rule.required]
         shape["properties"] = {
-            name: choices(visitor, server, resource, name) or known
+            name: choices(client, server, resource, name) or known
             for name, known in shape["properties"].items()
             if name not in dropped
         }
@@ -154,8 +154,8 @@ def acquaint(page, visitor, server, resource, verb, turn):
     return page
 
 
-def narrow(parameter, visitor, server, resource):
-    values = choices(visitor, server, resource, parameter["name"])
+def narrow(parameter, client, server, resource):
+    values = choices(client, server, resource, parameter["name"])
     if "content" in parameter:
         parameter["content"]["application/json"]["schema"] = RELEASES
     elif values:
@@ -163,21 +163,21 @@ def narrow(parameter, visitor, server, resource):
     parameter["required"] = parameter["in"] == "path" or parameter["name"] in ("project", "project_id")
 
 
-def choices(visitor, server, resource, name):
+def choices(client, server, resource, name):
     """The values that a parameter or a key of a body may have, where they matter."""
     if name in ("email", "password"):
         return {"enum": [getattr(server, name)]}
     if name in KNOWN:
         return KNOWN[name]
     if name == "id":
-        rows = visitor.get(resource.path, **needed(resource))
+        rows = client.get(resource.path, **needed(resource))
         return {"enum": [row["id"] for row in rows[-5:]]}
     stem = name.removesuffix("_id")
     if stem == "group":
         stem = "agent_group" if resource.name == "agents" else "release_group"
     if stem + "s" in schema.RESOURCES and (resource.name, name) != ("agents", "agent_id"):
         other = schema.RESOURCES[stem + "s"]
-        rows = visitor.get(other.path, **needed(other))[:3]
+        rows = client.get(other.path, **needed(other))[:3]
         return {"enum": [row["id" if name.endswith("_id") else "name"] for row in rows]}
     return None
 
@@ -186,7 +186,7 @@ def needed(resource):
     return {"project_id": 402} if any(rule.required for rule in resource.exclusive) else {}
 
 
-# --- what the checks are worth --------------------------------------------------------------------------
+# --- the checks themselves ------------------------------------------------------------------------------
 
 
 def other_type(page):
@@ -203,12 +203,12 @@ def other_status(page):
 
 
 @pytest.mark.parametrize(
-    ("lie", "error"),
+    ("change", "error"),
     [(other_type, JsonSchemaError), (other_media, UndefinedContentType), (other_status, UndefinedStatusCode)],
 )
-def test_a_document_that_says_otherwise_is_found_out(page, visitor, lie, error):
+def test_wrong_document_is_detected(page, client, change, error):
     wrong = copy.deepcopy(page)
-    lie(wrong)
+    change(wrong)
     with pytest.raises(FailureGroup) as caught:
-        converse(wrong, visitor, schema.RESOURCES["projects"], "find", GenerationMode.POSITIVE, CHECKS)
+        send_generated(wrong, client, schema.RESOURCES["projects"], "find", GenerationMode.POSITIVE, CHECKS)
     assert caught.group_contains(error)

@@ -1,4 +1,4 @@
-"""The wire: logins, tokens, methods, error bodies, ETag, gzip."""
+"""Logins, tokens, methods, error bodies, ETag, gzip."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def needs(resource: schema.Resource) -> dict[str, str]:
     return {"project": "DEMO_PROJECT"} if required else {}
 
 
-def test_a_login_answers_as_documented(reader):
-    answer = reader.login()
-    assert answer.status_code == 201
-    body = answer.json()
+def test_login_returns_documented_body(reader):
+    response = reader.login()
+    assert response.status_code == 201
+    body = response.json()
     assert body["authentication"] == {"strategy": "local", "accessToken": body["accessToken"]}
     assert body["user"] == {"id": 1, "email": reader.email}
 
 
-def test_the_token_tells_when_it_expires(reader):
+def test_token_contains_expiry(reader):
     claims = jwt.decode(reader.login().json()["accessToken"], options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] == pytest.approx(3600, abs=1)
 
@@ -45,13 +45,13 @@ def test_the_token_tells_when_it_expires(reader):
         ({"email": ""}, (400, "'email' is required")),
     ],
 )
-def test_a_wrong_login_is_refused(reader, changes, expected):
-    answer = reader.login(**changes)
-    assert (answer.status_code, answer.json()["message"]) == expected
+def test_login_invalid_is_rejected(reader, changes, expected):
+    response = reader.login(**changes)
+    assert (response.status_code, response.json()["message"]) == expected
 
 
-def test_the_error_body_has_the_documented_keys(reader):
-    assert reader.ask("/builds/999999").json() == {
+def test_error_has_documented_body(reader):
+    assert reader.request("/builds/999999").json() == {
         "name": "NotFound",
         "message": "No record found for id '999999'",
         "code": 404,
@@ -60,75 +60,81 @@ def test_the_error_body_has_the_documented_keys(reader):
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer nonsense", "Basic YTpi"])
 @pytest.mark.parametrize("resource", READABLE, ids=lambda r: r.name)
-def test_without_a_good_token_nothing_is_shown(still, resource, header):
+def test_find_without_valid_token_is_401(frozen_server, resource, header):
     headers = {} if header is None else {"Authorization": header}
-    answer = requests.get(still.url + resource.path, headers=headers, timeout=10)
-    assert (answer.status_code, answer.json()) == (
+    response = requests.get(frozen_server.url + resource.path, headers=headers, timeout=10)
+    assert (response.status_code, response.json()) == (
         401,
         {"name": "NotAuthenticated", "message": "Not authenticated", "code": 401},
     )
 
 
-def test_a_token_of_another_key_is_refused(still, reader):
+def test_token_of_another_key_is_401(frozen_server, reader):
     claims = jwt.decode(reader.login().json()["accessToken"], options={"verify_signature": False})
     forged = jwt.encode(claims, b"x" * 32, "HS256")
-    answer = requests.get(still.url + "/projects", headers={"Authorization": f"Bearer {forged}"}, timeout=10)
-    assert answer.status_code == 401
+    response = requests.get(
+        frozen_server.url + "/projects", headers={"Authorization": f"Bearer {forged}"}, timeout=10
+    )
+    assert response.status_code == 401
 
 
-def test_a_token_expires(visit):
+def test_token_expired_is_401(log_in):
     with Server(builds=10, token_lifetime=0.3) as server:
-        visitor = visit(server)
-        assert visitor.ask("/projects").status_code == 200
+        client = log_in(server)
+        assert client.request("/projects").status_code == 200
         time.sleep(0.35)
-        assert visitor.refusal("/projects") == (401, "Not authenticated")
+        assert client.error_of("/projects") == (401, "Not authenticated")
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("path", ["", "/1"])
 @pytest.mark.parametrize("resource", schema.RESOURCES.values(), ids=lambda r: r.name)
-def test_nothing_can_be_changed_or_removed(reader, resource, path, method):
-    assert reader.refusal(resource.path + path, method)[0] == 405
+def test_method_that_changes_rows_is_405(reader, resource, path, method):
+    assert reader.error_of(resource.path + path, method)[0] == 405
 
 
 @pytest.mark.parametrize("resource", schema.RESOURCES.values(), ids=lambda r: r.name)
-def test_post_works_only_where_it_is_documented(reader, resource):
-    status = reader.ask(resource.path, "POST", json={}).status_code
+def test_post_undocumented_is_405(reader, resource):
+    status = reader.request(resource.path, "POST", json={}).status_code
     documented = {"start", "query"} & set(resource.verbs)
     assert status == (400 if documented else 501 if resource.name == "instances" else 405)
 
 
 @pytest.mark.parametrize("resource", schema.RESOURCES.values(), ids=lambda r: r.name)
-def test_a_single_row_is_shown_only_where_it_is_documented(reader, resource):
-    status = reader.ask(f"{resource.path}/999999").status_code
+def test_get_by_id_undocumented_is_405(reader, resource):
+    status = reader.request(f"{resource.path}/999999").status_code
     assert status == (404 if {"get", "fetch"} & set(resource.verbs) else 405)
 
 
-def test_405_names_what_is_allowed(reader):
-    assert reader.ask("/builds", "DELETE").headers["Allow"] == "GET, HEAD, POST"
+def test_405_has_allow_header(reader):
+    assert reader.request("/builds", "DELETE").headers["Allow"] == "GET, HEAD, POST"
 
 
-def test_an_unknown_path_is_json_too(reader):
-    assert reader.refusal("/nothing")[0] == 404
+def test_unknown_path_has_error_body(reader):
+    assert reader.error_of("/nothing")[0] == 404
 
 
 @pytest.mark.parametrize("resource", READABLE, ids=lambda r: r.name)
-def test_head_answers_like_get_without_a_body(reader, resource):
-    head = reader.ask(resource.path, "HEAD", params=needs(resource), headers={"Accept-Encoding": "identity"})
-    get = reader.ask(resource.path, params=needs(resource), headers={"Accept-Encoding": "identity"})
+def test_head_equals_get_without_body(reader, resource):
+    head = reader.request(
+        resource.path, "HEAD", params=needs(resource), headers={"Accept-Encoding": "identity"}
+    )
+    get = reader.request(resource.path, params=needs(resource), headers={"Accept-Encoding": "identity"})
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["Content-Length"] == str(len(get.content))
 
 
 @pytest.mark.parametrize("resource", READABLE, ids=lambda r: r.name)
-def test_what_is_known_already_is_not_sent_again(reader, resource):
-    tag = reader.ask(resource.path, params=needs(resource)).headers["ETag"]
-    again = reader.ask(resource.path, params=needs(resource), headers={"If-None-Match": f'"other", {tag}'})
+def test_if_none_match_same_etag_is_304(reader, resource):
+    tag = reader.request(resource.path, params=needs(resource)).headers["ETag"]
+    again = reader.request(
+        resource.path, params=needs(resource), headers={"If-None-Match": f'"other", {tag}'}
+    )
     assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
 
 
-def test_another_tag_gets_the_body(reader):
-    assert reader.ask("/projects", headers={"If-None-Match": '"other"'}).status_code == 200
+def test_if_none_match_other_etag_returns_body(reader):
+    assert reader.request("/projects", headers={"If-None-Match": '"other"'}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -146,23 +152,23 @@ def test_another_tag_gets_the_body(reader):
         ("", False),
     ],
 )
-def test_gzip_is_sent_to_those_who_take_it(reader, header, packed):
+def test_gzip_follows_accept_encoding(reader, header, packed):
     assert accepts_gzip(header) is packed
-    answer = reader.ask("/builds", headers={"Accept-Encoding": header}, stream=True)
-    raw = answer.raw.read(decode_content=False)
-    assert (answer.headers.get("Content-Encoding") == "gzip") is packed
-    assert int(answer.headers["Content-Length"]) == len(raw)
+    response = reader.request("/builds", headers={"Accept-Encoding": header}, stream=True)
+    raw = response.raw.read(decode_content=False)
+    assert (response.headers.get("Content-Encoding") == "gzip") is packed
+    assert int(response.headers["Content-Length"]) == len(raw)
     assert (gzip.decompress(raw) if packed else raw).startswith(b'[{"id":')
 
 
-def test_one_connection_serves_many_requests(still):
+def test_connection_is_reused(frozen_server):
     with requests.Session() as session:
         for _ in range(5):
-            session.get(still.url + "/projects", timeout=10)
-        (pool,) = session.get_adapter(still.url).poolmanager.pools._container.values()
+            session.get(frozen_server.url + "/projects", timeout=10)
+        (pool,) = session.get_adapter(frozen_server.url).poolmanager.pools._container.values()
         assert (pool.num_connections, pool.num_requests) == (1, 5)
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"[" * 100_000, b"\xff"])
-def test_a_body_that_is_no_json_object_is_a_bad_request(reader, body):
-    assert reader.refusal("/builds", "POST", data=body)[0] == 400
+def test_body_not_a_json_object_is_400(reader, body):
+    assert reader.error_of("/builds", "POST", data=body)[0] == 400

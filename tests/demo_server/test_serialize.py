@@ -1,4 +1,4 @@
-"""The vendor's own examples as witnesses of keys, and of the traps they show."""
+"""Rows compared with the vendor's examples."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def example(reader):
     return reader.get("/builds/5139")
 
 
-def test_a_build_looks_like_the_vendors(example):
+def test_build_equals_vendor_example(example):
     assert list(example) == VENDOR_BUILD
     fixed = {
         "customer_id": 1,
@@ -92,13 +92,13 @@ def test_a_build_looks_like_the_vendors(example):
     assert {key: example[key] for key in fixed} == fixed
 
 
-def test_the_downloads_in_a_build_are_the_short_form(example):
+def test_build_embeds_short_downloads(example):
     (download,) = example["downloads"]
     assert list(download) == VENDOR_EMBEDDED
     assert (download["id"], download["pattern"], download["pattern_id"]) == (5442, "CORE_DV_HLS", 808)
 
 
-def test_a_download_looks_like_the_vendors(reader, example):
+def test_download_equals_vendor_example(reader, example):
     (row,) = reader.get("/downloads", build_id=5139)
     assert list(row) == VENDOR_DOWNLOAD
     assert row["name"] == example["downloads"][0]["name"]
@@ -106,7 +106,7 @@ def test_a_download_looks_like_the_vendors(reader, example):
     assert row["type"] == "IICS"
 
 
-def test_a_release_looks_like_the_vendors(reader):
+def test_release_equals_vendor_example(reader):
     row = reader.get("/releases/21")
     assert list(row) == VENDOR_RELEASE
     assert (row["name"], row["description"], row["group_id"], row["closed"]) == (
@@ -131,7 +131,7 @@ def test_times_are_iso_with_milliseconds(reader):
     assert all(FORM.fullmatch(t) for t in times)
 
 
-def test_mts_is_local_wall_time_and_no_utc(reader):
+def test_mts_is_local_wall_time(reader):
     ahead = {
         round((r["mts"] / 1000 - datetime.fromisoformat(r["build_start"]).timestamp()) / 3600)
         for r in reader.get("/builds")
@@ -139,20 +139,20 @@ def test_mts_is_local_wall_time_and_no_utc(reader):
     assert ahead == {1, 2}
 
 
-def test_file_names_carry_local_unpadded_times(reader, example):
+def test_file_names_contain_local_unpadded_times(reader, example):
     at = datetime.fromisoformat(example["build_start"]) + timedelta(hours=2)
     stamp = f"{at.year}-{at.month}-{at.day}_{at.hour}_{at.minute}"
     assert example["downloads"][0]["name"] == f"CORE_DV_HLS_{stamp}.zip"
 
 
-def test_only_finished_builds_have_downloads_one_per_pattern(reader):
+def test_finished_builds_have_one_download_per_pattern(reader):
     for row in reader.get("/builds"):
         files = row["downloads"]
         assert len(files) == (len(row["patterns"]) if row["status"] == "FINISHED" else 0)
         assert [f["pattern_id"] for f in files] == row["patterns"][: len(files)]
 
 
-def test_both_places_tell_the_same_of_downloads(reader):
+def test_embedded_downloads_equal_downloads(reader):
     short = {
         f["id"]: (b["id"], f["pattern_id"], f["name"]) for b in reader.get("/builds") for f in b["downloads"]
     }
@@ -160,14 +160,14 @@ def test_both_places_tell_the_same_of_downloads(reader):
     assert short == long
 
 
-def test_running_builds_have_no_end_yet(reader):
+def test_running_builds_have_no_end(reader):
     running = [b for b in reader.get("/builds") if b["status"] == "BUILDING"]
     assert len(running) >= 2
     assert all(b["build_end"] is None and 0 <= b["progress"] < 100 for b in running)
     assert all(b["build_end"] for b in reader.get("/builds") if b["status"] != "BUILDING")
 
 
-def test_releases_of_builds_fit_their_periods(reader):
+def test_build_starts_lie_in_release_periods(reader):
     releases = {r["id"]: r for r in reader.get("/releases")}
     for build in reader.get("/builds"):
         for release in map(releases.get, build["releases"]):
@@ -175,7 +175,7 @@ def test_releases_of_builds_fit_their_periods(reader):
                 assert release["start_date"] <= build["build_start"] < release["end_date"]
 
 
-def test_release_chains_and_hotfixes_hold_together(reader):
+def test_release_chains_and_hotfixes_are_consistent(reader):
     releases = {r["id"]: r for r in reader.get("/releases")}
     for row in releases.values():
         if row["prev_release_id"]:
@@ -188,7 +188,7 @@ def test_release_chains_and_hotfixes_hold_together(reader):
     assert {r["group_id"] for r in releases.values() if r["name"] == "Default Release"} == groups
 
 
-def test_folders_form_trees(reader):
+def test_folder_paths_follow_parents(reader):
     rows = {f["id"]: f for f in reader.get("/instance_folders", project_id=402)}
     for row in rows.values():
         above = rows[row["parent_folder_id"]]["path"] if row["parent_folder_id"] else ""

@@ -1,4 +1,4 @@
-"""The server as an object: starting, stopping, coming back, and keeping secrets."""
+"""Start, stop and restart of the server, its options, and its secrets."""
 
 from __future__ import annotations
 
@@ -20,57 +20,57 @@ from mkframe.demo_server.data.projects import MIN_INSTANCES
 from mkframe.errors import InputError
 
 
-def test_a_restart_keeps_port_token_and_builds(quick, starter, airplane):
-    build = starter.post("/builds", airplane).json()["build"]["id"]
-    before = starter.get("/builds")[:-1]
-    url = quick.url
-    quick.stop()
+def test_restart_keeps_port_token_and_builds(fast_server, writer, airplane):
+    build = writer.post("/builds", airplane).json()["build"]["id"]
+    before = writer.get("/builds")[:-1]
+    url = fast_server.url
+    fast_server.stop()
     with pytest.raises(requests.ConnectionError):
         requests.get(url + "/projects", timeout=2)
-    quick.start()
-    assert quick.url == url
-    assert starter.until_done(build)["status"] == "FINISHED"
-    after = starter.get("/builds")
+    fast_server.start()
+    assert fast_server.url == url
+    assert writer.wait_for_end(build)["status"] == "FINISHED"
+    after = writer.get("/builds")
     assert [b for b in after if b["status"] != "BUILDING"][:50] == [
         b for b in before if b["status"] != "BUILDING"
     ][:50]
 
 
-def test_stopping_is_quick_with_open_connections_and_waiting_builds(visit, airplane):
+def test_stop_with_open_connections_is_fast(log_in, airplane):
     with Server(builds=10, build_seconds=30) as server:
-        visitor = visit(server)
+        client = log_in(server)
 
         def wait():
             with pytest.raises(requests.RequestException):
-                visitor.post("/builds", airplane | {"wait": True}).raise_for_status()
+                client.post("/builds", airplane | {"wait": True}).raise_for_status()
 
         waiting = threading.Thread(target=wait)
         idle = socket.create_connection(("127.0.0.1", int(server.url.split(":")[2].split("/")[0])))
         waiting.start()
         time.sleep(0.2)
-        began = time.monotonic()
+        started = time.monotonic()
         server.stop()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - started < 3
         waiting.join(5)
         assert not waiting.is_alive()
         idle.close()
 
 
-def test_no_thread_survives_a_closed_server():
+def test_close_ends_the_thread():
     before = {t.name for t in threading.enumerate()}
     with Server(builds=5):
         assert "mkframe-embedded" in {t.name for t in threading.enumerate()}
     assert "mkframe-embedded" not in {t.name for t in threading.enumerate()} - before
 
 
-def test_two_servers_live_side_by_side(visit):
+def test_two_servers_are_independent(log_in):
     with Server(builds=5) as one, Server(builds=5) as two:
         assert one.url != two.url
         assert one.password != two.password
-        assert visit(one).login(password=two.password).status_code == 401
+        assert log_in(one).login(password=two.password).status_code == 401
 
 
-def test_starting_twice_and_stopping_twice_change_nothing():
+def test_start_and_close_twice_change_nothing():
     server = Server(builds=5).start()
     url = server.url
     assert server.start() is server
@@ -79,25 +79,25 @@ def test_starting_twice_and_stopping_twice_change_nothing():
     server.close()
 
 
-def test_passwords_stay_out_of_reprs(still):
-    shown = repr(still) + repr(still.viewer)
-    assert still.url in shown
-    assert still.password not in shown
-    assert still.viewer.password not in shown
+def test_repr_hides_passwords(frozen_server):
+    shown = repr(frozen_server) + repr(frozen_server.viewer)
+    assert frozen_server.url in shown
+    assert frozen_server.password not in shown
+    assert frozen_server.viewer.password not in shown
 
 
-def test_a_stopped_server_has_no_url_yet():
+def test_url_before_start_is_error():
     with pytest.raises(RuntimeError, match=r"start\(\)"):
         _ = Server(builds=5).url
 
 
-def test_a_port_in_use_is_an_error_and_leaves_nothing_behind(still):
-    port = int(still.url.split(":")[2].split("/")[0])
+def test_port_in_use_is_error(frozen_server):
+    port = int(frozen_server.url.split(":")[2].split("/")[0])
     with pytest.raises(InputError, match=f"Port {port} of .* cannot be listened on: .*in use"):
         Server(builds=5, port=port).start()
 
 
-def test_a_port_that_cannot_be_is_told():
+def test_port_out_of_range_is_error():
     with pytest.raises(InputError, match=r"Port 99999 of .* cannot be listened on"):
         Server(builds=5, port=99999).start()
 
@@ -113,60 +113,60 @@ def test_a_port_that_cannot_be_is_told():
     ],
     ids=str,
 )
-def test_impossible_arguments_are_refused(bad):
+def test_arguments_invalid_are_error(bad):
     with pytest.raises(InputError, match=r"negative|time zone|needs 373"):
         Server(**bad)
 
 
-def test_the_same_seed_and_now_give_the_same_bytes(still, reader, visit, now):
-    with Server(builds=1500, now=now) as twin:
-        other = visit(twin)
+def test_same_seed_and_now_give_same_bytes(frozen_server, reader, log_in, now):
+    with Server(builds=1500, now=now) as other_server:
+        other = log_in(other_server)
         for path in ("/builds", "/releases", "/instances?project_id=402", "/build_deployments"):
-            assert other.ask(path).content == reader.ask(path).content
+            assert other.request(path).content == reader.request(path).content
 
 
-def test_without_now_the_story_goes_on(visit):
+def test_history_without_now_goes_on(log_in):
     with Server(builds=30) as server:
-        visitor = visit(server)
-        last = visitor.get("/builds")[-1]
+        client = log_in(server)
+        last = client.get("/builds")[-1]
         assert abs(datetime.fromisoformat(last["build_start"]).timestamp() - time.time()) < 180
         assert last["status"] == "BUILDING"
 
 
-def test_a_story_without_builds_can_be_added_to(visit, airplane):
+def test_empty_history_accepts_builds(log_in, airplane):
     with Server(builds=0, build_seconds=0.1) as server:
-        visitor = visit(server)
-        assert visitor.get("/builds") == []
-        build = visitor.post("/builds", airplane | {"wait": True}).json()["build"]
-        assert visitor.get("/builds") == [build]
+        client = log_in(server)
+        assert client.get("/builds") == []
+        build = client.post("/builds", airplane | {"wait": True}).json()["build"]
+        assert client.get("/builds") == [build]
 
 
-def instances_of(visitor):
-    projects = [p["id"] for p in visitor.get("/projects")]
-    return [row for project in projects for row in visitor.get("/instances", project_id=project)]
+def instances_of(client):
+    projects = [p["id"] for p in client.get("/projects")]
+    return [row for project in projects for row in client.get("/instances", project_id=project)]
 
 
 @pytest.mark.parametrize(
     ("asked", "there"), [(None, MIN_INSTANCES), (MIN_INSTANCES, MIN_INSTANCES), (1500, 1500)]
 )
-def test_there_are_as_many_instances_as_asked_for_each_with_a_name_of_its_own(visit, asked, there):
+def test_instances_have_requested_count_and_unique_names(log_in, asked, there):
     with Server(builds=20, instances=asked) as server:
-        found = instances_of(visit(server))
+        found = instances_of(log_in(server))
     places = {(i["project_id"], i["pattern_id"], i["instance_folder_id"], i["name"]) for i in found}
     assert len(found) == len(places) == there
 
 
-def test_the_last_of_many_instances_can_be_built_by_its_name(visit):
+def test_last_of_many_instances_can_be_built_by_name(log_in):
     with Server(builds=20, instances=1500, build_seconds=0.1) as server:
-        visitor = visit(server)
-        rows = visitor.get("/instances", project_id=402, pattern_id=808, folder="/BUSINESS_VAULT")
+        client = log_in(server)
+        rows = client.get("/instances", project_id=402, pattern_id=808, folder="/BUSINESS_VAULT")
         last = [i for i in rows if not i["errors"]][-1]
         wanted = {"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": last["name"]}
         body = {"project_id": 402, "instances": [wanted], "restore": True}
-        assert visitor.post("/builds", body).status_code == 201
+        assert client.post("/builds", body).status_code == 201
 
 
-def test_closing_breaks_off_what_is_under_way_without_a_traceback(caplog):
+def test_stop_with_running_request_logs_no_traceback(caplog):
     server = Server(builds=5, latency=30.0).start()
 
     def ask():
@@ -182,15 +182,15 @@ def test_closing_breaks_off_what_is_under_way_without_a_traceback(caplog):
     assert "Traceback" not in caplog.text
 
 
-def test_latency_holds_answers_back(visit):
+def test_latency_delays_responses(log_in):
     with Server(builds=5, latency=0.15) as server:
-        visitor = visit(server)
-        began = time.monotonic()
-        visitor.get("/projects")
-        assert time.monotonic() - began > 0.15
+        client = log_in(server)
+        started = time.monotonic()
+        client.get("/projects")
+        assert time.monotonic() - started > 0.15
 
 
-def test_logging_is_left_alone():
+def test_start_leaves_logging_unchanged():
     names = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
     before = [(lg.level, list(lg.handlers), lg.propagate) for lg in map(logging.getLogger, names)]
     with Server(builds=5) as server:
@@ -198,13 +198,13 @@ def test_logging_is_left_alone():
     assert [(lg.level, list(lg.handlers), lg.propagate) for lg in map(logging.getLogger, names)] == before
 
 
-def test_a_request_prints_nothing(capfd, visit):
+def test_request_prints_nothing(capfd, log_in):
     with Server(builds=5) as server:
-        visit(server).get("/projects")
+        log_in(server).get("/projects")
     assert capfd.readouterr() == ("", "")
 
 
-def test_importing_loads_no_server_library():
+def test_import_loads_no_server_library():
     code = (
         "import sys; before = set(sys.modules); import mkframe.demo_server; "
         "print({'uvicorn', 'starlette', 'jwt', 'numpy', 'sqlite3'} & (set(sys.modules) - before) or '[]')"
@@ -213,7 +213,7 @@ def test_importing_loads_no_server_library():
     assert shown.stdout.strip() == "[]"
 
 
-def test_a_missing_library_is_named_with_what_to_install(monkeypatch):
+def test_missing_library_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "mkframe.demo_server.uvicorn_server", raising=False)
     monkeypatch.delattr(sys.modules["mkframe.demo_server"], "uvicorn_server", raising=False)
