@@ -8,3 +8,7 @@ the reference; here: ...". Nothing it does is evidence of what the real service 
 from mkframe.demo_server.server import Login, Server
 
 __all__ = ["Login", "Server"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -170,7 +170,7 @@ class _Database:
         self._db.execute(f"PRAGMA main.max_page_count = {_MAX_PAGES}")
         self._db.execute(f"PRAGMA temp.max_page_count = {_MAX_PAGES}")
         self._modules = {row[0].lower() for row in self._db.execute("PRAGMA module_list")}
-        sql_allow_list.limit(self._db)
+        sql_allow_list.apply_limits(self._db)
         self._db.text_factory = self._decode
         self._db.set_progress_handler(lambda: self._closing or time.monotonic() > self._until, 1000)
         self._create()

@@ -1,15 +1,15 @@
-"""What a statement may do in SQLite: all that is not named here is refused.
+"""The statements, functions and tables that SQLite may use; everything else is refused.
 
 SQLite brings functions, virtual tables and statements that crash it, read files, or fill the memory in one
-step. `STATEMENTS`, `ACTIONS`, `FUNCTIONS` and the tables that `Authorizer` is given are the whole of what a
-statement reaches. A function of one's own needs its name in `FUNCTIONS` and its code in `OUR_FUNCTIONS`.
+step. A statement reaches only `STATEMENTS`, `ACTIONS`, `FUNCTIONS` and the tables that `Authorizer` is given. A
+function in Python needs its name in `FUNCTIONS` and its code in `OUR_FUNCTIONS`.
 
-The limits bound what SQLite does between two looks at the clock, and while it reads a statement, when it does
-not look at all.
+The limits bound the work of SQLite between two calls of the progress handler, and while it parses a statement:
+then it calls no handler.
 
-* All other functions are taken out of the connection: SQLite does not ask for those in a column's default.
-* There are no views and triggers of one's own: views of views grow without bound while they are read.
-* The text of a statement holds at most `MOST_SELECTS` SELECTs, since SQLite merges a chain of them into one
+* All other functions are removed from the connection: the authorizer is not called for a column's default.
+* Users cannot create views and triggers: views of views grow without bound while they are parsed.
+* The text of a statement holds at most `MAX_SELECTS` SELECTs, since SQLite merges a chain of them into one
   expression that is as deep as all of them together, and walks through it on the stack.
 """
 
@@ -24,16 +24,16 @@ __all__ = [
     "FUNCTIONS",
     "HEAP",
     "LIMITS",
-    "MOST_SELECTS",
+    "MAX_SELECTS",
     "OUR_FUNCTIONS",
     "STATEMENTS",
     "Authorizer",
     "check",
-    "limit",
+    "apply_limits",
 ]
 
 STATEMENTS = frozenset({"select", "insert", "update", "delete", "create", "drop"})
-"""Kinds of statements that are understood, as `sql.kind` names them."""
+"""Kinds of statements that are accepted, as `metadata_sql.kind` names them."""
 ACTIONS = frozenset(
     {
         sqlite3.SQLITE_SELECT,
@@ -71,9 +71,9 @@ LIMITS = {
     sqlite3.SQLITE_LIMIT_ATTACHED: 1,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
-MOST_SELECTS = 100
+MAX_SELECTS = 100
 HEAP = 250_000_000
-"""Bytes that SQLite may take, all of this process from the first statement on: it knows no other bound."""
+"""Bytes that SQLite may allocate in the whole process, from the first statement on: it has no other limit."""
 _SELECT = re.compile(r"\bselect\b", re.I)
 _MASTER = "sqlite_master"
 _WRITES = {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE}
@@ -81,39 +81,42 @@ _TABLES = {sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_DROP_TABLE}
 
 
 def check(kind: str, sql: str) -> str | None:
-    """Say what is wrong with a statement before SQLite reads it; None if nothing is."""
+    """Return the error text of a statement that SQLite must not parse, or None."""
     if kind not in STATEMENTS:
         return f"{kind.upper()[:40]} is no statement that is understood here"
     if len(sql) > LIMITS[sqlite3.SQLITE_LIMIT_SQL_LENGTH]:
         return "The statement is too large"
-    if sum(1 for _ in _SELECT.finditer(sql)) > MOST_SELECTS:
-        return f"The statement holds more than {MOST_SELECTS} SELECTs"
+    if sum(1 for _ in _SELECT.finditer(sql)) > MAX_SELECTS:
+        return f"The statement holds more than {MAX_SELECTS} SELECTs"
     return None
 
 
 class Authorizer:
-    """What SQLite asks, for each step of one statement, whether it may.
+    """The authorizer callback of SQLite for one statement.
 
     Parameters
     ----------
     kind : str
         Kind of the statement.
-    home : str
-        The database of the views, which are only read.
-    own : collection of str
-        Tables of the user's own.
+    views_database : str
+        The database of the views, which can only be read.
+    user_tables : collection of str
+        Tables that the user has created.
     modules : collection of str
-        Virtual tables that SQLite makes as soon as they are named.
+        Virtual tables that SQLite creates as soon as they are named.
     """
 
-    def __init__(self, kind: str, home: str, own: Collection[str], modules: Collection[str]) -> None:
-        self._makes = kind in ("create", "drop")
-        self._home, self._own, self._modules = home.lower(), {name.lower() for name in own}, modules
+    def __init__(
+        self, kind: str, views_database: str, user_tables: Collection[str], modules: Collection[str]
+    ) -> None:
+        self._changes_tables = kind in ("create", "drop")
+        self._views_database, self._modules = views_database.lower(), modules
+        self._user_tables = {name.lower() for name in user_tables}
 
     def __call__(
         self, action: int, one: str | None, two: str | None, database: str | None, by: str | None
     ) -> int:
-        """Answer whether SQLite may take a step."""
+        """Return whether SQLite may take a step."""
         allowed = action in ACTIONS and self._allows(
             action, (one or "").lower(), (two or "").lower(), (database or "").lower()
         )
@@ -125,29 +128,33 @@ class Authorizer:
         if action == sqlite3.SQLITE_READ:
             return self._reads(one, two, database)
         if action in _TABLES:
-            self._own.add(one)
+            self._user_tables.add(one)
             return database == "main" and not one.startswith("sqlite_")
         if action in _WRITES:
-            # SQLite keeps the list of tables by statements of its own, which it asks about too
-            return database == "main" and (one in self._own or (one == _MASTER and self._makes))
-        return True  # SELECT itself and the step of a recursive one: what they read is asked for beside
+            # SQLite updates its list of tables by statements that are authorized too
+            return database == "main" and (
+                one in self._user_tables or (one == _MASTER and self._changes_tables)
+            )
+        return True  # SELECT and a recursive step: what they read is authorized separately
 
     def _reads(self, table: str, column: str, database: str) -> bool:
-        if not column:  # only its rows count; the name may be that of a WITH, and there is no database
-            return table in self._own or not (
+        if not column:  # as in COUNT(*); the name may be that of a WITH, and no database is given
+            return table in self._user_tables or not (
                 table in self._modules or table.startswith(("sqlite_", "pragma_"))
             )
-        if database == self._home:
+        if database == self._views_database:
             return not table.startswith("sqlite_")
-        return database == "main" and (table in self._own or (table == _MASTER and self._makes))
+        return database == "main" and (
+            table in self._user_tables or (table == _MASTER and self._changes_tables)
+        )
 
 
-def limit(database: sqlite3.Connection) -> None:
-    """Set the limits of a connection, take functions out of it, and add ours."""
+def apply_limits(database: sqlite3.Connection) -> None:
+    """Set the limits of a connection, remove its functions, and add ours."""
     database.execute(f"PRAGMA hard_heap_limit = {HEAP}")
     database.execute("PRAGMA temp_store = MEMORY")
-    for what, most in LIMITS.items():
-        database.setlimit(what, most)
+    for category, maximum in LIMITS.items():
+        database.setlimit(category, maximum)
     for name, count in database.execute("SELECT DISTINCT name, narg FROM pragma_function_list").fetchall():
         if name.lower() not in FUNCTIONS:
             database.create_function(name, count, None)
@@ -163,15 +170,15 @@ def _nvl(value: Any, other: Any) -> Any:
 
 
 def _decode(value: Any = None, *pairs: Any) -> Any:
-    """Oracle's DECODE: the result beside the first equal word; null equals null."""
-    for word, result in zip(pairs[::2], pairs[1::2], strict=False):
-        if value == word:
+    """Oracle's DECODE: return the result after the first equal value; null equals null."""
+    for candidate, result in zip(pairs[::2], pairs[1::2], strict=False):
+        if value == candidate:
             return result
     return pairs[-1] if len(pairs) % 2 else None
 
 
 def _text(value: Any) -> str:
-    """A value as SQLite casts it."""
+    """Return a value as SQLite casts it to text."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
@@ -186,7 +193,7 @@ def _replace(text: Any, part: Any, other: Any) -> str | None:
     if not old:
         return whole
     if len(whole) + whole.count(old) * (len(new) - len(old)) > LIMITS[sqlite3.SQLITE_LIMIT_LENGTH]:
-        raise OverflowError  # SQLite says then that it is too big
+        raise OverflowError  # SQLite reports that as "string or blob too big"
     return whole.replace(old, new)
 
 
@@ -216,4 +223,4 @@ OUR_FUNCTIONS: dict[tuple[str, int], Callable[..., Any]] = {
     ("ltrim", 2): _trims(left=True, right=False),
     ("rtrim", 2): _trims(left=False, right=True),
 }
-"""By name and number of arguments. SQLite's own of these names take the square of the length, in one step."""
+"""Functions by name and number of arguments. SQLite's own take quadratic time, in one step."""

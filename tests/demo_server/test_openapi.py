@@ -1,8 +1,8 @@
 """The embedded server against the document of its API, by schemathesis.
 
 Requests are generated from the document, both those that it allows and others; a second run uses names and
-ids that exist, so that requests get further than the first 404. FUZZ is the number of requests per operation and
-run, drawn anew each time; without it there are few, always the same.
+ids that exist, so that requests get further than the first 404. FUZZ is the number of requests per operation
+and run, drawn anew each time; without it there are few, always the same.
 """
 
 from __future__ import annotations
