@@ -1,11 +1,11 @@
 """The statements, functions and tables that SQLite may use; everything else is refused.
 
 SQLite brings functions, virtual tables and statements that crash it, read files, or fill the memory in one
-step. A statement reaches only `STATEMENTS`, `ACTIONS`, `FUNCTIONS` and the tables that `Authorizer` is given. A
-function in Python needs its name in `FUNCTIONS` and its code in `OUR_FUNCTIONS`.
+step. A statement reaches only `STATEMENTS`, `ACTIONS`, `FUNCTIONS` and the tables that `Authorizer` is given.
+A function in Python needs its name in `FUNCTIONS` and its code in `OUR_FUNCTIONS`.
 
-The limits bound the work of SQLite between two calls of the progress handler, and while it parses a statement:
-then it calls no handler.
+The limits bound the work of SQLite between two calls of the progress handler, and while it parses a
+statement: then it calls no handler.
 
 * All other functions are removed from the connection: the authorizer is not called for a column's default.
 * Users cannot create views and triggers: views of views grow without bound while they are parsed.
@@ -131,10 +131,7 @@ class Authorizer:
             self._user_tables.add(one)
             return database == "main" and not one.startswith("sqlite_")
         if action in _WRITES:
-            # SQLite updates its list of tables by statements that are authorized too
-            return database == "main" and (
-                one in self._user_tables or (one == _MASTER and self._changes_tables)
-            )
+            return database == "main" and self._is_user_table(one)
         return True  # SELECT and a recursive step: what they read is authorized separately
 
     def _reads(self, table: str, column: str, database: str) -> bool:
@@ -144,9 +141,11 @@ class Authorizer:
             )
         if database == self._views_database:
             return not table.startswith("sqlite_")
-        return database == "main" and (
-            table in self._user_tables or (table == _MASTER and self._changes_tables)
-        )
+        return database == "main" and self._is_user_table(table)
+
+    def _is_user_table(self, table: str) -> bool:
+        # SQLite updates its list of tables by statements that are authorized too
+        return table in self._user_tables or (table == _MASTER and self._changes_tables)
 
 
 def apply_limits(database: sqlite3.Connection) -> None:
