@@ -1,7 +1,7 @@
 """Forms for notebooks: connect, start a build, watch builds, fetch artifacts, explore a history.
 
-Each function returns a widget that a notebook shows when it is the last line of a cell. `form.model` is the
-mind behind it, without widgets; `form.close()` ends the form and its thread, and a build goes on.
+Each function returns a widget that a notebook shows when it is the last line of a cell. `form.model` is its
+model, without widgets. `form.close()` ends the form and its thread; a build that was started goes on.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pandas as pd
 import mkframe
 from mkframe import artifacts, builds
 from mkframe.errors import InputError
+from mkframe.forms._worker import Worker
 from mkframe.forms.models import ConnectModel, ExploreModel, FetchModel, StartModel, WatchModel
 from mkframe.forms.models.downloads import DownloadsModel
 from mkframe.forms.views import ConnectForm, DeferredForm, ExploreForm, FetchForm, StartForm, WatchForm
@@ -29,52 +30,52 @@ F = TypeVar("F", bound=Form)
 def connect() -> ConnectForm:
     """Show a form that connects: by e-mail and password, by token, or to the embedded server.
 
-    A password or token is taken from its field as soon as it is entered, and a saved notebook never holds it.
-    The client keeps it in memory, to log in again. Where the environment holds a token or password, that is
-    the first choice.
+    A password or token is removed from its field as soon as it is entered, so that a saved notebook never
+    contains it. The client keeps it in memory, to log in again. If the environment contains a token or
+    password, the form begins with that method.
 
-    In Voilà, and wherever ``MKFRAME_PUBLIC=1`` is set, the forms are for visitors: the server is that of
-    ``MKFRAME_URL``, or else the vendor's; the embedded server can be chosen where ``MKFRAME_PUBLIC_DEMO=1``
-    is set, and the keyring is left alone. Artifacts go into a private folder, which ends with the kernel,
-    and are offered as downloads.
+    In Voilà, and if ``MKFRAME_PUBLIC=1`` is set, the forms are for visitors: the server is that of
+    ``MKFRAME_URL``, or else the vendor's. The embedded server can be chosen if ``MKFRAME_PUBLIC_DEMO=1`` is
+    set. The keyring is never used. Artifacts are written into a private folder, which is removed when the
+    kernel ends, and are offered as downloads.
 
     Returns
     -------
     ConnectForm
-        ``form.client`` is the client once somebody has connected. The other forms take the form itself and
-        appear then.
+        ``form.client`` is the client; None until somebody has connected. The other forms can be given the
+        form itself, and appear then.
 
     Raises
     ------
     InputError
-        If it is for visitors, and ``MKFRAME_URL`` or one of the other settings is unfit.
+        If it is for visitors, and ``MKFRAME_URL`` or one of the other settings is invalid.
 
     Examples
     --------
     >>> form = connect()
-    >>> form.model.way = "embedded"
+    >>> form.model.method = "embedded"
     >>> form.model.blockers
     ()
     >>> form.close()
     """
     has_login = any(os.environ.get(name) for name in ("MKFRAME_TOKEN", "MKFRAME_PASSWORD"))
     url = os.environ.get("MKFRAME_URL") or BASE_URL
-    url = BASE_URL if "@" in url else url  # it would stand in the notebook, and mk.connect refuses it
-    model = ConnectModel(
-        mkframe.connect, mkframe.demo, url=url, way="environment" if has_login else "password"
-    )
-    return ConnectForm(model)
+    url = BASE_URL if "@" in url else url  # the notebook would contain it, and mk.connect refuses it
+    worker = Worker()
+    method = "environment" if has_login else "password"
+    model = ConnectModel(mkframe.connect, mkframe.demo, url=url, method=method, run=worker.submit)
+    return ConnectForm(model, worker)
 
 
 def start_build(client: mkframe.Client | ConnectForm) -> StartForm | DeferredForm:
-    """Show a form that starts a build once, follows it and fetches its artifacts.
+    """Show a form that starts a build once, watches it and fetches its artifacts.
 
-    Before anything is sent the form says what speaks against the build and shows what will be sent. A
-    double click, a second tab or another kernel on this machine starts nothing twice; after a restart of the
-    kernel the form lists the builds that run, and asks before it starts one that looks the same. The
-    reference has nothing to lock on: where Start is pressed on two machines in the same moment, both builds
-    run, and the form that sees it names both. A build tells its patterns and how many instances it has, not
-    which; builds are taken for the same by these.
+    Before anything is sent the form lists what prevents the build, and shows the request. A double click, a
+    second tab or another kernel on this machine starts nothing twice. After a restart of the kernel the form
+    lists the builds that are running, and asks before it starts one that looks the same. The API has no lock:
+    if Start is pressed on two machines at the same time, both builds run, and the form that finds the other
+    build names both. A build contains its patterns and the number of its instances, not which; builds with
+    the same of these look the same.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ def start_build(client: mkframe.Client | ConnectForm) -> StartForm | DeferredFor
     Returns
     -------
     StartForm
-        ``form.model.started.id`` is the build, ``form.result`` the frame of what was fetched. A WaitingForm
+        ``form.model.build.id`` is the build, ``form.result`` the frame of what was fetched. A WaitingForm
         for the form of `connect`, which has them once the form inside is there.
 
     Examples
@@ -93,19 +94,24 @@ def start_build(client: mkframe.Client | ConnectForm) -> StartForm | DeferredFor
     >>> with mk.demo(builds=20) as client:
     ...     form = start_build(client)
     ...     form.close()
-    >>> form.model.blockers
+    >>> form.model.selection.blockers
     ('Choose a project.',)
     """
-    return _when_connected(
-        client, lambda client: StartForm(StartModel(client), f"At {client.url}."), "Start a build"
-    )
+
+    def make(client: mkframe.Client) -> StartForm:
+        worker = Worker()
+        model = StartModel(client, run=worker.submit)
+        worker.look = model.look
+        return StartForm(model, worker, f"At {client.url}.")
+
+    return _when_connected(client, make, "Start a build")
 
 
 def watch(
     client: mkframe.Client | ConnectForm,
     build_id: int | builds.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int],
 ) -> WatchForm | DeferredForm:
-    """Show a form that follows builds, whoever started them; it can be shown again at any time.
+    """Show a form that watches builds, whoever started them; it can be shown again at any time.
 
     Parameters
     ----------
@@ -117,12 +123,12 @@ def watch(
     Returns
     -------
     WatchForm
-        ``form.model.builds`` is what was last seen.
+        ``form.model.builds`` are the last known states.
 
     Raises
     ------
     InputError
-        If something else than builds is given, or nothing.
+        If `build_id` contains no builds, or something else.
 
     Examples
     --------
@@ -139,7 +145,10 @@ def watch(
         raise InputError("No build is given.", hint="Give the id of a build, such as 5139, or several.")
 
     def make(client: mkframe.Client) -> WatchForm:
-        return WatchForm(WatchModel(client, ids), DownloadsModel(client))
+        worker = Worker()
+        model = WatchModel(client, ids, worker.submit)
+        worker.look = model.look
+        return WatchForm(model, DownloadsModel(client, worker.submit), worker)
 
     return _when_connected(client, make, "Watch builds")
 
@@ -166,11 +175,12 @@ def fetch_artifacts(client: mkframe.Client | ConnectForm) -> FetchForm | Deferre
     >>> form.model.blockers
     ('Choose at least one build.',)
     """
-    return _when_connected(
-        client,
-        lambda client: FetchForm(FetchModel(client, artifacts.diff), f"From {client.url}."),
-        "Fetch artifacts",
-    )
+
+    def make(client: mkframe.Client) -> FetchForm:
+        worker = Worker()
+        return FetchForm(FetchModel(client, artifacts.diff, worker.submit), worker, f"From {client.url}.")
+
+    return _when_connected(client, make, "Fetch artifacts")
 
 
 def explore(builds: pd.DataFrame) -> ExploreForm:
@@ -204,18 +214,18 @@ def explore(builds: pd.DataFrame) -> ExploreForm:
     """
     from mkframe import charts
 
-    drawn: dict[str, Callable[..., Any]] = {
+    by_title: dict[str, Callable[..., Any]] = {
         "Outcomes": charts.outcomes,
         "Failure rate": charts.failure_rate,
         "Durations": charts.durations,
     }
-    return ExploreForm(ExploreModel(builds), drawn)
+    return ExploreForm(ExploreModel(builds), by_title)
 
 
 def _when_connected(
     client: mkframe.Client | ConnectForm, make: Callable[[mkframe.Client], F], title: str
 ) -> F | DeferredForm:
-    """The form for a client; for a connect form, one that appears when there is a client."""
+    """Return the form for a client; for a connect form, one that appears when it has a client."""
     if isinstance(client, ConnectForm):
         return DeferredForm(client, make, title)
     if not hasattr(client, "builds"):

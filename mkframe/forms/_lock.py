@@ -1,4 +1,7 @@
-"""One start at a time: kernels of one machine wait for each other, and the later sees the earlier's build."""
+"""A lock for starts: kernels of one machine start builds one after the other.
+
+So the later one sees the build of the earlier one, and does not start it again.
+"""
 
 from __future__ import annotations
 
@@ -21,36 +24,38 @@ _PAUSE = 0.05
 
 
 @contextlib.contextmanager
-def exclusive_lock(what: str, timeout: float = 30.0) -> Iterator[None]:
-    """Hold a lock that every kernel of this person on this machine respects; other machines do not see it.
+def exclusive_lock(name: str, timeout: float = 30.0) -> Iterator[None]:
+    """Hold a lock against all kernels of this user on this machine.
+
+    Other machines do not see it. If no lock file can be made, a warning is logged and the block runs.
 
     Parameters
     ----------
-    what : str
-        What is started one at a time.
+    name : str
+        What is locked. Locks of different names are independent.
     timeout : float, default 30
-        Seconds to wait for whoever holds it.
+        Seconds to wait while another holds it.
 
     Raises
     ------
     MkframeError
-        If it is still held then.
+        If another still holds it then.
 
     Examples
     --------
     >>> with exclusive_lock("an example"):
     ...     pass
     """
-    with contextlib.ExitStack() as held:  # the end of the block or the process gives it back
+    with contextlib.ExitStack() as stack:  # closing the file releases the lock, also when the process dies
         try:
-            file = held.enter_context(_lock_file(what))
-            _wait(file, timeout)
+            file = stack.enter_context(_open_lock_file(name))
+            _acquire(file, timeout)
         except OSError as error:
             log.warning("No lock file can be made (%s): other windows are not waited for.", error)
         yield
 
 
-def _wait(file: IO[bytes], timeout: float) -> None:
+def _acquire(file: IO[bytes], timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while not lock(file):
         if time.monotonic() > deadline:
@@ -61,13 +66,13 @@ def _wait(file: IO[bytes], timeout: float) -> None:
         time.sleep(_PAUSE)
 
 
-def _lock_file(what: str) -> IO[bytes]:
-    """The lock file; it is empty and stays, for one that is removed could be locked twice.
+def _open_lock_file(name: str) -> IO[bytes]:
+    """Open the lock file. It is empty and never removed: a removed file could be locked twice.
 
-    It is in a folder of this user's own: in one that others can write, they could hold it for ever.
+    It is in a private folder: in a shared one another user could hold the lock for ever.
     """
     with private_folder() as folder:
-        file = folder.update(f"start-{hashlib.sha256(what.encode()).hexdigest()[:16]}.lock", 0o600)
+        file = folder.update(f"start-{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock", 0o600)
         if not is_mine(os.fstat(file.fileno())):
             file.close()
             raise PermissionError(errno.EACCES, "it belongs to another user", str(folder.path))

@@ -1,4 +1,4 @@
-"""One thread for one form: it does slow steps in order and looks again while there is something to see."""
+"""The thread of a form: it executes slow steps in order, and looks for news between them."""
 
 from __future__ import annotations
 
@@ -16,76 +16,75 @@ log = logging.getLogger("mkframe")
 class Worker:
     """A daemon thread that exists only while there is work.
 
-    Parameters
+    Attributes
     ----------
-    look : callable, optional
-        Called again and again; returns the seconds until the next time, or None when there is nothing
-        more to see.
+    look : callable
+        Looks for news after each step; returns the seconds until it is called again, or None to stop.
 
     Examples
     --------
     >>> worker, done = Worker(), []
-    >>> worker.do(lambda: done.append(1))
+    >>> worker.submit(lambda: done.append(1))
     >>> worker.close()
     >>> done
     [1]
     """
 
     def __init__(self, look: Callable[[], float | None] | None = None) -> None:
-        self._look = look or (lambda: None)
+        self.look = look or (lambda: None)
         self._steps: deque[Callable[[], object]] = deque()
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
 
     @property
     def thread(self) -> threading.Thread | None:
-        """The thread, while there is one."""
+        """The thread; None while there is no work."""
         return self._thread
 
-    def do(self, step: Callable[[], object]) -> None:
-        """Do a step after those that wait already."""
-        with self._news:
+    def submit(self, step: Callable[[], object]) -> None:
+        """Execute a step after those that wait already."""
+        with self._changed:
             if self._closed:
                 return
             self._steps.append(step)
-            self._news.notify()
+            self._changed.notify()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="mkframe-form", daemon=True)
                 self._thread.start()
 
     def close(self, timeout: float = 5.0) -> None:
-        """End after the steps that were handed over, which are given `timeout` seconds."""
-        with self._news:
+        """End after the submitted steps, for which it waits up to `timeout` seconds."""
+        with self._changed:
             self._closed = True
-            self._news.notify()
+            self._changed.notify()
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
-        with self._news:
-            self._steps.clear()  # what waits behind a step that does not end must not begin later
+        with self._changed:
+            self._steps.clear()  # a step behind one that does not end must not begin later
 
     def _work(self) -> None:
         due: float | None = time.monotonic()
         while True:
-            step, ended = self._next(due)
-            if ended:
+            step, is_over = self._next(due)
+            if is_over:
                 return
             try:
                 if step is not None:
                     step()
-                pause = None if self._closed else self._look()
+                pause = None if self._closed else self.look()
             except Exception:
-                # Models show their own errors; this is one of ours, and the form must go on.
+                # Models show their own errors; this is a defect of mkframe, and the form must go on.
                 log.exception("A form's step failed.")
                 pause = None
             due = None if pause is None else time.monotonic() + pause
 
     def _next(self, due: float | None) -> tuple[Callable[[], object] | None, bool]:
-        """The next step, None when it is time to look, and whether it is time to end."""
-        with self._news:
+        """Wait; return the next step, or None if it is time to look, and whether it is time to end."""
+        with self._changed:
             if not self._steps and due is not None and not self._closed:
-                self._news.wait(max(0.0, due - time.monotonic()))
+                self._changed.wait(max(0.0, due - time.monotonic()))
             if self._steps:
                 return self._steps.popleft(), False
             if self._closed or due is None:

@@ -13,6 +13,7 @@ from mkframe.client import Client
 from mkframe.demo_server import Server
 from mkframe.forms.models import StartModel
 from mkframe.forms.models.options import FLAGS
+from mkframe.forms.models.selection import SelectionModel
 
 PROJECT = 402
 AIRPLANE = 20001
@@ -45,27 +46,38 @@ def client_of(server, **how):
     return Client(Transport(dataclasses.replace(loaded, max_attempts=1, **how)))
 
 
-def impatient(url, token="a.b.c"):
+def client_of_url(url, token="a.b.c"):
     """A client of a scripted server."""
     return Client(Transport(dataclasses.replace(settings.load(url, token=token), max_attempts=1)))
 
 
-def patient(url):
+def retrying_client(url):
     """A client of a scripted server that tries each read several times."""
     return Client(Transport(settings.load(url, token="a.b.c")))
 
 
-def opened(client, *instances):
-    """The form's model with a project, a release and instances chosen."""
+def start_model(client, *instances):
+    """Return a model of the start form with a project, a release and instances chosen."""
     model = StartModel(client, confirm_timeout=0.2)
-    model.load()
-    model.project_id = PROJECT
-    model.choose_release("DWH_GROUP", "R11")
-    model.add(instances)
+    _choose(model.selection, instances)
     return model
 
 
-def followed(model):
+def selection_model(client, *instances):
+    """Return a model of the selection with a project, a release and instances chosen."""
+    model = SelectionModel(client)
+    _choose(model, instances)
+    return model
+
+
+def _choose(selection, instances):
+    selection.load()
+    selection.project_id = PROJECT
+    selection.choose_release("DWH_GROUP", "R11")
+    selection.add(instances)
+
+
+def watch_to_end(model):
     """Look until there is nothing more to see."""
     pause, waiting = model.look(), threading.Event()
     for _ in range(200):

@@ -32,7 +32,7 @@ WAY_SETTINGS = METHODS["environment"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-class Moody:
+class FaultyServer:
     """Stands before an embedded server and passes on what comes, or refuses it while `mood` is busy.
 
     `starts` counts builds that were started, `expired` lists requests whose token had expired, the next
@@ -96,17 +96,17 @@ def _copied(answer):
 
 
 @pytest.fixture(scope="module")
-def moody():
+def faulty_server():
     jupyter.skip_or_fail()
     with (
         Server(300, build_seconds=5) as server,
         _with_password(Server(300, build_seconds=3, token_lifetime=LIFETIME), server) as brief,
     ):
-        moody = Moody(server)
-        moody.quick, moody.brief = server, brief
-        with faults.serve(moody) as front:
-            moody.url = front.api
-            yield moody
+        faulty_server = FaultyServer(server)
+        faulty_server.quick, faulty_server.brief = server, brief
+        with faults.serve(faulty_server) as proxy:
+            faulty_server.url = proxy.api
+            yield faulty_server
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +117,10 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def settings(moody):
+def settings(faulty_server):
     """Variables by which mkframe connects to the server."""
-    login = {"MKFRAME_EMAIL": moody.quick.email, "MKFRAME_PASSWORD": moody.quick.password}
-    return {"MKFRAME_URL": moody.url, **login}
+    login = {"MKFRAME_EMAIL": faulty_server.quick.email, "MKFRAME_PASSWORD": faulty_server.quick.password}
+    return {"MKFRAME_URL": faulty_server.url, **login}
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def lab(settings, root, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def chromium(moody):
+def chromium(faulty_server):
     with jupyter.browser() as chromium:
         yield chromium
 
@@ -142,8 +142,10 @@ def page(chromium):
 
 
 @pytest.fixture
-def client(moody):
-    client = mk.connect(moody.quick.url, email=moody.quick.email, password=moody.quick.password)
+def client(faulty_server):
+    client = mk.connect(
+        faulty_server.quick.url, email=faulty_server.quick.email, password=faulty_server.quick.password
+    )
     yield client
     client.close()
 
@@ -154,8 +156,8 @@ def expect(locator):
     return expect(locator)
 
 
-def connect(page, way):
-    page.locator(".mkf-way select").select_option(way)
+def connect(page, method):
+    page.locator(".mkf-method select").select_option(method)
     button = page.locator("button.mkf-connect")
     expect(button).to_be_enabled()
     button.click()
@@ -168,10 +170,10 @@ def choose(page, description):
     expect(page.locator(".mkf-release select")).to_be_visible()
     page.locator(".mkf-release select").select_option(index=2)
     page.locator(".mkf-search input").fill("airplane")
-    expect(page.locator(".mkf-matches-said")).to_contain_text("8 of 132 instances match.")
+    expect(page.locator(".mkf-matches-text")).to_contain_text("8 of 132 instances match.")
     page.locator(".mkf-matches select").select_option(PLANES)
     page.locator("button.mkf-add").click()
-    expect(page.locator(".mkf-chosen-said")).to_have_text("4 chosen.")
+    expect(page.locator(".mkf-chosen-text")).to_have_text("4 chosen.")
     page.locator(".mkf-description input").fill(description)
     expect(page.locator("button.mkf-start")).to_be_enabled()
 
@@ -197,7 +199,7 @@ def see_it_advance(page):
 def fetch(page, folder):
     target = page.locator(".mkf-live .mkf-folder input")
     target.fill(str(folder))
-    target.press("Tab")
+    target.on_click("Tab")
     page.locator(".mkf-live button.mkf-fetch").click()
     expect(page.locator(".mkf-live .mkf-files")).to_contain_text("4 of 4 files in")
 
@@ -219,8 +221,8 @@ def whole(folder):
             assert archive.testzip() is None
 
 
-def test_start_follow_and_fetch_in_jupyterlab(lab, page, moody, client, tmp_path):
-    before, posts = set(client.builds.find().index), moody.starts
+def test_start_watch_and_fetch_in_jupyterlab(lab, page, faulty_server, client, tmp_path):
+    before, posts = set(client.builds.find().index), faulty_server.starts
     jupyter.open_in_lab(page, lab, jupyter.NOTEBOOK.name)
     jupyter.run_all(page)
     connect(page, WAY_SETTINGS)
@@ -236,7 +238,7 @@ def test_start_follow_and_fetch_in_jupyterlab(lab, page, moody, client, tmp_path
     fetch(page, tmp_path / "artifacts")
     jupyter.shoot(page, "4_fetched", tmp_path)
     assert set(client.builds.find().index) - before == {number}
-    assert moody.starts - posts == 1
+    assert faulty_server.starts - posts == 1
     whole(tmp_path / "artifacts" / f"build-{number}")
 
 
@@ -248,7 +250,7 @@ forms.explore(client.add_names(client.builds.find()))
 """
 
 
-def test_charts_and_table_follow_a_filter(lab, root, page, tmp_path):
+def test_filter_changes_charts_and_table(lab, root, page, tmp_path):
     jupyter.write_notebook(root / "explore.ipynb", EXPLORE)
     jupyter.open_in_lab(page, lab, "explore.ipynb")
     jupyter.run_all(page)
@@ -263,11 +265,11 @@ def test_charts_and_table_follow_a_filter(lab, root, page, tmp_path):
 
 
 @pytest.fixture
-def lasting(moody):
+def lasting(faulty_server):
     """Words that keep a build from ending, so that it runs however slow this machine is."""
-    moody.lasting = "through thick and thin"
-    yield moody.lasting
-    moody.lasting, moody.mood = "", "well"
+    faulty_server.lasting = "through thick and thin"
+    yield faulty_server.lasting
+    faulty_server.lasting, faulty_server.mood = "", "well"
 
 
 def restart_kernel(page):
@@ -277,8 +279,8 @@ def restart_kernel(page):
     jupyter.run_all(page)
 
 
-def test_server_that_fails_and_kernel_that_restarts(lab, page, moody, lasting, tmp_path):
-    posts = moody.starts
+def test_failing_server_and_kernel_restart(lab, page, faulty_server, lasting, tmp_path):
+    posts = faulty_server.starts
     jupyter.open_in_lab(page, lab, jupyter.NOTEBOOK.name)
     jupyter.run_all(page)
     connect(page, WAY_SETTINGS)
@@ -287,13 +289,13 @@ def test_server_that_fails_and_kernel_that_restarts(lab, page, moody, lasting, t
     number = started_id(page)
     shown = page.locator(".mkf-watch").first
     expect(shown).to_contain_text("BUILDING")
-    moody.mood = "busy"
+    faulty_server.mood = "busy"
     expect(shown).to_contain_text("The server is being restarted")
     jupyter.shoot(page, "5_refused", tmp_path)
-    moody.server.stop()
-    moody.mood = "well"
+    faulty_server.server.stop()
+    faulty_server.mood = "well"
     expect(shown).to_contain_text("connection broke")
-    moody.server.start()
+    faulty_server.server.start()
     expect(shown.locator(".note")).to_have_count(0)
     restart_kernel(page)
     connect(page, WAY_SETTINGS)
@@ -301,32 +303,34 @@ def test_server_that_fails_and_kernel_that_restarts(lab, page, moody, lasting, t
     page.locator("button.mkf-start").click()
     expect(page.locator(".mkf-verdict")).to_contain_text(f"Build {number} is running")
     jupyter.shoot(page, "6_twin", tmp_path)
-    page.locator("button.mkf-rejoin").filter(has_text=f"Watch {number}").click()
+    page.locator("button.mkf-watch-duplicate").filter(has_text=f"Watch {number}").click()
     expect(shown).to_contain_text("BUILDING")
-    moody.lasting = ""
+    faulty_server.lasting = ""
     expect(shown).to_contain_text("FINISHED")
-    moody.mood = "busy"
+    faulty_server.mood = "busy"
     target = page.locator(".mkf-live .mkf-folder input")
     target.fill(str(tmp_path / "artifacts"))
     page.locator(".mkf-live button.mkf-fetch").click()
     expect(page.locator(".mkf-live .mkf-busy").last).to_contain_text("Trying again")
-    moody.mood = "well"
+    faulty_server.mood = "well"
     expect(page.locator(".mkf-live .mkf-files")).to_contain_text("4 of 4 files in")
     whole(tmp_path / "artifacts" / f"build-{number}")
-    assert moody.starts - posts == 1
+    assert faulty_server.starts - posts == 1
 
 
 @pytest.fixture
-def brief(moody):
+def brief(faulty_server):
     """Another server behind the same address, whose tokens soon expire; a client that sees the truth."""
-    moody.server = moody.brief
-    with mk.connect(moody.brief.url, email=moody.brief.email, password=moody.brief.password) as client:
+    faulty_server.server = faulty_server.brief
+    with mk.connect(
+        faulty_server.brief.url, email=faulty_server.brief.email, password=faulty_server.brief.password
+    ) as client:
         yield client
-    moody.server = moody.quick
+    faulty_server.server = faulty_server.quick
 
 
-def test_token_that_expires_before_the_start_and_on_its_way(lab, page, moody, brief, tmp_path):
-    before, posts = set(brief.builds.find().index), moody.starts
+def test_token_expires_before_and_during_the_start(lab, page, faulty_server, brief, tmp_path):
+    before, posts = set(brief.builds.find().index), faulty_server.starts
     jupyter.open_in_lab(page, lab, jupyter.NOTEBOOK.name)
     jupyter.run_all(page)
     connect(page, WAY_SETTINGS)
@@ -334,15 +338,15 @@ def test_token_that_expires_before_the_start_and_on_its_way(lab, page, moody, br
     choose(page, "with a token that has expired")
     # A form at rest asks nothing, so its token dies; the next one dies while the start is on its way.
     page.wait_for_timeout(1000 * LIFETIME + 500)
-    moody.expired.clear()
-    moody.hold = LIFETIME + 0.5
+    faulty_server.expired.clear()
+    faulty_server.hold = LIFETIME + 0.5
     page.locator("button.mkf-start").click()
     number = started_id(page)
     expect(page.locator(".mkf-watch").first).to_contain_text("FINISHED")
     fetch(page, tmp_path / "artifacts")
     jupyter.shoot(page, "10_expired", tmp_path)
-    assert {("GET", BUILDS), ("POST", BUILDS)} <= set(moody.expired)
-    assert moody.starts - posts == 1
+    assert {("GET", BUILDS), ("POST", BUILDS)} <= set(faulty_server.expired)
+    assert faulty_server.starts - posts == 1
     assert set(brief.builds.find().index) - before == {number}
     whole(tmp_path / "artifacts" / f"build-{number}")
 
@@ -351,7 +355,7 @@ NOTEBOOKS_OWN = ["Cannot read properties of undefined (reading 'schema')"]
 """Notebook 7.6 says this of a notebook without any form as well."""
 
 
-def test_start_and_finish_in_notebook_7(moody, settings, root, chromium, client, tmp_path):
+def test_start_and_finish_in_notebook_7(faulty_server, settings, root, chromium, client, tmp_path):
     before, home = set(client.builds.find().index), tmp_path / "home"
     home.mkdir()
     with (
@@ -369,19 +373,19 @@ def test_start_and_finish_in_notebook_7(moody, settings, root, chromium, client,
     assert set(client.builds.find().index) - before == {number}
 
 
-def test_two_tabs_of_voila_start_one_build(moody, chromium, client, root, tmp_path):
-    posts, before = moody.starts, set(client.builds.find().index)
+def test_two_tabs_of_voila_start_one_build(faulty_server, chromium, client, root, tmp_path):
+    posts, before = faulty_server.starts, set(client.builds.find().index)
     home = tmp_path / "home"
     home.mkdir()
     with (
-        jupyter.voila(home, root, jupyter.NOTEBOOK.name, MKFRAME_URL=moody.url) as url,
+        jupyter.voila(home, root, jupyter.NOTEBOOK.name, MKFRAME_URL=faulty_server.url) as url,
         jupyter.page_of(chromium, width=800) as first,
         jupyter.page_of(chromium, width=800) as second,
     ):
         for tab in (first, second):
             tab.goto(url)
-            tab.locator(".mkf-email input").fill(moody.quick.email)
-            tab.locator(".mkf-secret input").fill(moody.quick.password)
+            tab.locator(".mkf-email input").fill(faulty_server.quick.email)
+            tab.locator(".mkf-secret input").fill(faulty_server.quick.password)
             connect(tab, METHODS["password"])
             choose(tab, "from a tab")
         jupyter.shoot(first, "7_voila", tmp_path)
@@ -401,7 +405,7 @@ def test_two_tabs_of_voila_start_one_build(moody, chromium, client, root, tmp_pa
         jupyter.shoot(winner, "8_voila_fetched", tmp_path)
     whole(tmp_path / "saved")
     assert set(client.builds.find().index) - before == {number}
-    assert moody.starts - posts == 1
+    assert faulty_server.starts - posts == 1
 
 
 FORGED = """
@@ -430,11 +434,11 @@ async ([channels, url, folder]) => {
     const words = {'Base URL': url, 'Target folder': folder, 'E-mail': 'eve@example.org'};
     update(id, {value: words[m.state.description] ?? url});
   }
-  const ways = models.filter(([_, m]) => m.state.description === 'Connect by').map(([id]) => id);
+  const methods = models.filter(([_, m]) => m.state.description === 'Connect by').map(([id]) => id);
   const secrets = models.filter(([_, m]) => m.model_name === 'PasswordModel').map(([id]) => id);
   const buttons = models.filter(([_, m]) => m.model_name === 'ButtonModel').map(([id]) => id);
   for (const index of [0, 1, 2, 3]) {
-    for (const id of ways) {
+    for (const id of methods) {
       update(id, {_options_labels: ['a', 'b', 'c', 'd'], index});
       update(id, {index});
     }
@@ -445,18 +449,20 @@ async ([channels, url, folder]) => {
   send('execute_request', {code: `open(${JSON.stringify(folder)} + '-code', 'w')`, silent: false});
   await new Promise(resolve => setTimeout(resolve, 1500));
   socket.close();
-  return [texts.map(([_, m]) => m.state.description), ways.length, secrets.length, buttons.length];
+  return [texts.map(([_, m]) => m.state.description), methods.length, secrets.length, buttons.length];
 }
 """
 """What a visitor sends who has read this project: values for every field, shown or not, and clicks."""
 
 
-def test_forged_messages_of_a_visitor_reach_nothing(moody, chromium, root, tmp_path):
+def test_forged_messages_of_a_visitor_reach_nothing(faulty_server, chromium, root, tmp_path):
     home, folder = tmp_path / "home", tmp_path / "kernels"
     home.mkdir()
     with (
         faults.serve(lambda request: faults.unauthenticated()) as other,
-        jupyter.voila(home, root, jupyter.NOTEBOOK.name, MKFRAME_URL=moody.url, TMPDIR=str(home)) as url,
+        jupyter.voila(
+            home, root, jupyter.NOTEBOOK.name, MKFRAME_URL=faulty_server.url, TMPDIR=str(home)
+        ) as url,
         jupyter.page_of(chromium, width=800) as page,
     ):
         with page.expect_websocket(lambda socket: "/channels" in socket.url) as opened:
@@ -464,23 +470,25 @@ def test_forged_messages_of_a_visitor_reach_nothing(moody, chromium, root, tmp_p
         expect(page.locator("button.mkf-connect")).to_be_visible()
         assert len(list(home.glob("mkframe-visitor-*"))) == 0  # made when there is something to fetch
         said = page.evaluate(FORGED, [opened.value.url, other.api, str(folder)])
-        expect(page.locator(".mkf-trouble").first).to_contain_text("did not work")
+        expect(page.locator(".mkf-error").first).to_contain_text("did not work")
         jupyter.shoot(page, "13_voila_forged", tmp_path)
     assert other.requests == []
     assert not list(tmp_path.glob("kernels*"))
     assert said == [["Base URL", "E-mail"], 1, 1, 2]
 
 
-def test_voila_removes_what_its_visitor_fetched(moody, chromium, root, tmp_path):
+def test_voila_removes_what_its_visitor_fetched(faulty_server, chromium, root, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     with (
-        jupyter.voila(home, root, jupyter.NOTEBOOK.name, MKFRAME_URL=moody.url, TMPDIR=str(home)) as url,
+        jupyter.voila(
+            home, root, jupyter.NOTEBOOK.name, MKFRAME_URL=faulty_server.url, TMPDIR=str(home)
+        ) as url,
         jupyter.page_of(chromium, width=800) as page,
     ):
         page.goto(url)
-        page.locator(".mkf-email input").fill(moody.quick.email)
-        page.locator(".mkf-secret input").fill(moody.quick.password)
+        page.locator(".mkf-email input").fill(faulty_server.quick.email)
+        page.locator(".mkf-secret input").fill(faulty_server.quick.password)
         connect(page, METHODS["password"])
         page.locator(".mkf-fetch-project select").select_option("DEMO_PROJECT")
         page.locator(".mkf-fetch-builds select").select_option(index=0)

@@ -22,7 +22,7 @@ def state(tmp_path, monkeypatch):
     return tmp_path / "state" / "mkframe"
 
 
-def test_what_is_held_is_waited_for_and_then_told():
+def test_held_lock_times_out_with_an_error():
     with (
         exclusive_lock("a project"),
         pytest.raises(MkframeError, match="Another window on this machine is starting"),
@@ -31,20 +31,20 @@ def test_what_is_held_is_waited_for_and_then_told():
         pass
 
 
-def test_what_was_given_back_is_taken_at_once():
+def test_released_lock_is_free():
     for _ in range(2):
         with exclusive_lock("a project", timeout=0):
             pass
 
 
-def test_an_error_gives_it_back():
+def test_error_in_the_block_releases_the_lock():
     with pytest.raises(ZeroDivisionError), exclusive_lock("a project"):
         raise ZeroDivisionError
     with exclusive_lock("a project", timeout=0):
         pass
 
 
-def test_other_projects_do_not_wait():
+def test_locks_of_other_names_are_independent():
     with exclusive_lock("a project"), exclusive_lock("another project", timeout=0):
         pass
 
@@ -68,28 +68,28 @@ def other_kernel():
 
 
 @pytest.mark.slow
-def test_another_kernel_is_waited_for(other_kernel):
+def test_lock_of_another_kernel_is_waited_for(other_kernel):
     threading.Timer(0.2, other_kernel.stdin.close).start()
     with exclusive_lock("a project", timeout=20):
         assert other_kernel.wait(20) == 0
 
 
 @pytest.mark.slow
-def test_a_kernel_that_dies_gives_it_back(other_kernel):
+def test_lock_of_a_killed_kernel_is_free(other_kernel):
     other_kernel.kill()
     other_kernel.wait()
     with exclusive_lock("a project", timeout=0):
         pass
 
 
-def test_the_lock_is_in_a_folder_of_this_user_alone(state):
+def test_lock_file_is_private(state):
     with exclusive_lock("a project"):
         (lock,) = state.iterdir()
     assert state.stat().st_mode & 0o777 == 0o700
     assert lock.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_common_temporary_folder_is_not_used(monkeypatch, tmp_path):
+def test_lock_file_is_not_in_the_temporary_folder(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with exclusive_lock("a project"):
@@ -122,7 +122,7 @@ def a_pipe_in_its_place(state):
 
 
 @pytest.mark.parametrize("broken", [a_file, a_folder_in_its_place, a_link_in_its_place, a_pipe_in_its_place])
-def test_without_a_lock_file_it_goes_on_and_says_so(state, caplog, broken):
+def test_missing_lock_file_warns_and_goes_on(state, caplog, broken):
     broken(state)
     with exclusive_lock("a project", timeout=0):
         pass
@@ -130,7 +130,7 @@ def test_without_a_lock_file_it_goes_on_and_says_so(state, caplog, broken):
     assert not (state.parent / "elsewhere").exists()
 
 
-def test_a_folder_of_another_user_is_not_used(state, caplog, monkeypatch):
+def test_folder_of_another_user_is_not_used(state, caplog, monkeypatch):
     state.mkdir(parents=True)
     give_away(monkeypatch, state)
     with exclusive_lock("a project", timeout=0):
@@ -139,7 +139,7 @@ def test_a_folder_of_another_user_is_not_used(state, caplog, monkeypatch):
     assert list(state.iterdir()) == []
 
 
-def test_a_lock_of_another_user_is_not_used(state, caplog, monkeypatch):
+def test_lock_file_of_another_user_is_not_used(state, caplog, monkeypatch):
     with exclusive_lock("a project"):
         (lock,) = state.iterdir()
     give_away(monkeypatch, lock)
@@ -150,7 +150,7 @@ def test_a_lock_of_another_user_is_not_used(state, caplog, monkeypatch):
     assert "other windows are not waited for" in caplog.text
 
 
-def test_a_drive_without_locks_is_not_taken_for_held(state, caplog, monkeypatch):
+def test_drive_without_locks_warns_and_goes_on(state, caplog, monkeypatch):
     def unable(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
@@ -160,7 +160,7 @@ def test_a_drive_without_locks_is_not_taken_for_held(state, caplog, monkeypatch)
     assert "No locks available): other windows are not waited for" in caplog.text
 
 
-def test_an_error_of_the_start_itself_is_no_trouble_with_the_lock(state, caplog):
+def test_oserror_of_the_block_is_not_a_lock_error(state, caplog):
     with pytest.raises(ConnectionResetError), exclusive_lock("a project"):
         raise ConnectionResetError
     assert caplog.text == ""

@@ -25,84 +25,88 @@ def filled(model, factory, password):
     return model
 
 
-def test_the_embedded_server_needs_nothing(model):
-    model.way = "embedded"
+def test_embedded_server_needs_no_account(model):
+    model.method = "embedded"
     assert model.submit()
     assert len(model.client.projects.find()) == 6
 
 
-def test_it_says_who_is_connected_and_until_when(model, factory):
+def test_status_names_user_server_and_expiry(model, factory):
     filled(model, factory, factory.password)
-    assert model.said.startswith(f"Connected as {factory.email} to {factory.url}; 6 projects can be seen.")
-    assert f"The token expires at {dt.datetime.now(dt.UTC):%Y-%m-%d}"[:-2] in model.said
-    assert model.said.endswith("mkframe then logs in again by itself.")
+    assert model.status_text.startswith(
+        f"Connected as {factory.email} to {factory.url}; 6 projects can be seen."
+    )
+    assert f"The token expires at {dt.datetime.now(dt.UTC):%Y-%m-%d}"[:-2] in model.status_text
+    assert model.status_text.endswith("mkframe then logs in again by itself.")
 
 
-def test_a_wrong_password_is_told(model, factory):
+def test_wrong_password_shows_an_error(model, factory):
     filled(model, factory, SECRET)
-    assert "Invalid login" in model.trouble
+    assert "Invalid login" in model.error
     assert model.client is None
 
 
-def test_a_password_is_forgotten_once_used(model, factory):
+def test_password_is_forgotten_after_use(model, factory):
     filled(model, factory, SECRET)
     assert SECRET not in repr(vars(model)) + repr(model.trait_values())
 
 
-def test_a_password_is_in_no_trait_before_it_is_used(model):
+def test_password_is_in_no_trait_before_use(model):
     model.take_secret(SECRET)
     assert SECRET not in repr(model.trait_values())
 
 
-def test_another_way_forgets_the_password(model):
+def test_other_method_forgets_the_password(model):
     model.take_secret(SECRET)
-    model.way = "token"
+    model.method = "token"
     assert not model.has_secret
 
 
-@pytest.mark.parametrize(("way", "words"), [("password", "Write the password"), ("token", "Write the token")])
-def test_without_a_secret_it_says_so(model, way, words):
-    model.way, model.email = way, "ada@example.org"
+@pytest.mark.parametrize(
+    ("method", "words"), [("password", "Write the password"), ("token", "Write the token")]
+)
+def test_missing_secret_shows_an_error(model, method, words):
+    model.method, model.email = method, "ada@example.org"
     assert not model.submit()
-    assert model.trouble.startswith(words)
+    assert model.error.startswith(words)
 
 
-def test_without_an_address_it_says_so(model):
+def test_missing_address_blocks(model):
     model.url = " "
     assert model.blockers == ("Write the base URL.", "Write your e-mail address.")
 
 
-def test_a_token_connects(model, factory):
+def test_token_connects(model, factory):
     with mk.connect(factory.url, email=factory.email, password=factory.password) as client:
         client.projects.find()
         token = client._transport._token.get_secret_value()
-    model.way, model.url = "token", factory.url
+    model.method, model.url = "token", factory.url
     model.take_secret(token)
     model.submit()
-    assert model.said.startswith("Connected as the owner of the token")
+    assert model.status_text.startswith("Connected as the owner of the token")
 
 
-def test_nobody_listening_is_told(model):
+def test_refused_connection_shows_an_error(model):
     with faults.nobody_listens() as url:
-        model.way, model.url = "token", url
+        model.method, model.url = "token", url
         model.take_secret("a.b.c")
         model.submit()
-    assert "the connection was refused" in model.trouble
+    assert "the connection was refused" in model.error
 
 
-def test_settings_of_the_machine_are_offered_where_there_are_some(monkeypatch, factory):
+def test_environment_with_account_is_the_first_method(monkeypatch, factory):
     monkeypatch.setenv("MKFRAME_URL", factory.url)
     monkeypatch.setenv("MKFRAME_EMAIL", factory.email)
     monkeypatch.setenv("MKFRAME_PASSWORD", factory.password)
     form = forms.connect()
     form.model.run = lambda step: step()
-    assert (form.model.way, form.model.submit()) == ("environment", True)
+    assert (form.model.method, form.model.submit()) == ("environment", True)
     assert form.client.url == factory.url
     form.close()
 
 
-def test_disconnecting_closes_the_client(model):
-    model.way = "embedded"
+def test_disconnect_closes_the_client(model):
+    model.method = "embedded"
     model.submit()
     client = model.client
     model.disconnect()
@@ -111,25 +115,25 @@ def test_disconnecting_closes_the_client(model):
         client.projects.find()
 
 
-def test_a_connection_that_is_made_after_the_end_is_closed(model):
+def test_connection_made_after_close_is_closed(model):
     steps = []
-    model.way, model.run = "embedded", steps.append
+    model.method, model.run = "embedded", steps.append
     model.submit()
     model.close()
     steps[0]()
     assert model.client is None
 
 
-def test_two_presses_connect_once(factory):
+def test_second_submit_does_nothing(factory):
     steps = []
     model = ConnectModel(mk.connect, mk.demo)
     model.run = steps.append
-    model.way = "embedded"
+    model.method = "embedded"
     assert [model.submit(), model.submit()] == [True, False]
     assert len(steps) == 1
 
 
-def test_an_address_with_a_password_is_not_put_into_the_notebook(monkeypatch):
+def test_url_with_a_password_is_not_shown(monkeypatch):
     monkeypatch.setenv("MKFRAME_URL", "https://ada:word@metakraftwerk.example/api/v1")
     form = forms.connect()
     form.close()

@@ -11,7 +11,7 @@ from mkframe.forms.models import FetchModel
 from mkframe.forms.models.downloads import DownloadsModel, free_space
 from mkframe.forms.models.fetch import HEADER
 from mkframe.schema import RESOURCES
-from tests.forms.conftest import PROJECT, client_of, impatient, patient
+from tests.forms.conftest import PROJECT, client_of, client_of_url, retrying_client
 from tests.support import faults, rows
 
 
@@ -20,7 +20,7 @@ def model(client, tmp_path):
     model = FetchModel(client, diff)
     model.load()
     model.project_id = PROJECT
-    model.pocket.folder = str(tmp_path)
+    model.downloads.folder = str(tmp_path)
     return model
 
 
@@ -28,67 +28,67 @@ def shown(model, client):
     return client.builds.find(project_id=PROJECT).loc[[build for _, build in model.options]]
 
 
-def test_without_a_project_there_is_nothing_to_choose(client):
+def test_options_without_a_project_are_empty(client):
     model = FetchModel(client, diff)
-    assert (model.options, model.options_said, model.submit()) == ((), "Choose a project.", False)
+    assert (model.options, model.options_text, model.submit()) == ((), "Choose a project.", False)
 
 
-def test_the_newest_build_is_on_top(model, client):
+def test_options_begin_with_the_newest_build(model, client):
     assert shown(model, client)["build_start"].is_monotonic_decreasing
 
 
-def test_finished_builds_are_shown_first(model, client):
+def test_default_status_is_finished(model, client):
     assert set(shown(model, client)["status"]) == {"FINISHED"}
 
 
-def test_any_status_shows_all(model, client):
+def test_any_status_shows_all_builds(model, client):
     model.status = "any"
     assert len(shown(model, client)) == len(client.builds.find(project_id=PROJECT))
 
 
-def test_a_pattern_narrows_the_builds_down(model, client):
+def test_pattern_filters_the_builds(model, client):
     model.pattern_id = 808
     assert all(808 in ids for ids in shown(model, client)["patterns"])
     assert len(model.options) > 0
 
 
-def test_a_release_narrows_the_builds_down(model, client):
+def test_release_filters_the_builds(model, client):
     model.release_id = 29
     assert all(29 in ids for ids in shown(model, client)["releases"])
     assert len(model.options) > 0
 
 
-def test_a_period_narrows_the_builds_down(model, client):
+def test_period_filters_the_builds(model, client):
     model.days = 90
     assert shown(model, client)["build_start"].min() > pd.Timestamp.now("UTC") - pd.Timedelta(days=91)
 
 
-def test_builds_stand_in_columns_like_a_table(model):
+def test_labels_are_aligned_in_columns(model):
     columns = [HEADER.index(word) for word in ("started", "status", "patterns")]
     for label, build in model.options:
         assert label[: columns[0]].strip("\u00a0") == str(build)
         assert all(label[at] not in " \u00a0" and label[at - 1] == "\u00a0" for at in columns), label
 
 
-def test_a_choice_that_a_filter_hides_is_given_up(model):
+def test_chosen_build_hidden_by_a_filter_is_dropped(model):
     model.chosen = (model.options[0][1],)
     model.status = "CANCELED"
     assert model.chosen == ()
 
 
-def test_builds_without_artifacts_are_nothing_to_fetch(model):
+def test_builds_without_artifacts_block(model):
     model.status = "FAILED"
     model.chosen = (model.options[0][1],)
     assert (model.blockers, model.submit()) == (("The chosen builds have no artifacts.",), False)
 
 
-def test_artifacts_of_several_builds_get_a_folder_each(model, tmp_path):
+def test_each_build_gets_its_own_folder(model, tmp_path):
     model.chosen = tuple(build for _, build in model.options[:2])
     assert model.submit()
     assert {f.parent.name for f in tmp_path.rglob("*.zip")} == {f"build-{build}" for build in model.chosen}
 
 
-def test_the_result_is_the_frame_of_a_fetch(model, client, tmp_path):
+def test_result_equals_the_frame_of_fetch(model, client, tmp_path):
     model.chosen = (model.options[0][1],)
     model.submit()
     again = client.downloads.fetch(
@@ -100,77 +100,77 @@ def test_the_result_is_the_frame_of_a_fetch(model, client, tmp_path):
     assert model.result.drop(columns="status").equals(again.drop(columns="status"))
 
 
-def test_every_file_tells_its_size(model):
+def test_fetched_files_show_their_size(model):
     model.chosen = (model.options[0][1],)
     model.submit()
-    assert all(f.status == "fetched" and f.said.endswith("B") for f in model.pocket.files)
+    assert all(f.status == "fetched" and f.detail.endswith("B") for f in model.downloads.files)
 
 
-def test_fetching_again_says_what_is_there_already(model):
+def test_second_fetch_shows_files_as_present(model):
     model.chosen = (model.options[0][1],)
     model.submit()
     model.submit()
-    assert {f.status for f in model.pocket.files} == {"present"}
+    assert {f.status for f in model.downloads.files} == {"present"}
 
 
-def test_an_unfit_folder_is_told(model, tmp_path):
+def test_unusable_folder_shows_an_error(model, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    model.pocket.folder = str(tmp_path / "file")
+    model.downloads.folder = str(tmp_path / "file")
     model.chosen = (model.options[0][1],)
     model.submit()
-    assert "cannot be made" in model.pocket.trouble
-    assert model.pocket.state == "fetched"
+    assert "cannot be made" in model.downloads.error
+    assert model.downloads.state == "fetched"
 
 
 @pytest.mark.parametrize("folder", ["~no-such-user/artifacts", "/proc/artifacts", "a\0b"])
-def test_after_a_folder_that_cannot_be_another_may_be_tried(model, tmp_path, folder):
-    model.pocket.folder = folder
+def test_fetch_after_an_invalid_folder_works(model, tmp_path, folder):
+    model.downloads.folder = folder
     model.chosen = (model.options[0][1],)
     model.submit()
-    assert model.pocket.trouble
-    assert model.pocket.trace == ""
-    model.pocket.folder = str(tmp_path)
+    assert model.downloads.error
+    assert model.downloads.traceback == ""
+    model.downloads.folder = str(tmp_path)
     assert model.submit()
 
 
-def test_a_drive_that_is_not_there_is_told(monkeypatch):
+def test_missing_drive_is_named(monkeypatch):
     monkeypatch.setattr(Path, "exists", lambda path: False)
     assert free_space("/artifacts") == "/artifacts cannot be reached."
 
 
-def test_no_folder_blocks(model):
+def test_empty_folder_blocks(model):
     model.chosen = (model.options[0][1],)
-    model.pocket.folder = " "
+    model.downloads.folder = " "
     assert model.blockers == ("Write a target folder.",)
 
 
-def test_who_may_not_download_is_told_for_each_file(factory, tmp_path):
+def test_missing_permission_is_shown_for_each_file(factory, tmp_path):
     class Viewer:
         url, email, password = factory.url, factory.viewer.email, factory.viewer.password
 
     with client_of(Viewer) as client:
         build = next(b for b, files in client.builds.find(project_id=PROJECT)["downloads"].items() if files)
-        pocket = DownloadsModel(client)
-        pocket.folder = str(tmp_path)
-        pocket.fetch([build])
-    assert "You don't have permissions to download build results!" in pocket.files[0].said
-    assert pocket.said.endswith("Fetch again to try the others once more.")
+        downloads = DownloadsModel(client)
+        downloads.folder = str(tmp_path)
+        downloads.fetch([build])
+    assert "You don't have permissions to download build results!" in downloads.files[0].detail
+    assert downloads.status_text.endswith("Fetch again to try the others once more.")
 
 
-def test_a_second_fetch_waits_for_the_first(client, tmp_path):
-    pocket, steps = DownloadsModel(client), []
-    pocket.folder, pocket.run = str(tmp_path), steps.append
-    assert [pocket.fetch([5139]), pocket.fetch([5139])] == [True, False]
+def test_second_fetch_during_the_first_does_nothing(client, tmp_path):
+    downloads, steps = DownloadsModel(client), []
+    downloads.folder, downloads.run = str(tmp_path), steps.append
+    assert [downloads.fetch([5139]), downloads.fetch([5139])] == [True, False]
     assert len(steps) == 1
 
 
-def test_stopping_before_anything_has_begun_fetches_nothing(client, tmp_path):
-    pocket, steps = DownloadsModel(client), []
-    pocket.folder, pocket.run = str(tmp_path), steps.append
-    pocket.fetch([5139])
-    pocket.stop()
+def test_stop_before_the_fetch_writes_no_file(client, tmp_path):
+    downloads, steps = DownloadsModel(client), []
+    downloads.folder, downloads.run = str(tmp_path), steps.append
+    downloads.fetch([5139])
+    downloads.stop()
     steps.pop()()
-    assert (pocket.said, pocket.state) == ("Stopped before anything was fetched.", "fetched")
+    assert (downloads.status_text, downloads.state) == ("Stopped before anything was fetched.", "fetched")
     assert list(tmp_path.rglob("*.zip")) == []
 
 
@@ -192,55 +192,55 @@ def to_the_middle(request):
 
 
 @contextlib.contextmanager
-def pocket_of(script, to):
-    with faults.serve(script) as server, impatient(server.api) as client:
-        pocket = DownloadsModel(client)
-        pocket.folder = str(to)
-        yield pocket
+def downloads_of(script, to):
+    with faults.serve(script) as server, client_of_url(server.api) as client:
+        downloads = DownloadsModel(client)
+        downloads.folder = str(to)
+        yield downloads
 
 
-def test_the_bytes_of_several_files_are_told_at_once(tmp_path):
+def test_progress_of_several_files_is_shown(tmp_path):
     half = ("fetching", "19.5 kB of 39.1 kB", 0.5)
     seen = []
 
     def look(change):
-        seen.append([(f.status, f.said, f.share) for f in change["new"] if f.name != "1.bin"])
+        seen.append([(f.status, f.detail, f.share) for f in change["new"] if f.name != "1.bin"])
         if seen[-1] == [half] * 3:
-            pocket.stop()
+            downloads.stop()
 
-    with pocket_of(to_the_middle, tmp_path) as pocket:
-        pocket.observe(look, "files")
-        pocket.fetch([7])
+    with downloads_of(to_the_middle, tmp_path) as downloads:
+        downloads.observe(look, "files")
+        downloads.fetch([7])
     assert [half] * 3 in seen
 
 
 def stopped(tmp_path):
-    with pocket_of(to_the_middle, tmp_path) as pocket:
-        pocket.observe(
-            lambda change: pocket.stop() if change["new"].startswith("1 of") else None, "files_said"
+    with downloads_of(to_the_middle, tmp_path) as downloads:
+        downloads.observe(
+            lambda change: downloads.stop() if change["new"].startswith("1 of") else None, "files_text"
         )
-        pocket.fetch([7])
-    return pocket
+        downloads.fetch([7])
+    return downloads
 
 
-def test_stopping_keeps_what_is_whole(tmp_path):
-    pocket = stopped(tmp_path)
-    assert pocket.result["status"].tolist() == ["fetched", "failed", "failed", "failed"]
+def test_stop_keeps_complete_files(tmp_path):
+    downloads = stopped(tmp_path)
+    assert downloads.result["status"].tolist() == ["fetched", "failed", "failed", "failed"]
     assert [p.name for p in tmp_path.rglob("*.bin")] == ["1.bin"]
 
 
-def test_stopping_says_how_many_are_there_and_what_to_do(tmp_path):
-    said = stopped(tmp_path).said
+def test_stop_shows_how_many_files_are_complete(tmp_path):
+    said = stopped(tmp_path).status_text
     assert said == f"Stopped: 1 of 4 files in {tmp_path}. Fetch again to try the others once more."
 
 
-def test_the_bar_for_all_ends_full(tmp_path):
-    with pocket_of(files_of, tmp_path) as pocket:
-        pocket.fetch([7])
-    assert (pocket.share, pocket.files_said) == (1.0, "4 of 4 files, 156.2 kB")
+def test_progress_bar_for_all_files_ends_full(tmp_path):
+    with downloads_of(files_of, tmp_path) as downloads:
+        downloads.fetch([7])
+    assert (downloads.share, downloads.files_text) == (1.0, "4 of 4 files, 156.2 kB")
 
 
-def test_a_file_of_unknown_size_has_bytes_and_no_share(tmp_path):
+def test_file_of_unknown_size_has_no_share(tmp_path):
     seen = set()
 
     def script(request):
@@ -251,15 +251,15 @@ def test_a_file_of_unknown_size_has_bytes_and_no_share(tmp_path):
             else faults.drip(faults.Answer(body=whole.body, framing="close"), 0.05, SIZE // 8)
         )
 
-    with pocket_of(script, tmp_path) as pocket:
-        pocket.observe(
-            lambda c: seen.update((f.status, f.share, " of " in f.said) for f in c["new"]), "files"
+    with downloads_of(script, tmp_path) as downloads:
+        downloads.observe(
+            lambda c: seen.update((f.status, f.share, " of " in f.detail) for f in c["new"]), "files"
         )
-        pocket.fetch([7])
+        downloads.fetch([7])
     assert {(share, of) for status, share, of in seen if status == "fetching"} == {(None, False)}
 
 
-def test_a_try_that_fails_in_a_thread_of_the_fetch_is_told(tmp_path):
+def test_retry_in_a_fetch_thread_is_shown(tmp_path):
     answers, told = {}, []
 
     def script(request):
@@ -267,29 +267,29 @@ def test_a_try_that_fails_in_a_thread_of_the_fetch_is_told(tmp_path):
         answers[request.path] += 1
         return faults.later(503, 0) if first and request.path[-1].isdigit() else files_of(request)
 
-    with faults.serve(script) as server, patient(server.api) as client:
-        pocket = DownloadsModel(client)
-        pocket.folder = str(tmp_path)
-        pocket.observe(lambda change: told.append(change["new"]), "busy")
-        pocket.fetch([7])
+    with faults.serve(script) as server, retrying_client(server.api) as client:
+        downloads = DownloadsModel(client)
+        downloads.folder = str(tmp_path)
+        downloads.observe(lambda change: told.append(change["new"]), "busy")
+        downloads.fetch([7])
     assert any("Trying again" in said for said in told)
-    assert pocket.busy == ""
+    assert downloads.busy == ""
 
 
-def test_a_file_that_cannot_be_had_is_told_beside_it(tmp_path):
+def test_failed_file_shows_its_error(tmp_path):
     def script(request):
         return faults.vendor(404, "It is gone") if request.path.endswith("3") else files_of(request)
 
-    with pocket_of(script, tmp_path) as pocket:
-        pocket.fetch([7])
-    assert [f.status for f in pocket.files] == ["fetched", "fetched", "failed", "fetched"]
-    assert "It is gone" in pocket.files[2].said
+    with downloads_of(script, tmp_path) as downloads:
+        downloads.fetch([7])
+    assert [f.status for f in downloads.files] == ["fetched", "fetched", "failed", "fetched"]
+    assert "It is gone" in downloads.files[2].detail
 
 
 # --- comparing ----------------------------------------------------------------------------------------
 
 
-def test_a_build_is_compared_with_the_one_before_it(model, client):
+def test_compare_uses_the_previous_build(model, client):
     model.pattern_id = 808
     new = model.options[0][1]
     model.chosen = (new,)
@@ -297,36 +297,36 @@ def test_a_build_is_compared_with_the_one_before_it(model, client):
     builds = shown(model, client)
     with_files = builds[[808 in {f.pattern_id for f in files} for files in builds["downloads"]]]
     old = with_files.index[with_files["build_start"] < with_files.loc[new, "build_start"]][0]
-    assert f"build {old}" in model.compared
+    assert f"build {old}" in model.comparison_text
     assert {"name", "change", "diff"} <= set(model.comparison.columns)
 
 
-def test_the_first_build_has_nothing_to_be_compared_with(model, client):
+def test_compare_of_the_first_build_shows_an_error(model, client):
     model.pattern_id = 808
     earliest = client.builds.find(project_id=PROJECT, pattern_id=808).query("status == 'FINISHED'")
     first = int(earliest.sort_values("build_start").index[0])
     model.status = "any"
     model.chosen = (first,)
     model.compare()
-    assert "has artifacts" in model.trouble
+    assert "has artifacts" in model.error
 
 
-def test_projects_without_a_name_and_builds_that_come_twice_are_no_error(tmp_path):
+def test_missing_names_and_repeated_builds_work(tmp_path):
     answers = {f"/api/v1/{name}": faults.reply(rows.rows(name, 2)) for name in RESOURCES}
     unnamed = rows.rows("projects", 1) + rows.rows("projects", 1, name=None, deleted=None)
     twice = rows.rows("builds", 1) * 2
     answers |= {"/api/v1/projects": faults.reply(unnamed), "/api/v1/builds": faults.reply(twice)}
     with faults.serve(answers) as server, warnings.catch_warnings():
         warnings.simplefilter("ignore", SchemaWarning)
-        model = FetchModel(impatient(server.api), diff)
+        model = FetchModel(client_of_url(server.api), diff)
         model.load()
         assert {label for label, _ in model.projects} >= {"1"}
         model.project_id, model.status = 1, "any"
         model.chosen = (1,)
-    assert model.chosen_said == "1 build chosen, with 2 artifacts."
+    assert model.chosen_text == "1 build chosen, with 2 artifacts."
 
 
-def test_what_has_no_name_and_no_status_is_shown_by_its_id_and_said_so():
+def test_missing_names_and_status_show_ids_and_text():
     build = rows.row(
         "builds",
         7,
@@ -356,10 +356,10 @@ def test_what_has_no_name_and_no_status_is_shown_by_its_id_and_said_so():
     }
     with faults.serve(answers) as server, warnings.catch_warnings():
         warnings.simplefilter("ignore", SchemaWarning)
-        model = FetchModel(impatient(server.api), diff)
+        model = FetchModel(client_of_url(server.api), diff)
         model.load()
         model.project_id, model.status = 1, "any"
-    assert model.trace == ""
+    assert model.traceback == ""
     assert model.patterns == (("808", 808),)
     assert model.releases == (
         ("6 · R1", 22),

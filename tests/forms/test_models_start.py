@@ -1,245 +1,26 @@
-import gc
-import json
-import re
 import threading
-import time
 
 import pytest
 
 from mkframe.forms._lock import exclusive_lock
 from mkframe.forms.models import StartModel
-from mkframe.forms.models.selection import MOST_SHOWN
-from mkframe.schema import RESOURCES
 from tests.builds.servers import BUILDS, MARKER, is_start
-from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, followed, impatient, opened
-from tests.support import faults, rows
+from tests.forms.conftest import (
+    PLANES,
+    PROJECT,
+    client_of,
+    client_of_url,
+    start_model,
+    watch_to_end,
+)
+from tests.support import faults
 
 
 def numbers(client):
     return set(client.builds.find(project_id=PROJECT).index)
 
 
-# --- choosing ---------------------------------------------------------------------------------------------
-
-
-def test_projects_that_can_be_used_come_first(client):
-    model = StartModel(client)
-    model.load()
-    assert model.projects[-1] == ("SANDBOX_2023 (deleted)", 377)
-
-
-def test_a_project_brings_its_release_groups_only(client):
-    assert [group.name for group in opened(client).groups] == ["DWH_GROUP"]
-
-
-def test_open_releases_stand_before_closed_ones(client):
-    labels = [label for label, _ in opened(client).groups[0].options]
-    closed = ["closed" in label for label in labels]
-    assert closed == sorted(closed)
-
-
-def test_a_hotfix_names_its_release(client):
-    labels = [label for label, _ in opened(client).groups[0].options]
-    assert "R4_HF1 (closed, hotfix of R4)" in labels
-
-
-def test_pattern_folder_and_search_narrow_the_instances_down(client):
-    model = opened(client)
-    model.pattern_id, model.folder, model.search = 808, "/RAW_VAULT", "airplane detail"
-    assert [label for label, _ in model.matches] == ["AIRPLANE_DETAIL · CORE_DV_HLS · /RAW_VAULT"]
-
-
-def test_a_folder_holds_what_lies_below_it(client):
-    model = opened(client)
-    model.folder = "/RAW_VAULT"
-    assert any(label.endswith("/RAW_VAULT/CRM") for label, _ in model.matches)
-
-
-def test_another_project_forgets_the_choice(client):
-    model = opened(client, AIRPLANE)
-    model.project_id = 405
-    assert (model.chosen, dict(model.releases)) == ((), {})
-
-
-def test_a_mark_is_told_in_the_list(client, marked):
-    model = opened(client)
-    labels = {i: label for label, i in model.matches}
-    assert labels[marked["build_disabled"]].endswith("⚠ disabled for builds")
-
-
-def test_all_matches_are_added_shown_or_not(crowd):
-    model = crowd
-    model.add_matches()
-    assert len(model.chosen) == 5000
-
-
-def test_a_long_list_shows_its_beginning_and_says_so(crowd):
-    assert len(crowd.matches) == MOST_SHOWN
-    assert crowd.matches_said.startswith("5,000 of 5,000 instances match; the first 200 are shown.")
-
-
-def test_the_list_of_chosen_ones_stays_short(crowd):
-    crowd.add_matches()
-    assert len(crowd.chosen_options) == MOST_SHOWN
-    assert crowd.chosen_said == "5,000 chosen; the first 200 are shown."
-
-
-def test_the_list_of_those_that_a_release_lacks_stays_short(crowd):
-    crowd.add_matches()
-    crowd._rows = crowd._rows.head(10)
-    crowd._on_choice(None)
-    assert len(crowd.chosen_options) == MOST_SHOWN + 10
-    assert crowd.blockers[0].endswith("4,984 more. Remove them from the choice, or choose other releases.")
-
-
-def seconds(step):
-    """CPU time of this thread: what else runs, or was left behind to be collected, does not count."""
-    gc.collect()
-    start = time.thread_time()
-    step()
-    return time.thread_time() - start
-
-
-def test_typing_into_the_search_costs_a_small_part_of_loading(crowd):
-    def type_a_word():
-        for word in ("n", "na", "nam", "name", "name 4", "name 49"):
-            crowd.search = word
-
-    assert seconds(type_a_word) < seconds(lambda: crowd._open(1))
-    assert crowd.matches_said == f"{sum('49' in str(n) for n in range(1, 5001))} of 5,000 instances match."
-
-
-def test_choosing_five_thousand_costs_no_more_than_loading_them(crowd):
-    assert seconds(crowd.add_matches) < seconds(lambda: crowd._open(1))
-
-
-@pytest.fixture(scope="module")
-def crowded():
-    """A project with 5,000 instances."""
-    instances = faults.reply(rows.rows("instances", 5000, pattern_id=1, instance_folder_id=1, errors=0))
-    answers = {f"/api/v1/{name}": faults.reply(rows.rows(name, 1, release_group_id=1)) for name in RESOURCES}
-    script = answers | {"/api/v1/builds": faults.reply([])}
-    script["/api/v1/instances"] = lambda r: faults.reply([]) if "true" in r.query.values() else instances
-    with faults.serve(script) as server:
-        yield server
-
-
-@pytest.fixture
-def crowd(crowded):
-    model = StartModel(impatient(crowded.api))
-    model.load()
-    model.project_id = 1
-    return model
-
-
-# --- preflight --------------------------------------------------------------------------------------------
-
-
-def test_without_a_project_nothing_starts(client):
-    assert StartModel(client).blockers == ("Choose a project.",)
-
-
-def test_without_instances_nothing_starts(client):
-    assert opened(client).blockers == ("Choose at least one instance.",)
-
-
-def test_a_blocked_form_does_not_submit(client):
-    assert not opened(client).submit()
-
-
-def test_a_sound_choice_has_nothing_against_it(client):
-    model = opened(client, AIRPLANE)
-    assert (model.blockers, model.notices, model.can_submit) == ((), (), True)
-
-
-@pytest.mark.parametrize(
-    ("mark", "words"),
-    [
-        ("errors", r"1 instance has validation errors: \w+ \(\d\)\."),
-        ("invalid", r"1 instance is invalid: \w+\."),
-        ("build_disabled", r"1 instance is disabled for builds: \w+\."),
-        ("checked_out", r"1 instance is checked out by someone: \w+\."),
-    ],
-)
-def test_preflight_names_doubtful_instances(client, marked, mark, words):
-    (notice,) = opened(client, marked[mark]).notices
-    assert re.fullmatch(words, notice)
-
-
-def test_a_deleted_instance_blocks(client, marked):
-    (blocker,) = opened(client, marked["deleted"]).blockers
-    assert re.fullmatch(r"1 instance is deleted: \w+. Remove them, or tick “Restore”.", blocker)
-
-
-def test_restoring_turns_that_into_a_notice(client, marked):
-    model = opened(client, marked["deleted"])
-    model.restore = True
-    assert model.blockers == ()
-    assert "will be restored" in model.notices[0]
-
-
-def test_a_missing_release_is_noticed(client):
-    model = opened(client, AIRPLANE)
-    model.choose_release("DWH_GROUP", None)
-    assert model.notices == ("No release of DWH_GROUP is chosen, to which CORE_DV_HLS belongs.",)
-
-
-def test_a_closed_release_is_noticed(client):
-    model = opened(client, AIRPLANE)
-    model.choose_release("DWH_GROUP", "R10")
-    assert "Release R10 of DWH_GROUP is closed." in model.notices
-
-
-def test_an_instance_that_a_release_does_not_have_is_told_and_kept(client):
-    model = opened(client, AIRPLANE)
-    late = [i for _, i in model.matches]
-    model.add(late)
-    model.choose_release("DWH_GROUP", "R2")
-    assert len(model.chosen) > len(model._chosen_rows())
-    assert model.blockers[0].startswith("Not among what the server lists for the chosen releases:")
-
-
-def test_answers_for_a_project_that_was_left_are_dropped(client):
-    model, steps = StartModel(client), []
-    model.load()
-    find = client.instances.find
-
-    def leaving(**given):
-        if given["project_id"] == PROJECT:
-            model.project_id = 405
-        return find(**given)
-
-    model.run = steps.append
-    model.project_id = PROJECT
-    client.instances.find = leaving
-    try:
-        steps[0]()
-    finally:
-        del client.instances.find
-    assert model.project_id == 405
-    assert model._rows.empty
-    assert model.groups == ()
-
-
-def test_instances_of_releases_that_could_not_be_loaded_block(client):
-    model, steps = opened(client, AIRPLANE), []
-    assert model.blockers == ()
-    model.run = steps.append
-    model.choose_release("DWH_GROUP", "R10")
-    (blocker,) = model.blockers
-    assert blocker.startswith("The instances of the chosen releases are not loaded yet.")
-    steps[0]()
-    assert blocker not in model.blockers
-
-
-def test_instances_of_one_name_are_told_apart(client):
-    model = opened(client)
-    model.search = "crew"
-    model.add_matches()
-    assert "CORE_DV_HLS CREW" in " ".join(model.blockers)
-
-
-# --- preview ----------------------------------------------------------------------------------------------
+# --- what is sent ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -253,103 +34,91 @@ def relayed(factory):
         return _forwarded(factory, request)
 
     with faults.serve(script) as server:
-        yield impatient_login(server, factory), bodies
+        yield client_through(server, factory), bodies
 
 
 def choose_release(model):
-    model.choose_release("DWH_GROUP", None)
+    model.selection.choose_release("DWH_GROUP", None)
 
 
 def describe(model):
-    model.description = " said “so”, with \\ and \n <script> "
+    model.selection.description = " said “so”, with \\ and \n <script> "
 
 
 def restore(model):
-    model.restore = True
+    model.selection.restore = True
 
 
 @pytest.mark.parametrize("change", [lambda model: None, choose_release, describe, restore])
-def test_the_preview_is_what_is_sent_byte_for_byte(relayed, change):
+def test_preview_equals_the_request_byte_for_byte(relayed, change):
     client, bodies = relayed
-    model = opened(client, *PLANES)
+    model = start_model(client, *PLANES)
     change(model)
-    shown = "".join(text for _, text in model.json)
+    shown = "".join(text for _, text in model.selection.json)
     assert model.submit()
     assert bodies == [shown.encode()]
 
 
-def test_of_very_many_instances_the_preview_shows_the_first_and_sends_all(crowd):
-    crowd.add_matches()
-    shown = "".join(text for _, text in crowd.json)
-    assert "4,800 more" in shown
-    assert len(json.loads(crowd.body())["instances"]) == 5000
-    assert crowd.body().startswith(shown[: shown.index("...")].rstrip(", "))
-
-
-def test_the_preview_names_the_marker_of_the_build(own):
-    model = opened(own, *PLANES)
-    (marker,) = set(MARKER.findall(model.body()))
+def test_preview_contains_the_marker_of_the_build(own):
+    model = start_model(own, *PLANES)
+    (marker,) = set(MARKER.findall(model.selection.body()))
     model.submit()
-    assert own.builds.get(model.started.id)["description"] == f"[{marker}]"
+    assert own.builds.get(model.build.id)["description"] == f"[{marker}]"
 
 
-def test_the_next_build_has_another_marker(own):
-    model = opened(own, *PLANES)
-    before = model.body()
+def test_next_build_has_another_marker(own):
+    model = start_model(own, *PLANES)
+    before = model.selection.body()
     model.submit()
-    model.again()
-    assert MARKER.findall(model.body()) != MARKER.findall(before)
+    model.reset()
+    assert MARKER.findall(model.selection.body()) != MARKER.findall(before)
 
 
-def test_a_change_of_the_choice_keeps_the_marker(own):
-    model = opened(own, *PLANES)
-    before = MARKER.findall(model.body())
-    model.description, model.restore = "other words", True
-    assert MARKER.findall(model.body()) == before
-
-
-def test_the_call_to_paste_sends_the_same_body_with_a_marker_of_its_own(relayed):
+def test_python_call_sends_the_same_body_with_own_marker(relayed):
     client, bodies = relayed
-    model = opened(client, *PLANES)
-    model.description, model.restore = "pasted “so”", True
-    call, shown = model.python.replace("(run.id)", "(run.id, progress=False)"), model.body()
+    model = start_model(client, *PLANES)
+    model.selection.description, model.selection.restore = "pasted “so”", True
+    call, shown = (
+        model.selection.python.replace("(run.id)", "(run.id, progress=False)"),
+        model.selection.body(),
+    )
     exec(call, {"client": client})
     (sent,) = (body.decode() for body in bodies)
     assert MARKER.sub("", sent) == MARKER.sub("", shown)
     assert MARKER.findall(sent) != MARKER.findall(shown)
 
 
-def test_instances_that_share_their_names_are_sent_by_id():
-    import pandas as pd
-
-    from mkframe.forms.models.preview import definitions
-
-    frame = pd.DataFrame({"pattern": "P", "folder": "/F", "name": ["A", "A", "B"]}, index=[7, 8, 9])
-    assert definitions(frame, frame) == [{"id": 7}, {"id": 8}, {"pattern": "P", "folder": "/F", "name": "B"}]
-
-
 # --- starting once ----------------------------------------------------------------------------------------
 
 
-def test_a_build_is_started_followed_and_fetched(own, tmp_path):
-    model = opened(own, *PLANES)
+def test_submit_with_blockers_does_nothing(client):
+    assert not start_model(client).submit()
+
+
+def test_valid_selection_can_be_submitted(client):
+    model = start_model(client, *PLANES[:1])
+    assert (model.selection.blockers, model.selection.notices, model.can_submit) == ((), (), True)
+
+
+def test_build_is_started_watched_and_fetched(own, tmp_path):
+    model = start_model(own, *PLANES)
     assert model.submit()
-    followed(model)
-    assert model.watching.builds[0].status == "FINISHED"
-    model.pocket.folder = str(tmp_path)
-    model.pocket.fetch([model.started.id])
-    assert model.pocket.result["status"].tolist() == ["fetched"] * 4
+    watch_to_end(model)
+    assert model.watch.builds[0].status == "FINISHED"
+    model.downloads.folder = str(tmp_path)
+    model.downloads.fetch([model.build.id])
+    assert model.downloads.result["status"].tolist() == ["fetched"] * 4
 
 
-def test_submitting_twice_starts_one_build(own):
+def test_second_submit_starts_no_build(own):
     before = numbers(own)
-    model = opened(own, *PLANES)
+    model = start_model(own, *PLANES)
     assert [model.submit(), model.submit()] == [True, False]
     assert len(numbers(own) - before) == 1
 
 
-def test_many_threads_at_once_start_one_build(own):
-    before, model = numbers(own), opened(own, *PLANES)
+def test_submit_in_many_threads_starts_one_build(own):
+    before, model = numbers(own), start_model(own, *PLANES)
     gate, told = threading.Barrier(8), []
 
     def press():
@@ -365,8 +134,8 @@ def test_many_threads_at_once_start_one_build(own):
     assert len(numbers(own) - before) == 1
 
 
-def test_two_kernels_of_one_machine_in_the_same_instant_start_one_build(own):
-    before, models = numbers(own), [opened(own, *PLANES) for _ in range(3)]
+def test_kernels_of_one_machine_start_one_build(own):
+    before, models = numbers(own), [start_model(own, *PLANES) for _ in range(3)]
     gate = threading.Barrier(3)
 
     def press(model):
@@ -380,11 +149,11 @@ def test_two_kernels_of_one_machine_in_the_same_instant_start_one_build(own):
         thread.join()
     assert sorted(model.state for model in models) == ["choosing", "choosing", "started"]
     (number,) = numbers(own) - before
-    assert [m.twin_ids for m in models if m.state == "choosing"] == [(number,)] * 2
+    assert [m.selection.duplicate_ids for m in models if m.state == "choosing"] == [(number,)] * 2
 
 
-def test_who_must_wait_for_another_window_sends_nothing_yet(own):
-    model, before = opened(own, *PLANES), numbers(own)
+def test_submit_during_another_start_waits(own):
+    model, before = start_model(own, *PLANES), numbers(own)
     with exclusive_lock(f"builds of {PROJECT} at {own.url}"):
         thread = threading.Thread(target=model.submit)
         thread.start()
@@ -397,7 +166,7 @@ def test_who_must_wait_for_another_window_sends_nothing_yet(own):
 @pytest.fixture
 def elsewhere(factory, own):
     """Two models on two machines, of which the second starts between the look and the start of the first."""
-    second = opened(own, *PLANES)
+    second = start_model(own, *PLANES)
 
     def script(request):
         if is_start(request):
@@ -405,53 +174,53 @@ def elsewhere(factory, own):
         return _forwarded(factory, request)
 
     with faults.serve(script) as server:
-        yield opened(impatient_login(server, factory), *PLANES), second
+        yield start_model(client_through(server, factory), *PLANES), second
 
 
-def test_two_machines_in_the_same_instant_are_told_of_both_builds(elsewhere):
+def test_concurrent_start_names_both_builds(elsewhere):
     first, second = elsewhere
     first.submit()
-    assert (first.state, second.state, first.doubles) == ("started", "started", (second.started.id,))
-    for run in (first.started, second.started):
-        assert f"{run.id} (" in first.doubles_said
-        assert f"marker {run.marker})" in first.doubles_said
+    assert (first.state, second.state, first.concurrent_ids) == ("started", "started", (second.build.id,))
+    for run in (first.build, second.build):
+        assert f"{run.id} (" in first.concurrent_text
+        assert f"marker {run.marker})" in first.concurrent_text
 
 
-def test_both_builds_can_be_followed_together(elsewhere):
+def test_concurrent_builds_can_be_watched_together(elsewhere):
     first, second = elsewhere
     first.submit()
-    first.follow_doubles()
-    followed(first)
-    assert [b.id for b in first.watching.builds] == [first.started.id, second.started.id]
+    first.watch_concurrent()
+    watch_to_end(first)
+    assert [b.id for b in first.watch.builds] == [first.build.id, second.build.id]
 
 
-def test_another_choice_in_the_same_instant_is_no_double(elsewhere):
+def test_concurrent_start_of_others_is_ignored(elsewhere):
     first, second = elsewhere
-    second.remove(PLANES[:1])
+    second.selection.remove(PLANES[:1])
     first.submit()
-    assert (second.state, first.doubles, first.doubles_said) == ("started", (), "")
+    assert (second.state, first.concurrent_ids, first.concurrent_text) == ("started", (), "")
 
 
-def test_choosing_again_forgets_the_double(elsewhere):
+def test_reset_clears_concurrent_builds(elsewhere):
     first, _ = elsewhere
     first.submit()
-    first.again()
-    assert (first.doubles, first.doubles_said) == ((), "")
+    first.reset()
+    assert (first.concurrent_ids, first.concurrent_text) == ((), "")
 
 
-def test_a_request_that_was_repeated_on_its_way_is_told(factory):
+def test_repeated_request_is_shown(factory):
     def script(request):
         if is_start(request):
             _forwarded(factory, request)
         return _forwarded(factory, request)
 
     with faults.serve(script) as server:
-        model = opened(impatient_login(server, factory), *PLANES)
+        model = start_model(client_through(server, factory), *PLANES)
         model.submit()
-    assert "with the same marker" in model.doubles_said
+    assert "with the same marker" in model.concurrent_text
 
 
-def test_where_doubles_cannot_be_looked_for_that_is_told_and_the_build_followed(factory):
+def test_failed_search_for_concurrent_builds_is_shown(factory):
     def script(request):
         script.started |= is_start(request)
         blind = script.started and request.method == "GET" and request.path == BUILDS
@@ -459,80 +228,80 @@ def test_where_doubles_cannot_be_looked_for_that_is_told_and_the_build_followed(
 
     script.started = False
     with faults.serve(script) as server:
-        model = opened(impatient_login(server, factory), *PLANES)
+        model = start_model(client_through(server, factory), *PLANES)
         model.submit()
     assert model.state == "started"
-    assert model.trouble.startswith("Looking whether it was started twice did not work.")
+    assert model.error.startswith("Looking whether it was started twice did not work.")
 
 
-def test_another_kernel_is_told_of_the_build_that_was_begun(own):
-    first, second = opened(own, *PLANES), opened(own, *PLANES)
+def test_running_duplicate_blocks(own):
+    first, second = start_model(own, *PLANES), start_model(own, *PLANES)
     first.submit()
     before = numbers(own)
     second.submit()
     assert numbers(own) == before
     assert second.state == "choosing"
-    assert f"Build {first.started.id} " in second.blockers[0]
+    assert f"Build {first.build.id} " in second.selection.blockers[0]
 
 
-def test_a_build_that_ended_meanwhile_is_told_as_well(own):
-    first, second = opened(own, *PLANES), opened(own, *PLANES)
+def test_finished_duplicate_blocks(own):
+    first, second = start_model(own, *PLANES), start_model(own, *PLANES)
     first.submit()
-    followed(first)
+    watch_to_end(first)
     second.submit()
-    assert "was begun since you opened the project, and is FINISHED" in second.blockers[0]
+    assert "was started since you opened the project, and is FINISHED" in second.selection.blockers[0]
 
 
-def test_another_build_beside_it_is_started_on_purpose(own):
-    first, second = opened(own, *PLANES), opened(own, *PLANES)
+def test_allowed_duplicate_starts(own):
+    first, second = start_model(own, *PLANES), start_model(own, *PLANES)
     first.submit()
     second.submit()
-    second.beside = True
+    second.selection.allow_duplicate = True
     assert second.submit()
-    assert second.started.id != first.started.id
+    assert second.build.id != first.build.id
 
 
-def test_another_choice_is_no_twin(own):
-    first, second = opened(own, *PLANES), opened(own, *PLANES)
-    second.search = "airport core"
-    second.add_matches()
+def test_other_selection_is_no_duplicate(own):
+    first, second = start_model(own, *PLANES), start_model(own, *PLANES)
+    second.selection.search = "airport core"
+    second.selection.add_matches()
     first.submit()
     second.submit()
     assert second.state == "started"
 
 
-def test_a_running_build_is_listed_and_rejoined(own):
-    first = opened(own, *PLANES)
+def test_running_build_is_listed_and_watched(own):
+    first = start_model(own, *PLANES)
     first.submit()
-    second = opened(own)
-    assert first.started.id in [i for _, i in second.running]
-    second.rejoin(first.started.id)
-    followed(second)
-    assert second.watching.builds[0].status == "FINISHED"
+    second = start_model(own)
+    assert first.build.id in [i for _, i in second.selection.running]
+    second.watch_existing(first.build.id)
+    watch_to_end(second)
+    assert second.watch.builds[0].status == "FINISHED"
 
 
-def test_choosing_again_keeps_what_was_chosen(own):
-    model = opened(own, *PLANES)
+def test_reset_keeps_the_selection(own):
+    model = start_model(own, *PLANES)
     model.submit()
-    model.again()
-    assert (model.state, model.chosen, model.blockers) == ("choosing", PLANES, ())
+    model.reset()
+    assert (model.state, model.selection.chosen, model.selection.blockers) == ("choosing", PLANES, ())
 
 
 def test_warnings_of_the_server_are_kept(own):
-    model = opened(own, *PLANES)
-    model.choose_release("DWH_GROUP", None)
+    model = start_model(own, *PLANES)
+    model.selection.choose_release("DWH_GROUP", None)
     model.submit()
     assert model.warnings == ("No release specified for release group 'DWH_GROUP'!",)
 
 
-def test_a_refusal_is_told_and_can_be_tried_again(factory):
-    model = opened(client_of_viewer(factory), *PLANES)
+def test_refused_start_can_be_repeated(factory):
+    model = start_model(client_of_viewer(factory), *PLANES)
     model.submit()
-    assert "You don't have permissions to start builds in this project!" in model.trouble
+    assert "You don't have permissions to start builds in this project!" in model.error
     assert model.state == "choosing"
 
 
-def test_an_expired_token_without_a_login_starts_nothing_and_is_told(factory):
+def test_expired_token_starts_nothing(factory):
     def script(request):
         return faults.unauthenticated() if script.expired else _forwarded(factory, request)
 
@@ -540,21 +309,21 @@ def test_an_expired_token_without_a_login_starts_nothing_and_is_told(factory):
     with client_of(factory) as client, faults.serve(script) as server:
         client.projects.find()
         token = client._transport._token.get_secret_value()
-        model = opened(impatient(server.api, token), *PLANES)
+        model = start_model(client_of_url(server.api, token), *PLANES)
         script.expired = True
         model.submit()
     assert (model.state, server.to(BUILDS, "POST")) == ("choosing", [])
-    assert "Starting the build did not work" in model.trouble
-    assert "expired" in model.trouble
+    assert "Starting the build did not work" in model.error
+    assert "expired" in model.error
 
 
 # --- what went wrong --------------------------------------------------------------------------------------
 
 
-def test_a_lost_answer_is_looked_for_by_the_marker_that_was_shown(vanishing):
+def test_lost_answer_keeps_the_marker_of_the_preview(vanishing):
     script, model = vanishing
     (marker,) = set(MARKER.findall(script.body))
-    assert (model.marker, marker in model.body()) == (marker, False)
+    assert (model.marker, marker in model.selection.body()) == (marker, False)
 
 
 class Vanishing:
@@ -578,18 +347,18 @@ class Vanishing:
 def vanishing(factory):
     script = Vanishing(factory)
     with faults.serve(script) as server:
-        model = opened(impatient_login(server, factory), *PLANES)
+        model = start_model(client_through(server, factory), *PLANES)
         model.submit()
         yield script, model
 
 
-def test_a_lost_answer_keeps_the_form_from_starting_another(vanishing):
+def test_lost_answer_prevents_another_start(vanishing):
     script, model = vanishing
     assert (model.state, model.submit(), script.posts) == ("unconfirmed", False, 1)
-    assert model.marker in model.trouble
+    assert model.marker in model.error
 
 
-def test_a_lost_answer_is_settled_by_looking(vanishing):
+def test_confirm_after_a_lost_answer_finds_the_build(vanishing):
     script, model = vanishing
     script.order = True
     model.confirm()
@@ -597,19 +366,19 @@ def test_a_lost_answer_is_settled_by_looking(vanishing):
     assert script.posts == 1
 
 
-def test_looking_in_vain_stays_unconfirmed(vanishing):
+def test_failed_confirm_stays_unconfirmed(vanishing):
     _, model = vanishing
     model.confirm()
     assert model.state == "unconfirmed"
 
 
-def test_whoever_has_looked_elsewhere_chooses_again(vanishing):
+def test_dismiss_goes_back_to_choosing(vanishing):
     _, model = vanishing
     model.dismiss()
-    assert (model.state, model.trouble) == ("choosing", "")
+    assert (model.state, model.error) == ("choosing", "")
 
 
-def test_nothing_is_sent_where_running_builds_cannot_be_seen(factory):
+def test_failed_search_for_duplicates_sends_nothing(factory):
     posts = []
 
     def script(request):
@@ -620,17 +389,17 @@ def test_nothing_is_sent_where_running_builds_cannot_be_seen(factory):
 
     script.blind = False
     with faults.serve(script) as server:
-        model = opened(impatient_login(server, factory), *PLANES)
+        model = start_model(client_through(server, factory), *PLANES)
         script.blind = True
         model.submit()
     assert (model.state, posts) == ("choosing", [])
 
 
-def test_an_unexpected_error_is_shown_and_logged(caplog):
+def test_unexpected_error_is_shown_and_logged(caplog):
     model = StartModel(object())
-    model.load()
-    assert model.trouble.startswith("Loading the projects failed unexpectedly: AttributeError:")
-    assert "Traceback" in model.trace
+    model.selection.load()
+    assert model.selection.error.startswith("Loading the projects failed unexpectedly: AttributeError:")
+    assert "Traceback" in model.selection.traceback
     assert "AttributeError" in caplog.text
 
 
@@ -640,7 +409,7 @@ def client_of_viewer(factory):
     return mk.connect(factory.url, email=factory.viewer.email, password=factory.viewer.password)
 
 
-def impatient_login(server, factory):
+def client_through(server, factory):
     class Front:
         url, email, password = server.api, factory.email, factory.password
 

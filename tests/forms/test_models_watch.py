@@ -4,8 +4,8 @@ import pytest
 
 from mkframe.errors import SchemaWarning
 from mkframe.forms.models import WatchModel
-from mkframe.forms.models.watch import LONGEST_PAUSE, BuildSnapshot, failed_alike
-from tests.forms.conftest import AIRPLANE, PROJECT, followed, impatient, patient
+from mkframe.forms.models.watch import LONGEST_PAUSE, BuildSnapshot, find_similar_failures
+from tests.forms.conftest import AIRPLANE, PROJECT, client_of_url, retrying_client, watch_to_end
 from tests.support import faults, rows
 
 NOON = dt.datetime(2026, 4, 2, 12, tzinfo=dt.UTC)
@@ -18,75 +18,75 @@ def started(client, *instances, description="watched"):
     return run.id
 
 
-def test_a_build_is_followed_to_its_end(own):
+def test_build_is_watched_to_its_end(own):
     model = WatchModel(own, [started(own)])
-    followed(model)
+    watch_to_end(model)
     (build,) = model.builds
     assert (build.status, build.progress, model.state) == ("FINISHED", 100, "over")
     assert len(build.files) == 1
 
 
-def test_progress_is_seen_before_the_end(own):
+def test_progress_is_shown_before_the_end(own):
     model, seen = WatchModel(own, [started(own)]), set()
     model.observe(lambda change: seen.add(change["new"][0].progress), "builds")
-    followed(model)
+    watch_to_end(model)
     assert len(seen) > 2
 
 
-def test_a_canceled_build_is_over(own):
+def test_canceled_build_is_over(own):
     model = WatchModel(own, [started(own, description="please cancel")])
-    followed(model)
+    watch_to_end(model)
     assert (model.builds[0].status, model.state) == ("CANCELED", "over")
 
 
-def test_a_build_with_an_unknown_status_is_over_when_it_has_an_end():
+def test_unknown_status_is_over_with_an_end():
     assert not BuildSnapshot(7, "PAUSED", start=NOON).over
     assert BuildSnapshot(7, "PAUSED", start=NOON, end=NOON).over
 
 
-def test_a_failed_build_shows_those_that_failed_alike(own, marked):
+def test_failed_build_shows_similar_failures(own, marked):
     before, now = (WatchModel(own, [started(own, marked["errors"])]) for _ in range(2))
-    followed(before)
-    followed(now)
-    assert now.alike[0].startswith(f"Build {before.builds[0].id}, ")
-    assert before.builds[0].message in now.alike[0]
+    watch_to_end(before)
+    watch_to_end(now)
+    assert now.similar_failures[0].startswith(f"Build {before.builds[0].id}, ")
+    assert before.builds[0].message in now.similar_failures[0]
 
 
-def test_several_builds_are_followed_together(own):
+def test_several_builds_are_watched_together(own):
     ids = [started(own), started(own), 5139]
     model = WatchModel(own, ids)
-    followed(model)
+    watch_to_end(model)
     assert [(b.id, b.status) for b in model.builds] == [(i, "FINISHED") for i in ids]
 
 
-def test_a_build_that_does_not_exist_is_said_so(client):
+def test_unknown_build_shows_the_error(client):
     model = WatchModel(client, [1, 5139])
-    followed(model)
+    watch_to_end(model)
     assert model.builds[0].missing == "No record found for id '1'"
     assert model.builds[1].status == "FINISHED"
 
 
-def test_a_failed_build_without_a_project_is_not_compared_with_all_there_are():
+def test_failed_build_without_project_loads_no_others():
     answer = faults.reply(rows.row("builds", 7, status="FAILED", project_id=None))
     with faults.serve(answer) as server:
-        model = WatchModel(impatient(server.api), [7])
+        model = WatchModel(client_of_url(server.api), [7])
         with pytest.warns(SchemaWarning, match="project_id"):
             model.look()
-    assert (model.state, model.trace, model.alike) == ("over", "", ())
+    assert (model.state, model.traceback, model.similar_failures) == ("over", "", ())
     assert len(server.requests) == 1
 
 
-def test_a_status_of_null_is_said_in_words():
+def test_null_status_is_shown_as_text():
     with faults.serve(faults.reply(rows.row("builds", 7, status=None))) as server:
-        model = WatchModel(impatient(server.api), [7])
-        followed(model)
+        model = WatchModel(client_of_url(server.api), [7])
+        watch_to_end(model)
     assert (model.builds[0].status, model.state) == ("no status", "over")
 
 
-def test_what_has_ended_is_not_asked_for_again():
+def test_ended_build_is_not_requested_again():
     with faults.serve(faults.reply(rows.row("builds", 7, status="FINISHED"))) as server:
-        model = WatchModel(impatient(server.api), [7])
-        followed(model)
+        model = WatchModel(client_of_url(server.api), [7])
+        watch_to_end(model)
         model.look()
         assert len(server.requests) == 1
 
@@ -101,59 +101,59 @@ AWAY = {
 
 
 @pytest.mark.parametrize("answer", AWAY.values(), ids=AWAY)
-def test_a_server_that_is_away_is_told_and_asked_again(answer):
+def test_transient_error_is_shown_and_retried(answer):
     done = faults.reply(rows.row("builds", 7, status="FINISHED"))
     with faults.serve([answer, done]) as server:
-        model = WatchModel(impatient(server.api), [7])
+        model = WatchModel(client_of_url(server.api), [7])
         assert model.look() is not None
-        told, state = model.lost, model.state
+        told, state = model.connection_error, model.state
         model.look()
-    assert (state, "this form asks again" in told) == ("following", True)
-    assert (model.state, model.lost) == ("over", "")
+    assert (state, "this form asks again" in told) == ("watching", True)
+    assert (model.state, model.connection_error) == ("over", "")
 
 
-def test_pauses_grow_while_the_server_is_away():
+def test_pauses_grow_with_repeated_errors():
     with faults.serve(faults.vendor(503)) as server:
-        model = WatchModel(impatient(server.api), [7])
+        model = WatchModel(client_of_url(server.api), [7])
         pauses = [model.look() for _ in range(6)]
     assert pauses == sorted(pauses)
     assert pauses[-1] == LONGEST_PAUSE
 
 
-def test_a_retry_within_a_look_is_told_at_once():
+def test_retry_within_a_request_is_shown():
     busy, done = faults.later(503, 0), faults.reply(rows.row("builds", 7, status="FINISHED"))
     with faults.serve([busy, done]) as server:
-        model, told = WatchModel(patient(server.api), [7]), []
-        model.observe(lambda change: told.append(change["new"]), "lost")
+        model, told = WatchModel(retrying_client(server.api), [7]), []
+        model.observe(lambda change: told.append(change["new"]), "connection_error")
         model.look()
     assert "Trying again in 0.0 s" in told[0]
 
 
-def test_an_expired_token_stops_and_says_how_to_go_on():
+def test_expired_token_stops_with_a_hint():
     with faults.serve(faults.unauthenticated()) as server:
-        model = WatchModel(impatient(server.api), [7])
+        model = WatchModel(client_of_url(server.api), [7])
         assert model.look() is None
     assert model.state == "stopped"
-    assert "connect again, then watch(client, [7]) rejoins it" in model.lost
+    assert "connect again, then watch(client, [7]) shows it again" in model.connection_error
 
 
-def test_an_unexpected_error_stops_and_is_shown_and_logged(caplog):
+def test_unexpected_error_stops_and_is_shown(caplog):
     model = WatchModel(object(), [7])
     assert model.look() is None
     assert model.state == "stopped"
-    assert model.trouble.startswith("Looking at the build failed unexpectedly: AttributeError:")
-    assert "Traceback" in model.trace
+    assert model.error.startswith("Looking at the build failed unexpectedly: AttributeError:")
+    assert "Traceback" in model.traceback
     assert "AttributeError" in caplog.text
 
 
-def test_a_stopped_form_looks_again_when_asked():
+def test_resume_after_a_stop_asks_again():
     done = faults.reply(rows.row("builds", 7, status="FINISHED"))
     with faults.serve([faults.unauthenticated(), done]) as server:
-        model = WatchModel(impatient(server.api), [7])
+        model = WatchModel(client_of_url(server.api), [7])
         model.look()
         model.resume()
         model.look()
-    assert (model.state, model.lost) == ("over", "")
+    assert (model.state, model.connection_error) == ("over", "")
 
 
 @pytest.mark.parametrize(
@@ -170,19 +170,19 @@ def test_elapsed_time(seen, seconds):
     assert seen.elapsed(NOON + dt.timedelta(seconds=90)) == seconds
 
 
-def test_the_last_five_that_failed_alike(client):
+def test_similar_failures_are_the_last_five(client):
     builds = client.builds.find().assign(status="FAILED", message="Instance AIRPLANE has 3 errors")
-    found = failed_alike(builds, builds.index[-1], "Instance GATE has 12 errors")
+    found = find_similar_failures(builds, builds.index[-1], "Instance GATE has 12 errors")
     assert found.index.tolist() == sorted(builds.index[:-1], reverse=True)[:5]
 
 
-def test_builds_whose_answers_fail_hide_no_other():
+def test_failing_requests_do_not_hide_other_builds():
     def script(request):
         if request.path.endswith("/9"):
             return faults.reply(rows.row("builds", 9, status="FINISHED"))
         return faults.vendor(500)
 
-    with faults.serve(script) as server, impatient(server.api) as client:
+    with faults.serve(script) as server, client_of_url(server.api) as client:
         model = WatchModel(client, [7, 8, 9])
         for _ in range(3):
             model.look()

@@ -15,14 +15,14 @@ from mkframe.forms.models.base import Model
 from mkframe.forms.models.downloads import DownloadedFile, DownloadsModel
 from mkframe.forms.views import widgets
 from mkframe.forms.views.downloads import DownloadsPart
-from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, impatient
+from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, client_of_url
 from tests.support import faults, rows
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 SECRET = "correct horse battery staple"
 
 
-def until(condition, seconds=10):
+def wait_for(condition, seconds=10):
     """Wait for a form's thread."""
     end = time.monotonic() + seconds
     while not condition():
@@ -30,70 +30,70 @@ def until(condition, seconds=10):
         time.sleep(0.02)
 
 
-def at_rest(form):
-    until(lambda: form.worker.thread is None)
+def wait_until_idle(form):
+    wait_for(lambda: form.worker.thread is None)
 
 
 @pytest.fixture
 def form(own):
     made = forms.start_build(own)
-    at_rest(made)
+    wait_until_idle(made)
     yield made
     made.close()
 
 
 @pytest.fixture
 def filled(form):
-    form.project.value = PROJECT
-    at_rest(form)
-    form.model.add(PLANES)
-    form._group_fields["DWH_GROUP"].value = "R11"
-    at_rest(form)
+    form.selection.project.value = PROJECT
+    wait_until_idle(form)
+    form.model.selection.add(PLANES)
+    form.selection._group_fields["DWH_GROUP"].value = "R11"
+    wait_until_idle(form)
     return form
 
 
-def everything(widget):
+def descendants(widget):
     """A widget and all below it."""
     found = [widget]
     for child in getattr(widget, "children", ()):
-        found += everything(child)
+        found += descendants(child)
     return found
 
 
 def html_of(form):
-    return "".join(one.value for one in everything(form) if isinstance(one, w.HTML))
+    return "".join(one.value for one in descendants(form) if isinstance(one, w.HTML))
 
 
 def state_of(form):
-    return json.dumps([one.get_state() for one in everything(form)], default=str)
+    return json.dumps([one.get_state() for one in descendants(form)], default=str)
 
 
 # --- starting ---------------------------------------------------------------------------------------------
 
 
-def test_the_start_button_waits_for_a_choice(form):
+def test_start_button_without_selection_is_disabled(form):
     assert form.start.disabled
 
 
-def test_what_blocks_is_shown(form):
+def test_blockers_are_shown(form):
     assert "Choose a project." in form.verdict.value
 
 
-def test_choosing_enables_the_start_button(filled):
+def test_start_button_with_selection_is_enabled(filled):
     assert not filled.start.disabled
 
 
-def test_a_button_is_disabled_before_anything_else_happens():
+def test_button_is_disabled_before_its_action():
     form, button, seen = widgets.Form(Model()), w.Button(description="Go"), []
-    form.press(button, lambda: seen.append(button.disabled))
+    form.on_click(button, lambda: seen.append(button.disabled))
     button.click()
     form.close()
     assert (seen, button.disabled) == ([True], False)
 
 
-def test_a_button_comes_back_only_where_the_model_allows_it():
+def test_button_stays_disabled_if_not_allowed():
     form, button = widgets.Form(Model()), w.Button(description="Go")
-    form.press(button, lambda: None, lambda: False)
+    form.on_click(button, lambda: None, lambda: False)
     button.click()
     form.close()
     assert button.disabled
@@ -103,81 +103,81 @@ def test_two_clicks_send_one_request(filled, own):
     before = set(own.builds.find().index)
     filled.start.click()
     filled.start.click()
-    until(lambda: filled.model.watching is not None)
+    wait_for(lambda: filled.model.watch is not None)
     assert len(set(own.builds.find().index) - before) == 1
 
 
-def test_the_build_is_shown_until_its_end(filled):
+def test_build_is_shown_until_its_end(filled):
     filled.start.click()
-    until(lambda: "FINISHED" in html_of(filled.live))
-    assert f"Build <bdi>{filled.model.started.id}</bdi>" in html_of(filled.live)
+    wait_for(lambda: "FINISHED" in html_of(filled.live))
+    assert f"Build <bdi>{filled.model.build.id}</bdi>" in html_of(filled.live)
 
 
 def test_artifacts_are_fetched_from_the_form(filled, tmp_path):
     filled.start.click()
-    until(lambda: "FINISHED" in html_of(filled.live))
-    pocket = next(part for part in filled.live.children if isinstance(part, DownloadsPart))
-    pocket.folder.value = str(tmp_path)
-    pocket.fetch.click()
-    until(lambda: filled.result is not None)
+    wait_for(lambda: "FINISHED" in html_of(filled.live))
+    downloads = next(part for part in filled.live.children if isinstance(part, DownloadsPart))
+    downloads.folder.value = str(tmp_path)
+    downloads.fetch.click()
+    wait_for(lambda: filled.result is not None)
     assert filled.result["status"].tolist() == ["fetched"] * 4
 
 
-def test_going_back_shows_the_choices(filled):
+def test_reset_shows_the_selection(filled):
     filled.start.click()
-    until(lambda: len(filled.live.children) == 4)
+    wait_for(lambda: len(filled.live.children) == 4)
     again = filled.live.children[3].children[0]
     again.click()
-    assert (filled.choices.layout.display, filled.live.children) == (None, ())
+    assert (filled.selection.layout.display, filled.live.children) == (None, ())
 
 
-def test_choices_cannot_be_changed_while_it_starts(filled):
+def test_fields_are_disabled_during_the_start(filled):
     filled.model.run = lambda step: None
     filled.start.click()
-    assert filled.project.disabled
-    assert filled.description.disabled
+    assert filled.selection.project.disabled
+    assert filled.selection.description.disabled
 
 
-def test_nothing_can_be_added_or_removed_while_it_starts(filled):
+def test_selection_buttons_are_disabled_during_start(filled):
     filled.model.run = lambda step: None
     filled.start.click()
-    assert all(button.disabled for button in filled.movers)
+    assert all(button.disabled for button in filled.selection.selection_buttons)
 
 
-def test_a_build_that_looks_the_same_is_rejoined_where_it_is_told(filled, own):
+def test_duplicate_can_be_watched_by_its_button(filled, own):
     run = own.builds.start(
         project_id=PROJECT, instances=[{"id": i} for i in PLANES], releases={"DWH_GROUP": "R11"}
     )
     filled.start.click()
-    until(lambda: filled.rejoining.children)
+    wait_for(lambda: filled.duplicate_buttons.children)
     assert f"Build {run.id} " in filled.verdict.value
-    filled.rejoining.children[0].click()
-    until(lambda: f"Build <bdi>{run.id}</bdi>" in html_of(filled.live))
+    filled.duplicate_buttons.children[0].click()
+    wait_for(lambda: f"Build <bdi>{run.id}</bdi>" in html_of(filled.live))
 
 
-def test_builds_that_began_in_the_same_moment_are_told_where_it_cannot_be_missed(filled):
+def test_concurrent_builds_are_shown_first(filled):
     filled.start.click()
-    until(lambda: filled.model.watching is not None)
-    at_rest(filled)
-    filled.model.doubles_said, filled.model.doubles = f"Not only {SCRIPT}", (5139,)
+    wait_for(lambda: filled.model.watch is not None)
+    wait_until_idle(filled)
+    filled.model.concurrent_text, filled.model.concurrent_ids = f"Not only {SCRIPT}", (5139,)
     told, both = filled.live.children[0], filled.live.children[1].children[0]
     assert told.value.startswith('<div class="box bad" role="alert"><b>⚠ It runs more than once.</b>')
     assert "&lt;script&gt;" in told.value
     both.click()
-    assert [b.id for b in filled.model.watching.builds] == [filled.model.started.id, 5139]
+    assert [b.id for b in filled.model.watch.builds] == [filled.model.build.id, 5139]
 
 
-def test_the_preview_shows_what_is_sent_in_lines(filled):
+def test_preview_shows_the_request_in_lines(filled):
     lines = re.findall(r'<span class="d\d">(.*?)</span>', filled.preview.value)
-    assert html.unescape("".join(lines)) == filled.model.body()
+    assert html.unescape("".join(lines)) == filled.model.selection.body()
 
 
-def test_releases_are_chosen_in_their_fields(filled):
-    filled._group_fields["DWH_GROUP"].value = "R10"
-    assert dict(filled.model.releases) == {"DWH_GROUP": "R10"}
+def test_release_field_chooses_the_release(filled):
+    filled.selection._group_fields["DWH_GROUP"].value = "R10"
+    assert dict(filled.model.selection.releases) == {"DWH_GROUP": "R10"}
 
 
-def test_a_callback_that_fails_is_shown_and_logged(filled, caplog):
+def test_failing_callback_is_shown_and_logged(filled, caplog):
     filled.model.run = lambda step: 1 / 0
     filled.start.click()
     assert "Start build failed unexpectedly: ZeroDivisionError" in html_of(filled)
@@ -206,16 +206,16 @@ def hostile():
         yield server
 
 
-def test_words_of_the_server_never_become_markup_in_the_start_form(hostile):
-    form = forms.start_build(impatient(hostile.api))
-    at_rest(form)
-    form.project.value = 1
-    at_rest(form)
-    form.model.add_matches()
-    form.model.description = SCRIPT
-    form.model.beside = True
+def test_start_form_escapes_texts_of_the_server(hostile):
+    form = forms.start_build(client_of_url(hostile.api))
+    wait_until_idle(form)
+    form.selection.project.value = 1
+    wait_until_idle(form)
+    form.model.selection.add_matches()
+    form.model.selection.description = SCRIPT
+    form.model.selection.allow_duplicate = True
     form.model.submit()
-    at_rest(form)
+    wait_until_idle(form)
     shown = html_of(form)
     form.close()
     assert "&lt;script&gt;" in shown
@@ -223,32 +223,32 @@ def test_words_of_the_server_never_become_markup_in_the_start_form(hostile):
     assert "<img" not in shown
 
 
-def test_words_of_the_server_never_become_markup_while_watching(hostile):
-    form = forms.watch(impatient(hostile.api), 1)
-    at_rest(form)
+def test_watch_form_escapes_texts_of_the_server(hostile):
+    form = forms.watch(client_of_url(hostile.api), 1)
+    wait_until_idle(form)
     shown = html_of(form)
     form.close()
     assert "&lt;script&gt;" in shown
     assert "<script" not in shown
 
 
-def test_words_of_the_server_never_become_markup_while_fetching(hostile, tmp_path):
-    form = forms.fetch_artifacts(impatient(hostile.api))
-    at_rest(form)
+def test_fetch_form_escapes_texts_of_the_server(hostile, tmp_path):
+    form = forms.fetch_artifacts(client_of_url(hostile.api))
+    wait_until_idle(form)
     form.model.status = "any"
     form.project.value = 1
-    at_rest(form)
+    wait_until_idle(form)
     form.model.chosen = (1,)
-    form.pocket.folder.value = str(tmp_path)
-    form.pocket.fetch.click()
-    at_rest(form)
+    form.downloads.folder.value = str(tmp_path)
+    form.downloads.fetch.click()
+    wait_until_idle(form)
     shown = html_of(form)
     form.close()
     assert "&lt;script&gt;" in shown
     assert "<script" not in shown
 
 
-def test_words_of_the_server_never_become_markup_in_a_table(client):
+def test_explore_table_escapes_texts_of_the_server(client):
     builds = client.builds.find().assign(message=SCRIPT, description=SCRIPT)
     form = forms.explore(builds)
     assert "<script" not in html_of(form)
@@ -263,49 +263,49 @@ def login():
     form.close()
 
 
-def test_a_password_leaves_its_field_at_once(login):
+def test_password_is_removed_from_its_field(login):
     login.secret.value = SECRET
     assert login.secret.value == ""
     assert login.model.has_secret
 
 
-def test_a_saved_state_holds_no_password(login, factory):
+def test_saved_state_contains_no_password(login, factory):
     login.url.value, login.email.value, login.secret.value = factory.url, factory.email, factory.password
     before = state_of(login)
-    login.enter.click()
-    until(lambda: login.client is not None)
+    login.connect.click()
+    wait_for(lambda: login.client is not None)
     assert factory.password not in before + state_of(login)
 
 
-def test_a_saved_state_holds_no_token(login, factory):
+def test_saved_state_contains_no_token(login, factory):
     login.url.value, login.email.value, login.secret.value = factory.url, factory.email, factory.password
-    login.enter.click()
-    until(lambda: login.client is not None)
+    login.connect.click()
+    wait_for(lambda: login.client is not None)
     token = login.client._transport._token.get_secret_value()
-    assert token not in state_of(login) + login.model.said
+    assert token not in state_of(login) + login.model.status_text
 
 
 # --- threads and lives ------------------------------------------------------------------------------------
 
 
-def mine():
+def form_threads():
     return [thread for thread in threading.enumerate() if thread.name == "mkframe-form"]
 
 
-def test_a_form_at_rest_has_no_thread(form):
-    assert form.worker.thread not in mine()
+def test_idle_form_has_no_thread(form):
+    assert form.worker.thread not in form_threads()
 
 
-def test_closing_a_form_that_watches_ends_its_thread(own):
+def test_close_while_watching_ends_the_thread(own):
     run = own.builds.start(project_id=PROJECT, instances=[{"id": AIRPLANE}], releases={"DWH_GROUP": "R11"})
     form = forms.watch(own, run.id)
-    until(lambda: form.model.builds[0].status == "BUILDING")
+    wait_for(lambda: form.model.builds[0].status == "BUILDING")
     thread = form.worker.thread
     form.close()
     assert not thread.is_alive()
 
 
-def test_closing_a_form_that_fetches_ends_all_its_threads(tmp_path):
+def test_close_while_fetching_ends_all_threads(tmp_path):
     def script(request):
         if request.path == "/api/v1/downloads":
             return faults.reply(rows.rows("downloads", 4, build_id=1))
@@ -314,11 +314,11 @@ def test_closing_a_form_that_fetches_ends_all_its_threads(tmp_path):
         return faults.cut(faults.file(bytes(40_000)), "hang")
 
     with faults.serve(script) as server:
-        form = forms.watch(impatient(server.api), 1)
-        until(lambda: form.model.state == "over")
-        form.pocket.folder.value = str(tmp_path)
-        form.pocket.fetch.click()
-        until(lambda: any(f.share for f in form.pocket.model.files))
+        form = forms.watch(client_of_url(server.api), 1)
+        wait_for(lambda: form.model.state == "over")
+        form.downloads.folder.value = str(tmp_path)
+        form.downloads.fetch.click()
+        wait_for(lambda: any(f.share for f in form.downloads.model.files))
         form.close()
         assert [
             t.name for t in threading.enumerate() if t.name.startswith(("mkframe-form", "mkframe-crew"))
@@ -326,90 +326,90 @@ def test_closing_a_form_that_fetches_ends_all_its_threads(tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_an_unexpected_error_while_watching_is_shown(login):
+def test_unexpected_error_while_watching_is_shown(login):
     form = forms.watch(SimpleNamespace(builds=None), 1)
-    at_rest(form)
+    wait_until_idle(form)
     shown = html_of(form)
     form.close()
     assert "Looking at the build failed unexpectedly: AttributeError" in shown.replace("<bdi>", "")
     assert "Traceback" in shown
 
 
-def test_a_form_waits_for_a_connection(login):
+def test_deferred_form_appears_after_connecting(login):
     form = forms.start_build(login)
     assert "Connect first" in html_of(form)
-    login.way.value = "embedded"
-    login.enter.click()
-    until(lambda: form.form is not None and form.form.model.projects)
+    login.method.value = "embedded"
+    login.connect.click()
+    wait_for(lambda: form.form is not None and form.form.model.selection.projects)
     form.close()
 
 
-def test_a_form_that_waited_has_the_mind_of_the_form_inside(login):
+def test_deferred_form_has_the_model_of_the_form_inside(login):
     form = forms.start_build(login)
-    login.way.value = "embedded"
-    login.enter.click()
-    until(lambda: form.form is not None)
+    login.method.value = "embedded"
+    login.connect.click()
+    wait_for(lambda: form.form is not None)
     assert form.model is form.form.model
-    assert form.model.started is None
+    assert form.model.build is None
     form.close()
 
 
-def test_a_login_that_is_closed_while_it_connects_leaves_no_client(login):
+def test_close_while_connecting_leaves_no_client(login):
     made = []
     demo = login.model._demo
     login.model._demo = lambda: made.append(demo()) or made[0]
-    login.way.value = "embedded"
-    login.enter.click()
+    login.method.value = "embedded"
+    login.connect.click()
     login.close()
     assert login.client is None
     with pytest.raises(mk.errors.ConnectError):
         made[0].projects.find()
 
 
-def test_disconnecting_takes_the_form_away(login):
+def test_disconnect_closes_the_deferred_form(login):
     form = forms.fetch_artifacts(login)
-    login.way.value = "embedded"
-    login.enter.click()
-    until(lambda: form.form is not None)
+    login.method.value = "embedded"
+    login.connect.click()
+    wait_for(lambda: form.form is not None)
     inner = form.form
-    login.leave.click()
+    login.disconnect.click()
     assert (form.form, inner.worker.thread) == (None, None)
     form.close()
 
 
-def test_several_builds_stand_in_one_table(client):
+def test_several_builds_are_shown_in_one_table(client):
     form = forms.watch(client, [5139, 5140])
-    until(lambda: form.model.state == "over")
+    wait_for(lambda: form.model.state == "over")
     assert html_of(form).count("<tr>") == 3
     form.close()
 
 
 def test_artifacts_of_chosen_builds_are_fetched(client, tmp_path):
     form = forms.fetch_artifacts(client)
-    at_rest(form)
+    wait_until_idle(form)
     form.project.value = PROJECT
-    at_rest(form)
+    wait_until_idle(form)
     form.builds.value = (form.model.options[0][1],)
-    form.pocket.folder.value = str(tmp_path)
-    form.pocket.fetch.click()
-    until(lambda: form.result is not None)
+    form.downloads.folder.value = str(tmp_path)
+    form.downloads.fetch.click()
+    wait_for(lambda: form.result is not None)
     form.close()
     assert all(path.startswith(str(tmp_path)) for path in form.result["path"])
 
 
-def test_a_comparison_is_shown(client, tmp_path):
+def test_comparison_is_shown(client, tmp_path):
     form = forms.fetch_artifacts(client)
-    at_rest(form)
+    wait_until_idle(form)
     form.project.value = PROJECT
-    at_rest(form)
+    wait_until_idle(form)
     form.pattern.value = 808
     form.builds.value = (form.model.options[0][1],)
-    form.pocket.folder.value = str(tmp_path)
+    form.downloads.folder.value = str(tmp_path)
     form.compare.click()
-    until(lambda: form.model.comparison is not None)
-    at_rest(form)
+    wait_for(lambda: form.model.comparison is not None)
+    wait_until_idle(form)
     form.close()
-    assert form.model.compared in form.difference.value.replace("<bdi>", "").replace("</bdi>", "")
+    assert form.model.comparison_text in form.difference.value.replace("<bdi>", "").replace("</bdi>", "")
 
 
 def test_charts_follow_the_filters(client):
@@ -422,7 +422,7 @@ def test_charts_follow_the_filters(client):
     assert all(a != b for a, b in zip(before, after, strict=True))
 
 
-def part_of(*files):
+def html_of_files(*files):
     model = DownloadsModel(None)
     part = DownloadsPart(model, list)
     model.files = files
@@ -437,13 +437,13 @@ def part_of(*files):
         (None, '<progress max="1" aria-label="Progress of a.zip"></progress>'),
     ],
 )
-def test_each_file_has_its_bar(share, bar):
-    assert bar in part_of(DownloadedFile("a.zip", "fetching", share, "1 kB"))
+def test_each_file_has_a_progress_bar(share, bar):
+    assert bar in html_of_files(DownloadedFile("a.zip", "fetching", share, "1 kB"))
 
 
-def test_of_very_many_files_those_that_need_attention_come_first():
+def test_many_files_show_running_and_failed_first():
     many = [DownloadedFile(f"{n}.zip", "fetched", 1.0) for n in range(200)]
-    shown = part_of(
+    shown = html_of_files(
         *many, DownloadedFile("bad.zip", "failed", 1.0, "It is gone"), DownloadedFile("now.zip", "fetching")
     )
     assert shown.count("<tr>") == 50
@@ -451,20 +451,20 @@ def test_of_very_many_files_those_that_need_attention_come_first():
     assert "... and 152 more" in shown
 
 
-def test_every_control_has_words(filled):
-    controls = [c for c in everything(filled) if isinstance(c, w.DOMWidget) and hasattr(c, "description")]
+def test_every_control_has_a_description(filled):
+    controls = [c for c in descendants(filled) if isinstance(c, w.DOMWidget) and hasattr(c, "description")]
     silent = [c for c in controls if not isinstance(c, w.HTML) and not c.description]
     assert len(controls) > 10
     assert silent == []
 
 
 @pytest.mark.parametrize("given", [True, "5139", [], [5139, None]])
-def test_what_is_no_build_id_is_refused(client, given):
+def test_invalid_build_id_is_refused(client, given):
     with pytest.raises(InputError, match=r"the id of a build must be|No build is given"):
         forms.watch(client, given)
 
 
-def test_a_watch_form_takes_what_wait_takes(client):
+def test_watch_accepts_ids_rows_and_frames(client):
     builds = client.builds.find().iloc[:2]
     for given in (builds, [*builds.index], [row for _, row in builds.iterrows()]):
         form = forms.watch(client, given)
@@ -472,20 +472,20 @@ def test_a_watch_form_takes_what_wait_takes(client):
         assert [b.id for b in form.model.builds] == builds.index.tolist()
 
 
-def test_what_is_no_client_is_refused():
+def test_invalid_client_is_refused():
     with pytest.raises(InputError, match="A client is needed, not str"):
         forms.start_build("https://app.metakraftwerk.com/api/v1")
 
 
-def test_words_keep_their_direction_to_themselves():
+def test_markup_isolates_the_writing_direction():
     assert widgets.markup("{}", "\u202e<b>") == "<bdi>\u202e&lt;b&gt;</bdi>"
 
 
-def test_the_form_outside_a_notebook_says_what_it_is(filled):
+def test_repr_names_form_and_state(filled):
     assert repr(filled) == "<StartForm of mkframe: choosing>"
 
 
-def test_it_names_the_connection(factory):
+def test_heading_names_the_server(factory):
     with client_of(factory) as client:
         form = forms.start_build(client)
         assert factory.url in html_of(form)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mkframe.errors import MkframeError, SchemaWarning
 from mkframe.forms.models import ExploreModel, FetchModel, StartModel, WatchModel
-from tests.forms.conftest import impatient
+from tests.forms.conftest import client_of_url
 from tests.fuzz import bodies
 from tests.fuzz.test_metrics import OPTIONS
 from tests.support import faults, rows, strategies
@@ -57,7 +57,7 @@ def answers(draw):
                 if json.dumps(key) in pairs and draw(st.integers(0, 9)) < 8:
                     pairs[json.dumps(key)] = str(number if key == "id" else draw(st.integers(1, 2)))
             made.append(bodies.mapped(list(pairs.items())))
-        told[name] = bodies.listed(made).encode("utf-8", "surrogateescape")
+        told[name] = bodies.join_names(made).encode("utf-8", "surrogateescape")
     return told
 
 
@@ -67,28 +67,28 @@ def odd_server(server, told):
     server.told.update(told)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SchemaWarning)
-        client = impatient(server.api)
+        client = client_of_url(server.api)
         try:
             yield client
         finally:
             client.close()
 
 
-def unharmed(model):
+def without_traceback(model):
     """Whatever went wrong was one of mkframe's errors."""
-    assert not model.trace, model.trace
+    assert not model.traceback, model.traceback
     return model
 
 
 @given(told=answers(), typed=bodies.TEXTS)
 @amount(12)
-def test_start_form_has_only_sentences(server, told, typed):
+def test_start_form_shows_only_sentences(server, told, typed):
     with odd_server(server, told) as client:
-        model = StartModel(client, confirm_timeout=0.0)
+        model = StartModel(client, confirm_timeout=0.0).selection
         model.load()
-        for _, project in unharmed(model).projects[:2]:
+        for _, project in without_traceback(model).projects[:2]:
             model.project_id = project
-            unharmed(model).add_matches()
+            without_traceback(model).add_matches()
             model.search = typed
             for group in model.groups:
                 for _, release in group.options[:2]:
@@ -96,34 +96,34 @@ def test_start_form_has_only_sentences(server, told, typed):
             model.description, model.restore = typed, True
             assert all(isinstance(said, str) and said for said in (*model.blockers, *model.notices))
             assert not model.json or json.loads(model.body())["instances"]
-            unharmed(model)
+            without_traceback(model)
 
 
 @given(told=answers())
 @amount(12)
-def test_fetch_form_has_only_sentences(server, told):
+def test_fetch_form_shows_only_sentences(server, told):
     with odd_server(server, told) as client:
         model = FetchModel(client, diff=lambda old, new: None)
         model.load()
-        for _, project in unharmed(model).projects[:2]:
+        for _, project in without_traceback(model).projects[:2]:
             model.project_id, model.status = project, "any"
-            for _, pattern in unharmed(model).patterns[:2]:
+            for _, pattern in without_traceback(model).patterns[:2]:
                 model.pattern_id = pattern
             model.pattern_id, model.days = None, 7
             model.days = 0
             model.chosen = tuple(build for _, build in model.options)
             assert model.blockers is not None
-            unharmed(model)
+            without_traceback(model)
 
 
 @given(one=bodies.records("builds"), told=answers())
 @amount(12)
-def test_watch_form_has_only_sentences(server, one, told):
+def test_watch_form_shows_only_sentences(server, one, told):
     told = told | {"one": bodies.mapped(one).encode("utf-8", "surrogateescape")}
     with odd_server(server, told) as client:
         model = WatchModel(client, [1])
         model.look()
-        unharmed(model)
+        without_traceback(model)
 
 
 @given(
@@ -131,7 +131,7 @@ def test_watch_form_has_only_sentences(server, one, told):
     tz=OPTIONS["tz"],
 )
 @amount(30)
-def test_explore_form_has_only_sentences(frame, tz):
+def test_explore_form_shows_only_sentences(frame, tz):
     try:
         model = ExploreModel(frame)
     except MkframeError:
@@ -146,13 +146,13 @@ def test_explore_form_has_only_sentences(frame, tz):
         rows_, said = model.table()
         assert said.endswith(".")
         assert len(rows_) <= 100
-    unharmed(model)
+    without_traceback(model)
 
 
 def test_plain_answers_reach_the_sentences(server):
     """Else the tests above would hold of forms that never got anywhere."""
     with odd_server(server, {name: rows.body(rows.rows(name, 2, project_id=1)) for name in ASKED}) as client:
-        model = StartModel(client)
+        model = StartModel(client).selection
         model.load()
         model.project_id = model.projects[0][1]
         model.add_matches()

@@ -409,10 +409,11 @@ def html_of_the_start(text: str) -> str:
     def chosen(client: Client) -> Any:
         form = forms.start_build(client)
         form.worker.close(timeout=30)
-        form.model.run = lambda step: step()
-        form.project.value = 1
-        form.model.add_matches()
-        form.model.description, form.model.beside = text, True
+        form.model.run = form.model.selection.run = lambda step: step()
+        form.selection.project.value = 1
+        selection = form.model.selection
+        selection.add_matches()
+        selection.description, selection.allow_duplicate = text, True
         form.model.submit()
         return form
 

@@ -509,7 +509,7 @@ def form() -> Iterator[Any]:
 
 def entered(form: Any, url: str, way: str, word: str) -> None:
     """Fill the form as a person does, and wait for its thread after the button."""
-    form.way.value, form.url.value = way, url
+    form.method.value, form.url.value = way, url
     if way == "password":
         form.email.value = "ada@example.org"
     form.secret.value = word
@@ -529,7 +529,7 @@ def test_nothing_is_seen_of_the_form_that_connects(form, word, pressed, server_i
         entered(form, server.api, "token" if word == TOKEN else "password", word)
         assert form.model.has_secret
         if pressed:
-            form.enter.click()
+            form.connect.click()
             form.worker.close(timeout=30)
             assert server.requests
             assert bool(form.client) == (server_is == "healthy")
@@ -546,11 +546,11 @@ def test_nothing_is_seen_where_connecting_fails_unexpectedly(watch):
         raise RuntimeError("a defect")
 
     model = forms.ConnectModel(connect, mk.demo)
-    model.way = "token"
+    model.method = "token"
     model.take_secret(TOKEN)
     model.submit()
-    watch.see(model, model.trace)
-    assert "a defect" in model.trouble
+    watch.see(model, model.traceback)
+    assert "a defect" in model.error
     assert watch.traces() == []
 
 
@@ -568,11 +568,11 @@ client
 client.downloads.fetch([7], to="artifacts")
 ---
 form = mk.forms.connect()
-form.way.value, form.email.value = "password", "ada@example.org"
+form.method.value, form.email.value = "password", "ada@example.org"
 form.secret.value = os.environ["MKFRAME_PASSWORD"]
 form
 ---
-form.enter.click()
+form.connect.click()
 form.worker.close(30)
 form.model
 ---

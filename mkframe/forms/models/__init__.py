@@ -1,7 +1,7 @@
-"""Forms without a face: traits, sentences and steps, for views, scripts and tests alike.
+"""Models of the forms: traits, sentences and steps, for views, scripts and tests.
 
-A model is handed a client, or anything with the same methods. It knows no widget and starts no thread:
-slow steps go through `Model.run`, which does them at once unless a form hands them to its worker.
+A model takes a client, or an object with the same methods. It imports no widgets and starts no thread: slow
+steps go through `Model.run`, which executes them at once, or on the worker of a form.
 """
 
 from mkframe.forms.models.connect import ConnectModel

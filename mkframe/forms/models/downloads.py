@@ -1,4 +1,4 @@
-"""Fetch artifacts of builds into a folder, several at a time."""
+"""Model of the part of a form that fetches artifacts of builds into a folder, several at a time."""
 
 from __future__ import annotations
 
@@ -15,52 +15,62 @@ import traitlets as t
 from mkframe._files import expand_path
 from mkframe.errors import InputError
 from mkframe.forms.models import public
-from mkframe.forms.models.base import Model
+from mkframe.forms.models._client import ClientLike, FileProgress, Progress
+from mkframe.forms.models.base import Model, Run
 
 __all__ = ["DownloadedFile", "DownloadsModel", "free_space", "size_text"]
 
-_GOOD = ("fetched", "present")
+_SUCCESS = ("fetched", "present")
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadedFile:
-    """One artifact on its way.
+    """The progress of one artifact.
 
     Parameters
     ----------
     name : str
-        Its name, or its number.
+        Its name, or its id.
     status : str
-        ``waiting``, ``fetching`` or a word of ``downloads.fetch``.
+        ``waiting``, ``fetching`` or a status of ``downloads.fetch``.
     share : float, optional
-        From 0 to 1; None where its size is not known.
-    said : str
-        Bytes, or why there is no file.
+        From 0 to 1; None if the size is unknown.
+    detail : str
+        Bytes, or the error.
     """
 
     name: str
     status: str = "waiting"
     share: float | None = 0.0
-    said: str = ""
+    detail: str = ""
 
 
 class DownloadsModel(Model):
-    """Where artifacts go, and how far they are.
+    """Model of a target folder and of a fetch into it.
 
-    For a visitor the folder is a private one of this kernel, emptied before each fetch.
+    For a visitor the folder is a private one of this kernel. It is emptied before each fetch.
+
+    Parameters
+    ----------
+    client : Client
+        A client, or an object with the same methods.
+    run : callable, optional
+        Executes a slow step.
 
     Attributes
     ----------
     folder : str
         Target; each build has a folder ``build-ID`` in it. A visitor's cannot be changed.
     space : str
-        How much room is there.
-    files : tuple of PocketFile
-        The artifacts of the last fetch; `share` and `files_said` tell how far they are together.
+        Free space of the target.
+    files : tuple of DownloadedFile
+        The artifacts of the last fetch; `share` and `files_text` describe all of them together.
     state : str
         ``ready``, ``fetching`` or ``fetched``.
+    status_text : str
+        The outcome of the last fetch, as a sentence.
     result : DataFrame
-        As ``downloads.fetch`` returns it, all files together.
+        As ``downloads.fetch`` returns it, for all files together.
     offers : tuple of Offer
         The files of the last fetch for a visitor to save.
     """
@@ -69,14 +79,14 @@ class DownloadsModel(Model):
     space = t.Unicode("")
     files = t.Tuple()
     share = t.Float(0.0)
-    files_said = t.Unicode("")
+    files_text = t.Unicode("")
     state = t.Enum(["ready", "fetching", "fetched"], "ready")
-    said = t.Unicode("")
+    status_text = t.Unicode("")
     result = t.Any(None)
     offers = t.Tuple()
 
-    def __init__(self, client: Any) -> None:
-        super().__init__()
+    def __init__(self, client: ClientLike, run: Run | None = None) -> None:
+        super().__init__(run)
         self._client = client
         self._stop = threading.Event()
         if self.is_public:
@@ -86,7 +96,7 @@ class DownloadsModel(Model):
         self.space = free_space(self.folder)
 
     @t.validate("folder")
-    def _checked_folder(self, proposal: Any) -> str:
+    def _validate_folder(self, proposal: Any) -> str:
         folder: str = proposal["value"]
         if self.is_public and folder != str(public.folder()):
             raise InputError(
@@ -94,40 +104,40 @@ class DownloadsModel(Model):
             )
         return folder
 
-    def room(self) -> contextlib.AbstractContextManager[object]:
-        """Hold the folder while files come into it and are read: a visitor's is emptied before."""
-        return public.room() if self.is_public else contextlib.nullcontext()
+    def lock_folder(self) -> contextlib.AbstractContextManager[object]:
+        """Lock the folder while files are written and read; a visitor's is emptied first."""
+        return public.lock_folder() if self.is_public else contextlib.nullcontext()
 
-    def bring(
-        self, rows: pd.DataFrame, folder: str, progress: Callable[[Any], object] | None = None
+    def fetch_files(
+        self, rows: pd.DataFrame, folder: str, progress: Callable[[Progress], object] | None = None
     ) -> pd.DataFrame:
-        """Fetch files into the folder; to a visitor no more than a page hands over."""
+        """Fetch files into the folder; for a visitor at most `public.MAX_BYTES` together."""
 
-        def bounded(now: Any) -> None:
-            if now.bytes > public.MOST_BYTES:
-                raise public.too_much()
+        def check_size(now: Progress) -> None:
+            if now.bytes > public.MAX_BYTES:
+                raise public.size_error()
             if progress is not None:
                 progress(now)
 
         to = str(public.folder()) if self.is_public else folder
-        shown = bounded if self.is_public else progress or False
-        fetched: pd.DataFrame = self._client.downloads.fetch(rows, to=to, by_build=True, progress=shown)
-        return fetched
+        return self._client.downloads.fetch(
+            rows, to=to, by_build=True, progress=check_size if self.is_public else progress or False
+        )
 
     def fetch(self, builds: Iterable[int]) -> bool:
-        """Fetch all artifacts of builds; whether this call is the one that does it."""
+        """Fetch all artifacts of builds; return whether this call started it."""
         ids = [int(build) for build in builds]
         with self._lock:
             if self.state == "fetching" or not ids:
                 return False
             self.state = "fetching"
         self._stop.clear()
-        self.files, self.share, self.files_said, self.said, self.offers = (), 0.0, "", "", ()
-        self.later("Fetching the artifacts", lambda: self._fetch(ids, self.folder))
+        self.files, self.share, self.files_text, self.status_text, self.offers = (), 0.0, "", "", ()
+        self.run_in_background("Fetching the artifacts", lambda: self._fetch(ids, self.folder))
         return True
 
     def stop(self) -> None:
-        """Stop soon; files that are whole stay."""
+        """Stop soon; complete files stay."""
         self._stop.set()
 
     def _fetch(self, ids: list[int], folder: str) -> None:
@@ -136,35 +146,34 @@ class DownloadsModel(Model):
                 raise InputError("There is no target folder.", hint="Write one, such as artifacts.")
             lists = [self._client.downloads.find(build_id=i) for i in ids if not self._stop.is_set()]
             if self._stop.is_set():
-                self.said = "Stopped before anything was fetched."
+                self.status_text = "Stopped before anything was fetched."
                 return
-            with self.room():
-                self.result = self.bring(pd.concat(lists), folder, self._show)
+            with self.lock_folder():
+                self.result = self.fetch_files(pd.concat(lists), folder, self._show_progress)
                 if self.is_public:
                     self.offers = public.offers(self.result["path"].dropna())
             where = "to save" if self.is_public else f"in {expand_path(folder).absolute()}"
-            self.said = _outcome(self.result["status"], where, stopped=self._stop.is_set())
+            self.status_text = _outcome(self.result["status"], where, stopped=self._stop.is_set())
         finally:
             self.state = "fetched"
             self.space = "" if self.is_public else free_space(folder)
 
-    def _show(self, now: Any) -> None:
-        """Take what a fetch tells of its progress; the only place where it can be stopped."""
+    def _show_progress(self, now: Progress) -> None:
+        """Show the progress of a fetch, and stop the fetch if `stop` was called."""
         self.share = now.share
-        self.files_said = f"{now.done} of {_files(len(now.files))}, {size_text(now.bytes)}"
-        self.files = tuple(_seen(file) for file in now.files)
+        self.files_text = f"{now.done} of {_files(len(now.files))}, {size_text(now.bytes)}"
+        self.files = tuple(_describe_file(file) for file in now.files)
         if self._stop.is_set():
             now.stop()
 
 
-def _seen(file: Any) -> DownloadedFile:
-    """A file's progress, said in words."""
-    said, share = size_text(file.bytes), file.share
-    if file.status == "waiting":
-        said = ""
-    elif file.status == "fetching":
-        said, share = (f"{said} of {size_text(file.total)}", share) if file.total else (said, None)
-    return DownloadedFile(file.name or f"download {file.id}", file.status, share, file.error or said)
+def _describe_file(file: FileProgress) -> DownloadedFile:
+    is_fetching = file.status == "fetching"
+    detail = "" if file.status == "waiting" else size_text(file.bytes)
+    if is_fetching and file.total:
+        detail += f" of {size_text(file.total)}"
+    share = None if is_fetching and not file.total else file.share
+    return DownloadedFile(file.name or f"download {file.id}", file.status, share, file.error or detail)
 
 
 def _files(count: int) -> str:
@@ -174,15 +183,15 @@ def _files(count: int) -> str:
 def _outcome(status: pd.Series[str], where: str, *, stopped: bool) -> str:
     if not len(status):
         return "There are no artifacts to fetch."
-    good = int(status.isin(_GOOD).sum())
-    said = f"{good} of {_files(len(status))} {where}."
-    if good == len(status):
-        return said
-    return f"{'Stopped: ' * stopped}{said} Fetch again to try the others once more."
+    complete = int(status.isin(_SUCCESS).sum())
+    text = f"{complete} of {_files(len(status))} {where}."
+    if complete == len(status):
+        return text
+    return f"{'Stopped: ' * stopped}{text} Fetch again to try the others once more."
 
 
 def free_space(folder: str) -> str:
-    """Say where a folder is and how much room it has.
+    """Describe where a folder is and how much space is free there.
 
     Examples
     --------
@@ -193,11 +202,11 @@ def free_space(folder: str) -> str:
         return "Write a folder."
     try:
         path = expand_path(folder).absolute()
-        there = next((p for p in (path, *path.parents) if p.exists()), None)
-        if there is None:
+        existing = next((p for p in (path, *path.parents) if p.exists()), None)
+        if existing is None:
             return f"{path} cannot be reached."
-        new = "" if there == path else "; the folder will be made"
-        return f"{path} ({size_text(shutil.disk_usage(there).free)} free{new})"
+        new = "" if existing == path else "; the folder will be made"
+        return f"{path} ({size_text(shutil.disk_usage(existing).free)} free{new})"
     except OSError as error:
         return f"{folder} cannot be looked at: {error.strerror}."
     except InputError as error:
@@ -205,7 +214,7 @@ def free_space(folder: str) -> str:
 
 
 def size_text(size: float) -> str:
-    """Write a size in bytes.
+    """Format a size given in bytes.
 
     Examples
     --------

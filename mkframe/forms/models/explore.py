@@ -1,4 +1,4 @@
-"""Filter any frame of builds, without a connection."""
+"""Model of the form that filters a frame of builds, without a connection."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mkframe.errors import InputError
 from mkframe.forms.models.base import Model
 from mkframe.metrics._grouping import list_items
 
-__all__ = ["EVERYTHING", "MOST_ROWS", "ExploreModel"]
+__all__ = ["EVERYTHING", "MAX_ROWS", "ExploreModel"]
 
 EVERYTHING = "all"
-MOST_ROWS = 100
+MAX_ROWS = 100
 _FILTERS = {
     "project": ("project", "project_id"),
     "pattern": ("pattern_names", "patterns"),
@@ -23,32 +23,34 @@ _FILTERS = {
     "status": ("status",),
     "user": ("user_id",),
 }
-"""For each filter the columns that can serve it, the best first."""
-_SHOWN = ("project", "project_id", "status", "build_start", "build_end", "user_id", "instances",
+"""For each filter the columns that it can use, the preferred one first."""
+_COLUMNS = ("project", "project_id", "status", "build_start", "build_end", "user_id", "instances",
           "pattern_names", "patterns", "release_names", "releases", "description", "message")  # fmt: skip
 
 
 class ExploreModel(Model):
-    """The mind of the form that explores builds.
+    """Model of the form that explores builds.
 
     Parameters
     ----------
     builds : DataFrame
-        As ``builds.find`` or `mk.read_json` return them; with the columns of ``client.names`` the filters
-        show names instead of ids.
+        As ``builds.find`` or `mk.read_json` return them; with the columns of ``client.add_names`` the
+        filters show names instead of ids.
 
     Attributes
     ----------
     options : dict
-        For each filter its words; ``all`` first.
+        For each filter its values; ``all`` first.
     project, pattern, release, status, user : str
-        What is chosen.
+        The chosen value of each filter.
     first, last : date
         The period, in days of UTC, both included.
     sort_by, descending : str, bool
-        Order of the table; the whole selection is sorted before its first rows are shown.
-    shown : DataFrame
+        Order of the table; all matches are sorted before the first rows are taken.
+    matches : DataFrame
         The builds that match.
+    status_text : str
+        How many builds match.
     """
 
     project = t.Unicode(EVERYTHING)
@@ -60,8 +62,8 @@ class ExploreModel(Model):
     last = t.Any(None)
     sort_by = t.Unicode("build_start")
     descending = t.Bool(True)
-    shown = t.Any(None)
-    said = t.Unicode("")
+    matches = t.Any(None)
+    status_text = t.Unicode("")
 
     def __init__(self, builds: pd.DataFrame) -> None:
         super().__init__()
@@ -76,62 +78,56 @@ class ExploreModel(Model):
                 hint="Drop or rename one: builds.loc[:, ~builds.columns.duplicated()].",
             )
         self._builds = builds
-        self._serving = {
+        self._filter_columns = {
             name: next(c for c in columns if c in builds.columns)
             for name, columns in _FILTERS.items()
             if set(columns) & set(builds.columns)
         }
-        self.options = {name: (EVERYTHING, *self._words(c)) for name, c in self._serving.items()}
-        self.sortable = ("id", *(c for c in _SHOWN if c in builds.columns and c not in _LISTS))
+        self.options = {name: (EVERYTHING, *self._values(c)) for name, c in self._filter_columns.items()}
+        self.sortable = ("id", *(c for c in _COLUMNS if c in builds.columns and c not in _LISTS))
         self.observe(self._filter, [*_FILTERS, "first", "last"])
         self._filter(None)
 
-    def _words(self, column: str) -> list[str]:
+    def _values(self, column: str) -> list[str]:
         values = {str(value): value for cell in self._builds[column] for value in list_items(cell)}
-        return sorted(values, key=lambda word: _rank(values[word]))
+        return sorted(values, key=lambda value: _sort_key(values[value]))
 
     def _filter(self, _: Any) -> None:
         builds = self._builds
-        for name, column in self._serving.items():
+        for name, column in self._filter_columns.items():
             wanted = getattr(self, name)
             if wanted == EVERYTHING:
                 continue
             builds = builds[[wanted in map(str, list_items(cell)) for cell in builds[column]]]
-        found = self._in_period(builds)
-        self.said = f"{len(found):,} of {len(self._builds):,} builds."
-        self.shown = found
-
-    def _in_period(self, builds: pd.DataFrame) -> pd.DataFrame:
         if self.first is not None:
             builds = builds[builds["build_start"] >= pd.Timestamp(self.first, tz="UTC")]
         if self.last is not None:
             builds = builds[builds["build_start"] < pd.Timestamp(self.last, tz="UTC") + pd.Timedelta(days=1)]
-        return builds
+        # First the sentence: views draw it together with the matches, when these change.
+        self.status_text = f"{len(builds):,} of {len(self._builds):,} builds."
+        self.matches = builds
 
     def table(self) -> tuple[pd.DataFrame, str]:
-        """The first rows of the sorted selection, and a sentence about them."""
+        """Return the first rows of the sorted matches, and a sentence about them."""
         rows = (
-            self.shown.sort_values(
+            self.matches.sort_values(
                 self.sort_by, ascending=not self.descending, kind="stable", na_position="last"
             )
             if self.sort_by != "id"
-            else self.shown.sort_index(ascending=not self.descending)
+            else self.matches.sort_index(ascending=not self.descending)
         )
-        columns = [c for c in self._table_columns() if c in rows.columns]
-        more = f"The first {MOST_ROWS} of {len(rows):,} builds" if len(rows) > MOST_ROWS else "All builds"
+        # A column of ids is left out if the column of its names is there.
+        preferred = {columns[0] for columns in _FILTERS.values()}
+        ids = {c[-1] for c in _FILTERS.values() if c[0] in self._builds.columns} - preferred
+        columns = [c for c in _COLUMNS if c in rows.columns and c not in ids]
+        more = f"The first {MAX_ROWS} of {len(rows):,} builds" if len(rows) > MAX_ROWS else "All builds"
         order = "descending" if self.descending else "ascending"
-        return rows.head(MOST_ROWS)[columns], f"{more} of the selection, by {self.sort_by}, {order}."
-
-    def _table_columns(self) -> list[str]:
-        worse = {columns[-1] for columns in _FILTERS.values() if columns[0] in self._builds.columns} - {
-            columns[0] for columns in _FILTERS.values()
-        }
-        return [c for c in _SHOWN if c not in worse]
+        return rows.head(MAX_ROWS)[columns], f"{more} of the selection, by {self.sort_by}, {order}."
 
 
 _LISTS = ("pattern_names", "patterns", "release_names", "releases")
 
 
-def _rank(value: Any) -> tuple[int, Any, str]:
-    """Numbers in their order, then words in theirs."""
+def _sort_key(value: Any) -> tuple[int, Any, str]:
+    """Sort numbers by value, then texts by the alphabet."""
     return (0, value, "") if isinstance(value, numbers.Real) else (1, 0, str(value))

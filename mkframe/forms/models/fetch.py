@@ -1,4 +1,4 @@
-"""Find builds and fetch their artifacts; compare them with those of the build before."""
+"""Model of the form that finds builds, fetches their artifacts and compares them with the build before."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import traitlets as t
 
 from mkframe.errors import InputError
 from mkframe.forms.models import options
-from mkframe.forms.models.base import Model, rows_of, text
+from mkframe.forms.models._client import ClientLike
+from mkframe.forms.models.base import Model, Run, rows_of, text
 from mkframe.forms.models.downloads import DownloadsModel
 from mkframe.schema import STATUSES
 
-__all__ = ["HEADER", "MOST_BUILDS", "PERIODS", "STATUS_OPTIONS", "FetchModel"]
+__all__ = ["HEADER", "MAX_BUILDS", "PERIODS", "STATUS_OPTIONS", "FetchModel"]
 
-MOST_BUILDS = 200
+MAX_BUILDS = 200
 PERIODS = (
     ("any time", 0),
     ("last 24 hours", 1),
@@ -26,27 +27,31 @@ PERIODS = (
 )
 ANY = "any"
 HEADER = f"{'build':>6}  {'started (UTC)':<16}  {'status':<9}  {'files':>5}  patterns"
-"""Above the lines of `FetchModel.options`, which stand in columns."""
+"""Header of the labels of `FetchModel.options`, which are aligned in columns."""
 
 
 class FetchModel(Model):
-    """The mind of the form that fetches artifacts.
+    """Model of the form that fetches artifacts.
 
     Parameters
     ----------
     client : Client
-        Or anything with its accessors.
+        A client, or an object with the same methods.
     diff : callable
         Compares two lists of paths, as `mkframe.artifacts.diff`.
+    run : callable, optional
+        Executes a slow step.
 
     Attributes
     ----------
     options : tuple of (label, build id)
-        The builds that match, newest first, at most `MOST_BUILDS`.
+        The builds that match, newest first, at most `MAX_BUILDS`.
     chosen : tuple of int
         The builds to fetch.
     comparison : DataFrame
-        What `diff` returned; `compared` says between which builds.
+        The result of `diff`; `comparison_text` names the builds.
+    downloads : DownloadsModel
+        Model of the target folder and the fetch.
     """
 
     projects = t.Tuple()
@@ -58,36 +63,36 @@ class FetchModel(Model):
     days = t.Int(0)
     status = t.Unicode("FINISHED")
     options = t.Tuple()
-    options_said = t.Unicode("")
+    options_text = t.Unicode("")
     chosen = t.Tuple()
-    chosen_said = t.Unicode("")
+    chosen_text = t.Unicode("")
     blockers = t.Tuple()
     comparison = t.Any(None)
-    compared = t.Unicode("")
+    comparison_text = t.Unicode("")
 
-    def __init__(self, client: Any, diff: Callable[..., pd.DataFrame]) -> None:
-        super().__init__()
+    def __init__(self, client: ClientLike, diff: Callable[..., pd.DataFrame], run: Run | None = None) -> None:
+        super().__init__(run)
         self._client, self._diff = client, diff
         self._builds: pd.DataFrame | None = None
-        self.pocket = DownloadsModel(client)
+        self.downloads = DownloadsModel(client, run)
         self.observe(self._on_project, "project_id")
         self.observe(self._on_filter, ["pattern_id", "release_id", "days", "status"])
         self.observe(self._on_choice, "chosen")
-        self.pocket.observe(self._on_choice, ["folder", "state"])
+        self.downloads.observe(self._on_choice, ["folder", "state"])
         self._on_filter(None)
 
     @property
     def result(self) -> pd.DataFrame | None:
         """The frame of the last fetch."""
-        result: pd.DataFrame | None = self.pocket.result
+        result: pd.DataFrame | None = self.downloads.result
         return result
 
     def load(self) -> None:
-        """Load the projects, and what belongs to none."""
-        self.later("Loading the projects", self._load)
+        """Load the projects, patterns and releases."""
+        self.run_in_background("Loading the projects", self._load)
 
     def _load(self) -> None:
-        self._pattern_names = options.names_of(self._client.patterns.find())
+        self._pattern_names = options.names_by_id(self._client.patterns.find())
         groups = self._client.release_groups.find()
         self._release_names = options.release_names(self._client.releases.find(), groups)
         self.projects = options.project_options(self._client.projects.find())
@@ -95,7 +100,7 @@ class FetchModel(Model):
     def refresh(self) -> None:
         """Load the builds of the project again."""
         if (project := self.project_id) is not None:
-            self.later("Loading the builds", lambda: self._open(project))
+            self.run_in_background("Loading the builds", lambda: self._load_builds(project))
 
     def _on_project(self, _: Any) -> None:
         self.pattern_id = self.release_id = None
@@ -103,18 +108,19 @@ class FetchModel(Model):
         self._on_filter(None)
         self.refresh()
 
-    def _open(self, id: int) -> None:
+    def _load_builds(self, id: int) -> None:
+        """Load the builds of a project; a person may choose another project meanwhile."""
         if id != self.project_id:
             return
         builds = self._client.builds.find(project_id=id)
         if id != self.project_id:
             return
         self._builds = builds.sort_values(["build_start"], ascending=False, kind="stable")
-        self.patterns = _named_ids(builds["patterns"], self._pattern_names)
-        self.releases = _named_ids(builds["releases"], self._release_names)
+        self.patterns = _id_options(builds["patterns"], self._pattern_names)
+        self.releases = _id_options(builds["releases"], self._release_names)
         self._on_filter(None)
 
-    def _matching(self) -> pd.DataFrame | None:
+    def _find_matches(self) -> pd.DataFrame | None:
         builds = self._builds
         if builds is None:
             return None
@@ -128,96 +134,99 @@ class FetchModel(Model):
         return builds
 
     def _on_filter(self, _: Any) -> None:
-        found = self._matching()
-        if found is None:
-            self.options, self.chosen, self.options_said = (), (), "Choose a project."
+        matches = self._find_matches()
+        if matches is None:
+            self.options, self.chosen, self.options_text = (), (), "Choose a project."
         else:
-            shown = found.head(MOST_BUILDS)
-            self.options = tuple((_label(row, self._pattern_names), int(row.Index)) for row in rows_of(shown))
-            there = {build for _, build in self.options}
-            self.chosen = tuple(build for build in self.chosen if build in there)
+            newest = rows_of(matches.head(MAX_BUILDS))
+            self.options = tuple((_label(row, self._pattern_names), int(row.Index)) for row in newest)
+            listed = {build for _, build in self.options}
+            self.chosen = tuple(build for build in self.chosen if build in listed)
             total = 0 if self._builds is None else len(self._builds)
-            more = f"; the newest {MOST_BUILDS} are shown" if len(found) > MOST_BUILDS else ""
-            self.options_said = f"{len(found):,} of {total:,} builds match{more}."
+            more = f"; the newest {MAX_BUILDS} are shown" if len(matches) > MAX_BUILDS else ""
+            self.options_text = f"{len(matches):,} of {total:,} builds match{more}."
         self._on_choice(None)
 
     def _on_choice(self, _: Any) -> None:
-        files = sum(self._count(build) for build in self.chosen)
-        words = "build" if len(self.chosen) == 1 else "builds"
-        told = f"{len(self.chosen)} {words} chosen, with {files} artifact{'s' * (files != 1)}."
-        self.chosen_said = told if self._builds is not None else ""
-        said = []
+        files = sum(self._count_files(build) for build in self.chosen)
+        plural = "s" * (len(self.chosen) != 1)
+        chosen = f"{len(self.chosen)} build{plural} chosen, with {files} artifact{'s' * (files != 1)}."
+        self.chosen_text = chosen if self._builds is not None else ""
+        blockers = []
         if not self.chosen:
-            said.append("Choose at least one build.")
+            blockers.append("Choose at least one build.")
         elif not files:
-            said.append("The chosen builds have no artifacts.")
-        if not self.pocket.folder.strip():
-            said.append("Write a target folder.")
-        self.blockers = tuple(said)
+            blockers.append("The chosen builds have no artifacts.")
+        if not self.downloads.folder.strip():
+            blockers.append("Write a target folder.")
+        self.blockers = tuple(blockers)
 
-    def _count(self, id: int) -> int:
+    def _count_files(self, id: int) -> int:
         cells = () if self._builds is None else self._builds.loc[[id], "downloads"]
         return sum(len(files or ()) for files in cells)
 
     @property
     def can_submit(self) -> bool:
-        """Whether `submit` would fetch."""
-        return not self.blockers and self.pocket.state != "fetching"
+        """Whether `submit` starts a fetch."""
+        return not self.blockers and self.downloads.state != "fetching"
 
     def submit(self) -> bool:
-        """Fetch the artifacts of the chosen builds; whether this call is the one that does it."""
-        return self.can_submit and self.pocket.fetch(self.chosen)
+        """Fetch the artifacts of the chosen builds; return whether this call started it."""
+        return self.can_submit and self.downloads.fetch(self.chosen)
 
     @property
     def can_compare(self) -> bool:
-        """Whether a single build with artifacts is chosen."""
+        """Whether one build with artifacts is chosen, and nothing else is under way."""
         return len(self.chosen) == 1 and self.can_submit and not self.busy
 
     def compare(self) -> None:
         """Compare the chosen build with the build before it, pattern by pattern."""
         if self.can_compare:
             build = self.chosen[0]
-            self.later(f"Comparing build {build}", lambda: self._compare(build, self.pocket.folder))
+            self.run_in_background(
+                f"Comparing build {build}", lambda: self._compare(build, self.downloads.folder)
+            )
 
     def _compare(self, id: int, folder: str) -> None:
         new = self._client.downloads.find(build_id=id)
-        old, before = self._before(id, set(new["pattern_id"]))
+        old, previous = self._previous_artifacts(id, set(new["pattern_id"]))
         if old is None:
             raise InputError(
                 f"No earlier build of the same patterns as build {id} has artifacts.",
                 hint="Choose another build.",
             )
-        with self.pocket.room():
-            sides = [self._paths(rows, folder) for rows in (old, new)]
-            self.comparison = self._diff(*sides)
-        self.compared = f"Build {id} compared with {' and '.join(f'build {b}' for b in before)} before it."
+        with self.downloads.lock_folder():
+            self.comparison = self._diff(*(self._fetch_paths(rows, folder) for rows in (old, new)))
+        self.comparison_text = (
+            f"Build {id} compared with {' and '.join(f'build {b}' for b in previous)} before it."
+        )
 
-    def _before(self, id: int, patterns: set[int]) -> tuple[pd.DataFrame | None, list[int]]:
-        """Artifacts of the last earlier build of each pattern."""
+    def _previous_artifacts(self, id: int, patterns: set[int]) -> tuple[pd.DataFrame | None, list[int]]:
+        """Find the artifacts of the last earlier build of each pattern, and the ids of these builds."""
         assert self._builds is not None  # noqa: S101 - a build could be chosen
         earlier = self._builds[self._builds["build_start"] < self._builds["build_start"].loc[[id]].iloc[0]]
         parts = []
         for pattern in sorted(patterns):
-            with_it = (
+            builds = (
                 b
                 for b, files in earlier["downloads"].items()
                 if any(f.pattern_id == pattern for f in files or ())
             )
-            if (build := next(with_it, None)) is not None:
+            if (build := next(builds, None)) is not None:
                 rows = self._client.downloads.find(build_id=int(build))
                 parts.append(rows[rows["pattern_id"] == pattern])
         return (pd.concat(parts) if parts else None), sorted({int(b) for p in parts for b in p["build_id"]})
 
-    def _paths(self, rows: pd.DataFrame, folder: str) -> list[str]:
-        fetched = self.pocket.bring(rows, folder)
+    def _fetch_paths(self, rows: pd.DataFrame, folder: str) -> list[str]:
+        fetched = self.downloads.fetch_files(rows, folder)
         if fetched["path"].isna().any():
             raise InputError(str(fetched["error"].dropna().iloc[0]))
         paths: list[str] = fetched["path"].tolist()
         return paths
 
 
-def _named_ids(lists: pd.Series[Any], names: Mapping[Any, str]) -> tuple[options.Option, ...]:
-    """The ids that occur in list cells, by name."""
+def _id_options(lists: pd.Series[Any], names: Mapping[Any, str]) -> tuple[options.Option, ...]:
+    """Return the ids that occur in list cells as options, sorted by name."""
     ids = {int(i) for cell in lists for i in cell or ()}
     return tuple(sorted((names.get(i, str(i)), i) for i in ids))
 
@@ -225,12 +234,12 @@ def _named_ids(lists: pd.Series[Any], names: Mapping[Any, str]) -> tuple[options
 def _label(row: Any, names: Mapping[Any, str]) -> str:
     start = "no start" if pd.isna(row.build_start) else f"{row.build_start:%Y-%m-%d %H:%M}"
     patterns = ", ".join(names.get(i, str(i)) for i in row.patterns or ())
-    described = text(row.description)
+    description = text(row.description)
     facts = (
         f"{row.Index:>6}  {start:<16}  {text(row.status, 'no status'):<9}  {len(row.downloads or ()):>5}  "
     )
-    # A list would run several plain spaces together.
-    return facts.replace(" ", "\u00a0") + patterns + (f" · {described}" if described else "")
+    # HTML lists collapse several plain spaces into one.
+    return facts.replace(" ", "\u00a0") + patterns + (f" · {description}" if description else "")
 
 
 STATUS_OPTIONS = (ANY, *STATUSES)

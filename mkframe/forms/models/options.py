@@ -1,4 +1,7 @@
-"""What can be chosen: releases, patterns, folders and instances of a project, with their marks."""
+"""Options of the form that starts a build: projects, releases, patterns, folders and instances.
+
+Labels name the flags of an option, such as "deleted".
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ __all__ = [
     "Option",
     "instance_table",
     "folder_options",
-    "matching",
-    "named",
-    "names_of",
+    "filter_instances",
+    "fill_names",
+    "names_by_id",
     "pattern_options",
     "project_options",
     "release_groups",
@@ -35,12 +38,12 @@ FLAGS = {
     "build_disabled": "disabled for builds",
     "checked_out": "checked out",
 }
-"""Filters of instances that a build should know of, and how the form says them."""
+"""Filters of instances that matter to a build, with their words in the form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A release group of the project's patterns, with its releases: open ones first."""
+    """A release group, with its patterns of the project and its releases: open ones first."""
 
     name: str
     patterns: tuple[str, ...]
@@ -49,29 +52,29 @@ class Group:
 
 
 def project_options(projects: pd.DataFrame) -> tuple[Option, ...]:
-    """Projects by name; deleted and disabled ones come last, marked."""
-    known = named(projects)
+    """Return the projects sorted by name; deleted and disabled ones come last."""
+    known = fill_names(projects)
     last = known["deleted"].fillna(False).astype(bool) | known["disabled"].fillna(False).astype(bool)
     order = zip(last, known["name"].str.lower(), rows_of(known), strict=True)
     rows = [row for _, _, row in sorted(order, key=lambda each: each[:2])]
-    return tuple((_marked(p.name, deleted=p.deleted, disabled=p.disabled), int(p.Index)) for p in rows)
+    return tuple((_with_marks(p.name, deleted=p.deleted, disabled=p.disabled), int(p.Index)) for p in rows)
 
 
-def named(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows, called by their id where the server sends no name."""
+def fill_names(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with their id as name if the server sends none."""
     return rows.assign(name=rows["name"].where(rows["name"].notna(), rows.index.astype("str")))
 
 
-def names_of(rows: pd.DataFrame) -> dict[Any, str]:
-    """What rows are called, by id."""
-    names: dict[Any, str] = named(rows)["name"].to_dict()
+def names_by_id(rows: pd.DataFrame) -> dict[Any, str]:
+    """Return the names of rows by id."""
+    names: dict[Any, str] = fill_names(rows)["name"].to_dict()
     return names
 
 
 def release_groups(groups: pd.DataFrame, releases: pd.DataFrame, patterns: pd.DataFrame) -> tuple[Group, ...]:
-    """The release groups that patterns of a project belong to."""
+    """Return the release groups of the patterns of a project."""
     made = []
-    names, releases, patterns = names_of(groups), named(releases), named(patterns)
+    names, releases, patterns = names_by_id(groups), fill_names(releases), fill_names(patterns)
     for group, members in patterns.groupby("release_group_id"):
         name = _group_name(names, group)
         own = releases[releases["group_id"] == group]
@@ -81,9 +84,11 @@ def release_groups(groups: pd.DataFrame, releases: pd.DataFrame, patterns: pd.Da
 
 
 def release_names(releases: pd.DataFrame, groups: pd.DataFrame) -> dict[Any, str]:
-    """Releases by id, each with its release group."""
-    names = names_of(groups)
-    return {row.Index: f"{_group_name(names, row.group_id)} · {row.name}" for row in rows_of(named(releases))}
+    """Return names of releases by id, each with its release group."""
+    names = names_by_id(groups)
+    return {
+        row.Index: f"{_group_name(names, row.group_id)} · {row.name}" for row in rows_of(fill_names(releases))
+    }
 
 
 def _group_name(names: Mapping[int, str], id: Any) -> str:
@@ -91,7 +96,7 @@ def _group_name(names: Mapping[int, str], id: Any) -> str:
 
 
 def _release_options(releases: pd.DataFrame) -> tuple[Option, ...]:
-    """Open releases first, the newest on top; closed and deleted ones are marked."""
+    """Sort open releases first, the newest on top; closed and deleted ones are labeled."""
     names = releases["name"].to_dict()
     ordered = releases.assign(
         is_closed=releases["closed"].fillna(False).astype(bool),
@@ -99,8 +104,8 @@ def _release_options(releases: pd.DataFrame) -> tuple[Option, ...]:
     ).sort_values(["is_deleted", "is_closed", "start_date"], ascending=[True, True, False], kind="stable")
     options = []
     for row in rows_of(ordered):
-        above = row.hotfix_of_id
-        hotfix = "" if pd.isna(above) else f"hotfix of {names.get(above, above)}"
+        parent = row.hotfix_of_id
+        hotfix = "" if pd.isna(parent) else f"hotfix of {names.get(parent, parent)}"
         state = "closed" if row.is_closed else "open"
         words = ", ".join(word for word in (state, hotfix, "deleted" * row.is_deleted) if word)
         options.append((f"{row.name} ({words})", row.name))
@@ -108,22 +113,28 @@ def _release_options(releases: pd.DataFrame) -> tuple[Option, ...]:
 
 
 def pattern_options(patterns: pd.DataFrame, instances: pd.DataFrame) -> tuple[Option, ...]:
-    """Patterns of the project, with the number of their instances."""
+    """Return the patterns of the project, with the number of their instances."""
     counts = instances["pattern_id"].value_counts()
     return tuple(
         (
-            _marked(
+            _with_marks(
                 f"{p.name} · {p.type} · {counts.get(p.Index, 0):,}", deleted=p.deleted, disabled=p.disabled
             ),
             int(p.Index),
         )
-        for p in rows_of(named(patterns).sort_values("name"))
+        for p in rows_of(fill_names(patterns).sort_values("name"))
     )
 
 
 def folder_options(folders: pd.DataFrame, instances: pd.DataFrame) -> tuple[Option, ...]:
-    """The folder tree, indented; a folder counts what lies in it and below."""
-    rows = named(folders).dropna(subset="path").sort_values("path").drop_duplicates("path").set_index("path")
+    """Return the indented folder tree; a folder counts the instances in it and below it."""
+    rows = (
+        fill_names(folders)
+        .dropna(subset="path")
+        .sort_values("path")
+        .drop_duplicates("path")
+        .set_index("path")
+    )
     counts = collections.Counter(instances["folder"])
     options = []
     for path, row in zip(map(str, rows.index), rows.to_dict("records"), strict=True):
@@ -131,7 +142,7 @@ def folder_options(folders: pd.DataFrame, instances: pd.DataFrame) -> tuple[Opti
         depth = path.count("/") - 1
         label = f"{_INDENT * max(depth, 0)}{row['name']} · {below:,}"
         marks = {"deleted": row["deleted"], "builds disabled": row["build_disabled"]}
-        options.append((_marked(label, **marks), path))
+        options.append((_with_marks(label, **marks), path))
     return tuple(options)
 
 
@@ -141,14 +152,14 @@ def instance_table(
     patterns: pd.DataFrame,
     folders: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Instances with all that the form says of them.
+    """Return instances with all columns that the form shows.
 
     Parameters
     ----------
     instances : DataFrame
         As ``instances.find`` returns them.
     flagged : mapping
-        For each of `FLAGS` the ids that it holds for: rows do not say it, only the filters do.
+        For each of `FLAGS` the ids that have it: only the filters tell, not the rows.
     patterns, folders : DataFrame
         Of the project.
 
@@ -156,10 +167,11 @@ def instance_table(
     -------
     DataFrame
         Indexed by ``id``: ``name``, ``pattern``, ``pattern_id``, ``folder``, ``errors``, a bool column for
-        each flag, ``folder_disabled``, ``marks`` (a sentence or ""), ``label`` and ``sought`` (lower case).
+        each flag, ``folder_disabled``, ``marks`` (a sentence or ""), ``label`` and ``search_text`` (lower
+        case).
     """
-    made = named(instances[["name", "pattern_id", "errors"]])
-    patterns_by_id, paths = names_of(patterns), folders["path"].dropna().to_dict()
+    made = fill_names(instances[["name", "pattern_id", "errors"]])
+    patterns_by_id, paths = names_by_id(patterns), folders["path"].dropna().to_dict()
     made["pattern"] = _texts(patterns_by_id.get(i, str(i)) for i in instances["pattern_id"])
     made["folder"] = _texts(paths.get(i, "") for i in instances["instance_folder_id"])
     for flag in FLAGS:
@@ -168,39 +180,41 @@ def instance_table(
     made["folder_disabled"] = instances["instance_folder_id"].isin(disabled)
     made["marks"] = _texts(_marks(made))
     words = [" · ".join(each) for each in zip(made["name"], made["pattern"], made["folder"], strict=True)]
-    made["sought"] = _texts(word.lower() for word in words)
+    made["search_text"] = _texts(word.lower() for word in words)
     marked = zip(words, made["marks"], strict=True)
     made["label"] = _texts(f"{word}  ⚠ {marks}" if marks else word for word, marks in marked)
     return made.sort_values(["name", "pattern", "folder"], kind="stable")
 
 
 def _texts(words: Iterable[str]) -> Any:
-    """A column of text, also where there are no rows to tell."""
+    """Return a column of text, also if there are no rows from which pandas could infer it."""
     return pd.array(list(words), dtype="str")
 
 
 def _marks(rows: pd.DataFrame) -> list[str]:
     columns = {**FLAGS, "folder_disabled": "in a folder disabled for builds"}
-    said = []
+    marks = []
     for row in rows[["errors", *columns]].itertuples(index=False):
         count = 0 if pd.isna(row[0]) else int(row[0])
         errors = [f"{count} validation error{'s' * (count != 1)}"] if count else []
-        said.append(", ".join([*errors, *(w for w, on in zip(columns.values(), row[1:], strict=True) if on)]))
-    return said
+        marks.append(
+            ", ".join([*errors, *(w for w, on in zip(columns.values(), row[1:], strict=True) if on)])
+        )
+    return marks
 
 
-def matching(rows: pd.DataFrame, pattern_id: int | None, folder: str, search: str) -> pd.DataFrame:
-    """Instances of a pattern, in a folder or below it, whose words hold all words that are searched."""
+def filter_instances(rows: pd.DataFrame, pattern_id: int | None, folder: str, search: str) -> pd.DataFrame:
+    """Return instances of a pattern, in a folder or below it, that contain all words of a search."""
     keep = pd.Series(True, index=rows.index)
     if pattern_id is not None:
         keep &= rows["pattern_id"] == pattern_id
     if folder:
         keep &= (rows["folder"] == folder) | rows["folder"].str.startswith(f"{folder}/")
     for word in search.lower().split():
-        keep &= rows["sought"].str.contains(word, regex=False)
+        keep &= rows["search_text"].str.contains(word, regex=False)
     return rows[keep]
 
 
-def _marked(label: str, **marks: Any) -> str:
+def _with_marks(label: str, **marks: Any) -> str:
     words = [name.replace("_", " ") for name, on in marks.items() if on is not pd.NA and on]
     return f"{label} ({', '.join(words)})" if words else label

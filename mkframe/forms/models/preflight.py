@@ -1,4 +1,4 @@
-"""What speaks against a build: sentences that block it, and sentences to read before it."""
+"""Checks before a build is started: sentences that block it, and sentences to read first."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from mkframe.forms.models.base import listed
+from mkframe.forms.models.base import join_names
 from mkframe.forms.models.options import Group
 from mkframe.schema import TERMINAL
 
 __all__ = ["similar_builds", "blockers", "notices"]
 
-_SAID = {
+_FLAG_TEXTS = {
     "invalid": "invalid",
     "checked_out": "checked out by someone",
     "build_disabled": "disabled for builds",
@@ -21,88 +21,98 @@ _SAID = {
 
 
 def blockers(
-    project: str | None, chosen: pd.DataFrame, lost: Sequence[str], restore: bool, twins: Sequence[str]
+    project: str | None,
+    chosen: pd.DataFrame,
+    missing: Sequence[str],
+    restore: bool,
+    duplicates: Sequence[str],
 ) -> tuple[str, ...]:
-    """Say what must be done before the build can be started."""
+    """Return what must be done before the build can be started.
+
+    `missing` are chosen instances that the chosen releases do not have; `duplicates` are sentences about
+    builds that look the same.
+    """
     if project is None:
         return ("Choose a project.",)
-    said = []
-    if chosen.empty and not lost:
-        said.append("Choose at least one instance.")
-    if lost:
-        said.append(
-            f"Not among what the server lists for the chosen releases: {listed(list(lost))}. "
+    sentences = []
+    if chosen.empty and not missing:
+        sentences.append("Choose at least one instance.")
+    if missing:
+        sentences.append(
+            f"Not among what the server lists for the chosen releases: {join_names(list(missing))}. "
             "Remove them from the choice, or choose other releases."
         )
     deleted = chosen[chosen["deleted"]] if len(chosen) else chosen
     if len(deleted) and not restore:
-        said.append(f"{_count(deleted)} deleted: {_names(deleted)}. Remove them, or tick “Restore”.")
-    return (*said, *twins)
+        sentences.append(f"{_count_are(deleted)} deleted: {_names(deleted)}. Remove them, or tick “Restore”.")
+    return (*sentences, *duplicates)
 
 
 def notices(
     chosen: pd.DataFrame, groups: Sequence[Group], releases: Mapping[str, str], restore: bool
 ) -> tuple[str, ...]:
-    """Say what should be known before the build is started."""
+    """Return what a person should know before the build is started."""
     return (*_about_instances(chosen, restore), *_about_releases(chosen, groups, releases))
 
 
 def _about_instances(chosen: pd.DataFrame, restore: bool) -> list[str]:
-    said = []
-    faulty = chosen[chosen["errors"] > 0]
-    if len(faulty):
-        each = [f"{name} ({n})" for name, n in zip(_told(faulty), faulty["errors"], strict=True)]
-        verb = "has" if len(faulty) == 1 else "have"
-        said.append(f"{_many(faulty)} {verb} validation errors: {listed(each)}.")
-    for flag, words in _SAID.items():
+    sentences = []
+    with_errors = chosen[chosen["errors"] > 0]
+    if len(with_errors):
+        each = [
+            f"{name} ({n})"
+            for name, n in zip(_display_names(with_errors), with_errors["errors"], strict=True)
+        ]
+        verb = "has" if len(with_errors) == 1 else "have"
+        sentences.append(f"{_count(with_errors)} {verb} validation errors: {join_names(each)}.")
+    for flag, words in _FLAG_TEXTS.items():
         flagged = chosen[chosen[flag]]
         if len(flagged):
-            said.append(f"{_count(flagged)} {words}: {_names(flagged)}.")
+            sentences.append(f"{_count_are(flagged)} {words}: {_names(flagged)}.")
     deleted = chosen[chosen["deleted"]]
     if len(deleted) and restore:
-        said.append(f"{_count(deleted)} deleted and will be restored: {_names(deleted)}.")
-    return said
+        sentences.append(f"{_count_are(deleted)} deleted and will be restored: {_names(deleted)}.")
+    return sentences
 
 
 def _about_releases(chosen: pd.DataFrame, groups: Sequence[Group], releases: Mapping[str, str]) -> list[str]:
-    said, patterns = [], set(chosen["pattern"])
+    sentences, patterns = [], set(chosen["pattern"])
     for group in groups:
         needing = [name for name in group.patterns if name in patterns]
         release = releases.get(group.name)
         if needing and release is None:
             verb = "belongs" if len(needing) == 1 else "belong"
-            said.append(f"No release of {group.name} is chosen, to which {listed(needing)} {verb}.")
+            sentences.append(f"No release of {group.name} is chosen, to which {join_names(needing)} {verb}.")
         if release is not None and release in group.closed:
-            said.append(f"Release {release} of {group.name} is closed.")
+            sentences.append(f"Release {release} of {group.name} is closed.")
         if release is not None and len(chosen) and not needing:
-            said.append(f"Release {release} is chosen, but no chosen instance needs {group.name}.")
-    return said
+            sentences.append(f"Release {release} is chosen, but no chosen instance needs {group.name}.")
+    return sentences
 
 
 def similar_builds(builds: pd.DataFrame, patterns: set[int], count: int, known: set[int]) -> pd.DataFrame:
-    """Builds that run, or began unseen, with the same patterns and as many instances."""
-    fresh = ~builds["status"].isin(TERMINAL) | ~builds.index.isin(list(known))
-    same = builds["instances"].fillna(-1).eq(count)
-    twins = builds[fresh & same]
-    return twins[[set(ids or ()) == patterns for ids in twins["patterns"]]]
-
-
-def _many(rows: pd.DataFrame) -> str:
-    return f"{len(rows):,} instance{'s' * (len(rows) != 1)}"
+    """Find builds with the same patterns and as many instances that are running or not known yet."""
+    is_recent = ~builds["status"].isin(TERMINAL) | ~builds.index.isin(list(known))
+    candidates = builds[is_recent & builds["instances"].fillna(-1).eq(count)]
+    return candidates[[set(ids or ()) == patterns for ids in candidates["patterns"]]]
 
 
 def _count(rows: pd.DataFrame) -> str:
-    return f"{_many(rows)} {'is' if len(rows) == 1 else 'are'}"
+    return f"{len(rows):,} instance{'s' * (len(rows) != 1)}"
+
+
+def _count_are(rows: pd.DataFrame) -> str:
+    return f"{_count(rows)} {'is' if len(rows) == 1 else 'are'}"
 
 
 def _names(rows: pd.DataFrame) -> str:
-    return listed(_told(rows))
+    return join_names(_display_names(rows))
 
 
-def _told(rows: pd.DataFrame) -> list[str]:
-    """Names; with the pattern where the name alone does not tell."""
-    twice = rows["name"].duplicated(keep=False)
+def _display_names(rows: pd.DataFrame) -> list[str]:
+    """Return names; those that occur twice come with their pattern."""
+    ambiguous = rows["name"].duplicated(keep=False)
     return [
-        f"{pattern} {name}" if more else name
-        for name, pattern, more in zip(rows["name"], rows["pattern"], twice, strict=True)
+        f"{pattern} {name}" if is_ambiguous else name
+        for name, pattern, is_ambiguous in zip(rows["name"], rows["pattern"], ambiguous, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""What will be sent, as JSON and as the call to paste into a script."""
+"""Preview of a start: the request body as JSON, and the call to paste into a script."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from mkframe.builds._marker import with_marker
 __all__ = ["Line", "as_json", "as_python", "body", "definitions"]
 
 Line = tuple[int, str]
-"""Depth and text."""
+"""Depth of indentation, and text."""
 
 
 def definitions(rows: pd.DataFrame, everything: pd.DataFrame) -> list[dict[str, Any]]:
-    """Name instances by pattern, folder and name; by id where those are not unique or not known."""
+    """Define instances by pattern, folder and name; by id if those are ambiguous or unknown."""
     keys = ["pattern", "folder", "name"]
     repeated = set(everything.index[everything.duplicated(keys, keep=False)])
-    named = rows["folder"].ne("") & ~rows.index.isin(list(repeated))
+    by_names = rows["folder"].ne("") & ~rows.index.isin(list(repeated))
     return [
         dict(zip(keys, words, strict=True)) if by_name else {"id": int(row)}
-        for row, by_name, *words in zip(rows.index, named, *(rows[key] for key in keys), strict=True)
+        for row, by_name, *words in zip(rows.index, by_names, *(rows[key] for key in keys), strict=True)
     ]
 
 
 def body(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of ``POST /builds``, as ``client.builds.start`` makes it of its arguments.
+    """Return the body of ``POST /builds`` that ``client.builds.start`` makes of its arguments.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def body(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_json(request: Mapping[str, Any], most: int | None = None) -> tuple[Line, ...]:
-    """The body in lines that are, put together, what is sent; instances beyond `most` are only counted.
+    """Return the body as lines that are sent when joined; instances beyond `most` are only counted.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def as_json(request: Mapping[str, Any], most: int | None = None) -> tuple[Line, 
 
 
 def as_python(request: Mapping[str, Any], most: int = 200) -> str:
-    """The same build as a call, which draws a marker of its own.
+    """Return the same build as a call, which makes a marker of its own.
 
     Examples
     --------
@@ -73,9 +73,10 @@ def as_python(request: Mapping[str, Any], most: int = 200) -> str:
     )
     client.builds.wait(run.id)
     """
-    given = {key: value for key, value in request.items() if value and key != "marker"}
     lines = []
-    for key, value in given.items():
+    for key, value in request.items():
+        if not value or key == "marker":
+            continue
         if key == "instances":
             lines += [f"  {key}=[", *(f"    {one!r}," for one in value[:most])]
             lines += [f"    # ... {_more(value, most)}"] * (len(value) > most) + ["  ],"]
@@ -85,10 +86,10 @@ def as_python(request: Mapping[str, Any], most: int = 200) -> str:
 
 
 def _instances(instances: list[dict[str, Any]], most: int | None) -> Iterable[Line]:
-    shown = [[(2, json.dumps(one))] for one in instances[:most]]
+    first = [[(2, json.dumps(one))] for one in instances[:most]]
     if most is None or len(instances) <= most:
-        return _with_commas(shown)
-    return (*_with_commas([*shown, []]), (2, f"... {_more(instances, most)}"))
+        return _with_commas(first)
+    return (*_with_commas([*first, []]), (2, f"... {_more(instances, most)}"))
 
 
 def _more(instances: list[dict[str, Any]], most: int) -> str:
@@ -96,7 +97,7 @@ def _more(instances: list[dict[str, Any]], most: int) -> str:
 
 
 def _with_commas(parts: list[list[Line]]) -> tuple[Line, ...]:
-    """All lines, with a comma behind each part but the last."""
+    """Join the lines of all parts, with a comma after each part but the last."""
     lines: list[Line] = []
     for place, part in enumerate(parts, 1):
         lines += part

@@ -1,7 +1,7 @@
-"""Pages for visitors: the server's settings choose host and folder, and no visitor does.
+"""Pages for visitors: the settings of the server choose host and folder, never a visitor.
 
-A visitor can send any message to the widgets of a page, also what no field shows. So what is checked
-here is checked in the kernel.
+A visitor can send any message to the widgets of a page, also values that no field offers. Therefore all
+checks of this module are made in the kernel.
 """
 
 from __future__ import annotations
@@ -23,45 +23,45 @@ from pathlib import Path
 from mkframe.errors import InputError
 from mkframe.schema import BASE_URL
 
-__all__ = ["MOST_BYTES", "Offer", "Page", "folder", "is_public", "offers", "page", "room", "too_much"]
+__all__ = ["MAX_BYTES", "Offer", "Page", "folder", "is_public", "offers", "page", "lock_folder", "size_error"]
 
-MOST_BYTES = 32 << 20
-"""Bytes that a page fetches and hands over at a time: they travel inside of the page."""
+MAX_BYTES = 32 << 20
+"""Most bytes that a page fetches and offers at a time: they are part of the page."""
 _PREFIX = "mkframe-visitor-"
 _OFF, _ON = ("", "0"), ("1",)
-_TURN = threading.Lock()
+_FOLDER_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a visitor may choose from.
+    """The choices of a visitor.
 
     Parameters
     ----------
     url : str
-        Base URL of the only server, to be shown.
-    ways : tuple of str
-        Ways to connect.
+        Base URL of the only server.
+    methods : tuple of str
+        Allowed methods to connect.
     """
 
     url: str
-    ways: tuple[str, ...]
+    methods: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A file for a visitor to save.
+    """A file that a visitor can save.
 
     Parameters
     ----------
     name : str
-        What it is called.
+        Name of the file.
     build : str
-        Folder of its build.
+        Name of the folder of its build.
     size : int
         In bytes.
     url : str
-        Its bytes, as a data URL.
+        Its content, as a data URL.
     """
 
     name: str
@@ -71,34 +71,34 @@ class Offer:
 
 
 def is_public() -> bool:
-    """Whether this kernel serves a page of Voilà, or ``MKFRAME_PUBLIC=1`` is set.
+    """Return whether this kernel serves a page of Voilà, or ``MKFRAME_PUBLIC=1`` is set.
 
     Raises
     ------
     InputError
         If ``MKFRAME_PUBLIC`` is neither 1 nor 0.
     """
-    # Voila sets several variables that begin so in every kernel, also in those it starts ahead.
+    # Voilà sets several variables with this prefix in every kernel, also in those that it starts in advance.
     is_voila = any(name.startswith("VOILA_") for name in os.environ)
     is_voila = is_voila or os.environ.get("SERVER_SOFTWARE", "").lower().startswith("voila")
     return _is_on("MKFRAME_PUBLIC") or is_voila
 
 
 def page() -> Page | None:
-    """What a visitor may choose from; None where whoever uses the forms may choose everything.
+    """Return the choices of a visitor; None if the forms are not for visitors.
 
-    The account of the server is a way where the environment names one: the keyring is its owner's.
-    ``MKFRAME_PUBLIC_DEMO=1`` allows the embedded server.
+    The account of the server is allowed if the environment contains one. The keyring is never used: it
+    belongs to the operator. ``MKFRAME_PUBLIC_DEMO=1`` allows the embedded server.
 
     Raises
     ------
     InputError
-        If ``MKFRAME_PUBLIC`` or ``MKFRAME_PUBLIC_DEMO`` is unfit, or ``MKFRAME_URL`` holds a password.
+        If ``MKFRAME_PUBLIC`` or ``MKFRAME_PUBLIC_DEMO`` is invalid, or ``MKFRAME_URL`` contains a password.
     """
     if not is_public():
         return None
     url = (os.environ.get("MKFRAME_URL") or BASE_URL).strip()
-    if "@" in url:  # every visitor would read it
+    if "@" in url:  # the page shows the URL to every visitor
         raise InputError(
             "MKFRAME_URL holds a user name or password.",
             hint="Leave it out of the URL, and set MKFRAME_EMAIL and MKFRAME_PASSWORD.",
@@ -112,25 +112,25 @@ def page() -> Page | None:
         "token": True,
         "embedded": _is_on("MKFRAME_PUBLIC_DEMO"),
     }
-    return Page(url, tuple(way for way, may in allowed.items() if may))
+    return Page(url, tuple(method for method, is_allowed in allowed.items() if is_allowed))
 
 
 def folder() -> Path:
-    """The folder of this kernel's visitor: private, and removed when the kernel ends."""
+    """Return the private folder of this kernel's visitor; it is removed when the kernel ends."""
     return _folder_of(os.getpid())
 
 
 @contextlib.contextmanager
-def room() -> Iterator[Path]:
-    """Empty the visitor's folder, and hold it for one fetch or comparison at a time.
+def lock_folder() -> Iterator[Path]:
+    """Empty the visitor's folder, and lock it for one fetch or comparison.
 
     Raises
     ------
     InputError
-        If the folder is gone or another is in its place.
+        If the folder was removed or replaced.
     """
     own = folder()
-    with _TURN:
+    with _FOLDER_LOCK:
         try:
             _check_own(own)
             for path in own.iterdir():
@@ -146,36 +146,36 @@ def room() -> Iterator[Path]:
 
 
 def offers(paths: Iterable[str]) -> tuple[Offer, ...]:
-    """Take files of the visitor's folder for the visitor to save; larger ones than a page takes are none.
+    """Read files of the visitor's folder, for the visitor to save.
 
     Raises
     ------
     InputError
-        If a file lies elsewhere, is a link, or all are more than `MOST_BYTES`.
+        If a file is outside of the folder, is a link, or all together are larger than `MAX_BYTES`.
     """
-    found, left, own = [], MOST_BYTES, folder().resolve()
+    files, left, own = [], MAX_BYTES, folder().resolve()
     for path in map(Path, paths):
         if not path.resolve().is_relative_to(own):
-            raise InputError("A file lies outside of this page's folder.", hint="Fetch it again.")
+            raise InputError("A file is outside of this page's folder.", hint="Fetch it again.")
         content = _read(path, left)
         left -= len(content)
         url = f"data:application/octet-stream;base64,{base64.b64encode(content).decode()}"
-        found.append(Offer(path.name, path.parent.name, len(content), url))
-    return tuple(found)
+        files.append(Offer(path.name, path.parent.name, len(content), url))
+    return tuple(files)
 
 
-def too_much() -> InputError:
-    """What is said where a visitor asks for more than a page takes."""
+def size_error() -> InputError:
+    """Return the error for a request of more than `MAX_BYTES`."""
     return InputError(
-        f"This page hands over at most {MOST_BYTES >> 20} MiB at a time.", hint="Choose fewer builds."
+        f"This page offers at most {MAX_BYTES >> 20} MiB at a time.", hint="Choose fewer builds."
     )
 
 
 def _is_on(name: str) -> bool:
-    word = os.environ.get(name, "").strip()
-    if word not in (*_OFF, *_ON):
-        raise InputError(f"{name} is {word!r}.", hint="Set it to 1 or 0.")
-    return word in _ON
+    value = os.environ.get(name, "").strip()
+    if value not in (*_OFF, *_ON):
+        raise InputError(f"{name} is {value!r}.", hint="Set it to 1 or 0.")
+    return value in _ON
 
 
 def _read(path: Path, most: int) -> bytes:
@@ -184,17 +184,17 @@ def _read(path: Path, most: int) -> bytes:
     try:
         with os.fdopen(os.open(path, flags), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise InputError(f"{path.name!r} is no plain file.", hint="Fetch it again.")
+                raise InputError(f"{path.name!r} is not a regular file.", hint="Fetch it again.")
             content = file.read(most + 1)
     except OSError as error:
         raise InputError(f"{path.name!r} cannot be read.", hint="Fetch it again.") from error
     if len(content) > most:
-        raise too_much()
+        raise size_error()
     return content
 
 
 def _check_own(path: Path) -> None:
-    """Raise OSError where the folder is not the one that was made."""
+    """Raise OSError if the path is not a folder of this user."""
     found = path.lstat()
     mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
     if not stat.S_ISDIR(found.st_mode) or not mine:
@@ -203,20 +203,20 @@ def _check_own(path: Path) -> None:
 
 @functools.cache
 def _folder_of(pid: int) -> Path:
-    """Make the folder of a process; a fork has one of its own."""
-    _remove_leftovers()
-    path, lock = _made()
+    """Make the folder of a process; a fork gets its own."""
+    _remove_stale_folders()
+    path, lock = _make_folder()
     atexit.register(_remove, path, lock, pid)
     return path
 
 
-def _made() -> tuple[Path, int | None]:
+def _make_folder() -> tuple[Path, int | None]:
     while True:
         path = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
-        lock = _locked(path, wait=True)
+        lock = _try_lock(path, wait=True)
         if lock is None or path.exists():
             return path, lock
-        os.close(lock)  # another kernel took it for a leftover before it was locked
+        os.close(lock)  # another kernel removed it as stale before it was locked
 
 
 def _remove(path: Path, lock: int | None, pid: int) -> None:
@@ -226,20 +226,20 @@ def _remove(path: Path, lock: int | None, pid: int) -> None:
             os.close(lock)
 
 
-def _remove_leftovers() -> None:
-    """Remove the folders of kernels that were killed; those of others and of living ones stay."""
+def _remove_stale_folders() -> None:
+    """Remove the folders of killed kernels; those of other users and of running kernels stay."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             _check_own(path)
-            if (lock := _locked(path, wait=False)) is not None:
+            if (lock := _try_lock(path, wait=False)) is not None:
                 shutil.rmtree(path, ignore_errors=True)
                 os.close(lock)
 
 
-def _locked(path: Path, *, wait: bool) -> int | None:
-    """Lock a folder until its descriptor is closed; None where that does not work or another has it."""
+def _try_lock(path: Path, *, wait: bool) -> int | None:
+    """Lock a folder until the returned descriptor is closed; None if that is impossible or another has it."""
     if sys.platform == "win32":
-        return None  # a folder cannot be opened there, and so what a killed kernel leaves stays
+        return None  # a folder cannot be opened there, so the folder of a killed kernel stays
     import fcntl
 
     lock = None

@@ -1,71 +1,86 @@
-"""Start a build: press once, follow it, fetch."""
+"""Model of the form that starts a build: select, start once, watch, fetch.
+
+Invariants: one call of `StartModel.submit` sends at most one request, and while the outcome of a request is
+unknown no other can be sent.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import traitlets as t
 
+from mkframe.builds import BuildStart
 from mkframe.builds._marker import marker_in
 from mkframe.errors import MkframeError, NotStartedError, StartUnconfirmedError
 from mkframe.forms import _lock
 from mkframe.forms.models import preflight
-from mkframe.forms.models.base import rows_of, text
+from mkframe.forms.models._client import ClientLike
+from mkframe.forms.models.base import Model, Run, rows_of, text
 from mkframe.forms.models.downloads import DownloadsModel
 from mkframe.forms.models.selection import SelectionModel
 from mkframe.forms.models.watch import WatchModel
-from mkframe.schema import RUNNING
 
 __all__ = ["StartModel"]
 
 
-class StartModel(SelectionModel):
-    """The mind of the form that starts a build.
+class StartModel(Model):
+    """Model of the form that starts a build.
 
     Parameters
     ----------
     client : Client
-        Or anything with its accessors.
+        A client, or an object with the same methods.
     confirm_timeout : float, default 6
         Seconds to look for a build whose answer was lost.
+    run : callable, optional
+        Executes a slow step.
 
     Attributes
     ----------
+    selection : SelectionModel
+        What is selected for the build.
     state : str
         ``choosing``, ``starting`` (one request is under way), ``unconfirmed`` (its answer was lost) or
         ``started``. Only ``choosing`` without blockers can be submitted, and leaving it is atomic.
-    started : BuildStart
-        The build, None before.
+    build : BuildStart
+        The build; None before it was started.
     marker : str
-        The word by which a lost build is looked for.
-    doubles, doubles_said : tuple of int, str
-        Builds that look the same and were begun elsewhere in the same moment.
-    watching, pocket
-        The models of the build that is followed, and of fetching its artifacts.
+        The marker of the last request, by which a build is looked for if the answer was lost.
+    warnings : tuple of str
+        Warnings of the server about the start.
+    concurrent_ids, concurrent_text : tuple of int, str
+        Builds that look the same and were started elsewhere at the same time.
+    watch, downloads : WatchModel, DownloadsModel
+        The models of the build that is watched, and of fetching its artifacts.
     """
 
     state = t.Enum(["choosing", "starting", "unconfirmed", "started"], "choosing")
-    started = t.Any(None)
+    build = t.Any(None)
     marker = t.Unicode(None, allow_none=True)
     warnings = t.Tuple()
-    doubles = t.Tuple()
-    doubles_said = t.Unicode("")
-    watching = t.Instance(WatchModel, allow_none=True)
-    pocket = t.Instance(DownloadsModel, allow_none=True)
+    concurrent_ids = t.Tuple()
+    concurrent_text = t.Unicode("")
+    watch = t.Instance(WatchModel, allow_none=True)
+    downloads = t.Instance(DownloadsModel, allow_none=True)
 
-    def __init__(self, client: Any, confirm_timeout: float = 6.0) -> None:
-        super().__init__(client)
+    def __init__(self, client: ClientLike, confirm_timeout: float = 6.0, run: Run | None = None) -> None:
+        super().__init__(run)
+        self.selection = SelectionModel(client, run)
+        self.selection.observe(self._clear_error, ["project_id", "releases"])
+        self._client = client
         self._confirm_timeout = confirm_timeout
-        self._before: set[int] = set()
-        self._alike: tuple[set[int], int] = (set(), 0)
+        self._ids_before: set[int] = set()
+        self._signature: tuple[set[int], int] = (set(), 0)
 
     @property
     def can_submit(self) -> bool:
-        """Whether `submit` would send."""
-        return self.state == "choosing" and not self.blockers
+        """Whether `submit` sends a request."""
+        return self.state == "choosing" and not self.selection.blockers
 
     def submit(self) -> bool:
-        """Start the build, once; whether this call is the one that does it.
+        """Start the build once; return whether this call started it.
 
         The state changes under a lock before anything else: a second call, from another tab or a double
         click, finds it changed and does nothing.
@@ -74,165 +89,138 @@ class StartModel(SelectionModel):
             if not self.can_submit:
                 return False
             self.state = "starting"
-        self.later("Starting the build", self._start)
+        self.run_in_background("Starting the build", self._start)
         return True
 
     def _start(self) -> None:
-        sent = False
+        selection, sent = self.selection, False
         try:
-            with _lock.exclusive_lock(f"builds of {self.project_id} at {self._client.url}"):
-                # What was still being loaded when the button was pressed may speak against it now.
-                if self.blockers or self._has_twin():
+            with _lock.exclusive_lock(f"builds of {selection.project_id} at {self._client.url}"):
+                # Blockers may be new: what was still loading when the button was pressed is loaded now.
+                if selection.blockers or self._has_duplicates():
                     self.state = "choosing"
                     return
-                request = self.request()
+                request = selection.request()
                 self.marker, sent = request["marker"], True
-                started = self._client.builds.start(
+                build = self._client.builds.start(
                     **request, confirm_timeout=self._confirm_timeout, warn=False
                 )
-            self._begun(started)
+            self._show_started(build)
         except Exception as error:
-            self._not_begun(error, sent)
+            self._show_not_started(error, sent)
             raise
 
-    def _has_twin(self) -> bool:
-        """Whether such a build runs, or was begun elsewhere since the project was opened."""
-        builds = self._client.builds.find(project_id=self.project_id)
-        rows = self._chosen_rows()
-        self._alike = set(rows["pattern_id"]), len(rows)
-        self._before = set(builds.index)
-        self._show_running(builds)
-        if self.beside:
-            return False
-        found = preflight.similar_builds(builds, *self._alike, self._known)
-        self.twin_ids = tuple(int(i) for i in found.index)
-        self.twins = tuple(_twin_said(row) for row in rows_of(found))
-        return bool(self.twins)
+    def _has_duplicates(self) -> bool:
+        builds = self._client.builds.find(project_id=self.selection.project_id)
+        rows = self.selection.chosen_rows()
+        self._signature = set(rows["pattern_id"]), len(rows)
+        self._ids_before = set(builds.index)
+        return self.selection.find_duplicates(builds)
 
-    def _begun(self, started: Any) -> None:
-        self.started, self.warnings = started, tuple(started.warnings)
-        self._marker = ""
-        self._known.add(started.id)
-        self.twins, self.twin_ids, self.beside = (), (), False
-        self._check()
-        self.follow(started.id)
+    def _show_started(self, build: BuildStart) -> None:
+        self.build, self.warnings = build, tuple(build.warnings)
+        self.selection.finish(build.id)
+        self._watch(build.id)
         self.state = "started"
-        self.later("Looking whether it was started twice", lambda: self._look_beside(started))
+        self.run_in_background("Looking whether it was started twice", lambda: self._find_concurrent(build))
 
-    def _look_beside(self, started: Any) -> None:
-        """Look for a build that another machine began between our look and our start."""
-        builds = self._client.builds.find(project_id=self.project_id)
-        others = builds[~builds.index.isin([*self._before, started.id])]
-        found = preflight.similar_builds(others, *self._alike, set())
-        if self.started is started and len(found):
-            self.doubles_said = _doubles_said(found, started)
-            self.doubles = tuple(int(i) for i in found.index)
+    def _find_concurrent(self, build: BuildStart) -> None:
+        """Find builds that another machine started between our check and our start."""
+        builds = self._client.builds.find(project_id=self.selection.project_id)
+        others = builds[~builds.index.isin([*self._ids_before, build.id])]
+        found = preflight.similar_builds(others, *self._signature, set())
+        if self.build is build and len(found):
+            self.concurrent_text = _concurrent_text(found, build)
+            self.concurrent_ids = tuple(int(i) for i in found.index)
 
-    def _not_begun(self, error: Exception, sent: bool) -> None:
-        """After an error: nothing was started, or nobody knows."""
+    def _show_not_started(self, error: Exception, sent: bool) -> None:
+        """Allow another start, or none if a build may run."""
         unknown = isinstance(error, StartUnconfirmedError) or not isinstance(error, MkframeError)
         if sent:
-            self._marker = ""
+            self.selection.renew_marker()
         self.state = "unconfirmed" if sent and unknown else "choosing"
-        self._check()
 
     def confirm(self) -> None:
-        """Find out what became of a start whose answer was lost."""
-        if self.state == "unconfirmed" and self.marker and not self.busy:
-            self.later("Looking for the build", self._confirm)
-
-    def _confirm(self) -> None:
+        """Find out whether a build runs after its answer was lost."""
         marker = self.marker
+        if self.state == "unconfirmed" and marker and not self.busy:
+            self.run_in_background("Looking for the build", lambda: self._confirm(marker))
+
+    def _confirm(self, marker: str) -> None:
         try:
-            found = self._client.builds.confirm(
-                marker, project_id=self.project_id, confirm_timeout=self._confirm_timeout, warn=False
+            build = self._client.builds.confirm(
+                marker,
+                project_id=self.selection.project_id,
+                confirm_timeout=self._confirm_timeout,
+                warn=False,
             )
         except NotStartedError:
             self.state = "choosing"
             raise
-        self._begun(found)
+        self._show_started(build)
 
     def dismiss(self) -> None:
         """Go back to choosing after a person has looked in the web application."""
         if self.state == "unconfirmed":
-            self.trouble, self.state = "", "choosing"
+            self.error, self.state = "", "choosing"
 
-    def follow(self, *ids: int) -> None:
-        """Follow a build: the one that was started, one that runs already, or all that began at once."""
-        if self.pocket is None:
-            self.pocket = DownloadsModel(self._client)
-            self.pocket.run = self.run
-        watching = WatchModel(self._client, ids)
-        watching.run = self.run
-        self.watching = watching
+    def _clear_error(self, _: Any) -> None:
+        if self.state == "choosing":
+            self.error, self.traceback = "", ""
 
-    def rejoin(self, id: int) -> None:
-        """Follow a build that runs already instead of starting one."""
+    def _watch(self, *ids: int) -> None:
+        if self.downloads is None:
+            self.downloads = DownloadsModel(self._client, self.run)
+        self.watch = WatchModel(self._client, ids, self.run)
+
+    def watch_existing(self, id: int) -> None:
+        """Watch a build that runs already instead of starting one."""
         with self._lock:
             if self.state != "choosing":
                 return
             self.state = "started"
-        self.started, self.warnings = None, ()
-        self.follow(id)
-        self.run(lambda: None)
+        self.build, self.warnings = None, ()
+        self._watch(id)
+        self.wake()
 
-    def follow_doubles(self) -> None:
-        """Follow all builds that were begun in the same moment."""
-        if self.started is not None and self.doubles:
-            self.follow(self.started.id, *self.doubles)
-            self.run(lambda: None)
+    def watch_concurrent(self) -> None:
+        """Watch all builds that were started at the same time."""
+        if self.build is not None and self.concurrent_ids:
+            self._watch(self.build.id, *self.concurrent_ids)
+            self.wake()
 
     def look(self) -> float | None:
-        """Look at the build that is followed; seconds until the next look."""
-        return self.watching.look() if self.watching is not None else None
+        """Ask for the build that is watched; return the seconds until the next time, or None to stop."""
+        return self.watch.look() if self.watch is not None else None
 
-    def again(self) -> None:
-        """Go back to choosing; what was chosen is kept."""
+    def reset(self) -> None:
+        """Go back to choosing; the selection is kept."""
         with self._lock:
             if self.state != "started":
                 return
             self.state = "choosing"
-        if self.pocket is not None:
-            self.pocket.stop()
-        self.watching = self.pocket = self.started = None
-        self.warnings, self.doubles, self.doubles_said = (), (), ""
-        if (project := self.project_id) is not None:
-            self.later("Looking at the builds of the project", lambda: self._recall(project))
-
-    def _recall(self, id: int) -> None:
-        builds = self._client.builds.find(project_id=id)
-        self._known |= set(builds.index)
-        self._show_running(builds)
-        self.twins, self.twin_ids = (), ()
+        if self.downloads is not None:
+            self.downloads.stop()
+        self.watch = self.downloads = self.build = None
+        self.warnings, self.concurrent_ids, self.concurrent_text = (), (), ""
+        self.selection.reload_builds()
 
 
-def _doubles_said(found: Any, started: Any) -> str:
+def _concurrent_text(found: pd.DataFrame, build: BuildStart) -> str:
     others = " and ".join(
-        f"{row.Index} ({text(row.status, 'no status')}, {_marker_said(row.description, started.marker)})"
+        f"{row.Index} ({text(row.status, 'no status')}, {_marker_text(row.description, build.marker)})"
         for row in rows_of(found)
     )
     return (
-        f"Not only your build {started.id} (marker {started.marker}) but also {others} began in this moment, "
+        f"Not only your build {build.id} (marker {build.marker}) but also {others} started at the same time, "
         "with the same patterns and as many instances: Start was pressed in two places, or the request was "
         "repeated on its way. The API has nothing that could prevent it, and no way to cancel a build. If "
         "one is enough, find out whose the other is, and whether the web application lets you interrupt it."
     )
 
 
-def _marker_said(description: Any, own: str | None) -> str:
+def _marker_text(description: Any, own: str | None) -> str:
     found = marker_in(description)
     if found is None:
         return "without a marker"
     return "with the same marker" if found == own else f"marker {found}"
-
-
-def _twin_said(row: Any) -> str:
-    verb = (
-        "is running"
-        if row.status in RUNNING
-        else f"was begun since you opened the project, and is {text(row.status, 'without a status')}"
-    )
-    return (
-        f"Build {row.Index} {verb}, with the same patterns and as many instances. "
-        f"Press “Watch {row.Index}” to rejoin it, or tick “Start another one beside it”."
-    )

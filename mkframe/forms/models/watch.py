@@ -1,10 +1,10 @@
-"""Follow builds: patient with the server, honest about what is not known."""
+"""Model of the form that watches builds: it asks again after temporary errors, and shows what is unknown."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,20 +12,21 @@ import pandas as pd
 import traitlets as t
 
 from mkframe.errors import TRANSIENT, InvalidResponseError, MkframeError, NotFoundError
-from mkframe.forms.models.base import Model, overhearing, rows_of, text
+from mkframe.forms.models._client import ClientLike
+from mkframe.forms.models.base import Model, Run, forward_log_messages, rows_of, text
 from mkframe.schema import is_over
 
-__all__ = ["BuildSnapshot", "WatchModel", "failed_alike"]
+__all__ = ["BuildSnapshot", "WatchModel", "find_similar_failures"]
 
 PAUSE, LONGEST_PAUSE, GROWTH = 0.7, 5.0, 1.15
-"""Seconds between two looks: short at first, longer for a build that takes its time."""
-_PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\b[A-Z][A-Z0-9_]{2,}\b|\d+")
-_MOST_ALIKE = 5
+"""Seconds between two requests: the first pause, the longest, and the factor from one to the next."""
+_VARIABLE_PART = re.compile(r"'[^']*'|\"[^\"]*\"|\b[A-Z][A-Z0-9_]{2,}\b|\d+")
+_MAX_SIMILAR = 5
 
 
 @dataclass(frozen=True, slots=True)
 class BuildSnapshot:
-    """A build as it was last seen; `status` is empty before the first answer."""
+    """The last known state of a build; `status` is empty before the first answer."""
 
     id: int
     status: str = ""
@@ -41,11 +42,11 @@ class BuildSnapshot:
 
     @property
     def over(self) -> bool:
-        """Whether there is nothing more to see of it."""
+        """Whether the build has ended or does not exist."""
         return bool(self.missing) or is_over(self.status, self.end is not None)
 
     def elapsed(self, now: dt.datetime) -> float | None:
-        """Seconds since its start, or from start to end."""
+        """Return the seconds from start to end, or from start to now while it runs; None if unknown."""
         until = self.end or (None if self.over else now)
         if self.start is None or until is None:
             return None
@@ -53,108 +54,113 @@ class BuildSnapshot:
 
 
 class WatchModel(Model):
-    """Builds that are followed until they have ended.
+    """Model that watches builds until they have ended.
 
     Parameters
     ----------
     client : Client
-        Or anything with ``builds.get`` and ``builds.find``.
+        A client, or an object with ``builds.get`` and ``builds.find``.
     ids : iterable of int
         Which builds.
+    run : callable, optional
+        Executes a slow step.
 
     Attributes
     ----------
-    builds : tuple of Seen
-        In the order given.
-    lost : str
-        Why the last look gave no answer; empty where it did.
-    heard : datetime
-        When the server last answered.
+    builds : tuple of BuildSnapshot
+        In the order of `ids`.
+    connection_error : str
+        Why the last request had no answer; empty if it had one.
+    last_seen : datetime
+        Time of the last answer.
     state : str
-        ``following``, ``over`` or ``stopped`` (asking on would not help).
-    alike : tuple of str
-        Where a single build has failed: the last builds that failed with such a message.
+        ``watching``, ``over`` or ``stopped`` (another request would not help).
+    similar_failures : tuple of str
+        If a single build has failed: the last builds that failed with a similar message.
     """
 
     builds = t.Tuple()
-    lost = t.Unicode("")
-    heard = t.Any(None)
-    state = t.Enum(["following", "over", "stopped"], "following")
-    alike = t.Tuple()
+    connection_error = t.Unicode("")
+    last_seen = t.Any(None)
+    state = t.Enum(["watching", "over", "stopped"], "watching")
+    similar_failures = t.Tuple()
 
-    def __init__(self, client: Any, ids: Iterable[int]) -> None:
-        super().__init__()
+    def __init__(self, client: ClientLike, ids: Iterable[int], run: Run | None = None) -> None:
+        super().__init__(run)
         self._client = client
         self._pause = PAUSE
-        self._turns = dict.fromkeys(map(int, ids))
-        self.builds = tuple(map(BuildSnapshot, self._turns))
+        self._queue = dict.fromkeys(map(int, ids))
+        self.builds = tuple(map(BuildSnapshot, self._queue))
 
     def look(self) -> float | None:
-        """Ask once for every build that goes on; return the seconds until the next look."""
-        if self.state != "following":
+        """Ask once for every build that runs; return the seconds until the next time, or None to stop."""
+        if self.state != "watching":
             return None
         try:
-            with overhearing(lambda said: self.set_trait("lost", said)):
-                going = {b.id: b for b in self.builds if not b.over}
-                for number in [number for number in self._turns if number in going]:
-                    self._replace(self._ask(going[number]))
+            with forward_log_messages(lambda message: self.set_trait("connection_error", message)):
+                running = {b.id: b for b in self.builds if not b.over}
+                for build_id in [i for i in self._queue if i in running]:
+                    self._update(self._load(running[build_id]))
         except (*TRANSIENT, InvalidResponseError) as error:
-            self._turns[number] = self._turns.pop(number)  # asked last the next time, it hides no other
+            # Asked last the next time: a build whose requests fail must not keep the others from an answer.
+            self._queue[build_id] = self._queue.pop(build_id)
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
-            self.lost = f"{error} Nothing is lost: the build goes on at the server, and this form asks again."
+            self.connection_error = (
+                f"{error} Nothing is lost: the build goes on at the server, and this form asks again."
+            )
             return self._pause
         except MkframeError as error:
-            self._give_up(error)
+            self._stop(error)
             return None
-        except Exception as error:  # one of ours: shown and logged, and not asked for in a circle
+        except Exception as error:  # a defect of mkframe: it would come again with every request
             self.state = "stopped"
-            self.fail("Looking at the build", error)
+            self.show_error("Looking at the build", error)
             return None
-        return self._answered()
+        return self._next_pause()
 
     def resume(self) -> None:
-        """Look again after the form has stopped."""
-        self._pause, self.state, self.lost, self.trouble = PAUSE, "following", "", ""
-        self.run(lambda: None)
+        """Ask again after the form has stopped."""
+        self._pause, self.state, self.connection_error, self.error = PAUSE, "watching", "", ""
+        self.wake()
 
-    def _ask(self, seen: BuildSnapshot) -> BuildSnapshot:
+    def _load(self, build: BuildSnapshot) -> BuildSnapshot:
         try:
-            return _seen(self._client.builds.get(seen.id))
+            return _snapshot(self._client.builds.get(build.id))
         except NotFoundError as error:
-            return BuildSnapshot(seen.id, missing=error.vendor_message or error.message)
+            return BuildSnapshot(build.id, missing=error.vendor_message or error.message)
 
-    def _replace(self, seen: BuildSnapshot) -> None:
-        self.builds = tuple(seen if b.id == seen.id else b for b in self.builds)
-        self.lost, self.heard = "", dt.datetime.now(dt.UTC)
+    def _update(self, build: BuildSnapshot) -> None:
+        self.builds = tuple(build if b.id == build.id else b for b in self.builds)
+        self.connection_error, self.last_seen = "", dt.datetime.now(dt.UTC)
 
-    def _answered(self) -> float | None:
+    def _next_pause(self) -> float | None:
         self._pause = min(self._pause * GROWTH, LONGEST_PAUSE)
         if not all(b.over for b in self.builds):
             return self._pause
         if len(self.builds) == 1 and self.builds[0].status == "FAILED":
-            self.attempt("Looking for failed builds with a similar message", self._find_alike)
+            self.run_step("Looking for failed builds with a similar message", self._load_similar_failures)
         self.state = "over"
         return None
 
-    def _give_up(self, error: MkframeError) -> None:
-        numbers = ", ".join(str(b.id) for b in self.builds if not b.over)
-        self.lost = (
-            f"{error} Build {numbers} goes on; connect again, then watch(client, [{numbers}]) rejoins it."
+    def _stop(self, error: MkframeError) -> None:
+        ids = ", ".join(str(b.id) for b in self.builds if not b.over)
+        self.connection_error = (
+            f"{error} Build {ids} goes on; connect again, then watch(client, [{ids}]) shows it again."
         )
         self.state = "stopped"
 
-    def _find_alike(self) -> None:
+    def _load_similar_failures(self) -> None:
         failed = self.builds[0]
         if failed.project_id is None:
-            return  # every build there is would be too many to compare with
+            return  # without a project this would load all builds of the account
         builds = self._client.builds.find(project_id=failed.project_id)
-        rows = failed_alike(builds, failed.id, failed.message)
-        self.alike = tuple(
-            f"Build {row.Index}, {_day(row.build_start)}: {row.message}" for row in rows_of(rows)
+        self.similar_failures = tuple(
+            f"Build {row.Index}, {_day(row.build_start)}: {row.message}"
+            for row in rows_of(find_similar_failures(builds, failed.id, failed.message))
         )
 
 
-def _seen(build: pd.Series[Any]) -> BuildSnapshot:
+def _snapshot(build: pd.Series[Any]) -> BuildSnapshot:
     return BuildSnapshot(
         id=int(build.name),  # type: ignore[call-overload]
         status=text(build["status"], "no status"),
@@ -181,8 +187,8 @@ def _day(value: Any) -> str:
     return "start unknown" if pd.isna(value) else f"{value:%Y-%m-%d %H:%M} UTC"
 
 
-def failed_alike(builds: pd.DataFrame, id: int, message: str) -> pd.DataFrame:
-    """The last failed builds whose message differs only in numbers, quotations and upper-case names.
+def find_similar_failures(builds: pd.DataFrame, id: int, message: str) -> pd.DataFrame:
+    """Find the last failed builds whose message differs only in numbers, quotations and upper-case names.
 
     Examples
     --------
@@ -190,10 +196,10 @@ def failed_alike(builds: pd.DataFrame, id: int, message: str) -> pd.DataFrame:
     ...     {"status": ["FAILED"] * 3, "message": ["AIRPLANE has 2 errors", "GATE has 1 errors", "no disk"]},
     ...     index=pd.Index([7, 8, 9], name="id"),
     ... )
-    >>> failed_alike(builds, 10, "CREW has 4 errors").index.tolist()
+    >>> find_similar_failures(builds, 10, "CREW has 4 errors").index.tolist()
     [8, 7]
     """
-    shape: Callable[[str], str] = lambda said: _PARTICULAR.sub("·", said)  # noqa: E731
     failed = builds[(builds["status"] == "FAILED") & (builds.index != id) & builds["message"].notna()]
-    same = failed[failed["message"].map(shape) == shape(message)]
-    return same.sort_index(ascending=False).head(_MOST_ALIKE)
+    template = _VARIABLE_PART.sub("·", message)
+    same = failed[failed["message"].map(lambda other: _VARIABLE_PART.sub("·", other)) == template]
+    return same.sort_index(ascending=False).head(_MAX_SIMILAR)

@@ -1,4 +1,4 @@
-"""Faces of the models: widgets that show traits and pass on what a person does. Nothing is decided here."""
+"""Views of the models: widgets that show traits and pass on the actions of a person. They decide nothing."""
 
 from mkframe.forms.views.connect import ConnectForm
 from mkframe.forms.views.deferred import DeferredForm
@@ -7,4 +7,4 @@ from mkframe.forms.views.fetch import FetchForm
 from mkframe.forms.views.start import StartForm
 from mkframe.forms.views.watch import WatchForm
 
-__all__ = ["ConnectForm", "ExploreForm", "FetchForm", "StartForm", "DeferredForm", "WatchForm"]
+__all__ = ["ConnectForm", "DeferredForm", "ExploreForm", "FetchForm", "StartForm", "WatchForm"]

@@ -1,4 +1,4 @@
-"""The face of `ConnectModel`."""
+"""View of the form that connects."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ __all__ = ["ConnectForm"]
 
 
 class ConnectForm(widgets.Form):
-    """A form that connects; `client` is the client, None before."""
+    """A form that connects; `client` is the client, or None."""
 
-    def __init__(self, model: ConnectModel) -> None:
-        super().__init__(model, Worker())
-        model.run = self.worker.do
-        self.way = widgets.field(
-            w.Dropdown, "Connect by", "way", options=[(METHODS[way], way) for way in model.ways]
+    def __init__(self, model: ConnectModel, worker: Worker) -> None:
+        super().__init__(model, worker)
+        self.method = widgets.field(
+            w.Dropdown, "Connect by", "method", options=[(METHODS[name], name) for name in model.methods]
         )
         self.url = widgets.field(w.Text, "Base URL", "url")
         self.email = widgets.field(w.Text, "E-mail", "email")
-        # Not continuous: the word travels once, is taken at once, and no saved state holds it.
+        # Not continuous: the secret is sent once and taken at once, so that no saved state contains it.
         self.secret = widgets.field(w.Password, "Password", "secret", continuous_update=False)
-        self.enter = widgets.button("Connect", "connect", "Connect to the server", "primary")
-        self.leave = widgets.button("Disconnect", "disconnect", "Close the connection")
-        self.said = widgets.text(name="connected")
-        self.link(self.way, "way")
+        self.connect = widgets.button("Connect", "connect", "Connect to the server", "primary")
+        self.disconnect = widgets.button("Disconnect", "disconnect", "Close the connection")
+        self.status = widgets.text(name="connected")
+        self.link(self.method, "method")
         self.link(self.email, "email")
         if not model.is_public:
             self.link(self.url, "url")
-        self.secret.observe(self._take, "value")
-        self.press(self.enter, model.submit, self._may_enter)
-        self.press(self.leave, model.disconnect, lambda: model.client is not None)
-        self.on(model, ["way", "has_secret", "blockers", "busy", "client", "said"], self._show)
-        where, place = (f"At {model.url}.", ()) if model.is_public else ("", (self.url,))
+        self.secret.observe(self._take_secret, "value")
+        self.on_click(self.connect, model.submit, self._may_connect)
+        self.on_click(self.disconnect, model.disconnect, lambda: model.client is not None)
+        self.on_change(
+            model, ["method", "has_secret", "blockers", "busy", "client", "status_text"], self._show
+        )
+        server, fields = (f"At {model.url}.", ()) if model.is_public else ("", (self.url,))
         self.children = (
-            widgets.heading("Connect to MetaKraftwerk", where), self.way, *place, self.email, self.secret,
-            widgets.row(self.enter, self.leave), self.said, *self.footer,
+            widgets.heading("Connect to MetaKraftwerk", server), self.method, *fields, self.email,
+            self.secret, widgets.row(self.connect, self.disconnect), self.status, *self.footer,
         )  # fmt: skip
 
     @property
@@ -53,28 +54,31 @@ class ConnectForm(widgets.Form):
         super().close()
         self.model.close()
 
-    def _take(self, change: Any) -> None:
+    def _take_secret(self, change: Any) -> None:
         if change["new"]:
             self.secret.value = ""
-            with self.guarded("Taking the password"):
+            with self.show_errors("Taking the password"):
                 self.model.take_secret(change["new"])
 
-    def _may_enter(self) -> bool:
+    def _may_connect(self) -> bool:
         return not self.model.blockers and not self.model.busy
 
     def _show(self) -> None:
         model = self.model
-        asked = model.way in ("password", "token")
-        for widget, shown in (
-            (self.url, asked), (self.email, model.way == "password"), (self.secret, asked),
-            (self.leave, model.client is not None),
+        has_account = model.method in ("password", "token")
+        for widget, is_shown in (
+            (self.url, has_account), (self.email, model.method == "password"), (self.secret, has_account),
+            (self.disconnect, model.client is not None),
         ):  # fmt: skip
-            widget.layout.display = None if shown else "none"
-        self.secret.description = "Token" if model.way == "token" else "Password"
-        self.secret.placeholder = "●●●●●● taken; it leaves this form once used" if model.has_secret else ""
-        self.enter.disabled = not self._may_enter()
-        self.leave.disabled = model.client is None
-        done = (
-            widgets.markup('<div class="box good" role="status">✔ {}</div>', model.said) if model.said else ""
+            widget.layout.display = None if is_shown else "none"
+        self.secret.description = "Token" if model.method == "token" else "Password"
+        self.secret.placeholder = (
+            "●●●●●● entered; the form forgets it once it is used" if model.has_secret else ""
         )
-        self.said.value = done or widgets.markup('<p class="soft">{}</p>', " ".join(model.blockers))
+        self.connect.disabled = not self._may_connect()
+        self.disconnect.disabled = model.client is None
+        self.status.value = (
+            widgets.markup('<div class="box good" role="status">✔ {}</div>', model.status_text)
+            if model.status_text
+            else widgets.markup('<p class="soft">{}</p>', " ".join(model.blockers))
+        )

@@ -1,4 +1,4 @@
-"""A form that appears once somebody has connected."""
+"""View of a form that needs a connection: it appears when somebody has connected."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ __all__ = ["DeferredForm"]
 
 
 class DeferredForm(widgets.Form):
-    """Holds a place until a connect form has a client; a new connection brings a new form.
+    """A placeholder until a connect form has a client; a new connection makes a new form.
 
     Parameters
     ----------
     login : ConnectForm
-        Where the client comes from.
+        The form that makes the client.
     make : callable
         Takes the client and returns the form.
     title : str
-        What stands there before.
+        Heading of the placeholder.
     """
 
     def __init__(self, login: ConnectForm, make: Callable[[Any], widgets.Form], title: str) -> None:
         self.form: widgets.Form | None = None
         super().__init__(Model())
         self._login, self._make, self._title = login, make, title
-        self.on(login.model, ["client"], self._show)
+        self.on_change(login.model, ["client"], self._show)
 
     @property
     def model(self) -> Any:
-        """The mind of the form inside, once it is there."""
+        """The model of the form inside; that of the placeholder before it is there."""
         return self._own if self.form is None else self.form.model
 
     @model.setter
@@ -42,23 +42,23 @@ class DeferredForm(widgets.Form):
 
     @property
     def result(self) -> Any:
-        """What the form inside gives, once it is there."""
+        """The result of the form inside; None before it is there."""
         return getattr(self.form, "result", None)
 
     def close(self) -> None:
-        """End the form and what it holds."""
+        """Close this form and the form inside."""
         super().close()
-        self._end()
+        self._close_form()
 
-    def _end(self) -> None:
+    def _close_form(self) -> None:
         before, self.form = self.form, None
         if before is not None:
             before.close()
 
     def _show(self) -> None:
-        self._end()
+        self._close_form()
         client = self._login.model.client
         if client is not None:
             self.form = self._make(client)
-        waiting = widgets.heading(self._title, "Connect first, in the form above.")
-        self.children = ((self.form or waiting), *self.footer)
+        placeholder = widgets.heading(self._title, "Connect first, in the form above.")
+        self.children = ((self.form or placeholder), *self.footer)

@@ -1,6 +1,6 @@
-"""The face of `DownloadsModel`: target folder, fetch button, one bar for each file and one for all.
+"""View of `DownloadsModel`: target folder, fetch button, one bar for each file and one for all.
 
-A visitor has no folder to choose, and links that save the files instead.
+A visitor cannot choose a folder, and gets links that save the files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mkframe.forms.views import widgets
 
 __all__ = ["DownloadsPart"]
 
-_SIGNS = {"fetched": "✔ fetched", "present": "✔ there already", "refused": "✖ refused", "failed": "✖ failed",
+_SIGNS = {"fetched": "✔ fetched", "present": "✔ present", "refused": "✖ refused", "failed": "✖ failed",
           "waiting": "… waiting", "fetching": "▶ fetching"}  # fmt: skip
 _FIRST = ("fetching", "failed", "refused", "waiting")
 _MOST_ROWS = 50
@@ -33,18 +33,18 @@ class DownloadsPart(widgets.Form):
         self.fetch = widgets.button(
             "Fetch artifacts", "fetch", "Fetch all artifacts of these builds", "primary"
         )
-        self.halt = widgets.button("Stop", "stop", "Stop the fetch; files that are whole stay")
+        self.halt = widgets.button("Stop", "stop", "Stop the fetch; complete files stay")
         self.files, self.offers = widgets.text(name="files"), widgets.text(name="offers")
         if not model.is_public:
             self.link(self.folder, "folder")
-        self.press(self.fetch, lambda: model.fetch(self._builds()), lambda: model.state != "fetching")
-        self.press(self.halt, model.stop, lambda: model.state == "fetching")
-        self.on(model, ["space", "state", "files", "said"], self._show)
-        self.on(model, ["offers"], self._show_offers)
-        place = () if model.is_public else (self.folder, self.space)
+        self.on_click(self.fetch, lambda: model.fetch(self._builds()), lambda: model.state != "fetching")
+        self.on_click(self.halt, model.stop, lambda: model.state == "fetching")
+        self.on_change(model, ["space", "state", "files", "status_text"], self._show)
+        self.on_change(model, ["offers"], self._show_offers)
+        fields = () if model.is_public else (self.folder, self.space)
         self.children = (
-            widgets.section("Artifacts"), *place, widgets.row(self.fetch, self.halt), self.files, self.offers,
-            *self.footer,
+            widgets.section("Artifacts"), *fields, widgets.row(self.fetch, self.halt), self.files,
+            self.offers, *self.footer,
         )  # fmt: skip
 
     def _show(self) -> None:
@@ -55,12 +55,10 @@ class DownloadsPart(widgets.Form):
         self.fetch.disabled = self.folder.disabled = model.state == "fetching"
         self.halt.disabled = model.state != "fetching"
         self.halt.layout.display = "none" if self.halt.disabled else None
-        total = widgets.bar(model.share, 1, "All files") + widgets.markup(" {}", model.files_said)
+        total = widgets.bar(model.share, 1, "All files") + widgets.markup(" {}", model.files_text)
         table = f"<p><b>{total}</b></p>{_table(model.files)}" if model.files else ""
-        said = (
-            widgets.markup('<div class="box calm" role="status">{}</div>', model.said) if model.said else ""
-        )
-        self.files.value = table + said
+        status = widgets.markup('<div class="box calm" role="status">{}</div>', model.status_text)
+        self.files.value = table + (status if model.status_text else "")
 
     def _show_offers(self) -> None:
         links = "".join(map(_link, self.model.offers))
@@ -68,20 +66,20 @@ class DownloadsPart(widgets.Form):
 
 
 def _link(offer: Offer) -> str:
-    """A link whose bytes the browser has already."""
+    """Return a link that contains the file, so that the browser asks the server for nothing."""
     name = html.escape(offer.name, quote=True)
-    said = widgets.markup("Save {}</a>, of {}, {}", offer.name, offer.build, size_text(offer.size))
-    return f'<li><a download="{name}" href="{offer.url}">{said}</li>'
+    label = widgets.markup("Save {}</a>, of {}, {}", offer.name, offer.build, size_text(offer.size))
+    return f'<li><a download="{name}" href="{offer.url}">{label}</li>'
 
 
 def _table(files: Sequence[DownloadedFile]) -> str:
-    """A row for each file; of very many, those that are under way or have gone wrong come first."""
-    rows = sorted(files, key=_place)[:_MOST_ROWS] if len(files) > _MOST_ROWS else files
+    """Return a row for each file; of very many, running and failed ones come first."""
+    rows = sorted(files, key=_order)[:_MOST_ROWS] if len(files) > _MOST_ROWS else files
     more = f'<p class="soft">... and {len(files) - len(rows):,} more</p>' if len(files) > len(rows) else ""
     return f'<div class="wide"><table class="files">{"".join(_row(f) for f in rows)}</table></div>{more}'
 
 
-def _place(file: DownloadedFile) -> int:
+def _order(file: DownloadedFile) -> int:
     return _FIRST.index(file.status) if file.status in _FIRST else len(_FIRST)
 
 
@@ -89,5 +87,7 @@ def _row(file: DownloadedFile) -> str:
     return (
         widgets.markup("<tr><td>{}</td><td>", file.name)
         + widgets.bar(file.share, 1, f"Progress of {file.name}")
-        + widgets.markup("</td><td>{}</td><td>{}</td></tr>", _SIGNS.get(file.status, file.status), file.said)
+        + widgets.markup(
+            "</td><td>{}</td><td>{}</td></tr>", _SIGNS.get(file.status, file.status), file.detail
+        )
     )

@@ -1,4 +1,4 @@
-"""The face of `ExploreModel`: filters above charts and a table."""
+"""View of the form that explores builds: filters above charts and a table."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _DPI = 90
 
 
 class ExploreForm(widgets.Form):
-    """A form that filters builds; `result` is what matches.
+    """A form that filters builds; `result` are the builds that match.
 
     Parameters
     ----------
     model : ExploreModel
-        The mind.
+        The model.
     charts : mapping
         Title and a function that draws a frame of builds on an Axes.
     """
@@ -39,33 +39,33 @@ class ExploreForm(widgets.Form):
         )
         self.link(self.first, "first")
         self.link(self.last, "last")
-        self.said, self.table = widgets.text(name="explored"), widgets.text(name="table")
+        self.status, self.table = widgets.text(name="explored"), widgets.text(name="table")
         self.images = [self._image() for _ in charts]
-        # A written title, for an Image has no alternative text, and a tooltip breaks its view.
-        titled = itertools.chain(*zip(map(widgets.section, charts), self.images, strict=True))
+        # A section title, because an Image has no alternative text, and a tooltip breaks its view.
+        charts_with_titles = itertools.chain(*zip(map(widgets.section, charts), self.images, strict=True))
         self.sort = widgets.field(w.Dropdown, "Sort by", "sort", options=model.sortable)
         self.down = w.Checkbox(description="Descending", indent=False)
         self.link(self.sort, "sort_by")
         self.link(self.down, "descending")
-        self.on(model, ["shown"], self._draw)
-        self.on(model, ["shown", "sort_by", "descending"], self._show_table)
+        self.on_change(model, ["matches"], self._draw)
+        self.on_change(model, ["matches", "sort_by", "descending"], self._show_table)
         self.children = (
-            widgets.heading("Explore builds"), *self.filters, self.first, self.last, self.said, *titled,
-            widgets.section("Builds"), self.sort, self.down, self.table, *self.footer,
+            widgets.heading("Explore builds"), *self.filters, self.first, self.last, self.status,
+            *charts_with_titles, widgets.section("Builds"), self.sort, self.down, self.table, *self.footer,
         )  # fmt: skip
 
     @property
     def result(self) -> pd.DataFrame:
         """The builds that match."""
-        shown: pd.DataFrame = self.model.shown
-        return shown
+        matches: pd.DataFrame = self.model.matches
+        return matches
 
     def _filter(self, name: str) -> Any:
-        chooser = widgets.field(
+        field = widgets.field(
             w.Dropdown, name.capitalize(), f"explore-{name}", options=self.model.options[name]
         )
-        self.link(chooser, name)
-        return chooser
+        self.link(field, name)
+        return field
 
     def _image(self) -> Any:
         image = w.Image(
@@ -75,23 +75,25 @@ class ExploreForm(widgets.Form):
         return image
 
     def _draw(self) -> None:
-        self.said.value = widgets.markup('<p role="status"><b>{}</b></p>', self.model.said)
+        self.status.value = widgets.markup('<p role="status"><b>{}</b></p>', self.model.status_text)
         for image, draw in zip(self.images, self._charts.values(), strict=True):
-            image.value = _png(draw, self.model.shown)
+            image.value = _png(draw, self.model.matches)
 
     def _show_table(self) -> None:
-        rows, said = self.model.table()
-        told = _written(rows).to_html(escape=True, border=0, na_rep="–", index_names=False)
-        self.table.value = widgets.markup('<p class="soft">{}</p>', said) + f'<div class="grid">{told}</div>'
+        rows, sentence = self.model.table()
+        table = _format_cells(rows).to_html(escape=True, border=0, na_rep="–", index_names=False)
+        self.table.value = (
+            widgets.markup('<p class="soft">{}</p>', sentence) + f'<div class="grid">{table}</div>'
+        )
 
 
-def _written(rows: pd.DataFrame) -> pd.DataFrame:
-    """Times to the second, lists as words."""
+def _format_cells(rows: pd.DataFrame) -> pd.DataFrame:
+    """Format times to the second, and lists as text."""
     times = rows.select_dtypes("datetimetz").columns
     lists = [name for name in rows.columns if rows[name].map(lambda cell: isinstance(cell, list)).any()]
-    written = {name: rows[name].dt.strftime("%Y-%m-%d %H:%M:%S") for name in times}
-    written |= {name: rows[name].map(lambda cell: ", ".join(map(str, cell or ()))) for name in lists}
-    return rows.assign(**written)
+    formatted = {name: rows[name].dt.strftime("%Y-%m-%d %H:%M:%S") for name in times}
+    formatted |= {name: rows[name].map(lambda cell: ", ".join(map(str, cell or ()))) for name in lists}
+    return rows.assign(**formatted)
 
 
 def _png(draw: Callable[..., Any], builds: pd.DataFrame) -> bytes:

@@ -1,4 +1,4 @@
-"""The face of `FetchModel`."""
+"""View of the form that fetches artifacts."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ __all__ = ["FetchForm"]
 class FetchForm(widgets.Form):
     """A form that finds builds and fetches their artifacts; `result` is the frame of the last fetch."""
 
-    def __init__(self, model: FetchModel, where: str) -> None:
-        super().__init__(model, Worker())
-        model.run = model.pocket.run = self.worker.do
-        self.pocket = DownloadsPart(model.pocket, lambda: model.chosen)
+    def __init__(self, model: FetchModel, worker: Worker, server: str) -> None:
+        super().__init__(model, worker)
+        self.downloads = DownloadsPart(model.downloads, lambda: model.chosen)
         self.compare = widgets.button(
             "Compare with the build before", "compare", "Compare its artifacts with the last earlier ones"
         )
-        self.press(self.compare, model.compare, lambda: model.can_compare)
-        self.press(self.pocket.fetch, lambda: None, lambda: model.can_submit)
+        self.on_click(self.compare, model.compare, lambda: model.can_compare)
+        self.on_click(self.downloads.fetch, lambda: None, lambda: model.can_submit)
         self.difference = widgets.text(name="difference")
         self.blocked = widgets.text(name="fetch-blocked")
-        self.on(model, ["blockers", "busy", "chosen"], self._show_blocked)
-        self.on(model.pocket, ["state"], self._show_blocked)
-        self.on(model, ["comparison", "compared"], self._show_difference)
+        self.on_change(model, ["blockers", "busy", "chosen"], self._show_blocked)
+        self.on_change(model.downloads, ["state"], self._show_blocked)
+        self.on_change(model, ["comparison", "comparison_text"], self._show_difference)
         self.children = (
-            widgets.heading("Fetch artifacts", where), *self._filters(), self.blocked, self.pocket,
+            widgets.heading("Fetch artifacts", server), *self._filters(), self.blocked, self.downloads,
             widgets.row(self.compare), self.difference, *self.footer,
         )  # fmt: skip
         model.load()
@@ -45,8 +44,8 @@ class FetchForm(widgets.Form):
 
     def close(self) -> None:
         """End the form and its thread."""
-        self.model.pocket.stop()
-        self.pocket.close()
+        self.model.downloads.stop()
+        self.downloads.close()
         super().close()
 
     def _filters(self) -> tuple[Any, ...]:
@@ -58,7 +57,7 @@ class FetchForm(widgets.Form):
         self.status = widgets.field(w.Dropdown, "Status", "fetch-status", options=STATUS_OPTIONS)
         self.builds = widgets.field(w.SelectMultiple, "Builds", "fetch-builds", rows=8)
         self.refresh = widgets.button("Load the builds again", "refresh", "Ask the server for the builds")
-        self.said = widgets.text(name="fetch-said")
+        self.status = widgets.text(name="fetch-status")
         head = widgets.text(f'<div class="under"><div class="columns">{HEADER}</div></div>')
         self.link(self.project, "project_id", "projects", "choose a project")
         self.link(self.pattern, "pattern_id", "patterns", "all patterns")
@@ -66,26 +65,26 @@ class FetchForm(widgets.Form):
         self.link(self.period, "days")
         self.link(self.status, "status")
         self.link(self.builds, "chosen", "options")
-        self.on(model, ["options_said", "chosen_said"], self._show_said)
-        self.press(self.refresh, model.refresh)
+        self.on_change(model, ["options_text", "chosen_text"], self._show_status)
+        self.on_click(self.refresh, model.refresh)
         return (widgets.section("Builds"), self.project, self.pattern, self.release, self.period, self.status,
-                head, self.builds, self.said, widgets.row(self.refresh, under=True))  # fmt: skip
+                head, self.builds, self.status, widgets.row(self.refresh, under=True))  # fmt: skip
 
-    def _show_said(self) -> None:
+    def _show_status(self) -> None:
         model = self.model
-        self.said.value = widgets.markup(
-            '<p class="soft under" role="status">{} {}</p>', model.options_said, model.chosen_said
+        self.status.value = widgets.markup(
+            '<p class="soft under" role="status">{} {}</p>', model.options_text, model.chosen_text
         )
 
     def _show_blocked(self) -> None:
         model = self.model
         blocked = f'<div class="box stop"><b>Before it can fetch:</b>{widgets.items(model.blockers)}</div>'
         self.blocked.value = blocked if model.blockers else ""
-        self.pocket.fetch.disabled = not model.can_submit
+        self.downloads.fetch.disabled = not model.can_submit
         self.compare.disabled = not model.can_compare
 
     def _show_difference(self) -> None:
         model = self.model
         if model.comparison is not None:
-            head = widgets.markup("<p><b>{}</b></p>", model.compared)
+            head = widgets.markup("<p><b>{}</b></p>", model.comparison_text)
             self.difference.value = f'<div class="wide">{head}{show(model.comparison)._repr_html_()}</div>'

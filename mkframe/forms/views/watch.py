@@ -1,4 +1,4 @@
-"""The face of `WatchModel`."""
+"""View of the form that watches builds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from mkframe.forms._worker import Worker
+from mkframe.forms.models.downloads import DownloadsModel
 from mkframe.forms.models.watch import BuildSnapshot, WatchModel
 from mkframe.forms.views import widgets
 from mkframe.forms.views.downloads import DownloadsPart
@@ -13,7 +14,7 @@ from mkframe.metrics._formatting import duration_text
 
 __all__ = ["WatchForm", "WatchPart"]
 
-_LOOKS = {
+_STYLES = {
     "FINISHED": ("✔", "good"),
     "FAILED": ("✖", "bad"),
     "CANCELED": ("■", "stop"),
@@ -26,68 +27,71 @@ class WatchPart(widgets.Form):
 
     def __init__(self, model: WatchModel) -> None:
         super().__init__(model)
-        self.shown = widgets.text(name="watch")
-        self.again = widgets.button("Look again", "look", "Ask the server once more")
-        self.press(self.again, model.resume)
-        self.on(model, ["builds", "lost", "state", "alike", "heard"], self._show)
-        self.children = (self.shown, widgets.row(self.again), *self.footer)
+        self.text = widgets.text(name="watch")
+        self.resume = widgets.button("Look again", "look", "Ask the server once more")
+        self.on_click(self.resume, model.resume)
+        self.on_change(
+            model, ["builds", "connection_error", "state", "similar_failures", "last_seen"], self._show
+        )
+        self.children = (self.text, widgets.row(self.resume), *self.footer)
 
     def _show(self) -> None:
         model = self.model
         builds = _one(model.builds[0]) if len(model.builds) == 1 else _table(model.builds)
-        lost = (
-            widgets.markup('<div class="box note" role="status">⚠ {}</div>', model.lost) if model.lost else ""
-        )
-        alike = (
-            f"<p>The last failed builds with a similar message:</p>{widgets.items(model.alike)}"
-            if model.alike
+        error = (
+            widgets.markup('<div class="box note" role="status">⚠ {}</div>', model.connection_error)
+            if model.connection_error
             else ""
         )
-        heard = f"Last answer at {model.heard:%H:%M:%S} UTC." if model.heard else "No answer yet."
-        self.shown.value = f'{builds}{lost}{alike}<p class="soft">{heard}</p>'
-        self.again.layout.display = None if model.state == "stopped" else "none"
+        similar = (
+            f"<p>The last failed builds with a similar message:</p>{widgets.items(model.similar_failures)}"
+            if model.similar_failures
+            else ""
+        )
+        answer = f"Last answer at {model.last_seen:%H:%M:%S} UTC." if model.last_seen else "No answer yet."
+        self.text.value = f'{builds}{error}{similar}<p class="soft">{answer}</p>'
+        self.resume.layout.display = None if model.state == "stopped" else "none"
 
 
 class WatchForm(widgets.Form):
-    """A form that follows builds."""
+    """A form that watches builds."""
 
-    def __init__(self, model: WatchModel, pocket: Any) -> None:
-        super().__init__(model, Worker(model.look))
-        model.run = pocket.run = self.worker.do
+    def __init__(self, model: WatchModel, downloads: DownloadsModel, worker: Worker) -> None:
+        super().__init__(model, worker)
         self.part = WatchPart(model)
-        self.pocket = DownloadsPart(pocket, lambda: [b.id for b in model.builds if b.files])
-        self.on(model, ["builds"], self._show)
+        self.downloads = DownloadsPart(downloads, lambda: [b.id for b in model.builds if b.files])
+        self.on_change(model, ["builds"], self._show)
         title = "Watch a build" if len(model.builds) == 1 else f"Watch {len(model.builds)} builds"
-        self.children = (widgets.heading(title), self.part, self.pocket, *self.footer)
-        self.worker.do(lambda: None)
+        self.children = (widgets.heading(title), self.part, self.downloads, *self.footer)
+        model.wake()
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{b.id} {b.status} {b.progress} %" for b in self.model.builds)
-        return f"<WatchForm of mkframe: build {told}>"
+        states = ", ".join(f"{b.id} {b.status} {b.progress} %" for b in self.model.builds)
+        return f"<WatchForm of mkframe: build {states}>"
 
     @property
     def result(self) -> Any:
         """The frame of the last fetch."""
-        return self.pocket.model.result
+        return self.downloads.model.result
 
     def close(self) -> None:
         """End the form and its thread; builds go on."""
-        self.pocket.model.stop()
-        for part in (self.part, self.pocket):
+        self.downloads.model.stop()
+        for part in (self.part, self.downloads):
             part.close()
         super().close()
 
     def _show(self) -> None:
-        there = any(b.files for b in self.model.builds)
-        self.pocket.layout.display = None if there else "none"
+        has_files = any(b.files for b in self.model.builds)
+        self.downloads.layout.display = None if has_files else "none"
 
 
 def _state(build: BuildSnapshot) -> tuple[str, str, str]:
-    """Sign, look and words of a build's status."""
+    """Return the sign, CSS class and text for the status of a build."""
     if build.missing:
         return "✖", "bad", build.missing
-    sign, look = _LOOKS.get(build.status, ("?" if build.status else "…", "note"))
-    return sign, look, build.status or "asking the server"
+    sign, style = _STYLES.get(build.status, ("?" if build.status else "…", "note"))
+    return sign, style, build.status or "asking the server"
 
 
 def _elapsed(build: BuildSnapshot) -> str:
@@ -96,9 +100,9 @@ def _elapsed(build: BuildSnapshot) -> str:
 
 
 def _one(build: BuildSnapshot) -> str:
-    sign, look, words = _state(build)
+    sign, style, status = _state(build)
     head = widgets.markup(
-        f'<div class="box {look}" role="status"><b>{sign} Build {{}}: {{}}</b>', build.id, words
+        f'<div class="box {style}" role="status"><b>{sign} Build {{}}: {{}}</b>', build.id, status
     )
     if build.missing or not build.status:
         return f"{head}</div>"
@@ -117,9 +121,9 @@ def _one(build: BuildSnapshot) -> str:
 def _table(builds: tuple[BuildSnapshot, ...]) -> str:
     rows = []
     for b in builds:
-        sign, _, words = _state(b)
+        sign, _, status = _state(b)
         rows.append(
-            widgets.markup(f'<tr><td>{{}}</td><td class="k">{sign} {{}}</td><td class="k">', b.id, words)
+            widgets.markup(f'<tr><td>{{}}</td><td class="k">{sign} {{}}</td><td class="k">', b.id, status)
             + f"{widgets.bar(b.progress, 100, f'Progress of build {b.id}')} {b.progress} %</td>"
             + widgets.markup(
                 '<td class="n">{}</td><td>{}</td><td>{}</td></tr>', _elapsed(b), b.message, b.description

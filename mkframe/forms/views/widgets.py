@@ -1,4 +1,4 @@
-"""What all views share: escaping, looks, guarded callbacks, and the error area."""
+"""Shared parts of all views: escaping, styles, callbacks whose errors are shown, and the error area."""
 
 from __future__ import annotations
 
@@ -13,7 +13,21 @@ import ipywidgets as w
 from mkframe.forms._worker import Worker
 from mkframe.forms.models.base import Model
 
-__all__ = ["Form", "bar", "column", "field", "items", "markup", "row", "section", "escape"]
+__all__ = [
+    "Form",
+    "bar",
+    "button",
+    "column",
+    "escape",
+    "field",
+    "heading",
+    "items",
+    "markup",
+    "replace_children",
+    "row",
+    "section",
+    "text",
+]
 
 WIDTH = "770px"
 _LABEL = {"description_width": "8.5em"}
@@ -52,7 +66,7 @@ max-height:20em;overflow:auto;margin:.3em 0}
 
 
 def escape(text: Any) -> str:
-    """Escape a word for HTML, and keep its writing direction to itself.
+    """Escape a text for HTML, and isolate its writing direction from the text around it.
 
     Examples
     --------
@@ -62,203 +76,213 @@ def escape(text: Any) -> str:
     return f"<bdi>{html.escape(str(text))}</bdi>"
 
 
-def markup(template: str, *words: Any) -> str:
-    """Fill escaped words into a template of ours.
+def markup(template: str, *texts: Any) -> str:
+    """Insert escaped texts into a template.
 
     Examples
     --------
     >>> markup("<b>{}</b>", "a & b")
     '<b><bdi>a &amp; b</bdi></b>'
     """
-    return template.format(*(escape(word) for word in words))
+    return template.format(*(escape(text) for text in texts))
 
 
-def items(words: Iterable[Any]) -> str:
-    """A list of escaped sentences; nothing for none."""
-    lines = "".join(f"<li>{escape(word)}</li>" for word in words)
+def items(texts: Iterable[Any]) -> str:
+    """Return a list of escaped sentences; an empty text if there are none."""
+    lines = "".join(f"<li>{escape(text)}</li>" for text in texts)
     return f"<ul>{lines}</ul>" if lines else ""
 
 
 def bar(done: float | None, total: float, name: str) -> str:
-    """A native progress bar; without a value while nothing is known."""
+    """Return a native progress bar; without a value if the progress is unknown."""
     value = "" if done is None else f' value="{done:g}"'
     return f'<progress max="{total:g}"{value} aria-label="{html.escape(name)}"></progress>'
 
 
 def column(*children: Any, **layout: Any) -> Any:
-    """Widgets below each other."""
+    """Arrange widgets below each other."""
     return w.VBox(list(children), layout=w.Layout(width="100%", **layout))
 
 
 def row(*children: Any, under: bool = False) -> Any:
-    """Widgets beside each other, from the left or under the controls; they wrap where it is narrow."""
-    made = w.HBox(list(children), layout=w.Layout(flex_flow="row wrap", align_items="center"))
+    """Arrange widgets beside each other, from the left or below the controls; they wrap if necessary."""
+    box = w.HBox(list(children), layout=w.Layout(flex_flow="row wrap", align_items="center"))
     if under:
-        made.add_class("mkf-under")
-    return made
+        box.add_class("mkf-under")
+    return box
 
 
 def section(title: str) -> Any:
-    """A heading."""
+    """Return the heading of a section."""
     return text(f"<h4>{html.escape(title)}</h4>")
 
 
 def text(value: str = "", name: str = "") -> Any:
-    """Markup of ours; every foreign word in it has gone through `escape`."""
-    shown = w.HTML(layout=w.Layout(width="100%", margin="0"))
-    shown.add_class("mkf")
+    """Return a widget that shows HTML. Texts of the server must have gone through `escape`."""
+    widget = w.HTML(layout=w.Layout(width="100%", margin="0"))
+    widget.add_class("mkf")
     if name:
-        shown.add_class(f"mkf-{name}")
-    shown.value = value
-    return shown
+        widget.add_class(f"mkf-{name}")
+    widget.value = value
+    return widget
 
 
 def field(kind: Any, description: str, name: str, **traits: Any) -> Any:
-    """A control with a written label and a class to find it by."""
+    """Return a control with a label and a CSS class."""
     layout = w.Layout(width="calc(100% - 8px)", max_width=WIDTH)
-    made = kind(description=description, style=dict(_LABEL), layout=layout, **traits)
-    made.add_class(f"mkf-{name}")
-    return made
+    control = kind(description=description, style=dict(_LABEL), layout=layout, **traits)
+    control.add_class(f"mkf-{name}")
+    return control
 
 
 def button(description: str, name: str, tooltip: str, style: str = "") -> Any:
-    """A button with words, never an icon alone."""
-    made = w.Button(
+    """Return a button with a text, never with an icon only."""
+    control = w.Button(
         description=description, tooltip=tooltip, button_style=style, layout=w.Layout(width="auto")
     )
-    made.add_class(f"mkf-{name}")
-    return made
+    control.add_class(f"mkf-{name}")
+    return control
 
 
 class Form(w.VBox):  # type: ignore[misc]
-    """A form: widgets of one model, its error area, and the worker that does its slow steps.
+    """A form: widgets of one model, its error area, and the worker that executes its slow steps.
 
     Parameters
     ----------
     model : Model
-        The mind.
+        The model.
     worker : Worker, optional
-        Its thread; parts of a form share the one of the whole.
+        Its thread; parts of a form need none.
     """
 
     def __init__(self, model: Any, worker: Worker | None = None) -> None:
         super().__init__(layout=w.Layout(width="100%", max_width="820px"))
         self.add_class("mkf-form")
         self.model, self.worker = model, worker or Worker()
-        # Of each thread: the worker fills widgets while a person may use others.
-        self._filling = threading.local()
-        self._observed: list[tuple[Model, Callable[[Any], None], list[str]]] = []
-        self._trouble, self._busy = text(name="trouble"), text(name="busy")
-        self.on(model, ["trouble", "trace"], self._show_trouble)
-        self.on(model, ["busy"], self._show_busy)
+        # One per thread: the worker updates widgets while a person may use others.
+        self._thread_state = threading.local()
+        self._observers: list[tuple[Model, Callable[[Any], None], list[str]]] = []
+        self._error, self._busy = text(name="error"), text(name="busy")
+        self.on_change(model, ["error", "traceback"], self._show_error)
+        self.on_change(model, ["busy"], self._show_busy)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of mkframe: run the cell again where it is not shown>"
+        return f"<{type(self).__name__} of mkframe: run the cell again if it is not shown>"
 
     def close(self) -> None:
         """End the form and its thread; builds go on."""
-        for model, render, names in self._observed:
+        for model, render, names in self._observers:
             model.unobserve(render, names)
-        self._observed = []
+        self._observers = []
         self.worker.close()
         super().close()
 
     @property
     def footer(self) -> tuple[Any, Any]:
-        """What goes on, and what went wrong."""
-        return self._busy, self._trouble
+        """Widgets for the step that is being executed and for the last error."""
+        return self._busy, self._error
 
     # --- from model to widgets ------------------------------------------------------------------------
 
-    def on(self, model: Model, names: Sequence[str], render: Callable[[], None]) -> None:
-        """Show traits now, and whenever they change."""
+    def on_change(self, model: Model, names: Sequence[str], render: Callable[[], None]) -> None:
+        """Render traits now, and whenever they change."""
 
-        def rendered(_: Any) -> None:
-            with self.guarded("Showing this form"):
+        def callback(_: Any) -> None:
+            with self.show_errors("Showing this form"):
                 render()
 
-        model.observe(rendered, list(names))
-        self._observed.append((model, rendered, list(names)))
-        rendered(None)
+        model.observe(callback, list(names))
+        self._observers.append((model, callback, list(names)))
+        callback(None)
 
     def link(self, widget: Any, trait: str, options: str = "", nothing: str = "", model: Any = None) -> None:
         """Keep a widget's value and a trait equal, in both directions; its options too."""
-        mind = self.model if model is None else model
+        source = self.model if model is None else model
 
         def show() -> None:
-            with self._filled():
+            with self.updating():
                 if options:
                     first = [(nothing, widget.mkf_nothing)] if nothing else []
-                    widget.options = [*first, *getattr(mind, options)]
-                value = getattr(mind, trait)
+                    widget.options = [*first, *getattr(source, options)]
+                value = getattr(source, trait)
                 if options or widget.value != value:
                     _set_value(widget, value)
 
-        def passed(change: Any) -> None:
-            if not self.is_filling:
-                with self.guarded(f"Taking {widget.description or trait}"):
-                    setattr(mind, trait, change["new"])
+        def take(change: Any) -> None:
+            if not self.is_updating:
+                with self.show_errors(f"Taking {widget.description or trait}"):
+                    setattr(source, trait, change["new"])
 
         widget.mkf_nothing = "" if trait == "folder" else None
-        self.on(mind, [trait, *([options] if options else [])], show)
-        widget.observe(passed, "value")
+        self.on_change(source, [trait, *([options] if options else [])], show)
+        widget.observe(take, "value")
 
-    def press(self, pressed: Any, act: Callable[[], Any], allowed: Callable[[], bool] | None = None) -> None:
-        """Let a button do something; it is disabled before anything else happens."""
-        may = allowed or (lambda: True)
+    def on_click(
+        self, button: Any, action: Callable[[], Any], is_enabled: Callable[[], bool] | None = None
+    ) -> None:
+        """Call a function when a button is clicked; first of all the button is disabled."""
 
         def click(_: Any) -> None:
-            pressed.disabled = True
+            button.disabled = True
             try:
-                with self.guarded(pressed.description):
-                    act()
+                with self.show_errors(button.description):
+                    action()
             finally:
-                pressed.disabled = not may()
+                button.disabled = not (is_enabled is None or is_enabled())
 
-        pressed.on_click(click)
+        button.on_click(click)
 
     @contextlib.contextmanager
-    def guarded(self, what: str) -> Iterator[None]:
-        """Show and log what goes wrong: a widget's callback would swallow it."""
+    def show_errors(self, what: str) -> Iterator[None]:
+        """Show and log errors of a block: ipywidgets would hide those of a callback."""
         try:
             yield
         except Exception as error:
-            self.model.fail(what, error)
+            self.model.show_error(what, error)
 
     @contextlib.contextmanager
-    def _filled(self) -> Iterator[None]:
-        before = self.is_filling
-        self._filling.now = True
+    def updating(self) -> Iterator[None]:
+        """Mark changes of widgets by this thread as made by the form, not by a person."""
+        before = self.is_updating
+        self._thread_state.now = True
         try:
             yield
         finally:
-            self._filling.now = before
+            self._thread_state.now = before
 
     @property
-    def is_filling(self) -> bool:
-        """Whether this thread is showing traits, so that a change of a widget is not a person's."""
-        return bool(getattr(self._filling, "now", False))
+    def is_updating(self) -> bool:
+        """Whether this thread updates widgets, so that their changes are not made by a person."""
+        return bool(getattr(self._thread_state, "now", False))
 
-    def _show_trouble(self) -> None:
-        trace = markup("<details><summary>Traceback</summary><pre>{}</pre></details>", self.model.trace)
-        said = markup('<div class="box bad" role="alert"><b>✖ Error.</b> {}', self.model.trouble)
-        self._trouble.value = f"{said}{trace if self.model.trace else ''}</div>" if self.model.trouble else ""
+    def _show_error(self) -> None:
+        trace = markup("<details><summary>Traceback</summary><pre>{}</pre></details>", self.model.traceback)
+        box = markup('<div class="box bad" role="alert"><b>✖ Error.</b> {}', self.model.error)
+        self._error.value = f"{box}{trace if self.model.traceback else ''}</div>" if self.model.error else ""
 
     def _show_busy(self) -> None:
-        said = markup('<p class="soft" role="status">↻ {}</p>', self.model.busy)
-        self._busy.value = said if self.model.busy else ""
+        line = markup('<p class="soft" role="status">↻ {}</p>', self.model.busy)
+        self._busy.value = line if self.model.busy else ""
 
 
 def _set_value(widget: Any, value: Any) -> None:
-    """Set a value; a list with new options takes None for "nothing is chosen", not for its first option."""
+    """Set a value; None chooses the first option of a list, which is the one for nothing."""
     if value is None and hasattr(widget, "options") and widget.options:
         widget.index = 0
     else:
         widget.value = value
 
 
-def heading(title: str, words: str = "") -> Any:
-    """The head of a form, which brings the looks of all."""
+def replace_children(box: Any, children: list[Any]) -> None:
+    """Put other widgets into a box, and close those that were there."""
+    before, box.children = box.children, tuple(children)
+    for child in before:
+        child.close()
+
+
+def heading(title: str, subtitle: str = "") -> Any:
+    """Return the heading of a form, with the styles of all its widgets."""
     return text(
-        f"{_CSS}<h3>{html.escape(title)}</h3>" + (markup('<p class="soft">{}</p>', words) if words else "")
+        f"{_CSS}<h3>{html.escape(title)}</h3>"
+        + (markup('<p class="soft">{}</p>', subtitle) if subtitle else "")
     )
