@@ -57,7 +57,7 @@ def answers(draw):
                 if json.dumps(key) in pairs and draw(st.integers(0, 9)) < 8:
                     pairs[json.dumps(key)] = str(number if key == "id" else draw(st.integers(1, 2)))
             made.append(bodies.mapped(list(pairs.items())))
-        told[name] = bodies.join_names(made).encode("utf-8", "surrogateescape")
+        told[name] = bodies.listed(made).encode("utf-8", "surrogateescape")
     return told
 
 

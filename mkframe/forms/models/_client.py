@@ -1,4 +1,4 @@
-"""The parts of a client that models use, as protocols, so that a test or a script can pass its own."""
+"""The parts of a client that models use, as protocols: a test or a script can pass an object of its own."""
 
 from __future__ import annotations
 
@@ -10,33 +10,14 @@ import pandas as pd
 
 from mkframe.builds import BuildStart
 
-__all__ = ["ClientLike", "FileProgress", "Progress"]
-
-
-class FileProgress(Protocol):
-    """The progress of one file, as `mkframe.artifacts.FileProgress`."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def name(self) -> str | None: ...
-    @property
-    def bytes(self) -> int: ...
-    @property
-    def total(self) -> int | None: ...
-    @property
-    def share(self) -> float: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def error(self) -> str | None: ...
+__all__ = ["ClientLike", "Progress"]
 
 
 class Progress(Protocol):
     """The progress of a fetch, as `mkframe.artifacts.Progress`."""
 
     @property
-    def files(self) -> Sequence[FileProgress]: ...
+    def files(self) -> Sequence[Any]: ...
     @property
     def bytes(self) -> int: ...
     @property
@@ -56,41 +37,23 @@ class _Identity(Protocol):
 
 
 class _Resource(Protocol):
-    def find(self) -> pd.DataFrame: ...
-
-
-class _InstanceFolders(Protocol):
-    def find(self, *, project_id: int) -> pd.DataFrame: ...
-
-
-class _Instances(Protocol):
-    # A property, because the names of the filters are known at run time only.
+    # A property, because each resource has filters of its own.
     @property
     def find(self) -> Callable[..., pd.DataFrame]: ...
 
 
-class _Builds(Protocol):
-    def find(self, *, project_id: int | None) -> pd.DataFrame: ...
+class _Builds(_Resource, Protocol):
     def get(self, id: int) -> pd.Series[Any]: ...
     def new_marker(self) -> str: ...
-    def confirm(
-        self, marker: str, *, project_id: int | None, confirm_timeout: float, warn: bool
-    ) -> BuildStart: ...
-
-    # A property, because the arguments come from `SelectionModel.request`.
     @property
     def start(self) -> Callable[..., BuildStart]: ...
+    @property
+    def confirm(self) -> Callable[..., BuildStart]: ...
 
 
-class _Downloads(Protocol):
-    def find(self, *, build_id: int) -> pd.DataFrame: ...
+class _Downloads(_Resource, Protocol):
     def fetch(
-        self,
-        files: pd.DataFrame,
-        *,
-        to: str,
-        by_build: bool,
-        progress: bool | Callable[[Progress], object],
+        self, files: pd.DataFrame, *, to: str, by_build: bool, progress: bool | Callable[[Progress], object]
     ) -> pd.DataFrame: ...
 
 
@@ -110,9 +73,9 @@ class ClientLike(Protocol):
     @property
     def release_groups(self) -> _Resource: ...
     @property
-    def instances(self) -> _Instances: ...
+    def instances(self) -> _Resource: ...
     @property
-    def instance_folders(self) -> _InstanceFolders: ...
+    def instance_folders(self) -> _Resource: ...
     @property
     def builds(self) -> _Builds: ...
     @property

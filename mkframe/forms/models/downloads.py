@@ -15,7 +15,7 @@ import traitlets as t
 from mkframe._files import expand_path
 from mkframe.errors import InputError
 from mkframe.forms.models import public
-from mkframe.forms.models._client import ClientLike, FileProgress, Progress
+from mkframe.forms.models._client import ClientLike, Progress
 from mkframe.forms.models.base import Model, Run
 
 __all__ = ["DownloadedFile", "DownloadsModel", "free_space", "size_text"]
@@ -167,7 +167,7 @@ class DownloadsModel(Model):
             now.stop()
 
 
-def _describe_file(file: FileProgress) -> DownloadedFile:
+def _describe_file(file: Any) -> DownloadedFile:
     is_fetching = file.status == "fetching"
     detail = "" if file.status == "waiting" else size_text(file.bytes)
     if is_fetching and file.total:

@@ -86,9 +86,8 @@ def release_groups(groups: pd.DataFrame, releases: pd.DataFrame, patterns: pd.Da
 def release_names(releases: pd.DataFrame, groups: pd.DataFrame) -> dict[Any, str]:
     """Return names of releases by id, each with its release group."""
     names = names_by_id(groups)
-    return {
-        row.Index: f"{_group_name(names, row.group_id)} · {row.name}" for row in rows_of(fill_names(releases))
-    }
+    rows = rows_of(fill_names(releases))
+    return {row.Index: f"{_group_name(names, row.group_id)} · {row.name}" for row in rows}
 
 
 def _group_name(names: Mapping[int, str], id: Any) -> str:
@@ -128,16 +127,10 @@ def pattern_options(patterns: pd.DataFrame, instances: pd.DataFrame) -> tuple[Op
 
 def folder_options(folders: pd.DataFrame, instances: pd.DataFrame) -> tuple[Option, ...]:
     """Return the indented folder tree; a folder counts the instances in it and below it."""
-    rows = (
-        fill_names(folders)
-        .dropna(subset="path")
-        .sort_values("path")
-        .drop_duplicates("path")
-        .set_index("path")
-    )
+    rows = fill_names(folders).dropna(subset="path").sort_values("path").drop_duplicates("path")
     counts = collections.Counter(instances["folder"])
     options = []
-    for path, row in zip(map(str, rows.index), rows.to_dict("records"), strict=True):
+    for path, row in zip(map(str, rows["path"]), rows.to_dict("records"), strict=True):
         below = sum(n for folder, n in counts.items() if folder == path or folder.startswith(f"{path}/"))
         depth = path.count("/") - 1
         label = f"{_INDENT * max(depth, 0)}{row['name']} · {below:,}"
@@ -197,9 +190,8 @@ def _marks(rows: pd.DataFrame) -> list[str]:
     for row in rows[["errors", *columns]].itertuples(index=False):
         count = 0 if pd.isna(row[0]) else int(row[0])
         errors = [f"{count} validation error{'s' * (count != 1)}"] if count else []
-        marks.append(
-            ", ".join([*errors, *(w for w, on in zip(columns.values(), row[1:], strict=True) if on)])
-        )
+        flags = (words for words, on in zip(columns.values(), row[1:], strict=True) if on)
+        marks.append(", ".join([*errors, *flags]))
     return marks
 
 

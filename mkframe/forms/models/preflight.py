@@ -34,18 +34,18 @@ def blockers(
     """
     if project is None:
         return ("Choose a project.",)
-    sentences = []
+    messages = []
     if chosen.empty and not missing:
-        sentences.append("Choose at least one instance.")
+        messages.append("Choose at least one instance.")
     if missing:
-        sentences.append(
+        messages.append(
             f"Not among what the server lists for the chosen releases: {join_names(list(missing))}. "
             "Remove them from the choice, or choose other releases."
         )
     deleted = chosen[chosen["deleted"]] if len(chosen) else chosen
     if len(deleted) and not restore:
-        sentences.append(f"{_count_are(deleted)} deleted: {_names(deleted)}. Remove them, or tick “Restore”.")
-    return (*sentences, *duplicates)
+        messages.append(f"{_count_are(deleted)} deleted: {_names(deleted)}. Remove them, or tick “Restore”.")
+    return (*messages, *duplicates)
 
 
 def notices(
@@ -56,38 +56,36 @@ def notices(
 
 
 def _about_instances(chosen: pd.DataFrame, restore: bool) -> list[str]:
-    sentences = []
+    messages = []
     with_errors = chosen[chosen["errors"] > 0]
     if len(with_errors):
-        each = [
-            f"{name} ({n})"
-            for name, n in zip(_display_names(with_errors), with_errors["errors"], strict=True)
-        ]
+        counts = zip(_display_names(with_errors), with_errors["errors"], strict=True)
+        each = [f"{name} ({count})" for name, count in counts]
         verb = "has" if len(with_errors) == 1 else "have"
-        sentences.append(f"{_count(with_errors)} {verb} validation errors: {join_names(each)}.")
+        messages.append(f"{_count(with_errors)} {verb} validation errors: {join_names(each)}.")
     for flag, words in _FLAG_TEXTS.items():
         flagged = chosen[chosen[flag]]
         if len(flagged):
-            sentences.append(f"{_count_are(flagged)} {words}: {_names(flagged)}.")
+            messages.append(f"{_count_are(flagged)} {words}: {_names(flagged)}.")
     deleted = chosen[chosen["deleted"]]
     if len(deleted) and restore:
-        sentences.append(f"{_count_are(deleted)} deleted and will be restored: {_names(deleted)}.")
-    return sentences
+        messages.append(f"{_count_are(deleted)} deleted and will be restored: {_names(deleted)}.")
+    return messages
 
 
 def _about_releases(chosen: pd.DataFrame, groups: Sequence[Group], releases: Mapping[str, str]) -> list[str]:
-    sentences, patterns = [], set(chosen["pattern"])
+    messages, patterns = [], set(chosen["pattern"])
     for group in groups:
         needing = [name for name in group.patterns if name in patterns]
         release = releases.get(group.name)
         if needing and release is None:
             verb = "belongs" if len(needing) == 1 else "belong"
-            sentences.append(f"No release of {group.name} is chosen, to which {join_names(needing)} {verb}.")
+            messages.append(f"No release of {group.name} is chosen, to which {join_names(needing)} {verb}.")
         if release is not None and release in group.closed:
-            sentences.append(f"Release {release} of {group.name} is closed.")
+            messages.append(f"Release {release} of {group.name} is closed.")
         if release is not None and len(chosen) and not needing:
-            sentences.append(f"Release {release} is chosen, but no chosen instance needs {group.name}.")
-    return sentences
+            messages.append(f"Release {release} is chosen, but no chosen instance needs {group.name}.")
+    return messages
 
 
 def similar_builds(builds: pd.DataFrame, patterns: set[int], count: int, known: set[int]) -> pd.DataFrame:

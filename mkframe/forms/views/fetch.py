@@ -57,7 +57,7 @@ class FetchForm(widgets.Form):
         self.status = widgets.field(w.Dropdown, "Status", "fetch-status", options=STATUS_OPTIONS)
         self.builds = widgets.field(w.SelectMultiple, "Builds", "fetch-builds", rows=8)
         self.refresh = widgets.button("Load the builds again", "refresh", "Ask the server for the builds")
-        self.status = widgets.text(name="fetch-status")
+        self.summary = widgets.text(name="fetch-summary")
         head = widgets.text(f'<div class="under"><div class="columns">{HEADER}</div></div>')
         self.link(self.project, "project_id", "projects", "choose a project")
         self.link(self.pattern, "pattern_id", "patterns", "all patterns")
@@ -65,14 +65,14 @@ class FetchForm(widgets.Form):
         self.link(self.period, "days")
         self.link(self.status, "status")
         self.link(self.builds, "chosen", "options")
-        self.on_change(model, ["options_text", "chosen_text"], self._show_status)
+        self.on_change(model, ["options_text", "chosen_text"], self._show_summary)
         self.on_click(self.refresh, model.refresh)
         return (widgets.section("Builds"), self.project, self.pattern, self.release, self.period, self.status,
-                head, self.builds, self.status, widgets.row(self.refresh, under=True))  # fmt: skip
+                head, self.builds, self.summary, widgets.row(self.refresh, under=True))  # fmt: skip
 
-    def _show_status(self) -> None:
+    def _show_summary(self) -> None:
         model = self.model
-        self.status.value = widgets.markup(
+        self.summary.value = widgets.markup(
             '<p class="soft under" role="status">{} {}</p>', model.options_text, model.chosen_text
         )
 

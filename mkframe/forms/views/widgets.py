@@ -13,21 +13,8 @@ import ipywidgets as w
 from mkframe.forms._worker import Worker
 from mkframe.forms.models.base import Model
 
-__all__ = [
-    "Form",
-    "bar",
-    "button",
-    "column",
-    "escape",
-    "field",
-    "heading",
-    "items",
-    "markup",
-    "replace_children",
-    "row",
-    "section",
-    "text",
-]
+__all__ = ["Form", "bar", "button", "column", "escape", "field", "heading", "items", "markup",
+           "replace_children", "row", "section", "text"]  # fmt: skip
 
 WIDTH = "770px"
 _LABEL = {"description_width": "8.5em"}
