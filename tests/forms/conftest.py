@@ -1,4 +1,4 @@
-"""Servers for forms that write."""
+"""Servers, clients and models for tests of forms."""
 
 import dataclasses
 import functools
@@ -18,12 +18,12 @@ from mkframe.forms.models.selection import SelectionModel
 PROJECT = 402
 AIRPLANE = 20001
 PLANES = (20001, 20061, 20101, 20125)
-"""One instance of each pattern: no build of the story, which goes on while tests run, looks the same."""
+"""One instance of each pattern: no build of the demo history looks the same, also none that starts later."""
 
 
 @pytest.fixture(autouse=True)
 def _own_locks(monkeypatch, tmp_path_factory):
-    """Lock files of these tests are nobody else's."""
+    """Keep lock files of these tests apart from those of others."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.getbasetemp()))
 
 
@@ -78,7 +78,7 @@ def _choose(selection, instances):
 
 
 def watch_to_end(model):
-    """Look until there is nothing more to see."""
+    """Look until the build has ended."""
     pause, waiting = model.look(), threading.Event()
     for _ in range(200):
         if pause is None:
@@ -90,7 +90,7 @@ def watch_to_end(model):
 
 @pytest.fixture(scope="session")
 def marked(client):
-    """An instance for each mark that has no other; instances are the same in every server."""
+    """Return an instance for each flag that has no other; all servers have the same instances."""
     find = functools.partial(client.instances.find, project_id=PROJECT, pattern="CORE_DV_HLS")
     found = {mark: set(find(**{mark: True}).index) for mark in FLAGS}
     everything = find()

@@ -183,7 +183,7 @@ def page_of(chromium, width=1000, known=()):
     page.on("pageerror", lambda error: failures.append(str(error)))
     yield page
     context.close()
-    assert [said for said in failures if said not in known] == []
+    assert [text for text in failures if text not in known] == []
 
 
 def shoot(page, name: str, folder: Path) -> None:
@@ -199,7 +199,7 @@ def run_in_notebook_7(page, url: str, name: str) -> None:
 
     with page.expect_websocket(lambda socket: "/channels" in socket.url) as kernel:
         page.goto(f"{url}/notebooks/{name}")
-    # What is run before the kernel has said its first word is lost.
+    # Cells that are run before the first message of the kernel are lost.
     kernel.value.wait_for_event("framereceived")
     expect(page.locator(".jp-Notebook .jp-CodeCell").first).to_be_visible()
     page.get_by_role("menuitem", name="Run", exact=True).click()

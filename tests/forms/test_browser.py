@@ -25,7 +25,7 @@ PLANES = [
     "AIRPLANE · CORE_DV_HLS · /BUSINESS_VAULT",
     "AIRPLANE · STAGE_LOAD · /STAGING",
 ]
-"""One instance of each pattern: no build of the servers' own story looks the same."""
+"""One instance of each pattern: no build of the servers' demo history looks the same."""
 LIFETIME = 2.0
 """Seconds that a token of the brief server lives."""
 WAY_SETTINGS = METHODS["environment"]
@@ -33,14 +33,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 class FaultyServer:
-    """Stands before an embedded server and passes on what comes, or refuses it while `mood` is busy.
+    """Forward requests to an embedded server, or refuse them while `state` is busy.
 
     `starts` counts builds that were started, `expired` lists requests whose token had expired, the next
     start is held back for `hold` seconds, and builds described by `lasting` do not end.
     """
 
     def __init__(self, server):
-        self.server, self.mood = server, "well"
+        self.server, self.state = server, "ready"
         self.starts = 0
         self.expired = []
         self.hold = 0.0
@@ -48,37 +48,37 @@ class FaultyServer:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def __call__(self, request):
-        if self.mood == "busy":
+        if self.state == "busy":
             return faults.vendor(503, "The server is being restarted")
         if is_start(request):
             time.sleep(self.hold)
             self.hold = 0.0
-        answer = self._passed_on(request)
+        answer = self._forward(request)
         if answer.status == 401:
             # A POST among them started nothing, and comes again with a new token.
             self.expired.append((request.method, request.path))
         elif is_start(request):
             self.starts += 1
-        told = self.lasting and answer.status == 200 and request.path.startswith(BUILDS)
-        return self._as_if_it_lasted(answer) if told else answer
+        is_changed = self.lasting and answer.status == 200 and request.path.startswith(BUILDS)
+        return self._without_end(answer) if is_changed else answer
 
-    def _as_if_it_lasted(self, answer):
-        told = json.loads(answer.body)
-        for build in told if isinstance(told, list) else [told]:
+    def _without_end(self, answer):
+        content = json.loads(answer.body)
+        for build in content if isinstance(content, list) else [content]:
             if self.lasting in (build.get("description") or "") and build["status"] == "FINISHED":
                 build |= {"status": "BUILDING", "progress": 99, "build_end": None, "downloads": []}
-        return faults.reply(told, answer.status)
+        return faults.reply(content, answer.status)
 
-    def _passed_on(self, request):
+    def _forward(self, request):
         url = self.server.url.removesuffix("/api/v1") + request.target
         kept = {k: v for k, v in request.headers.items() if k in ("authorization", "content-type", "accept")}
         asked = urllib.request.Request(url, request.body or None, kept, method=request.method)
         try:
             with self._opener.open(asked, timeout=10) as answer:
-                return _copied(answer)
+                return _copy(answer)
         except urllib.error.HTTPError as answer:
             with answer:
-                return _copied(answer)
+                return _copy(answer)
         except OSError:
             return faults.reset()
 
@@ -88,7 +88,7 @@ def _with_password(server, other):
     return server
 
 
-def _copied(answer):
+def _copy(answer):
     headers = {
         k: v for k, v in answer.headers.items() if k.lower() in ("content-type", "content-disposition")
     }
@@ -184,7 +184,7 @@ def started_id(page):
     return int(re.search(r"Build (\d+)", text.inner_text()).group(1))
 
 
-def see_it_advance(page):
+def check_progress(page):
     """Watch the bar until two different values between the ends were seen, or the build has ended."""
     bar = page.locator(".mkf-watch progress").first
     expect(bar).to_be_visible()
@@ -208,12 +208,12 @@ def save(page, folder):
     """Save every file that the page offers, by its link."""
     links = page.locator(".mkf-live .mkf-offers a")
     for place in range(links.count()):
-        with page.expect_download() as begun:
+        with page.expect_download() as download:
             links.nth(place).click()
-        begun.value.save_as(folder / begun.value.suggested_filename)
+        download.value.save_as(folder / download.value.suggested_filename)
 
 
-def whole(folder):
+def check_files(folder):
     paths = sorted(folder.glob("*.zip"))
     assert len(paths) == len(PLANES)
     for path in paths:
@@ -232,14 +232,14 @@ def test_start_watch_and_fetch_in_jupyterlab(lab, page, faulty_server, client, t
     jupyter.shoot(page, "2_ready", tmp_path)
     page.locator("button.mkf-start").dblclick()
     number = started_id(page)
-    see_it_advance(page)
+    check_progress(page)
     jupyter.shoot(page, "3_running", tmp_path)
     expect(page.locator(".mkf-watch").first).to_contain_text("FINISHED")
     fetch(page, tmp_path / "artifacts")
     jupyter.shoot(page, "4_fetched", tmp_path)
     assert set(client.builds.find().index) - before == {number}
     assert faulty_server.starts - posts == 1
-    whole(tmp_path / "artifacts" / f"build-{number}")
+    check_files(tmp_path / "artifacts" / f"build-{number}")
 
 
 EXPLORE = """
@@ -266,10 +266,10 @@ def test_filter_changes_charts_and_table(lab, root, page, tmp_path):
 
 @pytest.fixture
 def lasting(faulty_server):
-    """Words that keep a build from ending, so that it runs however slow this machine is."""
+    """A description that keeps a build from ending, so that it runs however slow this machine is."""
     faulty_server.lasting = "through thick and thin"
     yield faulty_server.lasting
-    faulty_server.lasting, faulty_server.mood = "", "well"
+    faulty_server.lasting, faulty_server.state = "", "ready"
 
 
 def restart_kernel(page):
@@ -289,11 +289,11 @@ def test_failing_server_and_kernel_restart(lab, page, faulty_server, lasting, tm
     number = started_id(page)
     shown = page.locator(".mkf-watch").first
     expect(shown).to_contain_text("BUILDING")
-    faulty_server.mood = "busy"
+    faulty_server.state = "busy"
     expect(shown).to_contain_text("The server is being restarted")
     jupyter.shoot(page, "5_refused", tmp_path)
     faulty_server.server.stop()
-    faulty_server.mood = "well"
+    faulty_server.state = "ready"
     expect(shown).to_contain_text("connection broke")
     faulty_server.server.start()
     expect(shown.locator(".note")).to_have_count(0)
@@ -302,25 +302,25 @@ def test_failing_server_and_kernel_restart(lab, page, faulty_server, lasting, tm
     choose(page, "once more, by mistake")
     page.locator("button.mkf-start").click()
     expect(page.locator(".mkf-verdict")).to_contain_text(f"Build {number} is running")
-    jupyter.shoot(page, "6_twin", tmp_path)
+    jupyter.shoot(page, "6_duplicate", tmp_path)
     page.locator("button.mkf-watch-duplicate").filter(has_text=f"Watch {number}").click()
     expect(shown).to_contain_text("BUILDING")
     faulty_server.lasting = ""
     expect(shown).to_contain_text("FINISHED")
-    faulty_server.mood = "busy"
+    faulty_server.state = "busy"
     target = page.locator(".mkf-live .mkf-folder input")
     target.fill(str(tmp_path / "artifacts"))
     page.locator(".mkf-live button.mkf-fetch").click()
     expect(page.locator(".mkf-live .mkf-busy").last).to_contain_text("Trying again")
-    faulty_server.mood = "well"
+    faulty_server.state = "ready"
     expect(page.locator(".mkf-live .mkf-files")).to_contain_text("4 of 4 files in")
-    whole(tmp_path / "artifacts" / f"build-{number}")
+    check_files(tmp_path / "artifacts" / f"build-{number}")
     assert faulty_server.starts - posts == 1
 
 
 @pytest.fixture
 def brief(faulty_server):
-    """Another server behind the same address, whose tokens soon expire; a client that sees the truth."""
+    """A client of another server at the same address, whose tokens soon expire."""
     faulty_server.server = faulty_server.brief
     with mk.connect(
         faulty_server.brief.url, email=faulty_server.brief.email, password=faulty_server.brief.password
@@ -348,7 +348,7 @@ def test_token_expires_before_and_during_the_start(lab, page, faulty_server, bri
     assert {("GET", BUILDS), ("POST", BUILDS)} <= set(faulty_server.expired)
     assert faulty_server.starts - posts == 1
     assert set(brief.builds.find().index) - before == {number}
-    whole(tmp_path / "artifacts" / f"build-{number}")
+    check_files(tmp_path / "artifacts" / f"build-{number}")
 
 
 NOTEBOOKS_OWN = ["Cannot read properties of undefined (reading 'schema')"]
@@ -403,7 +403,7 @@ def test_two_tabs_of_voila_start_one_build(faulty_server, chromium, client, root
         save(winner, tmp_path / "saved")
         winner.locator(".mkf-live").scroll_into_view_if_needed()
         jupyter.shoot(winner, "8_voila_fetched", tmp_path)
-    whole(tmp_path / "saved")
+    check_files(tmp_path / "saved")
     assert set(client.builds.find().index) - before == {number}
     assert faulty_server.starts - posts == 1
 
@@ -412,8 +412,8 @@ FORGED = """
 async ([channels, url, folder]) => {
   const socket = new WebSocket(channels.split('?')[0] + '?session_id=visitor');
   const states = {};
-  let heard;
-  const told = new Promise(resolve => heard = resolve);
+  let receive;
+  const received = new Promise(resolve => receive = resolve);
   await new Promise(resolve => socket.onopen = resolve);
   let number = 0;
   const send = (msg_type, content, version = '2.1.0') => socket.send(JSON.stringify({
@@ -422,13 +422,13 @@ async ([channels, url, folder]) => {
   socket.onmessage = event => {
     if (typeof event.data !== 'string') return;
     const message = JSON.parse(event.data);
-    if (message.content?.data?.method === 'update_states') { heard(message.content.data.states); }
+    if (message.content?.data?.method === 'update_states') { receive(message.content.data.states); }
   };
   send('comm_open', {comm_id: 'forged', target_name: 'jupyter.widget.control', data: {}}, '1.0.0');
   send('comm_msg', {comm_id: 'forged', data: {method: 'request_states'}});
-  const models = Object.entries(await told);
-  const tell = (comm_id, data) => send('comm_msg', {comm_id, data});
-  const update = (id, state) => tell(id, {method: 'update', state, buffer_paths: []});
+  const models = Object.entries(await received);
+  const message = (comm_id, data) => send('comm_msg', {comm_id, data});
+  const update = (id, state) => message(id, {method: 'update', state, buffer_paths: []});
   const texts = models.filter(([_, m]) => m.model_name === 'TextModel');
   for (const [id, m] of texts) {
     const words = {'Base URL': url, 'Target folder': folder, 'E-mail': 'eve@example.org'};
@@ -443,7 +443,7 @@ async ([channels, url, folder]) => {
       update(id, {index});
     }
     for (const id of secrets) update(id, {value: 'a.b.c'});
-    for (const id of buttons) tell(id, {method: 'custom', content: {event: 'click'}});
+    for (const id of buttons) message(id, {method: 'custom', content: {event: 'click'}});
     await new Promise(resolve => setTimeout(resolve, 1500));
   }
   send('execute_request', {code: `open(${JSON.stringify(folder)} + '-code', 'w')`, silent: false});
@@ -452,7 +452,7 @@ async ([channels, url, folder]) => {
   return [texts.map(([_, m]) => m.state.description), methods.length, secrets.length, buttons.length];
 }
 """
-"""What a visitor sends who has read this project: values for every field, shown or not, and clicks."""
+"""Messages of a visitor who knows this project: values for every field, shown or not, and clicks."""
 
 
 def test_forged_messages_of_a_visitor_reach_nothing(faulty_server, chromium, root, tmp_path):
@@ -469,12 +469,12 @@ def test_forged_messages_of_a_visitor_reach_nothing(faulty_server, chromium, roo
             page.goto(url)
         expect(page.locator("button.mkf-connect")).to_be_visible()
         assert len(list(home.glob("mkframe-visitor-*"))) == 0  # made when there is something to fetch
-        said = page.evaluate(FORGED, [opened.value.url, other.api, str(folder)])
+        counts = page.evaluate(FORGED, [opened.value.url, other.api, str(folder)])
         expect(page.locator(".mkf-error").first).to_contain_text("did not work")
         jupyter.shoot(page, "13_voila_forged", tmp_path)
     assert other.requests == []
     assert not list(tmp_path.glob("kernels*"))
-    assert said == [["Base URL", "E-mail"], 1, 1, 2]
+    assert counts == [["Base URL", "E-mail"], 1, 1, 2]
 
 
 def test_voila_removes_what_its_visitor_fetched(faulty_server, chromium, root, tmp_path):

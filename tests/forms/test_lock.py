@@ -96,34 +96,36 @@ def test_lock_file_is_not_in_the_temporary_folder(monkeypatch, tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
-def a_file(state):
+def file_instead_of_folder(state):
     state.parent.write_text("in the way")
 
 
-def a_folder_in_its_place(state):
+def folder_instead_of_file(state):
     with exclusive_lock("a project"):
         (lock,) = state.iterdir()
     lock.unlink()
     lock.mkdir()
 
 
-def a_link_in_its_place(state):
+def link_instead_of_file(state):
     with exclusive_lock("a project"):
         (lock,) = state.iterdir()
     lock.unlink()
     lock.symlink_to(state.parent / "elsewhere")
 
 
-def a_pipe_in_its_place(state):
+def pipe_instead_of_file(state):
     with exclusive_lock("a project"):
         (lock,) = state.iterdir()
     lock.unlink()
     os.mkfifo(lock)
 
 
-@pytest.mark.parametrize("broken", [a_file, a_folder_in_its_place, a_link_in_its_place, a_pipe_in_its_place])
-def test_missing_lock_file_warns_and_goes_on(state, caplog, broken):
-    broken(state)
+@pytest.mark.parametrize(
+    "obstruct", [file_instead_of_folder, folder_instead_of_file, link_instead_of_file, pipe_instead_of_file]
+)
+def test_missing_lock_file_warns_and_goes_on(state, caplog, obstruct):
+    obstruct(state)
     with exclusive_lock("a project", timeout=0):
         pass
     assert "other windows are not waited for" in caplog.text

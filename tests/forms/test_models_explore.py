@@ -56,10 +56,10 @@ def test_period_includes_both_days(model, builds):
 
 
 def test_status_is_updated_before_the_matches(model):
-    told = []
-    model.observe(lambda _: told.append(model.status_text), "matches")
+    texts = []
+    model.observe(lambda _: texts.append(model.status_text), "matches")
     model.status = "FAILED"
-    assert told == [model.status_text]
+    assert texts == [model.status_text]
 
 
 def test_empty_frame_has_no_matches(model):
@@ -70,9 +70,9 @@ def test_empty_frame_has_no_matches(model):
 
 def test_table_sorts_all_matches_before_the_cut(model, builds):
     model.sort_by, model.descending = "instances", True
-    rows, said = model.table()
+    rows, sentence = model.table()
     assert rows["instances"].iloc[0] == builds["instances"].max()
-    assert said.startswith(f"The first {MAX_ROWS} of {len(builds)} builds")
+    assert sentence.startswith(f"The first {MAX_ROWS} of {len(builds)} builds")
 
 
 def test_table_can_be_sorted_by_id(model, builds):

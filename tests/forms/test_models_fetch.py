@@ -174,7 +174,7 @@ def test_stop_before_the_fetch_writes_no_file(client, tmp_path):
     assert list(tmp_path.rglob("*.zip")) == []
 
 
-# --- while it goes on ---------------------------------------------------------------------------------
+# --- during a fetch ---------------------------------------------------------------------------------
 
 SIZE = 40_000
 
@@ -230,8 +230,8 @@ def test_stop_keeps_complete_files(tmp_path):
 
 
 def test_stop_shows_how_many_files_are_complete(tmp_path):
-    said = stopped(tmp_path).status_text
-    assert said == f"Stopped: 1 of 4 files in {tmp_path}. Fetch again to try the others once more."
+    expected = f"Stopped: 1 of 4 files in {tmp_path}. Fetch again to try the others once more."
+    assert stopped(tmp_path).status_text == expected
 
 
 def test_progress_bar_for_all_files_ends_full(tmp_path):
@@ -260,7 +260,7 @@ def test_file_of_unknown_size_has_no_share(tmp_path):
 
 
 def test_retry_in_a_fetch_thread_is_shown(tmp_path):
-    answers, told = {}, []
+    answers, texts = {}, []
 
     def script(request):
         first = answers.setdefault(request.path, 0) == 0
@@ -270,9 +270,9 @@ def test_retry_in_a_fetch_thread_is_shown(tmp_path):
     with faults.serve(script) as server, retrying_client(server.api) as client:
         downloads = DownloadsModel(client)
         downloads.folder = str(tmp_path)
-        downloads.observe(lambda change: told.append(change["new"]), "busy")
+        downloads.observe(lambda change: texts.append(change["new"]), "busy")
         downloads.fetch([7])
-    assert any("Trying again" in said for said in told)
+    assert any("Trying again" in text for text in texts)
     assert downloads.busy == ""
 
 

@@ -119,18 +119,18 @@ def test_second_submit_starts_no_build(own):
 
 def test_submit_in_many_threads_starts_one_build(own):
     before, model = numbers(own), start_model(own, *PLANES)
-    gate, told = threading.Barrier(8), []
+    gate, results = threading.Barrier(8), []
 
     def press():
         gate.wait()
-        told.append(model.submit())
+        results.append(model.submit())
 
     threads = [threading.Thread(target=press) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(told) == [False] * 7 + [True]
+    assert sorted(results) == [False] * 7 + [True]
     assert len(numbers(own) - before) == 1
 
 

@@ -106,9 +106,9 @@ def test_transient_error_is_shown_and_retried(answer):
     with faults.serve([answer, done]) as server:
         model = WatchModel(client_of_url(server.api), [7])
         assert model.look() is not None
-        told, state = model.connection_error, model.state
+        text, state = model.connection_error, model.state
         model.look()
-    assert (state, "this form asks again" in told) == ("watching", True)
+    assert (state, "this form asks again" in text) == ("watching", True)
     assert (model.state, model.connection_error) == ("over", "")
 
 
@@ -123,10 +123,10 @@ def test_pauses_grow_with_repeated_errors():
 def test_retry_within_a_request_is_shown():
     busy, done = faults.later(503, 0), faults.reply(rows.row("builds", 7, status="FINISHED"))
     with faults.serve([busy, done]) as server:
-        model, told = WatchModel(retrying_client(server.api), [7]), []
-        model.observe(lambda change: told.append(change["new"]), "connection_error")
+        model, texts = WatchModel(retrying_client(server.api), [7]), []
+        model.observe(lambda change: texts.append(change["new"]), "connection_error")
         model.look()
-    assert "Trying again in 0.0 s" in told[0]
+    assert "Trying again in 0.0 s" in texts[0]
 
 
 def test_expired_token_stops_with_a_hint():

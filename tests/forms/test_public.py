@@ -1,4 +1,4 @@
-"""What a visitor of a page can do, and that no message of a visitor's does more."""
+"""A visitor of a page can do what its forms offer, and no message of a visitor can do more."""
 
 import base64
 import io
@@ -24,6 +24,7 @@ from mkframe.forms.views.downloads import DownloadsPart
 from mkframe.schema import BASE_URL
 from tests.forms.conftest import PROJECT, client_of_url
 from tests.support import faults, rows
+from tests.support.widgets import descendants, html_of
 
 VOILA = [
     ("VOILA_BASE_URL", "/"),
@@ -31,7 +32,7 @@ VOILA = [
     ("VOILA_KERNEL_ID", "4b1e"),
     ("SERVER_SOFTWARE", "voila/0.5.13"),
 ]
-_HINT_WRONG_SERVER = [
+OTHER_SERVERS = [
     "http://169.254.169.254/latest",
     "https://client.example",
     "http://127.0.0.1:1/api/v1",
@@ -47,13 +48,8 @@ def page(monkeypatch):
 
 
 def send_state(widget, **state):
-    """What arrives in the kernel when a visitor's browser sends a state, whatever the page shows."""
+    """Send a state as a visitor's browser does, whatever the page shows."""
     widget._handle_msg({"content": {"data": {"method": "update", "state": state}}, "buffers": []})
-
-
-def descendants(widget):
-    """A widget and all below it."""
-    return [widget, *(found for child in getattr(widget, "children", ()) for found in descendants(child))]
 
 
 # --- which pages ------------------------------------------------------------------------------------
@@ -109,14 +105,14 @@ def test_default_server_is_the_vendors(page):
     assert form.model.url == BASE_URL
 
 
-@pytest.mark.parametrize("url", _HINT_WRONG_SERVER)
+@pytest.mark.parametrize("url", OTHER_SERVERS)
 def test_model_takes_no_other_server(url, login, factory):
     with pytest.raises(InputError, match="one server only"):
         login.model.url = url
     assert login.model.url == factory.url
 
 
-@pytest.mark.parametrize("url", _HINT_WRONG_SERVER)
+@pytest.mark.parametrize("url", OTHER_SERVERS)
 def test_message_to_the_url_field_reaches_nothing(url, login, factory):
     with faults.serve(lambda request: faults.unauthenticated()) as other:
         for field in [login.url, *(each for each in descendants(login) if isinstance(each, w.Text))]:
@@ -331,8 +327,8 @@ def holder(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a folder cannot be locked there")
 def test_folder_is_removed_by_its_kernel_or_the_next(tmp_path):
-    stranger = tmp_path / "mkframe-visitor-link"
-    stranger.symlink_to(tmp_path)
+    foreign = tmp_path / "mkframe-visitor-link"
+    foreign.symlink_to(tmp_path)
     with holder(tmp_path) as killed, holder(tmp_path) as living:
         left, kept = (Path(each.stdout.readline().strip()) for each in (killed, living))
         (left / "build-1").mkdir()
@@ -342,7 +338,7 @@ def test_folder_is_removed_by_its_kernel_or_the_next(tmp_path):
         with holder(tmp_path) as third:
             last = Path(third.stdout.readline().strip())
             assert (left.exists(), kept.exists(), last.exists()) == (False, True, True)
-    assert list(tmp_path.iterdir()) == [stranger]
+    assert list(tmp_path.iterdir()) == [foreign]
 
 
 # --- what a visitor gets ----------------------------------------------------------------------------
@@ -373,7 +369,7 @@ def test_fetched_files_can_be_saved(fetching):
 def test_page_shows_no_path_of_its_server(fetching):
     form = DownloadsPart(fetching.downloads, lambda: fetching.chosen)
     fetching.submit()
-    shown = " ".join(each.value for each in descendants(form) if isinstance(each, w.HTML))
+    shown = html_of(form)
     assert str(public.folder()) not in shown
     form.close()
 

@@ -17,6 +17,7 @@ from mkframe.forms.views import widgets
 from mkframe.forms.views.downloads import DownloadsPart
 from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, client_of_url
 from tests.support import faults, rows
+from tests.support.widgets import descendants, html_of
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 SECRET = "correct horse battery staple"
@@ -26,7 +27,7 @@ def wait_for(condition, seconds=10):
     """Wait for a form's thread."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not come about"
+        assert time.monotonic() < end, "the condition was not met in time"
         time.sleep(0.02)
 
 
@@ -50,18 +51,6 @@ def filled(form):
     form.selection._group_fields["DWH_GROUP"].value = "R11"
     wait_until_idle(form)
     return form
-
-
-def descendants(widget):
-    """A widget and all below it."""
-    found = [widget]
-    for child in getattr(widget, "children", ()):
-        found += descendants(child)
-    return found
-
-
-def html_of(form):
-    return "".join(one.value for one in descendants(form) if isinstance(one, w.HTML))
 
 
 def state_of(form):
@@ -160,10 +149,10 @@ def test_concurrent_builds_are_shown_first(filled):
     wait_for(lambda: filled.model.watch is not None)
     wait_until_idle(filled)
     filled.model.concurrent_text, filled.model.concurrent_ids = f"Not only {SCRIPT}", (5139,)
-    told, both = filled.live.children[0], filled.live.children[1].children[0]
-    assert told.value.startswith('<div class="box bad" role="alert"><b>⚠ It runs more than once.</b>')
-    assert "&lt;script&gt;" in told.value
-    both.click()
+    warning, button = filled.live.children[0], filled.live.children[1].children[0]
+    assert warning.value.startswith('<div class="box bad" role="alert"><b>⚠ It runs more than once.</b>')
+    assert "&lt;script&gt;" in warning.value
+    button.click()
     assert [b.id for b in filled.model.watch.builds] == [filled.model.build.id, 5139]
 
 

@@ -1,4 +1,4 @@
-"""Minds of forms that are told odd things by a server: sentences, and never an error of their own."""
+"""Models of forms show sentences for any answer of a server, and no unexpected error."""
 
 import contextlib
 import json
@@ -23,25 +23,25 @@ ASKED = ["projects", "patterns", "instances", "instance_folders", "builds", "rel
 
 @pytest.fixture(scope="module")
 def server():
-    """A server that answers with whatever `server.told` holds for a resource."""
-    told = {}
+    """A server that answers with `server.answers` of a resource."""
+    answers = {}
 
     def answer(request):
         name = request.path.removeprefix("/api/v1/").split("/")
-        body = told.get(name[0], b"[]")
+        body = answers.get(name[0], b"[]")
         if len(name) > 1:
-            body = told.get("one", b"{}")
+            body = answers.get("one", b"{}")
         return faults.content(body, "application/json")
 
     with faults.serve(answer) as server:
-        server.told = told
+        server.answers = answers
         yield server
 
 
 @st.composite
-def answers(draw):
-    """An answer for each resource: a few rows that hang together, some of them odd."""
-    told = {}
+def server_answers(draw):
+    """An answer for each resource: a few related rows, some of them odd."""
+    answers = {}
     for name in ASKED:
         made = []
         for number in range(1, draw(st.integers(1, 3)) + 1):
@@ -57,14 +57,14 @@ def answers(draw):
                 if json.dumps(key) in pairs and draw(st.integers(0, 9)) < 8:
                     pairs[json.dumps(key)] = str(number if key == "id" else draw(st.integers(1, 2)))
             made.append(bodies.mapped(list(pairs.items())))
-        told[name] = bodies.listed(made).encode("utf-8", "surrogateescape")
-    return told
+        answers[name] = bodies.listed(made).encode("utf-8", "surrogateescape")
+    return answers
 
 
 @contextlib.contextmanager
-def odd_server(server, told):
-    server.told.clear()
-    server.told.update(told)
+def odd_server(server, answers):
+    server.answers.clear()
+    server.answers.update(answers)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SchemaWarning)
         client = client_of_url(server.api)
@@ -75,15 +75,15 @@ def odd_server(server, told):
 
 
 def without_traceback(model):
-    """Whatever went wrong was one of mkframe's errors."""
+    """Check that no error was unexpected, and return the model."""
     assert not model.traceback, model.traceback
     return model
 
 
-@given(told=answers(), typed=bodies.TEXTS)
+@given(answers=server_answers(), typed=bodies.TEXTS)
 @amount(12)
-def test_start_form_shows_only_sentences(server, told, typed):
-    with odd_server(server, told) as client:
+def test_start_form_shows_only_sentences(server, answers, typed):
+    with odd_server(server, answers) as client:
         model = StartModel(client, confirm_timeout=0.0).selection
         model.load()
         for _, project in without_traceback(model).projects[:2]:
@@ -94,15 +94,15 @@ def test_start_form_shows_only_sentences(server, told, typed):
                 for _, release in group.options[:2]:
                     model.choose_release(group.name, release)
             model.description, model.restore = typed, True
-            assert all(isinstance(said, str) and said for said in (*model.blockers, *model.notices))
+            assert all(isinstance(text, str) and text for text in (*model.blockers, *model.notices))
             assert not model.json or json.loads(model.body())["instances"]
             without_traceback(model)
 
 
-@given(told=answers())
+@given(answers=server_answers())
 @amount(12)
-def test_fetch_form_shows_only_sentences(server, told):
-    with odd_server(server, told) as client:
+def test_fetch_form_shows_only_sentences(server, answers):
+    with odd_server(server, answers) as client:
         model = FetchModel(client, diff=lambda old, new: None)
         model.load()
         for _, project in without_traceback(model).projects[:2]:
@@ -116,11 +116,11 @@ def test_fetch_form_shows_only_sentences(server, told):
             without_traceback(model)
 
 
-@given(one=bodies.records("builds"), told=answers())
+@given(one=bodies.records("builds"), answers=server_answers())
 @amount(12)
-def test_watch_form_shows_only_sentences(server, one, told):
-    told = told | {"one": bodies.mapped(one).encode("utf-8", "surrogateescape")}
-    with odd_server(server, told) as client:
+def test_watch_form_shows_only_sentences(server, one, answers):
+    answers = answers | {"one": bodies.mapped(one).encode("utf-8", "surrogateescape")}
+    with odd_server(server, answers) as client:
         model = WatchModel(client, [1])
         model.look()
         without_traceback(model)
@@ -143,14 +143,14 @@ def test_explore_form_shows_only_sentences(frame, tz):
         setattr(model, name, "all")
     for column in model.sortable:
         model.sort_by, model.descending = column, column != "id"
-        rows_, said = model.table()
-        assert said.endswith(".")
-        assert len(rows_) <= 100
+        table, sentence = model.table()
+        assert sentence.endswith(".")
+        assert len(table) <= 100
     without_traceback(model)
 
 
 def test_plain_answers_reach_the_sentences(server):
-    """Else the tests above would hold of forms that never got anywhere."""
+    """Check the tests above: with plain answers the forms do show instances and notices."""
     with odd_server(server, {name: rows.body(rows.rows(name, 2, project_id=1)) for name in ASKED}) as client:
         model = StartModel(client).selection
         model.load()

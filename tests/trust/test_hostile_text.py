@@ -38,6 +38,7 @@ from mkframe.schema import RESOURCES
 from mkframe.settings import Secret, Settings
 from tests.support import faults
 from tests.support.rows import row
+from tests.support.widgets import html_of
 from tests.trust.operations import result_of_a_statement
 
 pytestmark = pytest.mark.slow
@@ -394,15 +395,9 @@ def html_of_a_form(make: Callable[[Client], Any], text: str) -> str:
     with saying(text, **{f"POST {API}/builds": faults.vendor(400, text)}) as client:
         form = make(client)
         form.worker.close(timeout=30)
-        shown = "".join(w.value for w in everything(form) if type(w).__name__ == "HTML")
+        shown = html_of(form)
         form.close()
     return shown
-
-
-def everything(widget: Any) -> Iterator[Any]:
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from everything(child)
 
 
 def html_of_the_start(text: str) -> str:
