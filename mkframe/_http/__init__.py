@@ -1,4 +1,4 @@
-"""The only room that sends."""
+"""HTTP with the server: the only package that sends requests."""
 
 from mkframe._http.session import Transport
 

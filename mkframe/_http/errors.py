@@ -1,4 +1,4 @@
-"""What goes wrong on the way, as one of `mkframe.errors`: a sentence, a hint, and no token."""
+"""Turn failures of requests into errors of `mkframe.errors`: a sentence, a hint, and no token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import urllib3
 
 from mkframe import errors
 from mkframe._http.heads import BadHead
-from mkframe._http.timeouts import DeadlineExceeded, HeadTooLarge, TooMuch, TooSlow
+from mkframe._http.timeouts import DeadlineExceeded, HeadTooLarge, StalledError, WireLimitExceeded
 from mkframe.schema import BASE_URL
 from mkframe.settings import Settings
 
@@ -31,9 +31,9 @@ __all__ = [
     "peek_text",
 ]
 
-_CHUNK = 1 << 18
-_LONGEST_SHOWN = 300
-_LONGEST_START = 80
+_CHUNK_SIZE = 1 << 18
+_MAX_TEXT_SHOWN = 300
+_MAX_START_SHOWN = 80
 
 _HINTS = {
     400: "Check the arguments against the reference.",
@@ -52,23 +52,23 @@ def error_from_response(
     method: str,
     response: requests.Response,
     settings: Settings,
-    redacted: Callable[[str, int], str],
+    redact: Callable[[str, int], str],
     *,
     login: bool = False,
 ) -> errors.ResponseError:
-    """The error that an answer with an error status stands for.
+    """Make the error for an answer with an error status.
 
-    `redacted` takes secrets out of a text and gives its first characters, in this order.
+    `redact` replaces secrets in a text and then returns its first characters.
     """
     request = format_request(method, response.url)
     status = response.status_code
     start = peek_text(response, settings.read_timeout)
     vendor = _vendor_message(start)
     hint = _hint(response, settings, vendor, login)
-    vendor = vendor and redacted(vendor, _LONGEST_SHOWN)
-    start = redacted(start, _LONGEST_START)
+    vendor = vendor and redact(vendor, _MAX_TEXT_SHOWN)
+    start = redact(start, _MAX_START_SHOWN)
     return errors.for_status(status)(
-        f"{request} {_answered(response, vendor, start, redacted)} (status {status}).",
+        f"{request} {_describe(response, vendor, start, redact)} (status {status}).",
         hint=hint,
         request=request,
         status=status,
@@ -93,9 +93,9 @@ def _hint(response: requests.Response, settings: Settings, vendor: str | None, l
     named = next((name for name in _LISTS if f"A {name} with the name" in (vendor or "")), None)
     if status == 404 and named:
         return f"Check the spelling; client.{_LISTS[named]}.find() lists the names."
-    waits = _retry_after(response.headers.get("Retry-After"))
-    if waits is not None and waits > settings.max_retry_wait:
-        return f"The server asks to wait {waits:.0f} s; try again then."
+    wait = _retry_after(response.headers.get("Retry-After"))
+    if wait is not None and wait > settings.max_retry_wait:
+        return f"The server asks to wait {wait:.0f} s; try again then."
     if status == 401 and settings.can_log_in and not login:
         return "A new token was refused as well: ask who runs the server."
     if status == 401:
@@ -105,40 +105,40 @@ def _hint(response: requests.Response, settings: Settings, vendor: str | None, l
 
 
 def format_request(method: str, url: str) -> str:
-    """Name a request, such as ``GET https://host/api/v1/builds``."""
-    return f"{method} {url if len(url) <= _LONGEST_SHOWN else url[:_LONGEST_SHOWN] + '...'}"
+    """Write a request, such as ``GET https://host/api/v1/builds``."""
+    return f"{method} {url if len(url) <= _MAX_TEXT_SHOWN else url[:_MAX_TEXT_SHOWN] + '...'}"
 
 
 def iter_body(response: requests.Response) -> Iterator[bytes]:
-    """The body in pieces; `iter_content` waits for whole chunks, and a trickle never fills one."""
+    """Yield the body as it arrives; `iter_content` waits for whole chunks, also where bytes arrive slowly."""
     response.raw.decode_content = True
-    while piece := response.raw.read1(_CHUNK):
-        yield piece
+    while chunk := response.raw.read1(_CHUNK_SIZE):
+        yield chunk
 
 
 def peek_text(response: requests.Response, seconds: float) -> str:
-    """First characters of an answer, as text: what arrives within a time."""
+    """Return the first characters of an answer that arrive within a time."""
     start, deadline = bytearray(), time.monotonic() + seconds
     with contextlib.suppress(urllib3.exceptions.HTTPError):
         for chunk in iter_body(response):
             start += chunk
-            if len(start) > _CHUNK or time.monotonic() > deadline:
+            if len(start) > _CHUNK_SIZE or time.monotonic() > deadline:
                 break
     return start.decode("utf-8", "replace").strip()
 
 
-def _answered(
-    response: requests.Response, vendor: str | None, start: str, redacted: Callable[[str, int], str]
+def _describe(
+    response: requests.Response, vendor: str | None, start: str, redact: Callable[[str, int], str]
 ) -> str:
     if 300 <= response.status_code < 400:
-        return f"was redirected to {redacted(response.headers.get('Location', ''), _LONGEST_SHOWN)!r}"
+        return f"was redirected to {redact(response.headers.get('Location', ''), _MAX_TEXT_SHOWN)!r}"
     if vendor:
         return f"was refused with {vendor!r}"
-    return f"was refused; the answer starts with {start!r}" if start else "was refused without a word"
+    return f"was refused; the answer starts with {start!r}" if start else "was refused with an empty answer"
 
 
 def _vendor_message(start: str) -> str | None:
-    """The sentence of the documented error body, where that is what came."""
+    """Read the message of the documented error body; None where the body is another."""
     try:
         message = json.loads(start)["message"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -147,7 +147,7 @@ def _vendor_message(start: str) -> str | None:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from seconds or an HTTP date."""
+    """Read seconds to wait from a number or an HTTP date."""
     if not value:
         return None
     with contextlib.suppress(ValueError):
@@ -158,7 +158,7 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def _chain(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
-    """What led to an error, up to what a caller was handling when it came: that is another matter."""
+    """Yield an error and its causes, up to the error that a caller was already handling."""
     seen: list[BaseException] = []
     step: Any = error
     while isinstance(step, BaseException) and step is not handled and step not in seen:
@@ -169,7 +169,7 @@ def _chain(error: BaseException, handled: BaseException | None) -> Iterator[Base
 
 
 def strip_tracebacks(error: BaseException, handled: BaseException | None) -> BaseException:
-    """The same error without the request and the frames it passed, whose variables hold the token."""
+    """Remove from an error the request and the frames, whose variables hold the token."""
     for step in _chain(error, handled):
         step.__traceback__ = None
         if isinstance(step, requests.RequestException):
@@ -182,17 +182,17 @@ def strip_tracebacks(error: BaseException, handled: BaseException | None) -> Bas
 
 @dataclass(frozen=True, slots=True)
 class _ExceptionRule:
-    """What it means when one of some exceptions stands in the chain."""
+    """The error for a chain that contains an exception of some classes."""
 
     kinds: tuple[type[BaseException], ...]
     error: type[errors.ConnectionFailedError | errors.InvalidResponseError]
     sentence: str
-    """May name the settings' time-outs and limits."""
+    """May refer to the time-outs and limits of the settings."""
     hint: str
-    again: bool = False
+    retryable: bool = False
     """Whether the same read may work a moment later."""
     text: str = ""
-    """What the exception must say besides."""
+    """Text that the exception must contain as well."""
 
 
 _EXCEPTION_RULES = (
@@ -208,23 +208,23 @@ _EXCEPTION_RULES = (
         errors.ConnectError,
         "the host name is unknown.",
         "Check the spelling of the URL and the network.",
-        again=True,
+        retryable=True,
     ),
-    # Before the time-out, of which urllib3 makes it a kind.
+    # Before the time-out, since urllib3 derives it from its connect time-out.
     _ExceptionRule(
         (urllib3.exceptions.NewConnectionError,),
         errors.ConnectError,
         "the connection was refused; nothing was sent.",
         "Is the server running, and is the URL right?",
-        again=True,
+        retryable=True,
     ),
-    # Other errors are called the proxy's as well, although the request went out: an answer that never came.
+    # ProxyError is also raised after the request was sent, for an answer that never came; hence the text.
     _ExceptionRule(
         (requests.exceptions.ProxyError,),
         errors.ConnectError,
         "the proxy made no connection; nothing was sent.",
-        "Look at the proxy that HTTPS_PROXY or HTTP_PROXY names.",
-        again=True,
+        "Check the proxy that HTTPS_PROXY or HTTP_PROXY names.",
+        retryable=True,
         text="Tunnel connection failed",
     ),
     _ExceptionRule(
@@ -232,9 +232,9 @@ _EXCEPTION_RULES = (
         errors.ConnectError,
         "no connection within {0.connect_timeout:.3g} s.",
         "Is the server reachable from here?",
-        again=True,
+        retryable=True,
     ),
-    # Both before the silence that urllib3 takes them for.
+    # Both before the read time-out, as which urllib3 raises them.
     _ExceptionRule(
         (DeadlineExceeded,),
         errors.RequestTimeoutError,
@@ -242,38 +242,38 @@ _EXCEPTION_RULES = (
         "The server or the connection is very slow; ask for less, by project or pattern.",
     ),
     _ExceptionRule(
-        (TooSlow,),
+        (StalledError,),
         errors.RequestTimeoutError,
         "less than {0.limits.rate:g} bytes per second came over {0.limits.rate_window:.3g} s of waiting.",
         "The server or the connection is very slow; try again later, or connect with "
         "limits=mk.Limits(rate=...) for a lower rate.",
     ),
     _ExceptionRule(
-        (TooMuch,),
+        (WireLimitExceeded,),
         errors.ResponseTooLargeError,
         "twice as much came over the wire as the limit for such an answer, and little of it was content.",
-        "Look at any proxy between here and the server; where so much is right, connect with higher "
+        "Check any proxy between here and the server; to allow more, connect with higher "
         "limits=mk.Limits(...).",
     ),
     _ExceptionRule(
         (HeadTooLarge,),
         errors.ResponseTooLargeError,
         "the head of the answer, or what follows its end, goes on after 1 MiB.",
-        "Is the URL that of the API? Look at any proxy between here and the server.",
+        "Is the URL that of the API? Check any proxy between here and the server.",
     ),
-    # Lines of a head, of chunks or of trailers, by the library below.
+    # http.client counts lines of a head, of chunks and of trailers.
     _ExceptionRule(
         (http.client.HTTPException,),
         errors.ResponseTooLargeError,
         "the head of the answer, or what stands around its content, has more or longer lines than are read.",
-        "Is the URL that of the API? Look at any proxy between here and the server.",
+        "Is the URL that of the API? Check any proxy between here and the server.",
         text="got more than",
     ),
     _ExceptionRule(
         (requests.exceptions.InvalidHeader, urllib3.exceptions.InvalidHeader),
         errors.InvalidResponseError,
         "the answer gives its length in several ways that differ.",
-        "Try again later; where it goes on, look at any proxy between here and the server.",
+        "Try again later; if this continues, check any proxy between here and the server.",
     ),
     _ExceptionRule(
         (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError),
@@ -292,37 +292,38 @@ _EXCEPTION_RULES = (
         (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError),
         errors.ConnectionLostError,
         "the compressed answer is damaged.",
-        "Try again; where it goes on, look at any proxy between here and the server.",
-        again=True,
+        "Try again; if this continues, check any proxy between here and the server.",
+        retryable=True,
     ),
-    # A body of before that nobody read to its end looks so, too: the next try has a connection of its own.
+    # Also raised for the rest of an earlier body that was not read to its end; a retry takes a new
+    # connection.
     _ExceptionRule(
         (BadHead, UnicodeError, LookupError),
         errors.ConnectionLostError,
         "what came is not an HTTP answer.",
-        "Are host and port right? Where it goes on, look at any proxy between here and the server.",
-        again=True,
+        "Are host and port right? If this continues, check any proxy between here and the server.",
+        retryable=True,
     ),
     _ExceptionRule(
         (BaseException,),
         errors.ConnectionLostError,
         "the connection broke before the answer was complete.",
-        "Try again; where it goes on, look at the network and any proxy.",
-        again=True,
+        "Try again; if this continues, check the network and any proxy.",
+        retryable=True,
     ),
 )
-"""The first that fits counts."""
+"""The first rule that matches applies."""
 
 
 def error_from_exception(
     error: BaseException, request: str, settings: Settings, handled: BaseException | None
 ) -> errors.ConnectionFailedError | errors.InvalidResponseError:
-    """The error that a broken connection stands for; `handled` is what the caller was handling already."""
-    chain, said = list(_chain(error, handled)), str(error)
-    trouble = next(
-        t for t in _EXCEPTION_RULES if t.text in said and any(isinstance(step, t.kinds) for step in chain)
+    """Make the error for a failed request; `handled` is the error that the caller is handling already."""
+    chain, text = list(_chain(error, handled)), str(error)
+    rule = next(
+        rule
+        for rule in _EXCEPTION_RULES
+        if rule.text in text and any(isinstance(step, rule.kinds) for step in chain)
     )
-    sentence = trouble.sentence.format(settings)
-    return trouble.error(
-        f"{request}: {sentence}", hint=trouble.hint, request=request, retryable=trouble.again
-    )
+    sentence = rule.sentence.format(settings)
+    return rule.error(f"{request}: {sentence}", hint=rule.hint, request=request, retryable=rule.retryable)

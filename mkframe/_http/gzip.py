@@ -1,7 +1,7 @@
-"""Compressed answers, held to their end and to a size.
+"""Decompression of gzip, with checks of the end and the size.
 
-The library below takes a gzip stream that breaks off for whole, as long as the bytes that were announced
-have come. A file would silently lose its end.
+urllib3 accepts a gzip stream without its end, if the body has the announced length. A file would lose its end
+without an error.
 """
 
 from __future__ import annotations
@@ -18,46 +18,46 @@ from urllib3.exceptions import DecodeError
 from mkframe import errors
 from mkframe.limits import Kind, size, too_large
 
-__all__ = ["check_head", "content_length", "is_unpacked", "unpacked"]
+__all__ = ["check_head", "content_length", "decode_gzip", "is_decoded"]
 
 _WITH_HEADER = 16 + zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
-_MOST_FOR_NOTHING = 1 << 20
-"""Packed bytes in a row that may unpack to no byte at all: headers, padding and empty parts."""
+_MAX_EMPTY = 1 << 20
+"""Consecutive compressed bytes that may decompress to nothing: headers, padding and empty members."""
 _GZIP = ("gzip", "x-gzip")
 _NUMBER = re.compile("[0-9]+")
-_MOST_DIGITS = 18
-_FED = 1 << 14
-"""Packed bytes that are unpacked at once: what is behind the end of a part is copied for each part."""
+_MAX_DIGITS = 18
+_INPUT_SIZE = 1 << 14
+"""Compressed bytes per step. Small, since zlib copies all input behind the end of each member."""
 
 
-def unpacked(response: requests.Response) -> requests.Response:
-    """The same answer; where it is packed with gzip, its bytes are unpacked here."""
-    # Recorders of answers put in others, which they have unpacked already.
+def decode_gzip(response: requests.Response) -> requests.Response:
+    """Return the same answer; a body that is compressed with gzip is decompressed by this module."""
+    # Recorders such as vcrpy put in other objects, whose bodies are decompressed already.
     if _coding(response) in _GZIP and isinstance(response.raw, urllib3.HTTPResponse):
-        response.raw = _Unpacked(response.raw)
+        response.raw = _GzipBody(response.raw)
     return response
 
 
-def is_unpacked(response: requests.Response) -> bool:
-    """Whether the bytes of an answer are unpacked as they are read."""
-    return isinstance(response.raw, _Unpacked)
+def is_decoded(response: requests.Response) -> bool:
+    """Whether the body of an answer is decompressed by this module."""
+    return isinstance(response.raw, _GzipBody)
 
 
 def check_head(response: requests.Response, kind: Kind, most: int) -> None:
-    """Refuse an answer by its head: packed as nobody asked for, of no length, or announced as too large.
+    """Refuse an answer by its head: another compression than gzip, an invalid length, or too large.
 
     Raises
     ------
     InvalidResponseError
-        If it is packed otherwise than with gzip, or its Content-Length is no number.
+        If it is compressed otherwise than with gzip, or its Content-Length is not a number.
     ResponseTooLargeError
         If it announces more than `most` bytes.
     """
     coding = _coding(response)
     if coding not in ("", "identity", *_GZIP):
         raise errors.InvalidResponseError(
-            f"It is packed with {coding[:40]!r}, which was not asked for.",
+            f"It is compressed with {coding[:40]!r}, which was not asked for.",
             hint="Look at any proxy between here and the server; mkframe asks for gzip.",
         )
     length = content_length(response)
@@ -66,24 +66,24 @@ def check_head(response: requests.Response, kind: Kind, most: int) -> None:
 
 
 def content_length(response: requests.Response) -> int | None:
-    """How many bytes an answer announces, as they are sent; None where it does not say.
+    """Return the Content-Length of an answer in bytes, as they are sent; None where there is none.
 
     Raises
     ------
     InvalidResponseError
         If that is not one number of plain digits. Of several equal ones the first counts (RFC 9110, 8.6).
     """
-    # Beside Transfer-Encoding it says nothing (RFC 9112, 6.3).
+    # Beside Transfer-Encoding it has no meaning (RFC 9112, 6.3).
     if "Content-Length" not in response.headers or "Transfer-Encoding" in response.headers:
         return None
-    said = response.headers["Content-Length"]
-    numbers = {part.strip(" \t") for part in said.split(",")}
+    value = response.headers["Content-Length"]
+    numbers = {part.strip(" \t") for part in value.split(",")}
     number = numbers.pop()
     if numbers or not _NUMBER.fullmatch(number):
         raise errors.InvalidResponseError(
-            f"Its Content-Length is not a number of bytes: {said[:40]!r}.", hint=_LOOK_BETWEEN
+            f"Its Content-Length is not a number of bytes: {value[:40]!r}.", hint=_LOOK_BETWEEN
         )
-    if len(number) > _MOST_DIGITS:
+    if len(number) > _MAX_DIGITS:
         raise errors.InvalidResponseError(
             f"Its Content-Length is a number of {len(number):,} digits, which no answer has: "
             f"{number[:20]}...",
@@ -92,63 +92,63 @@ def content_length(response: requests.Response) -> int | None:
     return int(number)
 
 
-_LOOK_BETWEEN = "Try again later; where it goes on, look at any proxy between here and the server."
+_LOOK_BETWEEN = "Try again later; if this continues, check any proxy between here and the server."
 
 
 def _coding(response: requests.Response) -> str:
     return response.headers.get("Content-Encoding", "").strip().lower()
 
 
-class _Unpacked:
-    """A raw answer of urllib3, which is asked for all but the reading."""
+class _GzipBody:
+    """A raw response of urllib3 whose body is decompressed here; other attributes are those of urllib3."""
 
     def __init__(self, raw: Any) -> None:
         raw.decode_content = False
         self._raw = raw
         self._inflate = zlib.decompressobj(_WITH_HEADER)
-        self._held = memoryview(b"")
-        self._began = False
-        self._for_nothing = 0
+        self._input = memoryview(b"")
+        self._has_begun = False
+        self._without_output = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)
 
     def stream(self, amount: int, decode_content: bool | None = None) -> Iterator[bytes]:
-        """Pieces of at most `amount` bytes, unpacked whatever is asked, as they arrive."""
-        while piece := self.read1(amount):
-            yield piece
+        """Yield decompressed chunks of at most `amount` bytes as they arrive."""
+        while chunk := self.read1(amount):
+            yield chunk
 
     def read1(self, amount: int) -> bytes:
-        """The next piece; none at the end, if that is one."""
+        """Return the next chunk; empty at the end. A missing end is an error."""
         try:
-            while self._held or self._more(amount):
-                if piece := self._next(amount):
-                    self._for_nothing = 0
-                    return piece
-            # What was held back for being more than was asked for.
-            piece = self._inflate.decompress(b"", amount)
+            while self._input or self._read_input(amount):
+                if chunk := self._decompress(amount):
+                    self._without_output = 0
+                    return chunk
+            # zlib keeps output beyond `amount` for the next call.
+            chunk = self._inflate.decompress(b"", amount)
         except zlib.error as error:
-            raise DecodeError("The packed answer is damaged.") from error
-        if not piece and self._began and not self._inflate.eof:
-            raise DecodeError("The packed answer breaks off.")
-        return piece
+            raise DecodeError("The compressed answer is damaged.") from error
+        if not chunk and self._has_begun and not self._inflate.eof:
+            raise DecodeError("The compressed answer breaks off.")
+        return chunk
 
-    def _more(self, amount: int) -> bool:
-        self._held = memoryview(self._raw.read1(amount))
-        self._began = self._began or bool(self._held)
-        self._for_nothing += len(self._held)
-        if self._for_nothing > _MOST_FOR_NOTHING:
-            raise DecodeError(f"{size(self._for_nothing)} of the packed answer unpack to nothing.")
-        return bool(self._held)
+    def _read_input(self, amount: int) -> bool:
+        self._input = memoryview(self._raw.read1(amount))
+        self._has_begun = self._has_begun or bool(self._input)
+        self._without_output += len(self._input)
+        if self._without_output > _MAX_EMPTY:
+            raise DecodeError(f"{size(self._without_output)} of the compressed answer decompress to nothing.")
+        return bool(self._input)
 
-    def _next(self, amount: int) -> bytes:
+    def _decompress(self, amount: int) -> bytes:
         if self._inflate.eof:
-            if not _MAGIC.startswith(self._held[:2]):  # padding; some servers send it
-                self._held = self._held[:0]
+            if not _MAGIC.startswith(self._input[:2]):  # padding, which some servers send
+                self._input = self._input[:0]
                 return b""
             self._inflate = zlib.decompressobj(_WITH_HEADER)
-        fed = self._held[:_FED]
-        piece = self._inflate.decompress(fed, amount)
+        part = self._input[:_INPUT_SIZE]
+        chunk = self._inflate.decompress(part, amount)
         left = len(self._inflate.unconsumed_tail or self._inflate.unused_data)
-        self._held = self._held[len(fed) - left :]
-        return piece
+        self._input = self._input[len(part) - left :]
+        return chunk

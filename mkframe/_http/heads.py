@@ -1,8 +1,8 @@
-"""Status line and header fields of an answer, read as RFC 9112 has them.
+"""Parser of the head of an answer (status line and header fields), by RFC 9112.
 
-The library's own parser goes on after a line that is no header field: what follows is lost, a
-Content-Length too, and urllib3 writes it into a log. It also takes minutes for some megabytes. Here such a
-head is refused, and no error quotes it.
+The parser of ``http.client`` continues after a line that is not a header field: the fields behind it are
+lost, a Content-Length too, and urllib3 logs them. It also takes minutes for some megabytes. Here such a head
+is refused, and no error quotes it.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Any
 
 __all__ = ["Answer", "BadHead"]
 
-_LONGEST_LINE = 1 << 16
-_MOST_FIELDS = 100
-_MOST_INTERIM = 10
-"""Answers with status 1xx that may come before the one that counts (RFC 9110, 15.2)."""
+_MAX_LINE = 1 << 16
+_MAX_FIELDS = 100
+_MAX_INTERIM = 10
+"""Answers with status 1xx that may come before the final one (RFC 9110, 15.2)."""
 _STATUS = re.compile(rb"HTTP/[01]\.[0-9][ \t]+([1-9][0-9]{2})(?:[ \t].*)?", re.S)
 _NAME = re.compile(rb"[!-9;-~]+")
 _FRAMING = {"transfer-encoding", "content-length", "connection", "keep-alive", "proxy-connection"}
 _COOKIES = {"set-cookie", "set-cookie2"}
-"""Left out, as cookies are not kept: their parser is slow, and quotes them where it fails."""
+"""Left out, since cookies are not kept; their parser is slow, and quotes them in errors."""
 
 
 class BadHead(http.client.HTTPException):
-    """What came does not begin as an HTTP answer does."""
+    """The bytes received are not the head of an HTTP answer."""
 
 
 class Answer(http.client.HTTPResponse):
-    """The library's answer, whose head is read here."""
+    """An answer of ``http.client`` whose head is parsed here."""
 
-    # Set by the library, which mypy does not know of.
+    # Set by http.client; its type stubs do not declare them.
     headers: http.client.HTTPMessage
     fp: Any
 
@@ -41,7 +41,7 @@ class Answer(http.client.HTTPResponse):
             return
         body, (status, *lines) = self.fp, _final_head(self.fp)
         fields = _fields(lines)
-        # The library works out how the body ends, from the fields that say so.
+        # http.client gets only the fields that say how the body ends, and finds the end from them.
         framing = [f"{name}: {value}" for name, value in fields if name.lower() in _FRAMING]
         head = [status, *(line.encode("latin-1") for line in framing), b"", b""]
         self.fp = io.BytesIO(b"\r\n".join(head))
@@ -53,25 +53,25 @@ class Answer(http.client.HTTPResponse):
 
 
 def _final_head(file: Any) -> list[bytes]:
-    """Status line and header lines, without their ends."""
-    for _ in range(_MOST_INTERIM):
+    """Read the status line and the header lines of the final answer, without line ends."""
+    for _ in range(_MAX_INTERIM):
         status = _line(file, "status line")
         found = _STATUS.fullmatch(status)
         if not found or b"\r" in status:
             raise BadHead("The status line is not that of an HTTP answer.")
         lines = [status]
         while line := _line(file, "header line"):
-            if len(lines) > _MOST_FIELDS:
-                raise http.client.HTTPException(f"got more than {_MOST_FIELDS} headers")
+            if len(lines) > _MAX_FIELDS:
+                raise http.client.HTTPException(f"got more than {_MAX_FIELDS} headers")
             lines.append(line)
         if not found[1].startswith(b"1") or found[1] == b"101":
             return lines
-    raise BadHead(f"More than {_MOST_INTERIM} answers with a status below 200 came.")
+    raise BadHead(f"More than {_MAX_INTERIM} answers with a status below 200 came.")
 
 
 def _line(file: Any, what: str) -> bytes:
-    line: bytes = file.readline(_LONGEST_LINE + 1)
-    if len(line) > _LONGEST_LINE:
+    line: bytes = file.readline(_MAX_LINE + 1)
+    if len(line) > _MAX_LINE:
         raise http.client.LineTooLong(what)
     if not line.endswith(b"\n"):
         raise http.client.RemoteDisconnected("The connection ended before the head was complete.")
@@ -79,7 +79,7 @@ def _line(file: Any, what: str) -> bytes:
 
 
 def _fields(lines: list[bytes]) -> list[tuple[str, str]]:
-    """Names and values; a line that begins with a blank goes on with the value before (RFC 9112, 5.2)."""
+    """Parse names and values; a line that begins with a blank continues the value before (RFC 9112, 5.2)."""
     fields: list[tuple[bytes, list[bytes]]] = []
     for line in lines:
         if b"\r" in line or b"\0" in line:
@@ -94,7 +94,7 @@ def _fields(lines: list[bytes]) -> list[tuple[str, str]]:
             raise BadHead("A line of the head is not a header field.")
         fields.append((name, [value.strip(b" \t")]))
     values = [b" ".join(parts).decode("latin-1") for _, parts in fields]
-    if any(len(value) > _LONGEST_LINE for value in values):
+    if any(len(value) > _MAX_LINE for value in values):
         raise http.client.LineTooLong("header line")  # on several lines it is as long for its readers
     return [(name.decode("latin-1"), value) for (name, _), value in zip(fields, values, strict=True)]
 

@@ -1,7 +1,7 @@
-"""Secrets that a server gives back, such as in "invalid token: ...", are taken out of its words.
+"""Redact secrets that a server sends back, such as in "invalid token: ...".
 
-What is looked for is any run of eight characters of a secret, in any case, whatever blanks, line breaks or
-punctuation stand in it, and also as JSON, HTML, URLs and Python write it, as base64 and as hexadecimal.
+Any run of eight characters of a secret is redacted: in upper or lower case, with blanks, line breaks or
+punctuation in between, escaped as in JSON, HTML, URLs and Python, as base64 and as hexadecimal.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from mkframe._text import single_line
 from mkframe.errors import LibraryError, MkframeError
 from mkframe.settings import Secret
 
-__all__ = ["redact", "redact_errors"]
+__all__ = ["Redacting", "redact"]
 
-_SHORTEST = 4
-"""Characters; a shorter word stands in every other sentence by chance."""
+_MIN_SECRET = 4
+"""Characters; shorter secrets occur in ordinary sentences by chance."""
 _RUN = 8
-"""Characters of a secret in a row that are never shown. Of a shorter secret, the whole is."""
-_SHORTEST_CODE = 5
-"""Characters of base64 that do not stand in a sentence by chance."""
-_LONGEST = 1 << 16
-"""Characters of a text that are looked at; the rest is not shown."""
-_BEYOND = 1 << 10
-"""Characters that are looked at behind the last that is shown, for a secret that begins before it."""
-_LONGEST_OF_A_LIBRARY = 500
-_LAYERS = 4
-"""How often a text may be escaped, one way within the other."""
+"""Number of consecutive characters of a secret that are redacted. A shorter secret is redacted as a whole."""
+_MIN_CODE = 5
+"""Characters; shorter base64 occurs in ordinary sentences by chance."""
+_MAX_TEXT = 1 << 16
+"""Characters of a text that are searched; the rest is not shown."""
+_LOOKAHEAD = 1 << 10
+"""Characters that are searched behind the last that is shown, for a secret that begins before it."""
+_MAX_LIBRARY_TEXT = 500
+_MAX_ESCAPE_LEVELS = 4
+"""How often a text may be escaped, one escape within the other."""
 _ESCAPE = re.compile(
     r"(?:%[0-9a-f]{2})+"
     r"|&(?:\#[0-9]{1,7}|\#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,30});"
@@ -45,54 +45,54 @@ _ESCAPE = re.compile(
     re.I,
 )
 """A character as URLs, HTML, JSON and Python, or `mkframe._text` write it. Each run matches at once."""
-_CUT = re.compile(r"\.\.\.|…|['\"]|\Z")
-"""What follows where a text was cut off."""
-_OURS = {"request", "hint"}
-"""Fields that no server writes."""
+_CUT_MARK = re.compile(r"\.\.\.|…|['\"]|\Z")
+"""The sign behind a text that was cut off."""
+_OWN_FIELDS = {"request", "hint"}
+"""Fields that never hold a text of the server."""
 
 
-class redact_errors:  # noqa: N801
-    """Takes secrets out of the errors and warnings of ours that leave a block, and out of what hangs on them.
+class Redacting:
+    """Redacts secrets in mkframe's errors and warnings that leave a block, and in their causes and contexts.
 
-    The frames within the block are left behind: their variables hold what the server has said. An error of
-    a library that stands behind one of ours is replaced by its words: nobody knows what else it holds.
+    The frames within the block are removed, since their variables hold texts of the server. An error of a
+    library in the chain is replaced by its redacted text, since its fields are unknown.
 
     Parameters
     ----------
     secrets : callable
-        Gives the secrets that are known when an error comes.
+        Returns the secrets that are known when an error is raised.
     """
 
     def __init__(self, secrets: Callable[[], list[Secret]]) -> None:
         self._secrets = secrets
 
     def __enter__(self) -> None:
-        self._handled = sys.exception()  # the caller's own, with frames of the caller's
+        self._handled = sys.exception()  # an error that the caller handles keeps the caller's frames
         self._before = errors.screen(lambda text: redact(text, self._secrets()))
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         # No generator: contextlib would put the frames back.
         errors.screen(self._before)
         if isinstance(error, MkframeError):
-            _clean(error, _Forms(self._secrets()), self._handled)
+            _clean(error, _SecretForms(self._secrets()), self._handled)
 
 
-def redact(text: str, secrets: Iterable[Secret], most: int = _LONGEST) -> str:
-    """Replace secrets in a text, also where they are written in another way or in part.
+def redact(text: str, secrets: Iterable[Secret], most: int = _MAX_TEXT) -> str:
+    """Replace secrets in a text, also where they are escaped, encoded or incomplete.
 
     Parameters
     ----------
     text : str
-        Words of a server.
+        Text of a server.
     secrets : iterable of Secret
-        What is looked for.
+        Secrets to search for.
     most : int, optional
-        How many characters are wanted; a secret is never cut, but hidden before.
+        Number of characters to return. Secrets are redacted before the text is cut.
 
     Returns
     -------
     str
-        The text with ``***`` for each place where a secret, or eight characters of one, stands.
+        The text with ``***`` in place of each secret, or of eight characters or more of one.
 
     Examples
     --------
@@ -101,15 +101,15 @@ def redact(text: str, secrets: Iterable[Secret], most: int = _LONGEST) -> str:
     >>> redact("Basic b3BlbiBzZXNhbWU=, SESAME or Open%20S...", [Secret("open sesame")])
     'Basic ***=, SESAME or ***...'
     """
-    return _Forms(secrets).hidden(text, most)
+    return _SecretForms(secrets).redact(text, most)
 
 
 class _Text:
-    """A text as it is read once all escapes are resolved, and where each character of it stands."""
+    """A text without its escapes, and the position of each character in the original."""
 
     def __init__(self, text: str) -> None:
-        self.plain, self.starts, self.ends = _resolved(text)
-        signs = [(f, i) for i, c in enumerate(self.plain) for f in _folded(c)]
+        self.plain, self.starts, self.ends = _unescape(text)
+        signs = [(f, i) for i, c in enumerate(self.plain) for f in _fold(c)]
         letters = [(f, i) for f, i in signs if f.isalnum()]
         self.signs, self.letters = "".join(f for f, _ in signs), "".join(f for f, _ in letters)
         """All that can be seen, and letters and digits alone; in one case, accents left out."""
@@ -117,8 +117,8 @@ class _Text:
         """Which character of `plain` each comes from."""
 
 
-class _Forms:
-    """Ways in which secrets may be written, for texts that are read as `_Text`."""
+class _SecretForms:
+    """The forms in which secrets may be written, to search for in a `_Text`."""
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         self.letters: set[str] = set()
@@ -130,12 +130,12 @@ class _Forms:
         self.words: set[str] = set()
         """What is too short for runs, by its whole."""
         for word in {secret.get_secret_value() for secret in secrets}:
-            if len(word) >= _SHORTEST:
+            if len(word) >= _MIN_SECRET:
                 self._add(word)
 
     def _add(self, word: str) -> None:
-        for spoken in {word, _bytes(word).decode("latin-1"), word[::-1]}:  # a header's bytes are Latin-1
-            text = _Text(spoken)
+        for form in {word, _bytes(word).decode("latin-1"), word[::-1]}:  # a header's bytes are Latin-1
+            text = _Text(form)
             self.letters |= _runs(text.letters)
             self.signs |= _runs(text.signs)
             if len(text.signs) < _RUN and text.plain.strip():
@@ -144,30 +144,30 @@ class _Forms:
         for written in map(_bytes, {word, json.dumps(word)[1:-1], quote(_bytes(word), safe="")}):
             for code in _base64(written):
                 self.letters |= _runs(code)
-                self.codes |= {code} if _SHORTEST_CODE <= len(code) < _RUN else set()
+                self.codes |= {code} if _MIN_CODE <= len(code) < _RUN else set()
                 begun.append(code)
             self.letters |= _runs(written.hex())
-        self.beginnings |= {b[:n] for b in begun for n in range(_SHORTEST, _RUN) if len(b) >= n}
+        self.beginnings |= {b[:n] for b in begun for n in range(_MIN_SECRET, _RUN) if len(b) >= n}
 
-    def hidden(self, text: str, most: int = _LONGEST) -> str:
-        """Put ``***`` for secrets; see `redact`."""
-        most, shown, at = min(most, _LONGEST), [], 0
-        for start, end in self._places(_Text(text[: most + _BEYOND])):
+    def redact(self, text: str, most: int = _MAX_TEXT) -> str:
+        """Replace secrets by ``***``; see the function `redact`."""
+        most, shown, at = min(most, _MAX_TEXT), [], 0
+        for start, end in self._ranges(_Text(text[: most + _LOOKAHEAD])):
             if start >= most:
                 break
             shown += [text[at:start], "***"]
             at = end
-        tail = "..." if most == _LONGEST < len(text) else ""
+        tail = "..." if most == _MAX_TEXT < len(text) else ""
         return "".join([*shown, text[at:most], tail])
 
-    def _places(self, text: _Text) -> Iterator[tuple[int, int]]:
-        """Where secrets stand, from left to right, with what is joined to them."""
-        hidden = bytearray(len(text.plain))
-        for first, last in self._found(text):
-            hidden[first : last + 1] = b"\1" * (last + 1 - first)
-        return _joined(text, hidden)
+    def _ranges(self, text: _Text) -> Iterator[tuple[int, int]]:
+        """Find the ranges of secrets, from left to right, with the words that they are part of."""
+        marked = bytearray(len(text.plain))
+        for first, last in self._matches(text):
+            marked[first : last + 1] = b"\1" * (last + 1 - first)
+        return _redacted_ranges(text, marked)
 
-    def _found(self, text: _Text) -> Iterator[tuple[int, int]]:
+    def _matches(self, text: _Text) -> Iterator[tuple[int, int]]:
         for runs, stream, at in (
             (self.letters, text.letters, text.of_letters),
             (self.signs, text.signs, text.of_signs),
@@ -183,27 +183,27 @@ class _Forms:
                 yield text.of_letters[found.start()], text.of_letters[found.end() - 1]
         lower = _lower(text.plain)
         for word in self.words:
-            for found in re.finditer(_by_itself(word), lower):
+            for found in re.finditer(_whole_word_pattern(word), lower):
                 yield found.start(), found.end() - 1
-        yield from self._cut(text)
+        yield from self._cut_matches(text)
 
-    def _cut(self, text: _Text) -> Iterator[tuple[int, int]]:
-        for cut in _CUT.finditer(text.plain):
+    def _cut_matches(self, text: _Text) -> Iterator[tuple[int, int]]:
+        for cut in _CUT_MARK.finditer(text.plain):
             end = bisect.bisect_left(text.of_letters, cut.start())
-            for n in range(min(_RUN - 1, end), _SHORTEST - 1, -1):
+            for n in range(min(_RUN - 1, end), _MIN_SECRET - 1, -1):
                 if text.letters[end - n : end] in self.beginnings:
                     yield text.of_letters[end - n], text.of_letters[end - 1]
                     break
 
 
-def _joined(text: _Text, hidden: bytearray) -> Iterator[tuple[int, int]]:
-    """Stretches of a text that are hidden, each to the end of the word that it stands in."""
+def _redacted_ranges(text: _Text, marked: bytearray) -> Iterator[tuple[int, int]]:
+    """Widen the marked characters to whole words, and return their ranges in the original text."""
     place, until = 0, 0
-    while (first := hidden.find(1, place)) >= 0:
+    while (first := marked.find(1, place)) >= 0:
         last = first
-        while first > place and _joins(text.plain[first - 1]):
+        while first > place and _is_word_character(text.plain[first - 1]):
             first -= 1
-        while last + 1 < len(hidden) and (hidden[last + 1] or _joins(text.plain[last + 1])):
+        while last + 1 < len(marked) and (marked[last + 1] or _is_word_character(text.plain[last + 1])):
             last += 1
         start, end = max(text.starts[first], until), text.ends[last]
         if end > start:
@@ -211,11 +211,11 @@ def _joined(text: _Text, hidden: bytearray) -> Iterator[tuple[int, int]]:
         place, until = last + 1, end
 
 
-def _joins(character: str) -> bool:
+def _is_word_character(character: str) -> bool:
     return character.isalnum() or character in "_-"
 
 
-def _by_itself(word: str) -> str:
+def _whole_word_pattern(word: str) -> str:
     before = r"(?<![^\W_])" if word[0].isalnum() else ""
     after = r"(?![^\W_])" if word[-1].isalnum() else ""
     return f"{before}{re.escape(word)}{after}"
@@ -230,16 +230,16 @@ def _runs(text: str) -> set[str]:
 
 
 def _base64(content: bytes) -> Iterator[str]:
-    """The characters that are the same wherever the content stands, in one case and without ``+/-_``."""
+    """Encode at each of three offsets; return the characters that are independent of what is around them."""
     for before, varying in ((0, 0), (1, 2), (2, 3)):
         code = base64.b64encode(b"\0" * before + content).decode().rstrip("=")
         same = code[varying : -1 if (before + len(content)) % 3 else None]
         yield "".join(c.lower() for c in same if c.isalnum())
 
 
-def _resolved(text: str) -> tuple[str, list[int], list[int]]:
+def _unescape(text: str) -> tuple[str, list[int], list[int]]:
     starts, ends = list(range(len(text))), list(range(1, len(text) + 1))
-    for _ in range(_LAYERS):
+    for _ in range(_MAX_ESCAPE_LEVELS):
         found = list(_ESCAPE.finditer(text))
         if not found:
             break
@@ -248,17 +248,17 @@ def _resolved(text: str) -> tuple[str, list[int], list[int]]:
         last: list[int] = []
         at = 0
         for escape in found:
-            meant = _meant(escape[0])
-            parts += [text[at : escape.start()], meant]
-            first += starts[at : escape.start()] + [starts[escape.start()]] * len(meant)
-            last += ends[at : escape.start()] + [ends[escape.end() - 1]] * len(meant)
+            decoded = _unescape_one(escape[0])
+            parts += [text[at : escape.start()], decoded]
+            first += starts[at : escape.start()] + [starts[escape.start()]] * len(decoded)
+            last += ends[at : escape.start()] + [ends[escape.end() - 1]] * len(decoded)
             at = escape.end()
         text = "".join([*parts, text[at:]])
         starts, ends = first + starts[at:], last + ends[at:]
     return text, starts, ends
 
 
-def _meant(escape: str) -> str:
+def _unescape_one(escape: str) -> str:
     if escape[0] == "%":
         content = bytes.fromhex(escape.replace("%", ""))
         try:
@@ -278,8 +278,8 @@ def _character(number: str) -> str:
     return chr(code) if code <= sys.maxunicode else ""
 
 
-def _folded(character: str) -> str:
-    """Its letters in one case and without accents; nothing where it cannot be seen."""
+def _fold(character: str) -> str:
+    """Return its letters in lower case and without accents; nothing for an invisible character."""
     if character.isascii():
         return character.lower() if "!" <= character <= "~" else ""
     plain = unicodedata.normalize("NFKD", character).casefold()
@@ -287,15 +287,15 @@ def _folded(character: str) -> str:
 
 
 def _lower(text: str) -> str:
-    """In lower case, character by character."""
+    """Convert to lower case; the length stays the same."""
     return "".join(low if len(low := c.lower()) == 1 else c for c in text)
 
 
 # --- errors ---------------------------------------------------------------------------------------------
 
 
-def _clean(error: MkframeError, secrets: _Forms, handled: BaseException | None) -> None:
-    """Redact an error and all that hangs on it, up to what the caller was handling already."""
+def _clean(error: MkframeError, forms: _SecretForms, handled: BaseException | None) -> None:
+    """Redact an error with its causes and contexts, up to the error that the caller is handling."""
     done: dict[int, BaseException] = {}
     todo = [error]
 
@@ -303,7 +303,7 @@ def _clean(error: MkframeError, secrets: _Forms, handled: BaseException | None) 
         if step is handled:
             return step
         if id(step) not in done:
-            done[id(step)] = step if isinstance(step, MkframeError) else _words_of(step, secrets, handled)
+            done[id(step)] = step if isinstance(step, MkframeError) else _library_error(step, forms, handled)
             if isinstance(step, MkframeError):
                 todo.append(step)
         return done[id(step)]
@@ -312,33 +312,35 @@ def _clean(error: MkframeError, secrets: _Forms, handled: BaseException | None) 
     while todo:
         step = todo.pop()
         step.__traceback__ = None
-        _redact(step, secrets, cleaned)
+        _redact(step, forms, cleaned)
         if step.__cause__ is not None:
             step.__cause__ = cleaned(step.__cause__)
         if step.__context__ is not None:
             step.__context__ = cleaned(step.__context__)
 
 
-def _words_of(error: BaseException, secrets: _Forms, handled: BaseException | None) -> LibraryError:
+def _library_error(error: BaseException, forms: _SecretForms, handled: BaseException | None) -> LibraryError:
     kind = type(error)
-    words = secrets.hidden(f"{kind.__module__}.{kind.__qualname__}: {error}", _LONGEST_OF_A_LIBRARY)
-    made = LibraryError(single_line(words.removeprefix("builtins."), _LONGEST_OF_A_LIBRARY))
+    text = forms.redact(f"{kind.__module__}.{kind.__qualname__}: {error}", _MAX_LIBRARY_TEXT)
+    made = LibraryError(single_line(text.removeprefix("builtins."), _MAX_LIBRARY_TEXT))
     made.__context__ = handled
     return made
 
 
-def _redact(step: MkframeError, secrets: _Forms, cleaned: Callable[[BaseException], BaseException]) -> None:
-    # The request is ours, and no word of a server's.
+def _redact(
+    step: MkframeError, forms: _SecretForms, cleaned: Callable[[BaseException], BaseException]
+) -> None:
+    # The request is no text of the server.
     ours = step.request or "\0"
 
     def clean(value: Any) -> Any:
         if isinstance(value, str):
-            return ours.join(map(secrets.hidden, value.split(ours)))
+            return ours.join(map(forms.redact, value.split(ours)))
         if isinstance(value, tuple | list):
             return [clean(inner) for inner in value]
         return cleaned(value) if isinstance(value, BaseException) else value
 
     step.args = tuple(clean(step.args))
     for name, value in vars(step).items():
-        if name not in _OURS:
+        if name not in _OWN_FIELDS:
             setattr(step, name, clean(value))

@@ -1,4 +1,4 @@
-"""When a read is tried again, after which pause, and what the log says of it."""
+"""Retries of reads: which errors, after which pause, and what is logged."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import tenacity
 from mkframe import errors
 from mkframe.settings import Settings
 
-__all__ = ["retrying"]
+__all__ = ["read_retries"]
 
 log = logging.getLogger("mkframe")
 
 
-def retrying(
+def read_retries(
     settings: Settings, stopped: threading.Event | None = None, timeout: float | None = None
 ) -> tenacity.Retrying:
-    """Repeat what it is called with, as often as `settings` allow and within `timeout` seconds.
+    """Return a tenacity object that repeats a function as `settings` allow, within `timeout` seconds.
 
     An event `stopped` that is set ends a pause at once.
     """
 
-    def may_help(error: BaseException) -> bool:
+    def is_retryable(error: BaseException) -> bool:
         if not isinstance(error, errors.MkframeError) or not error.retryable:
             return False
         return (error.retry_after or 0) <= settings.max_retry_wait
 
     def pause(state: tenacity.RetryCallState) -> float:
-        asked = getattr(_failure(state), "retry_after", None)
-        return float(asked) if asked is not None else backoff(state)
+        retry_after = getattr(_failure(state), "retry_after", None)
+        return float(retry_after) if retry_after is not None else backoff(state)
 
-    def tell(state: tenacity.RetryCallState) -> None:
+    def log_retry(state: tenacity.RetryCallState) -> None:
         error, wait = _failure(state), state.next_action.sleep if state.next_action else 0
         log.warning(
             "%s Trying again in %.1f s (%d of %d).",
@@ -46,10 +46,10 @@ def retrying(
     backoff = tenacity.wait_random_exponential(multiplier=0.5, max=settings.max_retry_wait)
     last = tenacity.stop_after_attempt(settings.max_attempts)
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(may_help),
+        retry=tenacity.retry_if_exception(is_retryable),
         stop=last if timeout is None else last | tenacity.stop_before_delay(timeout),
         wait=pause,
-        before_sleep=tell,
+        before_sleep=log_retry,
         sleep=tenacity.sleep_using_event(stopped) if stopped else time.sleep,
         reraise=True,
     )

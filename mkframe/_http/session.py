@@ -1,7 +1,8 @@
-"""The only module that sends, and logs in.
+"""The only module that sends requests, and logs in.
 
-Reads are repeated when the connection breaks or the server says "later"; writes never are. Whatever
-goes wrong leaves here as one of `mkframe.errors`, with what was asked, what happened and what to try.
+Invariants: reads are retried when the connection breaks or the server asks to come back later; writes are
+sent once. Each failure is raised as one of `mkframe.errors`, with the request, what happened and a hint, and
+without the token.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import requests
 import urllib3
 
 from mkframe import errors
-from mkframe._http.auth import Bearer, Credentials, basic, expiry_of, token_of
+from mkframe._http.auth import BearerAuth, LoginAuth, basic_credentials, parse_token, token_expiry
 from mkframe._http.errors import (
     error_from_exception,
     error_from_response,
@@ -35,10 +36,10 @@ from mkframe._http.errors import (
     peek_text,
     strip_tracebacks,
 )
-from mkframe._http.gzip import check_head, is_unpacked, unpacked
-from mkframe._http.redaction import redact, redact_errors
-from mkframe._http.retry import retrying
-from mkframe._http.timeouts import Adapter, Bounds, answered_within
+from mkframe._http.gzip import check_head, decode_gzip, is_decoded
+from mkframe._http.redaction import Redacting, redact
+from mkframe._http.retry import read_retries
+from mkframe._http.timeouts import Adapter, ResponseLimits, limit_responses
 from mkframe._version import __version__
 from mkframe.limits import Kind, bounded
 from mkframe.settings import Secret, Settings
@@ -48,11 +49,11 @@ __all__ = ["Transport"]
 log = logging.getLogger("mkframe")
 
 T = TypeVar("T")
-_LONGEST_SHOWN = 200
+_MAX_TEXT_SHOWN = 200
 """Characters of a web page that an error quotes."""
-_MOST_CHECKED = 64 << 20
-"""Bytes of a compressed answer, unpacked, that are looked at for damage where it makes no sense."""
-_AT_A_TIME = 0.5
+_MAX_CHECKED = 64 << 20
+"""Decompressed bytes of an invalid answer that are read in search of damage."""
+_WAIT_SLICE = 0.5
 """Seconds of a pause that Ctrl-C may have to wait for, on Windows."""
 
 
@@ -62,29 +63,29 @@ class _Session(requests.Session):
 
 
 class Transport:
-    """A pooled session to one server, logged in when first needed.
+    """A pooled session with one server, which logs in when first needed.
 
     Parameters
     ----------
     settings : Settings
-        Where and as whom.
+        URL, credentials, time-outs and limits.
     connections : int, default 16
-        How many connections are kept open.
+        Number of connections that are kept open.
     """
 
     def __init__(self, settings: Settings, connections: int = 16) -> None:
         self.settings = settings
         self._token = settings.token
-        # More than the last one, for an answer that is late may speak of the token before.
+        # Several, since a late answer may quote an earlier token.
         self._tokens = collections.deque([settings.token], maxlen=4)
         self._closed = threading.Event()
         self._connections = connections
         self._session = _Session()
-        # The token is all that the API asks for; what a server keeps here otherwise could be shown.
+        # The API needs the token only, and cookies could be shown.
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-        self._begin()
-        _watch_forks()
-        _EVERY.add(self)
+        self._reset()
+        _register_fork_hook()
+        _TRANSPORTS.add(self)
         self._session.headers.update(
             {
                 "Accept": "application/json",
@@ -97,10 +98,10 @@ class Transport:
         host = urlsplit(settings.url).hostname or ""
         self._proxies = {"no_proxy": host} if settings.is_on_this_machine else {}
 
-    def _begin(self) -> None:
-        """Have no connection, no lock and nothing under way."""
+    def _reset(self) -> None:
+        """Start without connections, with free locks and a new state of each thread."""
         self._lock = threading.Lock()
-        self._here = _Here()
+        self._state = _ThreadState()
         adapter = Adapter(pool_connections=2, pool_maxsize=self._connections, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -110,8 +111,8 @@ class Transport:
 
     @property
     def token_expires(self) -> dt.datetime | None:
-        """When the token expires, in UTC; None before there is one, or where it does not tell."""
-        return None if self._token is None else expiry_of(self._token)
+        """When the token expires, in UTC; None before there is one, or where it does not say it."""
+        return None if self._token is None else token_expiry(self._token)
 
     def close(self) -> None:
         """Close all connections."""
@@ -119,62 +120,62 @@ class Transport:
         self._session.close()
 
     def pause(self, seconds: float) -> bool:
-        """Let time pass; whether this is open afterwards. Closing it ends the pause."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            if self._closed.wait(min(left, _AT_A_TIME)):
+        """Sleep; return whether the transport is still open. Closing it ends the pause."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self._closed.wait(min(left, _WAIT_SLICE)):
                 return False
         return not self._closed.is_set()
 
-    # --- what rooms above may ask ------------------------------------------------------------------
+    # --- requests ----------------------------------------------------------------------------------
 
     def get(
         self,
         path: str,
         params: Mapping[str, str] | None = None,
         *,
-        into: Callable[[Iterable[bytes]], T],
+        parse: Callable[[Iterable[bytes]], T],
         kind: Kind = "row",
         timeout: float | None = None,
     ) -> T:
-        """Read an answer; `into` is handed its chunks as they arrive, up to the limit for its kind.
+        """Read an answer; `parse` gets its chunks as they arrive, up to the limit for its kind.
 
-        The whole read, `into` included, is repeated where that may help. It ends after `timeout` seconds,
-        further tries and a login included, where the caller has no more; else the settings alone count.
+        The whole read, `parse` included, is retried where that may help. With `timeout` it ends after so
+        many seconds, retries and a login included; else the time-outs of the settings alone count.
         """
-        return self.again(lambda: self._read("GET", path, params, None, into, kind), timeout=timeout)
+        return self.retry(lambda: self._read("GET", path, params, None, parse, kind), timeout=timeout)
 
     def post(
         self,
         path: str,
         body: Mapping[str, Any],
         *,
-        into: Callable[[Iterable[bytes]], T],
+        parse: Callable[[Iterable[bytes]], T],
         kind: Kind = "row",
     ) -> T:
         """Send a write, once."""
-        return self._read("POST", path, None, body, into, kind)
+        return self._read("POST", path, None, body, parse, kind)
 
     @contextlib.contextmanager
     def stream(self, path: str, most: int | None = None) -> Iterator[requests.Response]:
-        """Open the bytes of a file, once; the caller reads `iter_body` inside `reading`.
+        """Open the body of a file, once; the caller reads `iter_body` inside `reading`.
 
-        A file that is announced with more bytes than `most`, or else the limit of the settings, is refused.
+        A file whose Content-Length is above `most`, or else above the limit of the settings, is refused.
         """
         with (
-            self.withheld(),
+            self.redact_errors(),
             self._open("GET", path, None, None, "file", most or self.settings.limits.file) as response,
         ):
             yield response
 
     @contextlib.contextmanager
     def reading(self, request: str) -> Iterator[None]:
-        """Turn what breaks while a body is read into our errors."""
+        """Raise failures while a body is read as errors of `mkframe.errors`."""
         handled = sys.exception()
         try:
             yield
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise error_from_exception(error, request, self._told_limits, handled) from strip_tracebacks(
+            raise error_from_exception(error, request, self._caller_limits, handled) from strip_tracebacks(
                 error, handled
             )
 
@@ -186,45 +187,45 @@ class Transport:
         path: str,
         params: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
-        into: Callable[[Iterable[bytes]], T],
+        parse: Callable[[Iterable[bytes]], T],
         kind: Kind,
     ) -> T:
         most = self._most(kind)
         with (
-            self.withheld(),
+            self.redact_errors(),
             self._open(method, path, params, body, kind, most) as response,
         ):
             request = format_request(method, response.url)
-            with self._naming(request, response), self.reading(request):
-                return into(bounded(self._chunks(response), kind, most))
+            with self._name_request(request, response), self.reading(request):
+                return parse(bounded(self._chunks(response), kind, most))
 
     def _most(self, kind: Kind) -> int:
         most: int = getattr(self.settings.limits, kind)
         return most
 
     @contextlib.contextmanager
-    def _naming(self, request: str, response: requests.Response) -> Iterator[None]:
-        """Say of an answer that cannot be understood what was asked."""
+    def _name_request(self, request: str, response: requests.Response) -> Iterator[None]:
+        """Add the request to errors of an invalid answer."""
         try:
             yield
         except errors.InvalidResponseError as error:
-            if error.request is not None:  # what surrounds the body is at fault
+            if error.request is not None:  # raised for the head or the connection, with its request
                 raise
             if not isinstance(error, errors.ResponseTooLargeError):
-                self._check_unpacking(request, response)
+                self._check_compression(request, response)
             error.request, error.status = request, response.status_code
             error.message = f"{request} answered, but: {error.message}"
             raise
 
-    def _check_unpacking(self, request: str, response: requests.Response) -> None:
-        """Where a compressed answer is damaged, that is the trouble and not what was read of it."""
+    def _check_compression(self, request: str, response: requests.Response) -> None:
+        """Raise that a compressed answer is damaged, where this is why it is invalid."""
         deadline = time.monotonic() + self._limits.read_timeout
-        if is_unpacked(response):
+        if is_decoded(response):
             with self.reading(request):
-                came = 0
+                received = 0
                 for chunk in iter_body(response):
-                    came += len(chunk)
-                    if time.monotonic() > deadline or came > _MOST_CHECKED:
+                    received += len(chunk)
+                    if time.monotonic() > deadline or received > _MAX_CHECKED:
                         break
 
     @contextlib.contextmanager
@@ -237,20 +238,20 @@ class Transport:
         kind: Kind,
         most: int,
     ) -> Iterator[requests.Response]:
-        """Send, log in again once where the token is refused, and hand out an answer with status 200."""
+        """Send, log in again once where the token is refused, and yield an answer with status 2xx."""
         token = self._current_token()
         response = self._send(method, path, params, body, token, kind, most)
         if response.status_code == 401 and self.settings.can_log_in:
             response.close()
-            response = self._send(method, path, params, body, self._renewed(token), kind, most)
+            response = self._send(method, path, params, body, self._renew_token(token), kind, most)
         with response:
             if not 200 <= response.status_code < 300:
-                raise error_from_response(method, response, self.settings, self.redacted)
+                raise error_from_response(method, response, self.settings, self.redact)
             self._check_head(format_request(method, response.url), response, kind, most)
             yield response
 
     def _check_head(self, request: str, response: requests.Response, kind: Kind, most: int) -> None:
-        """Refuse an answer whose head alone says that it cannot be read."""
+        """Refuse an answer whose head says that it cannot be read."""
         try:
             check_head(response, kind, most)
         except errors.InvalidResponseError as error:
@@ -268,23 +269,23 @@ class Transport:
         kind: Kind,
         most: int,
     ) -> requests.Response:
-        given: dict[str, Any] = {"params": params, "json": body, "auth": Bearer(self.settings, token)}
+        options: dict[str, Any] = {"params": params, "json": body, "auth": BearerAuth(self.settings, token)}
         if kind == "file":
-            given["headers"] = {"Accept": "*/*"}
-        return self._request(method, self.settings.url + path, given, kind, most)
+            options["headers"] = {"Accept": "*/*"}
+        return self._request(method, self.settings.url + path, options, kind, most)
 
     def _request(
-        self, method: str, url: str, given: Mapping[str, Any], kind: Kind, most: int
+        self, method: str, url: str, options: Mapping[str, Any], kind: Kind, most: int
     ) -> requests.Response:
-        """Send as we always do; the body of an answer is still to be read.
+        """Send one request with our time-outs and limits; the body of the answer is read later.
 
-        A whole answer has a deadline. A file has none, since nobody knows how large it is: it is given up
-        when it comes too slowly.
+        A whole answer has a deadline. A file has none, since its size is unknown: it is given up when it
+        comes too slowly.
         """
         limits, handled = self._limits, sys.exception()
         deadline = math.inf if kind == "file" else time.monotonic() + limits.total_timeout
         try:
-            with answered_within(Bounds.of(limits.limits, deadline, most)):
+            with limit_responses(ResponseLimits.of(limits.limits, deadline, most)):
                 response = self._session.request(
                     method,
                     url,
@@ -292,30 +293,30 @@ class Transport:
                     allow_redirects=False,
                     stream=True,
                     proxies=dict(self._proxies),
-                    **given,
+                    **options,
                 )
-            return unpacked(response)
+            return decode_gzip(response)
         except BaseException as error:
-            self._failed(error, format_request(method, url), handled)
+            self._raise(error, format_request(method, url), handled)
 
     @property
     def _limits(self) -> Settings:
-        """The settings, with shorter time-outs where the caller of `get` has not that long."""
-        return self.settings.capped_at(self._here.until - time.monotonic())
+        """The settings, with time-outs no longer than what is left of the caller's `timeout`."""
+        return self.settings.capped_at(self._state.deadline - time.monotonic())
 
     @property
-    def _told_limits(self) -> Settings:
-        """The settings as the caller knows them: with the time that was given, not what is left of it."""
-        return self.settings.capped_at(self._here.timeout)
+    def _caller_limits(self) -> Settings:
+        """The settings, with time-outs no longer than the caller's `timeout`: the ones that errors name."""
+        return self.settings.capped_at(self._state.timeout)
 
-    def _failed(self, error: BaseException, request: str, handled: BaseException | None) -> NoReturn:
-        """Leave the sending without its frames, by Ctrl-C too."""
+    def _raise(self, error: BaseException, request: str, handled: BaseException | None) -> NoReturn:
+        """Raise without the frames of the libraries, which hold the token; Ctrl-C too."""
         cause = strip_tracebacks(error, handled)
-        # What else comes from the libraries is by bytes that they did not expect, such as in a Location.
+        # ValueError and LookupError come from bytes that the libraries did not expect, such as in a Location.
         if isinstance(
             error, (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, LookupError)
         ):
-            raise error_from_exception(error, request, self._told_limits, handled) from cause
+            raise error_from_exception(error, request, self._caller_limits, handled) from cause
         if isinstance(error, OSError) and "TLS CA certificate" in str(error):  # before anything is sent
             raise errors.ConnectError(
                 f"{request}: {error}.",
@@ -327,7 +328,7 @@ class Transport:
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         kind = response.headers.get("Content-Type", "")
         if "html" in kind.lower():
-            start = self.redacted(peek_text(response, self._limits.read_timeout), _LONGEST_SHOWN)
+            start = self.redact(peek_text(response, self._limits.read_timeout), _MAX_TEXT_SHOWN)
             raise errors.InvalidResponseError(
                 f"A web page came instead of JSON. It starts with {start!r}.",
                 hint=errors.InvalidResponseError._HINT_WRONG_SERVER,
@@ -337,17 +338,17 @@ class Transport:
 
     # --- tokens ------------------------------------------------------------------------------------
 
-    def withheld(self) -> redact_errors:
-        """Take our secrets out of errors and warnings of a block, where they quote the server."""
-        return redact_errors(self._known_secrets)
+    def redact_errors(self) -> Redacting:
+        """Redact the client's secrets in errors and warnings of a block, where they quote the server."""
+        return Redacting(self._known_secrets)
 
-    def redacted(self, text: str, most: int = sys.maxsize) -> str:
-        """Take our secrets out of words of the server, and give its first characters."""
+    def redact(self, text: str, most: int = sys.maxsize) -> str:
+        """Redact the client's secrets in a text of the server, and return its first characters."""
         return redact(text, self._known_secrets(), most)
 
     def _known_secrets(self) -> list[Secret]:
-        known = (self.settings.password, basic(self.settings), *self._tokens)
-        return [word for word in known if word is not None]
+        known = (self.settings.password, basic_credentials(self.settings), *self._tokens)
+        return [secret for secret in known if secret is not None]
 
     def _current_token(self) -> Secret | None:
         with self._lock:
@@ -355,8 +356,8 @@ class Transport:
                 self._log_in()
             return self._token
 
-    def _renewed(self, refused: Secret | None) -> Secret | None:
-        """A token newer than the refused one; threads that were refused together log in once."""
+    def _renew_token(self, refused: Secret | None) -> Secret | None:
+        """Return a token newer than the refused one; threads that were refused together log in once."""
         with self._lock:
             if self._token is refused:
                 log.info("The token was refused; logging in again.")
@@ -372,74 +373,73 @@ class Transport:
                 "environment holds goes to the host that it names. mk.demo() needs neither.",
                 request=format_request("POST", url),
             )
-        self._token = self.again(self._ask_for_token)
+        self._token = self.retry(self._request_token)
         self._tokens.append(self._token)
 
-    def _ask_for_token(self) -> Secret:
+    def _request_token(self) -> Secret:
         url, request = self.settings.login_url, format_request("POST", self.settings.login_url)
-        asking, most = {"auth": Credentials(self.settings)}, self._most("login")
+        options, most = {"auth": LoginAuth(self.settings)}, self._most("login")
         with (
-            self.withheld(),
-            self._request("POST", url, asking, "login", most) as response,
+            self.redact_errors(),
+            self._request("POST", url, options, "login", most) as response,
         ):
             if response.status_code not in (200, 201):
-                raise error_from_response("POST", response, self.settings, self.redacted, login=True)
+                raise error_from_response("POST", response, self.settings, self.redact, login=True)
             self._check_head(request, response, "login", most)
-            with self._naming(request, response), self.reading(request):
-                return token_of(b"".join(bounded(self._chunks(response), "login", most)))
+            with self._name_request(request, response), self.reading(request):
+                return parse_token(b"".join(bounded(self._chunks(response), "login", most)))
 
-    # --- trying again ------------------------------------------------------------------------------
+    # --- retries -----------------------------------------------------------------------------------
 
-    def again(
+    def retry(
         self,
-        once: Callable[[], T],
+        read: Callable[[], T],
         stopped: threading.Event | None = None,
         timeout: float | None = None,
     ) -> T:
-        """Repeat a read while that may help, a few times.
+        """Repeat a read while that may help, as often as the settings allow.
 
-        What is repeated within something repeated has no tries of its own: a login that fails in a read
-        counts as a try of the read. An event `stopped` that is set ends a pause at once; no try begins
-        when `timeout` seconds are over.
+        A retry within a retry has no attempts of its own: a login that fails in a read counts as an attempt
+        of the read. An event `stopped` that is set ends a pause at once; no attempt begins after `timeout`
+        seconds.
 
-        Each further try is a warning in the log ``mkframe``, whether there is a progress bar or not: a
-        pause of half a minute, several times over, needs its reason.
-        ``logging.getLogger("mkframe").setLevel("ERROR")`` silences it.
+        Each retry is a warning in the log ``mkframe``, also where a progress bar is shown, since a pause may
+        take half a minute. ``logging.getLogger("mkframe").setLevel("ERROR")`` silences it.
         """
-        if self._here.repeating:
-            return once()
+        if self._state.retrying:
+            return read()
         seconds = math.inf if timeout is None else timeout
         try:
-            self._here.repeating, self._here.timeout = True, seconds
-            self._here.until = time.monotonic() + seconds
-            return retrying(self.settings, stopped, timeout)(once)
+            self._state.retrying, self._state.timeout = True, seconds
+            self._state.deadline = time.monotonic() + seconds
+            return read_retries(self.settings, stopped, timeout)(read)
         finally:
-            self._here.repeating, self._here.timeout, self._here.until = False, math.inf, math.inf
+            self._state.retrying, self._state.timeout, self._state.deadline = False, math.inf, math.inf
 
 
-_EVERY: weakref.WeakSet[Transport] = weakref.WeakSet()
+_TRANSPORTS: weakref.WeakSet[Transport] = weakref.WeakSet()
 
 
 @functools.cache
-def _watch_forks() -> None:
-    """See to it that a forked process opens connections of its own.
+def _register_fork_hook() -> None:
+    """Let a forked process open connections of its own.
 
-    On those of its parent each would read the other's answers. Nobody forks on Windows.
+    On shared connections parent and child would read each other's answers. Windows has no fork.
     """
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_begin_anew)
+        os.register_at_fork(after_in_child=_reset_after_fork)
 
 
-def _begin_anew() -> None:
-    for transport in _EVERY:
-        transport._begin()
+def _reset_after_fork() -> None:
+    for transport in _TRANSPORTS:
+        transport._reset()
 
 
-class _Here(threading.local):
-    """What one thread is at."""
+class _ThreadState(threading.local):
+    """The retried read that a thread carries out, if any."""
 
-    repeating = False
+    retrying = False
     timeout = math.inf
     """Seconds that the caller has given."""
-    until = math.inf
+    deadline = math.inf
     """When they are over, by `time.monotonic`."""

@@ -1,9 +1,9 @@
-"""Limits of a whole answer: of its time, of its rate, and of the bytes that come over the wire.
+"""Limits of a whole answer: its time, its rate, and its bytes on the wire.
 
-A socket's time-out counts the silence before each read, so a server that sends a byte now and then, in
-the head of its answer too, is never given up. Here every read of an answer looks at the clock as well: a
-deadline may be set, and an answer that comes too slowly is given up whether there is one or not. Bytes
-are counted here too, since heads, chunk sizes and trailers may go on without end and give no body.
+The time-out of a socket applies to each read alone, so a server that sends single bytes, also in the head of
+its answer, never times out. Here each read checks the clock as well: against a deadline where there is one,
+and against the lowest rate always. Bytes are counted too, since heads, chunk sizes and trailers can continue
+without end and without a body.
 """
 
 from __future__ import annotations
@@ -26,51 +26,57 @@ from mkframe.limits import Limits, size
 
 __all__ = [
     "Adapter",
-    "Bounds",
     "HeadTooLarge",
     "CancelScope",
     "DeadlineExceeded",
-    "TooMuch",
-    "TooSlow",
-    "answered_within",
+    "ResponseLimits",
+    "StalledError",
+    "WireLimitExceeded",
+    "limit_responses",
 ]
 
-_HEAD = 1 << 20
-"""Most bytes of the head of an answer, interim heads included, and of its trailers."""
-_PAUSES = 6
-"""A pause counts as this part of the window at the most."""
+_MAX_HEAD = 1 << 20
+"""Bytes of the head of an answer, interim heads included, and of its trailers."""
+_PAUSE_SHARE = 6
+"""A pause counts as at most the window divided by this number."""
 
-_here = threading.local()
+
+class _ThreadState(threading.local):
+    """What applies to the answers that begin in a thread."""
+
+    def __init__(self) -> None:
+        self.limits = ResponseLimits()
+        self.scopes: list[CancelScope] = []
 
 
 class DeadlineExceeded(TimeoutError):
     """The deadline has passed, and the answer is not complete."""
 
 
-class TooSlow(TimeoutError):
-    """Fewer bytes came than the lowest rate."""
+class StalledError(TimeoutError):
+    """The answer comes at less than the lowest rate."""
 
 
-class TooMuch(OSError):
-    """More bytes came over the wire than an answer within its limit can take."""
+class WireLimitExceeded(OSError):
+    """More bytes came over the wire than an answer within its limit can need."""
 
 
 class HeadTooLarge(OSError):
-    """The head of an answer, or its trailers, go on and on."""
+    """The head of an answer, or its trailers, are too large."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """What an answer has to keep to.
+class ResponseLimits:
+    """Limits of one answer.
 
     Parameters
     ----------
     deadline : float
-        When it must be complete, by `time.monotonic`.
+        Time by `time.monotonic` at which it must be complete.
     most : float
-        Bytes over the wire after its head.
+        Largest number of bytes on the wire after its head.
     rate, window : float
-        Bytes per second that must come, and the seconds of waiting over which that is looked at.
+        Lowest rate in bytes per second, and the seconds of waiting over which it is measured.
     """
 
     deadline: float = math.inf
@@ -80,174 +86,178 @@ class Bounds:
 
     @classmethod
     def of(cls, limits: Limits, deadline: float, most: int) -> Self:
-        """The bounds of an answer of `most` bytes; chunks and what does not compress may add to them."""
-        return cls(deadline, 2 * most + _HEAD, limits.rate, limits.rate_window)
+        """Return the limits of an answer of `most` bytes, with a margin for chunk sizes."""
+        return cls(deadline, 2 * most + _MAX_HEAD, limits.rate, limits.rate_window)
 
 
 @contextlib.contextmanager
-def answered_within(bounds: Bounds) -> Iterator[None]:
-    """Give the answers that begin in this block, in this thread, their bounds."""
-    before = getattr(_here, "bounds", Bounds())
-    _here.bounds = bounds
+def limit_responses(limits: ResponseLimits) -> Iterator[None]:
+    """Set the limits of the answers that begin in this block, in this thread."""
+    before = _state.limits
+    _state.limits = limits
     try:
         yield
     finally:
-        _here.bounds = before
+        _state.limits = before
 
 
 class CancelScope:
-    """Answers that somebody waits for, in threads that hold it open, and may cut off.
+    """Cancels the answers that begin in a block; several threads may enter the same scope.
 
     Examples
     --------
-    >>> line = CancelScope()
-    >>> with line.held():
-    ...     pass  # whatever is asked here
-    >>> line.cut()
+    >>> scope = CancelScope()
+    >>> with scope:
+    ...     pass  # requests
+    >>> scope.cancel()
     """
 
     def __init__(self) -> None:
         self._sockets: set[Any] = set()
-        self._is_cut = False
+        self._is_canceled = False
 
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Count the answers that begin in this block, in this thread, until they end."""
-        before = getattr(_here, "line", None)
-        _here.line = self
-        try:
-            yield
-        finally:
-            _here.line = before
+    def __enter__(self) -> Self:
+        _state.scopes.append(self)
+        return self
 
-    def cut(self) -> None:
-        """Let nobody wait any longer: every answer under way breaks off, and so does one that begins."""
-        self._is_cut = True
+    def __exit__(self, *_: object) -> None:
+        _state.scopes.pop()
+
+    def cancel(self) -> None:
+        """End every answer under way with an error, and every later one."""
+        self._is_canceled = True
         for sock in list(self._sockets):
-            _shut(sock)
+            _shut_down(sock)
 
     def add(self, sock: Any) -> None:
-        """Take in the socket of an answer that begins."""
+        """Add the socket of an answer that begins."""
         self._sockets.add(sock)
-        if self._is_cut:
-            _shut(sock)
+        if self._is_canceled:
+            _shut_down(sock)
 
-    def drop(self, sock: Any) -> None:
-        """Let go of it, as the answer has ended and the connection may serve others."""
+    def remove(self, sock: Any) -> None:
+        """Remove a socket: its answer has ended, and the connection may serve others."""
         self._sockets.discard(sock)
 
 
-def _shut(sock: Any) -> None:
-    with contextlib.suppress(OSError):  # it may have ended by itself in this moment
+_state = _ThreadState()
+
+
+def _shut_down(sock: Any) -> None:
+    with contextlib.suppress(OSError):  # it may have ended in this moment
         sock.shutdown(socket.SHUT_RD)
 
 
 class Adapter(HTTPAdapter):
-    """The adapter of requests, whose answers are watched."""
+    """The adapter of requests, with answers that keep to their limits."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        _watch(self.poolmanager)
+        _patch(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(*args, **kwargs)
-        _watch(manager)
+        _patch(manager)
         return manager
 
 
-def _watch(manager: Any) -> None:
+def _patch(manager: Any) -> None:
     kinds = manager.pool_classes_by_scheme
-    manager.pool_classes_by_scheme = {scheme: _watched(kind) for scheme, kind in kinds.items()}
+    manager.pool_classes_by_scheme = {scheme: _patched(kind) for scheme, kind in kinds.items()}
 
 
 @functools.cache
-def _watched(kind: type) -> type:
-    """The same kind of pool, whose connections read watched answers."""
-    return kind if issubclass(kind, _Pool) else type(f"Watched{kind.__name__}", (_Pool, kind), {})
+def _patched(kind: type) -> type:
+    """Return the same class of pool, whose connections read limited answers."""
+    return kind if issubclass(kind, _Pool) else type(f"Limited{kind.__name__}", (_Pool, kind), {})
 
 
 class _Pool:
     def _new_conn(self) -> Any:
         connection = super()._new_conn()  # type: ignore[misc]
-        connection.response_class = _Answer
+        connection.response_class = _LimitedAnswer
         return connection
 
 
-class _Answer(Answer):
+class _LimitedAnswer(Answer):
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self._bounds = getattr(_here, "bounds", Bounds())
-        self._watched = _Watched(self.fp.detach(), sock, self._bounds, getattr(_here, "line", None))
-        self.fp = io.BufferedReader(self._watched)
+        self._limits = _state.limits
+        self._socket = _LimitedSocket(self.fp.detach(), sock, self._limits, _state.scopes[-1:])
+        self.fp = io.BufferedReader(self._socket)
 
     def begin(self) -> None:
-        with self._watched.head():
+        with self._socket.head():
             super().begin()
-        self._watched.left = self._bounds.most
+        self._socket.left = self._limits.most
 
     def _read_and_discard_trailer(self) -> None:
-        with self._watched.head():
+        with self._socket.head():
             super()._read_and_discard_trailer()  # type: ignore[misc]
 
 
-class _Watched(io.RawIOBase):
-    """The bytes of a socket, as long as they come in time and are not too many."""
+class _LimitedSocket(io.RawIOBase):
+    """Reads a socket within the limits of one answer."""
 
-    def __init__(self, raw: io.RawIOBase, sock: Any, bounds: Bounds, line: CancelScope | None) -> None:
+    def __init__(
+        self, raw: io.RawIOBase, sock: Any, limits: ResponseLimits, scopes: list[CancelScope]
+    ) -> None:
         self._raw = raw
-        self._line = line or CancelScope()
-        self._line.add(sock)
+        self._scopes = scopes
+        for scope in scopes:
+            scope.add(sock)
         self._sock = sock
-        self._silence: float = math.inf if sock.gettimeout() is None else sock.gettimeout()
-        self._bounds = bounds
+        self._timeout: float = math.inf if sock.gettimeout() is None else sock.gettimeout()
+        self._limits = limits
         self._waited = 0.0
-        self._came = 0
-        self.left: float = _HEAD
+        self._received = 0
+        self.left: float = _MAX_HEAD
         self._too_much: type[OSError] = HeadTooLarge
 
     @contextlib.contextmanager
     def head(self) -> Iterator[None]:
-        """Allow as many bytes as a head or trailers may have, while they are read."""
+        """Limit the bytes of a head or of trailers while they are read."""
         before = self.left
-        self.left, self._too_much = _HEAD, HeadTooLarge
+        self.left, self._too_much = _MAX_HEAD, HeadTooLarge
         try:
             yield
         finally:
-            self.left, self._too_much = before, TooMuch
+            self.left, self._too_much = before, WireLimitExceeded
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        asked = time.monotonic()
+        started = time.monotonic()
         try:
-            count = self._wait_for(buffer, self._bounds.deadline - asked)
+            count = self._wait_for(buffer, self._limits.deadline - started)
         finally:
-            # Silence has a time-out of its own.
-            self._waited += min(time.monotonic() - asked, self._bounds.window / _PAUSES)
+            # A single long pause must not count as a low rate: it has the time-out of the socket.
+            self._waited += min(time.monotonic() - started, self._limits.window / _PAUSE_SHARE)
         self.left -= count or 0
         if self.left < 0:
-            raise self._too_much(f"More than {size(_HEAD)} came.")
-        self._came += count or 0
-        if count and self._waited >= self._bounds.window:
-            if self._came < self._bounds.rate * self._waited:
-                raise TooSlow("The answer comes too slowly.")
-            self._waited, self._came = 0.0, 0
+            raise self._too_much(f"More than {size(_MAX_HEAD)} came.")
+        self._received += count or 0
+        if count and self._waited >= self._limits.window:
+            if self._received < self._limits.rate * self._waited:
+                raise StalledError("The answer comes too slowly.")
+            self._waited, self._received = 0.0, 0
         return count
 
     def _wait_for(self, buffer: Any, left: float) -> int | None:
         if left <= 0:
             raise DeadlineExceeded("The time is over.")
-        hurried = left < self._silence
-        if hurried:
+        is_last = left < self._timeout
+        if is_last:
             self._sock.settimeout(left)
         try:
             return self._raw.readinto(buffer)
         except TimeoutError as error:
-            raise DeadlineExceeded("The time is over.") if hurried else error from None
+            raise DeadlineExceeded("The time is over.") if is_last else error from None
 
     def close(self) -> None:
         if not self.closed:
-            self._line.drop(self._sock)
+            for scope in self._scopes:
+                scope.remove(self._sock)
             self._raw.close()
         super().close()

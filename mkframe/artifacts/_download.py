@@ -124,7 +124,7 @@ class FetchJob:
         """Fetch one file; what can go wrong with it becomes a row."""
         folder = self.places[file.build_id].folder
         try:
-            result = self._present(file) or self.transport.again(lambda: self._fetched(file), self._stopped)
+            result = self._present(file) or self.transport.retry(lambda: self._fetched(file), self._stopped)
         except MkframeError as error:
             result = _Result(file.id, file.build_id, file.name, error=str(error))
         except OSError as error:
@@ -134,7 +134,7 @@ class FetchJob:
     def stop(self) -> None:
         """Make every thread end soon: those that wait for an answer, or for more of it, get none."""
         self._stopped.set()
-        self._line.cut()
+        self._line.cancel()
 
     def _present(self, file: File) -> _Result | None:
         self._check()
@@ -164,7 +164,7 @@ class FetchJob:
         path = f"{_PATH}/{file.id}"
         with self._streams:
             self._check()
-            with self._line.held(), self.transport.stream(path, self.most) as response:
+            with self._line, self.transport.stream(path, self.most) as response:
                 self._check()
                 self.meter.note(file.id, bytes=0, status="fetching")
                 yield response

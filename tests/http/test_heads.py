@@ -128,7 +128,7 @@ def test_status_line_is_refused_before_more_comes():
             connected(server.api) as transport,
             pytest.raises(errors.ConnectionLostError, match="not an HTTP"),
         ):
-            transport.get("/builds", into=b"".join)
+            transport.get("/builds", parse=b"".join)
         assert len(server.requests) == 2
 
 
@@ -171,7 +171,7 @@ class TestBadHead:
         caplog.set_level(0)
         with faults.serve(faults.bare(content)) as server, connected(server.api) as transport:
             with pytest.raises(errors.ConnectionLostError, match="not an HTTP answer") as caught:
-                transport.get("/builds", into=b"".join)
+                transport.get("/builds", parse=b"".join)
             assert len(server.requests) == 2
         assert caught.value.hint
         step = caught.value
@@ -202,7 +202,7 @@ def test_head_that_is_cut_is_a_broken_connection(content):
         connected(server.api) as transport,
         pytest.raises(errors.ConnectionLostError, match="broke before the answer was complete"),
     ):
-        transport.get("/builds", into=b"".join)
+        transport.get("/builds", parse=b"".join)
 
 
 @pytest.mark.parametrize("location", [b"\xf6\xff", b"\x1b[31m", b"http://[", b"//\xff:99999999/"])
@@ -210,7 +210,7 @@ def test_location_that_is_none_is_a_redirect_nevertheless(location):
     content = head(b"Location: " + location, b"Content-Length: 2", first=b"HTTP/1.1 302 Found")
     with faults.serve(faults.bare(content)) as server, connected(server.api) as transport:
         with pytest.raises((errors.RedirectError, errors.ConnectionLostError)) as caught:
-            transport.post("/builds", {}, into=b"".join)
+            transport.post("/builds", {}, parse=b"".join)
         assert len(server.requests) == 1
     assert str(caught.value).isprintable()
 
@@ -254,4 +254,4 @@ def test_more_than_a_head_has_is_refused(content):
         connected(server.api) as transport,
         pytest.raises(errors.MkframeError),
     ):
-        transport.get("/builds", into=b"".join)
+        transport.get("/builds", parse=b"".join)

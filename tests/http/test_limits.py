@@ -73,7 +73,7 @@ WAYS = {
 class TestEachKind:
     def test_more_than_its_limit_is_one_error_and_not_repeated(self, kind, most, way):
         with faults.serve(way(spaces(most + 1))) as server, connected(server.api) as transport:
-            error = failure(lambda: transport.get("/builds", into=b"".join, kind=kind))
+            error = failure(lambda: transport.get("/builds", parse=b"".join, kind=kind))
             assert len(server.requests) == 1
         assert type(error) is errors.ResponseTooLargeError
         assert error.request == f"GET {server.api}/builds"
@@ -83,11 +83,11 @@ class TestEachKind:
 
     def test_as_much_as_its_limit_is_read(self, kind, most, way):
         with faults.serve(way(spaces(most))) as server, connected(server.api) as transport:
-            assert len(transport.get("/builds", into=b"".join, kind=kind)) == most
+            assert len(transport.get("/builds", parse=b"".join, kind=kind)) == most
 
     def test_write_that_answers_too_much_is_sent_once(self, kind, most, way):
         with faults.serve(way(spaces(most + 1))) as server, connected(server.api) as transport:
-            error = failure(lambda: transport.post("/builds", {}, into=b"".join, kind=kind))
+            error = failure(lambda: transport.post("/builds", {}, parse=b"".join, kind=kind))
             assert len(server.requests) == 1
         assert (type(error), error.request) == (errors.ResponseTooLargeError, f"POST {server.api}/builds")
 
@@ -95,7 +95,7 @@ class TestEachKind:
 def test_announced_length_alone_is_refused():
     claimed = faults.replace(WHOLE, claimed=10**9, end="hang")
     with faults.serve(claimed) as server, connected(server.api) as transport:
-        error = failure(lambda: transport.get("/builds", into=read))
+        error = failure(lambda: transport.get("/builds", parse=read))
     assert type(error) is errors.ResponseTooLargeError
     assert "announces 1,000,000,000 bytes" in error.message
 
@@ -104,7 +104,7 @@ def test_announced_length_alone_is_refused():
 def test_login_that_answers_too_much_is_an_error(way):
     with faults.serve({AUTHENTICATION: way(spaces(1001))}) as server:
         with connected(server.api, **LOGIN) as transport:
-            error = failure(lambda: transport.get("/builds", into=read))
+            error = failure(lambda: transport.get("/builds", parse=read))
         assert len(server.requests) == 1
     assert type(error) is errors.ResponseTooLargeError
     assert "Limits(login=2000)" in error.hint
@@ -118,7 +118,7 @@ def test_bomb_is_unpacked_no_further_than_its_limit():
 
     bomb = faults.zipped(spaces(50_000_000))
     with faults.serve(bomb) as server, connected(server.api, limits=Limits(row=1 << 20)) as transport:
-        failure(lambda: transport.get("/builds", into=count))
+        failure(lambda: transport.get("/builds", parse=count))
     assert sum(came) <= 1 << 20
 
 
@@ -136,7 +136,7 @@ def test_bomb_is_unpacked_no_further_than_its_limit():
 def test_packing_that_was_not_asked_for_is_an_error(coding, packed):
     answer = faults.content(packed, "application/json", headers={"Content-Encoding": coding})
     with faults.serve(answer) as server, connected(server.api, limits=Limits()) as transport:
-        error = failure(lambda: transport.get("/builds", into=read))
+        error = failure(lambda: transport.get("/builds", parse=read))
         assert len(server.requests) == 1
     assert type(error) is errors.InvalidResponseError
     assert "which was not asked for" in error.message
@@ -148,7 +148,7 @@ def test_packing_that_was_asked_for_is_read(coding):
     body = gzip.compress(WHOLE.body) if coding.strip() == "GZIP" else WHOLE.body
     answer = faults.content(body, "application/json", headers={"Content-Encoding": coding})
     with faults.serve(answer) as server, connected(server.api, limits=Limits()) as transport:
-        assert transport.get("/builds", into=read) == ROWS
+        assert transport.get("/builds", parse=read) == ROWS
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -157,7 +157,7 @@ def test_body_of_a_redirect_is_not_read(status):
     half = faults.cut(bomb, "hang")  # whoever reads it all waits
     with faults.serve(half) as server, connected(server.api, read_timeout=60) as transport:
         started = time.monotonic()
-        error = failure(lambda: transport.get("/builds", into=read))
+        error = failure(lambda: transport.get("/builds", parse=read))
         assert time.monotonic() - started < 10
     assert type(error) is errors.RedirectError
 
@@ -174,7 +174,7 @@ def test_body_of_a_refusal_is_read_no_further_than_it_is_shown(status, monkeypat
     monkeypatch.setattr(http_errors, "iter_body", counted)
     bomb = faults.zipped(spaces(30_000_000, status=status))
     with faults.serve(bomb) as server, connected(server.api, max_attempts=1) as transport:
-        error = failure(lambda: transport.get("/builds", into=read))
+        error = failure(lambda: transport.get("/builds", parse=read))
     assert error.status == status
     assert 0 < sum(came) < 1 << 20
 
@@ -184,7 +184,7 @@ def test_body_of_a_refusal_is_read_no_further_than_it_is_shown(status, monkeypat
 def test_deeply_nested_refusal_is_told_by_its_status(opening, depth):
     answer = faults.content(opening * depth, "application/json", status=400)
     with faults.serve(answer) as server, connected(server.api) as transport:
-        error = failure(lambda: transport.get("/builds", into=read))
+        error = failure(lambda: transport.get("/builds", parse=read))
     assert (type(error), error.status) == (errors.BadRequestError, 400)
 
 
@@ -192,7 +192,7 @@ def test_deeply_nested_refusal_is_told_by_its_status(opening, depth):
 def test_deeply_nested_login_is_an_error_of_ours(body):
     answer = faults.content(body, "application/json", status=201)
     with faults.serve({AUTHENTICATION: answer}) as server, connected(server.api, **LOGIN) as transport:
-        assert type(failure(lambda: transport.get("/builds", into=read))) is errors.InvalidResponseError
+        assert type(failure(lambda: transport.get("/builds", parse=read))) is errors.InvalidResponseError
 
 
 # --- what surrounds a body ----------------------------------------------------------------------------
@@ -264,9 +264,9 @@ def test_what_surrounds_an_answer_has_an_end(what, method):
 
 def asked(transport, method):
     if method == "POST":
-        return transport.post("/builds", {}, into=read)
+        return transport.post("/builds", {}, parse=read)
     if method == "GET":
-        return transport.get("/builds", into=read)
+        return transport.get("/builds", parse=read)
     with transport.stream("/downloads/1") as response, transport.reading("GET /downloads/1"):
         return b"".join(iter_body(response))
 
@@ -279,7 +279,7 @@ def test_packed_answer_with_nothing_in_it_has_an_end(first, then):
         pouring(PACKED + first, then) as (url, _),
         connected(url, limits=limits, max_attempts=1) as transport,
     ):
-        error = failure(lambda: transport.get("/builds", into=read))
+        error = failure(lambda: transport.get("/builds", parse=read))
     assert type(error) is errors.ConnectionLostError
     assert "damaged" in error.message
 
@@ -287,7 +287,7 @@ def test_packed_answer_with_nothing_in_it_has_an_end(first, then):
 def test_trailers_and_interim_heads_of_a_usual_size_are_read():
     first = b"HTTP/1.1 100 Continue\r\n\r\n" * 3 + CHUNKED + b"2\r\n[]\r\n0\r\nX-Sum: 5\r\n\r\n"
     with pouring(first, b"", 0) as (url, _), connected(url) as transport:
-        assert transport.get("/builds", into=read) == []
+        assert transport.get("/builds", parse=read) == []
 
 
 # --- lengths ------------------------------------------------------------------------------------------
@@ -328,7 +328,7 @@ def test_length_that_is_no_number_is_one_error(length, method):
 def test_lengths_in_two_headers_that_differ_are_one_error():
     first = HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n[]"
     with pouring(first, b"", 0) as (url, seen), connected(url) as transport:
-        error = failure(lambda: transport.get("/builds", into=read))
+        error = failure(lambda: transport.get("/builds", parse=read))
         assert len(seen) == 1
     assert type(error) is errors.InvalidResponseError
     assert "differ" in error.message
@@ -338,13 +338,13 @@ def test_lengths_in_two_headers_that_differ_are_one_error():
 def test_length_that_is_a_number_is_read(length):
     first = HEAD + b"Content-Length: " + length + b"\r\n\r\n[]"
     with pouring(first, b"", 0) as (url, _), connected(url) as transport:
-        assert transport.get("/builds", into=read) == []
+        assert transport.get("/builds", parse=read) == []
 
 
 def test_length_beside_chunks_says_nothing():
     first = CHUNKED.replace(b"Transfer", b"Content-Length: -7\r\nTransfer") + b"2\r\n[]\r\n0\r\n\r\n"
     with pouring(first, b"", 0) as (url, _), connected(url) as transport:
-        assert transport.get("/builds", into=read) == []
+        assert transport.get("/builds", parse=read) == []
 
 
 # --- rate ---------------------------------------------------------------------------------------------
@@ -369,18 +369,18 @@ def test_answer_that_comes_too_slowly_is_given_up(method, head):
 def test_answer_that_comes_slowly_enough_is_read():
     slow = faults.drip(spaces(30_000), pause=0.01, piece=200)
     with faults.serve(slow) as server, connected(server.api, limits=HURRIED) as transport:
-        assert len(transport.get("/builds", into=b"".join)) == 30_000
+        assert len(transport.get("/builds", parse=b"".join)) == 30_000
 
 
 def test_any_rate_is_allowed_where_that_is_wanted():
     slow = faults.drip(spaces(100), pause=0.005)
     limits = Limits(rate=0, rate_window=0.01)
     with faults.serve(slow) as server, connected(server.api, limits=limits) as transport:
-        assert len(transport.get("/builds", into=b"".join)) == 100
+        assert len(transport.get("/builds", parse=b"".join)) == 100
 
 
 def test_one_long_pause_is_silence_and_not_a_rate():
     late = faults.replace(faults.drip(spaces(4000), pause=0.001, piece=400), latency=0.6)
     limits = Limits(rate=2000, rate_window=0.3)
     with faults.serve(late) as server, connected(server.api, limits=limits) as transport:
-        assert len(transport.get("/builds", into=b"".join, kind="find")) == 4000
+        assert len(transport.get("/builds", parse=b"".join, kind="find")) == 4000

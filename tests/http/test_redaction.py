@@ -8,8 +8,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from mkframe._http.auth import basic
-from mkframe._http.redaction import redact, redact_errors
+from mkframe._http.auth import basic_credentials
+from mkframe._http.redaction import Redacting, redact
 from mkframe.errors import InvalidResponseError, LibraryError, MkframeError, warn
 from mkframe.settings import Secret, Settings
 from tests.trust.canaries import EMAIL, PASSWORD, TOKEN, remnants
@@ -128,7 +128,7 @@ def test_secret_that_changes_a_letter_leaves_no_rest():
 def test_password_of_a_login_is_hidden_in_basic():
     settings = Settings("https://client.example/api/v1", email=EMAIL, password=Secret("abcd"))
     sent = base64.b64encode(f"{EMAIL}:abcd".encode()).decode()
-    assert redact(f"Basic {sent} was wrong", [basic(settings)]).rstrip() in (
+    assert redact(f"Basic {sent} was wrong", [basic_credentials(settings)]).rstrip() in (
         "Basic ***= was wrong",
         "Basic *** was wrong",
     )
@@ -220,7 +220,7 @@ def test_time_grows_with_the_length_and_not_with_its_square():
 
 
 def raised(act):
-    with pytest.raises(MkframeError) as caught, redact_errors(lambda: [Secret(TOKEN)]):
+    with pytest.raises(MkframeError) as caught, Redacting(lambda: [Secret(TOKEN)]):
         act()
     return caught.value
 
@@ -294,12 +294,12 @@ def test_what_the_caller_was_handling_stays_as_it_is():
 
 
 def test_warning_within_the_block_is_redacted():
-    with pytest.warns(UserWarning, match=r"^said \*\*\*$"), redact_errors(lambda: [Secret(TOKEN)]):
+    with pytest.warns(UserWarning, match=r"^said \*\*\*$"), Redacting(lambda: [Secret(TOKEN)]):
         warn(f"said {TOKEN}")
 
 
 def test_warning_after_the_block_is_the_callers():
-    with redact_errors(lambda: [Secret(TOKEN)]):
+    with Redacting(lambda: [Secret(TOKEN)]):
         pass
     with pytest.warns(UserWarning, match=TOKEN):
         warn(f"said {TOKEN}")

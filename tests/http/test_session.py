@@ -64,7 +64,7 @@ def bearers(server, path=BUILDS):
 
 def failure(transport, act=None):
     with pytest.raises(errors.MkframeError) as caught:
-        (act or (lambda: transport.get("/builds", into=read)))()
+        (act or (lambda: transport.get("/builds", parse=read)))()
     return caught.value
 
 
@@ -73,7 +73,7 @@ def failure(transport, act=None):
 
 def test_read_sends_path_filters_and_headers():
     with faults.serve(WHOLE) as server, connected(server.api) as transport:
-        assert transport.get("/builds", {"project": "Ü & co", "user_id": "1"}, into=read) == ROWS
+        assert transport.get("/builds", {"project": "Ü & co", "user_id": "1"}, parse=read) == ROWS
         (request,) = server.requests
     assert (request.method, request.path) == ("GET", BUILDS)
     assert request.query == {"project": "Ü & co", "user_id": "1"}
@@ -90,7 +90,7 @@ def test_read_sends_path_filters_and_headers():
 def test_write_sends_its_body_as_json():
     body = {"project": "DEMO_PROJECT", "instances": [{"id": 1}], "description": "Ünï"}
     with faults.serve(faults.reply({"build": {"id": 1}}, 201)) as server, connected(server.api) as transport:
-        assert transport.post("/builds", body, into=read) == {"build": {"id": 1}}
+        assert transport.post("/builds", body, parse=read) == {"build": {"id": 1}}
         (request,) = server.requests
     assert (request.method, request.path, request.json()) == ("POST", BUILDS, body)
     assert request.headers["content-type"] == "application/json"
@@ -116,7 +116,7 @@ def test_building_a_transport_sends_nothing():
 )
 def test_whole_answer_is_read(answer):
     with faults.serve(answer) as server, connected(server.api) as transport:
-        assert transport.get("/builds", into=read) == ROWS
+        assert transport.get("/builds", parse=read) == ROWS
 
 
 PACKED = {
@@ -133,7 +133,7 @@ def test_packed_answer_is_read_to_its_end(packed, name, piece):
     answer = faults.content(packed, "application/json", headers={"Content-Encoding": name})
     dripping = faults.drip(faults.chunked(answer, piece=7), pause=1e-9, piece=piece)
     with faults.serve(dripping) as server, connected(server.api) as transport:
-        assert transport.get("/builds", into=read) == ROWS
+        assert transport.get("/builds", parse=read) == ROWS
         with transport.stream("/downloads/1") as response:
             assert b"".join(response.iter_content(50)) == WHOLE.body
 
@@ -141,7 +141,7 @@ def test_packed_answer_is_read_to_its_end(packed, name, piece):
 def test_packed_answer_comes_in_pieces_whatever_its_size():
     large = faults.zipped(faults.content(b" " * 3_000_000, "application/json"))
     with faults.serve(large) as server, connected(server.api) as transport:
-        pieces = transport.get("/builds", into=lambda chunks: [len(chunk) for chunk in chunks])
+        pieces = transport.get("/builds", parse=lambda chunks: [len(chunk) for chunk in chunks])
     assert sum(pieces) == 3_000_000
     assert max(pieces) <= 1 << 18
 
@@ -149,7 +149,7 @@ def test_packed_answer_comes_in_pieces_whatever_its_size():
 def test_packed_answer_of_no_bytes_is_empty():
     nothing = faults.content(b"", "application/json", headers={"Content-Encoding": "gzip"})
     with faults.serve(nothing) as server, connected(server.api) as transport:
-        assert transport.get("/builds", into=b"".join) == b""
+        assert transport.get("/builds", parse=b"".join) == b""
 
 
 def test_packed_file_without_its_end_is_not_whole():
@@ -165,7 +165,7 @@ def test_packed_file_without_its_end_is_not_whole():
 
 def test_answer_is_handed_on_while_it_arrives():
     with faults.serve(faults.cut(WHOLE, "hang")) as server, connected(server.api) as transport:
-        first = transport.get("/builds", into=lambda chunks: next(iter(chunks)))
+        first = transport.get("/builds", parse=lambda chunks: next(iter(chunks)))
     assert WHOLE.body.startswith(first)
 
 
@@ -173,16 +173,16 @@ def test_connection_is_kept_for_the_next_request():
     answers = [WHOLE, faults.zipped(WHOLE), faults.vendor(404), faults.later(503, 0), faults.chunked(WHOLE)]
     with faults.serve(answers) as server, connected(server.api) as transport:
         for _ in range(2):
-            transport.get("/builds", into=read)
+            transport.get("/builds", parse=read)
         failure(transport)
-        transport.get("/builds", into=read)
+        transport.get("/builds", parse=read)
         assert (len(server.requests), server.connections) == (5, 1)
 
 
 def test_parallel_reads_share_a_pool():
     slow = faults.reply([], latency=0.02)
     with faults.serve(slow) as server, connected(server.api) as transport, ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: transport.get("/builds", into=read), range(20)))
+        list(pool.map(lambda _: transport.get("/builds", parse=read), range(20)))
         assert len(server.requests) == 20
         assert server.connections <= 4
 
@@ -190,15 +190,15 @@ def test_parallel_reads_share_a_pool():
 def test_connection_that_the_server_closed_meanwhile_is_replaced():
     with faults.serve([faults.replace(WHOLE, end="close"), WHOLE]) as server:
         with connected(server.api) as transport:
-            transport.get("/builds", into=read)
-            assert transport.get("/builds", into=read) == ROWS
+            transport.get("/builds", parse=read)
+            assert transport.get("/builds", parse=read) == ROWS
         assert server.connections == 2
 
 
 def test_closing_lets_the_connections_go():
     with faults.serve(WHOLE) as server:
         with connected(server.api) as transport:
-            transport.get("/builds", into=read)
+            transport.get("/builds", parse=read)
         deadline = time.monotonic() + 2
         while server.open_connections and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -268,7 +268,7 @@ LASTING = {
 class TestPassingFault:
     def test_read_is_tried_again_until_it_is_whole(self, fault):
         with faults.serve([fault, fault, WHOLE]) as server, connected(server.api) as transport:
-            assert transport.get("/builds", into=read) == ROWS
+            assert transport.get("/builds", parse=read) == ROWS
             assert len(server.requests) == 3
 
     def test_read_is_given_up_after_the_last_try(self, fault):
@@ -281,7 +281,7 @@ class TestPassingFault:
 
     def test_write_is_sent_once(self, fault):
         with faults.serve(fault) as server, connected(server.api) as transport:
-            error = failure(transport, lambda: transport.post("/builds", {"project": "X"}, into=read))
+            error = failure(transport, lambda: transport.post("/builds", {"project": "X"}, parse=read))
             assert len(server.requests) == 1
         assert error.request == f"POST {server.api}/builds"
 
@@ -299,7 +299,7 @@ class TestLastingFault:
 
     def test_write_is_sent_once(self, fault, kind):
         with faults.serve(fault) as server, connected(server.api) as transport:
-            assert type(failure(transport, lambda: transport.post("/builds", {}, into=read))) is kind
+            assert type(failure(transport, lambda: transport.post("/builds", {}, parse=read))) is kind
             assert len(server.requests) == 1
 
 
@@ -308,7 +308,7 @@ def test_write_whose_connection_is_reset_unread_is_not_repeated():
         faults.serve(WHOLE, on_accept=lambda number: faults.reset()) as server,
         connected(server.api) as transport,
     ):
-        error = failure(transport, lambda: transport.post("/builds", {}, into=read))
+        error = failure(transport, lambda: transport.post("/builds", {}, parse=read))
         assert server.connections == 1
     # Unreachable where the reset is quicker than the sending, else ConnectionLost.
     assert isinstance(error, errors.ConnectionFailedError)
@@ -317,7 +317,7 @@ def test_write_whose_connection_is_reset_unread_is_not_repeated():
 def test_read_whose_connection_is_reset_unread_is_repeated():
     with faults.serve(WHOLE, on_accept=lambda number: faults.reset() if number < 3 else None) as server:
         with connected(server.api) as transport:
-            assert transport.get("/builds", into=read) == ROWS
+            assert transport.get("/builds", parse=read) == ROWS
         assert (server.connections, len(server.requests)) == (3, 1)
 
 
@@ -329,7 +329,7 @@ def test_repeated_read_starts_afresh():
         return b"".join(chunks)
 
     with faults.serve([faults.cut(WHOLE), WHOLE]) as server, connected(server.api) as transport:
-        assert transport.get("/builds", into=collect) == WHOLE.body
+        assert transport.get("/builds", parse=collect) == WHOLE.body
     assert len(started) == 2
 
 
@@ -339,7 +339,7 @@ def test_mistake_of_the_reader_is_not_repeated():
 
     with faults.serve(WHOLE) as server, connected(server.api) as transport:
         with pytest.raises(ZeroDivisionError):
-            transport.get("/builds", into=fail)
+            transport.get("/builds", parse=fail)
         assert len(server.requests) == 1
 
 
@@ -353,7 +353,7 @@ def test_pause_is_what_the_server_asks_for(after, monkeypatch, caplog):
     answers = [faults.later(503, after), WHOLE]
     with faults.serve(answers) as server, connected(server.api, max_retry_wait=1.0) as transport:
         started = time.monotonic()
-        transport.get("/builds", into=read)
+        transport.get("/builds", parse=read)
         assert time.monotonic() - started >= 0.149
         assert len(server.requests) == 2
     (told,) = [record.args[1] for record in caplog.records if record.name == "mkframe"]
@@ -379,7 +379,7 @@ def test_each_further_try_is_told_in_the_log(caplog):
         faults.serve([faults.vendor(503, "Closed for lunch"), WHOLE]) as server,
         connected(server.api) as transport,
     ):
-        transport.get("/builds", into=read)
+        transport.get("/builds", parse=read)
     (record,) = [r for r in caplog.records if r.name == "mkframe"]
     assert record.levelno == logging.WARNING
     assert "Closed for lunch" in record.getMessage()
@@ -399,7 +399,7 @@ def test_refused_connection_is_tried_again_and_said():
 
 def test_refused_write_is_unreachable_too():
     with faults.nobody_listens() as url, connected(url) as transport:
-        error = failure(transport, lambda: transport.post("/builds", {}, into=read))
+        error = failure(transport, lambda: transport.post("/builds", {}, parse=read))
     assert type(error) is errors.ConnectError
 
 
@@ -476,7 +476,7 @@ def test_certificate_that_nobody_vouches_for_is_said(tmp_path, monkeypatch):
 
 def test_encryption_that_breaks_after_the_request_leaves_the_write_in_doubt(tmp_path, monkeypatch):
     with over_tls(tmp_path, monkeypatch, trusted=True) as (url, seen), connected(url) as transport:
-        error = failure(transport, lambda: transport.post("/builds", {}, into=read))
+        error = failure(transport, lambda: transport.post("/builds", {}, parse=read))
     assert type(error) is errors.ConnectionLostError
     assert seen[0].startswith(b"POST /api/v1/builds")
 
@@ -509,7 +509,7 @@ def test_unknown_name_points_at_the_list_of_names(name):
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_silence_is_given_up_and_not_repeated(fault, method):
     with faults.serve(fault) as server, connected(server.api, read_timeout=0.2) as transport:
-        act = {"POST": lambda: transport.post("/builds", {}, into=read)}.get(method)
+        act = {"POST": lambda: transport.post("/builds", {}, parse=read)}.get(method)
         error = failure(transport, act)
         assert len(server.requests) == 1
     assert type(error) is errors.RequestTimeoutError
@@ -568,27 +568,27 @@ def test_reader_that_takes_its_time_is_not_taken_for_a_trickle():
         return read(chunks)
 
     with faults.serve(WHOLE) as server, connected(server.api, read_timeout=0.1) as transport:
-        assert transport.get("/builds", into=slowly) == ROWS
+        assert transport.get("/builds", parse=slowly) == ROWS
 
 
 class TestCallerWithoutMuchTime:
     def test_silence_is_given_up_earlier(self):
         with faults.serve(faults.silence()) as server, connected(server.api, read_timeout=60) as transport:
-            error = failure(transport, lambda: transport.get("/builds", into=read, timeout=0.1))
+            error = failure(transport, lambda: transport.get("/builds", parse=read, timeout=0.1))
         assert type(error) is errors.RequestTimeoutError
         assert "0.1 s" in error.message
 
     def test_trickle_is_given_up_earlier(self):
         trickle = faults.drip(WHOLE, pause=0.02, head=True)
         with faults.serve(trickle) as server, connected(server.api) as transport:
-            error = failure(transport, lambda: transport.get("/builds", into=read, timeout=0.1))
+            error = failure(transport, lambda: transport.get("/builds", parse=read, timeout=0.1))
         assert type(error) is errors.RequestTimeoutError
         assert "0.1 s" in error.message
 
     def test_no_try_begins_after_the_time(self):
         with faults.serve(faults.later(503, 0.06)) as server:
             with connected(server.api, max_attempts=1000, max_retry_wait=1.0) as transport:
-                error = failure(transport, lambda: transport.get("/builds", into=read, timeout=0.2))
+                error = failure(transport, lambda: transport.get("/builds", parse=read, timeout=0.2))
             assert 1 <= len(server.requests) <= 4
         assert type(error) is errors.ServerError
 
@@ -597,19 +597,19 @@ class TestCallerWithoutMuchTime:
             faults.serve({AUTHENTICATION: faults.silence()}) as server,
             connected(server.api, **login(read_timeout=60)) as transport,
         ):
-            error = failure(transport, lambda: transport.get("/builds", into=read, timeout=0.1))
+            error = failure(transport, lambda: transport.get("/builds", parse=read, timeout=0.1))
         assert type(error) is errors.RequestTimeoutError
         assert error.request == f"POST {server.url}{AUTHENTICATION}"
 
     def test_next_read_has_all_the_time(self):
         late = faults.replace(WHOLE, latency=0.2)
         with faults.serve(late) as server, connected(server.api) as transport:
-            failure(transport, lambda: transport.get("/builds", into=read, timeout=0.02))
-            assert transport.get("/builds", into=read) == ROWS
+            failure(transport, lambda: transport.get("/builds", parse=read, timeout=0.02))
+            assert transport.get("/builds", parse=read) == ROWS
 
     def test_answer_in_time_is_read(self):
         with faults.serve(WHOLE) as server, connected(server.api) as transport:
-            assert transport.get("/builds", into=read, timeout=30) == ROWS
+            assert transport.get("/builds", parse=read, timeout=30) == ROWS
 
 
 def test_refusal_that_trickles_without_end_is_still_told():
@@ -627,7 +627,7 @@ def test_slow_server_is_waited_for():
         faults.serve(late, on_accept=lambda number: faults.Answer(None, latency=0.05)) as server,
         connected(server.api) as transport,
     ):
-        assert transport.get("/builds", into=read) == ROWS
+        assert transport.get("/builds", parse=read) == ROWS
 
 
 # --- what a person is told --------------------------------------------------------------------------
@@ -636,7 +636,7 @@ def test_slow_server_is_waited_for():
 def test_refusal_quotes_the_server():
     sentence = "A project with the name 'X' does not exist!"
     with faults.serve(faults.vendor(404, sentence)) as server, connected(server.api) as transport:
-        error = failure(transport, lambda: transport.get("/builds", {"project": "X"}, into=read))
+        error = failure(transport, lambda: transport.get("/builds", {"project": "X"}, parse=read))
     assert error.vendor_message == sentence
     assert sentence in error.message
     assert "?project=X" in error.message
@@ -675,7 +675,7 @@ def test_complaint_of_the_reader_learns_what_was_asked():
         raise errors.SchemaError("Column id holds 'x'.", hint="Report it.")
 
     with faults.serve(WHOLE) as server, connected(server.api) as transport:
-        error = failure(transport, lambda: transport.get("/builds", into=fail))
+        error = failure(transport, lambda: transport.get("/builds", parse=fail))
     assert type(error) is errors.SchemaError
     assert (error.request, error.status) == (f"GET {server.api}/builds", 200)
     assert error.message == f"GET {server.api}/builds answered, but: Column id holds 'x'."
@@ -705,7 +705,7 @@ def guarded(*logins, valid=FRESH, answer=WHOLE):
 def test_login_before_the_first_read_and_then_no_more():
     with faults.serve(guarded(faults.token(FRESH))) as server, connected(server.api, **login()) as transport:
         for _ in range(3):
-            assert transport.get("/builds", into=read) == ROWS
+            assert transport.get("/builds", parse=read) == ROWS
         (request,) = server.to(AUTHENTICATION)
         assert bearers(server) == [f"Bearer {FRESH}"] * 3
     assert request.method == "POST"
@@ -717,7 +717,7 @@ def test_login_before_the_first_read_and_then_no_more():
 def test_given_token_needs_no_login():
     with faults.serve(guarded(valid=TOKEN)) as server:
         with connected(server.api, **login(token=Secret(TOKEN))) as transport:
-            transport.get("/builds", into=read)
+            transport.get("/builds", parse=read)
         assert server.to(AUTHENTICATION) == []
 
 
@@ -732,7 +732,7 @@ def test_without_credentials_nothing_is_sent():
 def test_refused_token_is_replaced_once():
     with faults.serve(guarded(faults.token(FRESH))) as server:
         with connected(server.api, **login(token=Secret(TOKEN))) as transport:
-            assert transport.get("/builds", into=read) == ROWS
+            assert transport.get("/builds", parse=read) == ROWS
         assert bearers(server) == [f"Bearer {TOKEN}", f"Bearer {FRESH}"]
         assert len(server.to(AUTHENTICATION)) == 1
 
@@ -740,7 +740,7 @@ def test_refused_token_is_replaced_once():
 def test_refused_write_is_sent_again_after_the_login_only():
     with faults.serve(guarded(faults.token(FRESH))) as server:
         with connected(server.api, **login(token=Secret(TOKEN))) as transport:
-            transport.post("/builds", {"project": "X"}, into=read)
+            transport.post("/builds", {"project": "X"}, parse=read)
         assert bearers(server) == [f"Bearer {TOKEN}", f"Bearer {FRESH}"]
         assert [r.json() for r in server.to(BUILDS)] == [{"project": "X"}] * 2
 
@@ -781,7 +781,7 @@ def test_reads_refused_together_log_in_once():
     }
     with faults.serve(slow) as server, connected(server.api, **login(token=Secret(TOKEN))) as transport:
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: transport.get("/builds", into=read), range(8)))
+            answers = list(pool.map(lambda _: transport.get("/builds", parse=read), range(8)))
         assert answers == [ROWS] * 8
         assert len(server.to(AUTHENTICATION)) == 1
         assert bearers(server).count(f"Bearer {FRESH}") == 8
@@ -810,7 +810,7 @@ def test_login_is_tried_again_like_a_read(fault):
         fault = faults.replace(fault, status=201)
     script = guarded(fault, fault, faults.token(FRESH))
     with faults.serve(script) as server, connected(server.api, **login()) as transport:
-        assert transport.get("/builds", into=read) == ROWS
+        assert transport.get("/builds", parse=read) == ROWS
         assert len(server.to(AUTHENTICATION)) == 3
 
 
@@ -820,7 +820,7 @@ def test_login_that_keeps_failing_has_no_more_tries_than_a_read(method):
         faults.serve({AUTHENTICATION: faults.vendor(503)}) as server,
         connected(server.api, **login()) as transport,
     ):
-        act = {"POST": lambda: transport.post("/builds", {}, into=read)}.get(method)
+        act = {"POST": lambda: transport.post("/builds", {}, parse=read)}.get(method)
         failure(transport, act)
         assert len(server.requests) == 3
 
@@ -876,7 +876,7 @@ def netrc(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("netrc")
 def test_netrc_replaces_neither_token_nor_login():
     with faults.serve(guarded(faults.token(FRESH))) as server, connected(server.api, **login()) as transport:
-        assert transport.get("/builds", into=read) == ROWS
+        assert transport.get("/builds", parse=read) == ROWS
         assert bearers(server) == [f"Bearer {FRESH}"]
         assert bearers(server, AUTHENTICATION) == [None]
 
@@ -888,7 +888,7 @@ def test_proxy_of_the_environment_sees_nothing_meant_for_this_machine(monkeypatc
     with faults.serve(WHOLE) as proxy, faults.serve(guarded(faults.token(FRESH))) as server:
         monkeypatch.setenv(name, proxy.url)
         with connected(server.api, **login()) as transport:
-            assert transport.get("/builds", into=read) == ROWS
+            assert transport.get("/builds", parse=read) == ROWS
         assert proxy.connections == 0
 
 
@@ -957,7 +957,7 @@ def test_no_secret_where_the_sending_is_interrupted():
         connected(server.api, max_attempts=1) as transport,
         pytest.raises(KeyboardInterrupt) as caught,
     ):
-        transport.get("/builds", into=read)
+        transport.get("/builds", parse=read)
     shown = everything_shown(caught.value)
     assert "session.py" in shown
     assert TOKEN not in shown
@@ -982,7 +982,7 @@ def test_log_of_a_good_session_holds_no_secret(caplog):
         faults.serve(guarded(faults.token(FRESH))) as server,
         connected(server.api, **login(token=Secret(TOKEN))) as transport,
     ):
-        transport.get("/builds", into=read)
+        transport.get("/builds", parse=read)
     assert "logging in again" in caplog.text
     assert [secret for secret in SECRETS if secret in caplog.text] == []
 
@@ -994,7 +994,7 @@ def test_what_the_caller_was_handling_is_not_the_trouble():
         raise before
     except errors.ConnectError:
         with faults.serve(faults.reset()) as server, connected(server.api) as transport:
-            error = failure(transport, lambda: transport.post("/builds", {}, into=read))
+            error = failure(transport, lambda: transport.post("/builds", {}, parse=read))
     assert type(error) is errors.ConnectionLostError
     assert before.__traceback__ is not None
 
@@ -1034,6 +1034,6 @@ def test_a_proxy_that_is_not_there_proves_that_nothing_was_sent(monkeypatch):
     with faults.nobody_listens() as url:
         monkeypatch.setenv("https_proxy", url)
         with connected("https://metakraftwerk.example/api/v1", max_attempts=1) as transport:
-            error = failure(transport, lambda: transport.post("/builds", {}, into=read))
+            error = failure(transport, lambda: transport.post("/builds", {}, parse=read))
     assert type(error) is errors.ConnectError
     assert "nothing was sent" in error.message

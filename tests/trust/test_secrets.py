@@ -245,8 +245,8 @@ def test_search_finds_each_disguise(name, disguise):
 
 LEAKS = {
     "a secret that shows itself": lambda patch: patch.setattr(Secret, "__repr__", Secret.get_secret_value),
-    "an echo that is let through": lambda patch: patch.setattr(redaction._Forms, "hidden", cut_only),
-    "frames that are kept": lambda patch: patch.setattr(session, "withheld", RedactsOnly),
+    "an echo that is let through": lambda patch: patch.setattr(redaction._SecretForms, "redact", cut_only),
+    "frames that are kept": lambda patch: patch.setattr(session, "Redacting", RedactsOnly),
     "headers that are printed": lambda patch: patch.setattr(HTTPConnection, "debuglevel", 1),
 }
 
@@ -255,10 +255,10 @@ def cut_only(self: object, text: str, most: int = 1 << 16) -> str:
     return text[:most]
 
 
-class RedactsOnly(redaction.redact_errors):
+class RedactsOnly(redaction.Redacting):
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, MkframeError):
-            redaction._redact(error, redaction._Forms(self._secrets()), lambda step: step)
+            redaction._redact(error, redaction._SecretForms(self._secrets()), lambda step: step)
 
 
 @pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)
