@@ -1,4 +1,7 @@
-"""From what a person gives to what the API takes: every value is checked before anything is sent."""
+"""Check the arguments of calls and write them as the API takes them.
+
+Every value is checked before anything is sent.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ __all__ = [
     "check_timezone",
     "check_exclusive",
     "check_ids",
+    "filter_name_error",
     "as_id",
     "is_frame_row",
     "project_body",
@@ -60,10 +64,10 @@ def query_params(resource: str, given: Mapping[str, Any]) -> dict[str, str]:
     params: dict[str, str] = {}
     for name, value in given.items():
         if name not in known:
-            raise _unknown(f"{resource} has no filter {name!r}", name, known)
+            raise filter_name_error(resource, given)
         if value is None:
             continue
-        target = f"{name}_id" if f"{name}_id" in known and _is_whole(value) else name
+        target = f"{name}_id" if f"{name}_id" in known and _is_integer(value) else name
         if target != name and given.get(target) is not None:
             raise InputError(f"Both {name} and {target} are given.", hint="Give one of the two.")
         params[target] = _WRITERS[known[target].type](target, value)
@@ -71,32 +75,33 @@ def query_params(resource: str, given: Mapping[str, Any]) -> dict[str, str]:
     return params
 
 
-def check_exclusive(groups: Iterable[Exclusive], given: Iterable[str], what: str) -> None:
+def check_exclusive(groups: Iterable[Exclusive], given: Iterable[str], call: str) -> None:
     """Check that of each group at most one name, or exactly one, is among the given ones."""
     names = set(given)
     for group in groups:
         found = [name for name in group.names if name in names]
         if len(found) > 1:
-            raise InputError(f"{what}: both {' and '.join(found)} are given.", hint="Give one of them.")
+            raise InputError(f"{call}: both {' and '.join(found)} are given.", hint="Give one of them.")
         if group.required and not found:
             raise InputError(
-                f"{what} needs {' or '.join(group.names)}.",
+                f"{call} needs {' or '.join(group.names)}.",
                 hint=f"Give one of them, such as {group.names[0]}={'DEMO_' + group.names[0].upper()!r}.",
             )
 
 
-def project_body(given: Mapping[str, Any], groups: Iterable[Exclusive], what: str) -> dict[str, Any]:
-    """Check the project of a write: its name or its id, under either word.
+def project_body(project: Any, project_id: Any, groups: Iterable[Exclusive], call: str) -> dict[str, Any]:
+    """Check the project of a write: its name or its id, under either key.
 
     Examples
     --------
-    >>> project_body({"project": 402, "project_id": None}, (), "builds.start")
+    >>> project_body(402, None, (), "builds.start")
     {'project_id': 402}
     """
-    named = {name: given[name] for name in ("project", "project_id") if given.get(name) is not None}
-    check_exclusive(groups, named, what)
-    if "project" in named and not _is_whole(named["project"]):
-        return {"project": as_name("project", named["project"])}
+    given = {"project": project, "project_id": project_id}
+    named = {name: value for name, value in given.items() if value is not None}
+    check_exclusive(groups, named, call)
+    if "project" in named and not _is_integer(project):
+        return {"project": as_name("project", project)}
     return {"project_id": as_id("project_id", next(iter(named.values())))} if named else {}
 
 
@@ -108,7 +113,7 @@ def as_id(name: str, value: Any) -> int:
     >>> as_id("build_id", 5139)
     5139
     """
-    if not _is_whole(value):
+    if not _is_integer(value):
         raise InputError(
             f"{name} must be a whole number, not {short_repr(value)}.",
             hint="Give the id; find(...) lists the ids beside the names.",
@@ -116,19 +121,19 @@ def as_id(name: str, value: Any) -> int:
     return operator.index(value)
 
 
-def is_frame_row(thing: Any) -> bool:
-    """Whether a thing is a row of a frame, whose labels are words, and not a column of ids.
+def is_frame_row(value: Any) -> bool:
+    """Whether an object is a row of a frame, whose labels are texts, and not a column of ids.
 
     Examples
     --------
     >>> is_frame_row(pd.Series({"name": "a.zip"}, name=5442)), is_frame_row(pd.Series([5442, 5443]))
     (True, False)
     """
-    return isinstance(thing, pd.Series) and any(isinstance(label, str) for label in thing.index)
+    return isinstance(value, pd.Series) and any(isinstance(label, str) for label in value.index)
 
 
 def row_id(row: pd.Series[Any]) -> Any:
-    """Give the id of a row: its label ``id`` where the index was reset, else its name.
+    """Return the id of a row: its label ``id`` where the index was reset, else its name.
 
     Examples
     --------
@@ -139,7 +144,7 @@ def row_id(row: pd.Series[Any]) -> Any:
 
 
 def check_ids(given: Any, *names: str) -> None:
-    """Refuse a column of ids that are those of something else.
+    """Check that a column of ids is not one of another resource.
 
     Examples
     --------
@@ -195,7 +200,7 @@ def as_bool(name: str, value: Any) -> bool:
 
 
 def check_timezone(tz: str) -> None:
-    """Refuse a zone that this machine does not know.
+    """Check that this machine knows a time zone.
 
     Raises
     ------
@@ -214,16 +219,19 @@ def check_timezone(tz: str) -> None:
         ) from error
 
 
-def _is_whole(value: Any) -> bool:
+def _is_integer(value: Any) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
-def _unknown(sentence: str, name: str, known: Iterable[str]) -> InputError:
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    meant = f"Did you mean {near[0]!r}? " if near else ""
-    listed = ", ".join(names) if names else "none"
-    return InputError(f"{sentence}.", hint=f"{meant}There is: {listed}.")
+def filter_name_error(resource: str, given: Iterable[str]) -> InputError:
+    """Make the error for filters of which one has an unknown name."""
+    known = [f.name for f in RESOURCES[resource].filters]
+    name = next(name for name in given if name not in known)
+    similar = difflib.get_close_matches(name, known, n=1)
+    question = f"Did you mean {similar[0]!r}? " if similar else ""
+    return InputError(
+        f"{resource} has no filter {name!r}.", hint=f"{question}There is: {', '.join(known) or 'none'}."
+    )
 
 
 _WRITERS: dict[str, Callable[[str, Any], str]] = {

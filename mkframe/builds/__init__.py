@@ -3,7 +3,17 @@
 from mkframe.builds._deploy import deploy
 from mkframe.builds._ids import build_id, build_ids, is_build
 from mkframe.builds._reconcile import BuildStart, confirm
-from mkframe.builds._start import start
+from mkframe.builds._start import start, start_body
 from mkframe.builds._wait import wait
 
-__all__ = ["BuildStart", "build_id", "build_ids", "confirm", "deploy", "is_build", "start", "wait"]
+__all__ = [
+    "BuildStart",
+    "build_id",
+    "build_ids",
+    "confirm",
+    "deploy",
+    "is_build",
+    "start",
+    "start_body",
+    "wait",
+]

@@ -1,4 +1,7 @@
-"""Start a build deployment. The body of this write is inferred from its fields and unconfirmed."""
+"""Start a build deployment.
+
+The body of this write is inferred from the fields of a build deployment and unconfirmed.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,26 @@ __all__ = ["deploy"]
 _KNOWN = RESOURCES["build_deployments"]
 
 
-def deploy(transport: Transport, given: Mapping[str, Any]) -> pd.Series[Any]:
+def deploy(
+    transport: Transport,
+    *,
+    build_id: int,
+    deployment: str | None = None,
+    deployment_id: int | None = None,
+    agent_id: int | None = None,
+    agent_group_id: int | None = None,
+) -> pd.Series[Any]:
     """Check the body of ``POST /build_deployments``, send it once, and return the server's answer."""
-    body = _body(given)
+    fields = {
+        "build_id": build_id,
+        "deployment": deployment,
+        "deployment_id": deployment_id,
+        "agent_id": agent_id,
+        "agent_group_id": agent_group_id,
+    }
+    body = _body(fields)
     try:
-        return transport.post(_KNOWN.path, body, into=_answer)
+        return transport.post(_KNOWN.path, body, parse=_parse_answer)
     except MkframeError as error:
         if not may_have_started(error, transport, _KNOWN.path):
             raise
@@ -31,8 +49,8 @@ def deploy(transport: Transport, given: Mapping[str, Any]) -> pd.Series[Any]:
         raise unconfirmed_error(error.message, error, None, body, hint) from error
 
 
-def _body(given: Mapping[str, Any]) -> dict[str, Any]:
-    named = {name: value for name, value in given.items() if value is not None}
+def _body(fields: Mapping[str, Any]) -> dict[str, Any]:
+    named = {name: value for name, value in fields.items() if value is not None}
     for key in _KNOWN.body:
         if key.required and key.name not in named:
             raise InputError(
@@ -46,7 +64,7 @@ def _body(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _answer(chunks: Iterable[bytes]) -> pd.Series[Any]:
+def _parse_answer(chunks: Iterable[bytes]) -> pd.Series[Any]:
     answer = frames.parse_object(chunks, "the new build deployment")
     if type(answer.get("id")) is not int:
         raise InvalidResponseError(

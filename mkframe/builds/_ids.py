@@ -1,4 +1,4 @@
-"""Which builds a person means: by id, as what a start gave, or as rows of a frame."""
+"""Read which builds an argument names: by id, as the result of a start, or as rows of a frame."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from mkframe.errors import InputError
 
 __all__ = ["build_id", "build_ids", "is_build"]
 
-_OF_A_BUILD = {"status", "build_start"}
-"""Columns by which a frame or row is known to be one of builds; other rows have ids, too."""
-_BELONGING = "build_id"
-"""A column that only what belongs to a build has, also where the build was joined to it."""
+_BUILD_COLUMNS = {"status", "build_start"}
+"""Columns by which a frame or row of builds is recognized; other rows have ids, too."""
+_OTHER_COLUMN = "build_id"
+"""A column that downloads and deployments have and builds do not, also after a join with builds."""
 _HINT = "Give the id of a build, several ids, or rows of client.builds.find(...)."
 
 
-def is_build(thing: Any) -> bool:
-    """Whether a thing is a build: what a start gave, or a row of a frame of builds.
+def is_build(value: Any) -> bool:
+    """Whether an object is a build: the result of a start, or a row of a frame of builds.
 
     Examples
     --------
     >>> is_build(BuildStart(5139, "BUILDING")), is_build(pd.Series({"name": "a.zip"}, name=5442))
     (True, False)
     """
-    return isinstance(thing, BuildStart) or (_validation.is_frame_row(thing) and _has_builds(thing.index))
+    return isinstance(value, BuildStart) or (_validation.is_frame_row(value) and _has_builds(value.index))
 
 
 def _has_builds(labels: Any) -> bool:
-    return set(labels) >= _OF_A_BUILD and _BELONGING not in labels
+    return set(labels) >= _BUILD_COLUMNS and _OTHER_COLUMN not in labels
 
 
-def build_id(thing: Any) -> int:
-    """Give the id of one build.
+def build_id(value: Any) -> int:
+    """Return the id of one build.
 
     Examples
     --------
     >>> build_id(BuildStart(5139, "BUILDING")), build_id(5140)
     (5139, 5140)
     """
-    if _validation.is_frame_row(thing) and not is_build(thing):
-        raise InputError(f"The row {single_line(thing.name)} is not one of builds.", hint=_HINT)
-    if isinstance(thing, BuildStart):
-        return thing.id
+    if _validation.is_frame_row(value) and not is_build(value):
+        raise InputError(f"The row {single_line(value.name)} is not one of builds.", hint=_HINT)
+    if isinstance(value, BuildStart):
+        return value.id
     return _validation.as_id(
-        "the id of a build", _validation.row_id(thing) if _validation.is_frame_row(thing) else thing
+        "the id of a build", _validation.row_id(value) if _validation.is_frame_row(value) else value
     )
 
 
 def build_ids(given: Any) -> tuple[list[int], bool]:
-    """Give the ids of builds, each once, and whether a single build was given.
+    """Return the ids of builds, each once, and whether a single build was given.
 
     Raises
     ------

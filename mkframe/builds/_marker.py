@@ -1,4 +1,4 @@
-"""The word in the description of a build by which it is found again, whatever became of the answer."""
+"""Markers: texts in the descriptions of builds by which these are found when the answer is lost."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import secrets
 __all__ = ["MARKER", "with_marker", "marker_in", "new_marker"]
 
 MARKER = re.compile(r"mkframe-[0-9a-f]{12}")
-"""What a marker looks like."""
+"""The form of a marker."""
 
 
 def new_marker() -> str:
-    """Make a word that occurs once."""
+    """Create a marker that occurs once."""
     return f"mkframe-{secrets.token_hex(6)}"
 
 
 def with_marker(description: str | None, marker: str | None) -> str:
-    """Write a description with the marker behind it.
+    """Append the marker to a description.
 
     Examples
     --------

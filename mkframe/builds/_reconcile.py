@@ -1,8 +1,8 @@
-"""What became of a write whose answer was lost.
+"""Confirm a write whose answer was lost.
 
-The reference knows no idempotency key. Where a request went out and no answer came back, nobody knows whether
+The reference has no idempotency key. Where a request was sent and no answer came back, it is unknown whether
 a build runs, and sending again might start a second one. So the description of a build carries a
-marker, a word that occurs once, and the project's builds are searched for it before anything is said.
+marker, a text that occurs once, and the project's builds are searched for it before the call returns.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ __all__ = [
 
 log = logging.getLogger("mkframe")
 
-_LONGEST_PAUSE = 2.0
-_TIMED_OUT_UNDERWAY = 408
-_MOST_TOLD = 100
-"""Warnings of one build that are shown one by one."""
+_MAX_PAUSE = 2.0
+_REQUEST_TIMEOUT = 408
+_MAX_WARNINGS = 100
+"""Warnings of one build that are shown separately."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,11 @@ class BuildStart:
     id : int
         Build ID.
     status : str or None
-        Status in the answer, usually BUILDING; None where it says none.
+        Status in the answer, usually BUILDING; None where the answer has none.
     warnings : tuple of str
         Warnings of the server, such as missing releases.
     marker : str, optional
-        Word in the description by which the build can be found.
+        Text in the description by which the build can be found.
     """
 
     id: int
@@ -82,20 +82,20 @@ class BuildStart:
 def may_have_started(error: MkframeError, transport: Transport, path: str) -> bool:
     """Whether a POST may have been carried out although it ended with an error.
 
-    A 4xx is the server's refusal; any other error after the request went out leaves it open. An error
-    of the login, which comes first, says that nothing was sent.
+    A 4xx says that the server refused it. After any other error it is unknown, if the request was sent. An
+    error of the login, which comes first, says that nothing was sent.
     """
     # Only the end is compared: how a URL is written changes on its way, such as the case of its host.
     if not (error.request or "").startswith("POST ") or not (error.request or "").endswith(path):
         return False
     if isinstance(error, ResponseError):
         status = error.status or 0
-        return not 300 <= status < 500 or status == _TIMED_OUT_UNDERWAY
+        return not 300 <= status < 500 or status == _REQUEST_TIMEOUT
     return isinstance(error, (ConnectionLostError, RequestTimeoutError, InvalidResponseError))
 
 
 def check_marker(value: Any) -> str:
-    """Check a word that `markers.new_marker` has made."""
+    """Check a marker that `new_marker` has made."""
     if not isinstance(value, str) or not MARKER.fullmatch(value):
         raise InputError(
             f"{value!r} is not a marker.",
@@ -118,37 +118,39 @@ def check_confirm_timeout(value: Any) -> float:
 def confirm(
     transport: Transport,
     marker: str,
-    given: Mapping[str, Any],
     *,
+    project: str | int | None = None,
+    project_id: int | None = None,
     confirm_timeout: float = 6.0,
     warn: bool = True,
 ) -> BuildStart:
     """Look for the build that carries a marker."""
     check_marker(marker)
-    aloud = _validation.as_bool("warn", warn)
-    seconds, params = check_confirm_timeout(confirm_timeout), _validation.query_params("builds", given)
+    emit = _validation.as_bool("warn", warn)
+    scope = {"project": project, "project_id": project_id}
+    seconds, params = check_confirm_timeout(confirm_timeout), _validation.query_params("builds", scope)
     try:
         found = _look(transport, params, marker, seconds)
-    except MkframeError as blind:
-        raise unconfirmed_error(
-            f"The builds could not be searched: {blind.message}", blind, marker, given
-        ) from blind
+    except MkframeError as error:
+        message = f"The builds could not be searched: {error.message}"
+        raise unconfirmed_error(message, error, marker, scope) from error
     if found is None:
-        raise _not_started("", None, marker, given, seconds)
-    if aloud:
+        raise _not_started("", None, marker, scope, seconds)
+    if emit:
         emit_warnings(found, transport)
     return found
 
 
 def emit_warnings(started: BuildStart, transport: Transport) -> None:
-    """Show what is to be said of a build that runs; its id is never lost for a warning's sake."""
-    said = [single_line(transport.redacted(told)) for told in started.warnings[:_MOST_TOLD]]
-    if len(started.warnings) > _MOST_TOLD:
-        said.append(f"There are {len(started.warnings) - _MOST_TOLD:,} further warnings in its .warnings.")
-    for sentence in said:
+    """Show the server's warnings; they are never raised, since the build's id would be lost."""
+    sentences = [single_line(transport.redact(text)) for text in started.warnings[:_MAX_WARNINGS]]
+    if len(started.warnings) > _MAX_WARNINGS:
+        further = len(started.warnings) - _MAX_WARNINGS
+        sentences.append(f"There are {further:,} further warnings in its .warnings.")
+    for sentence in sentences:
         try:
             warn(f"Build {started.id}: {sentence}")
-        except UserWarning:  # where warnings are errors, the log says it
+        except UserWarning:  # where warnings are errors, they are logged
             log.warning("Build %d: %s", started.id, sentence)
 
 
@@ -159,14 +161,14 @@ def reconcile(
     confirm_timeout: float,
     error: MkframeError,
 ) -> BuildStart:
-    """After a lost answer: adopt the build with the marker, or say that there is none."""
+    """After a lost answer: return the build with the marker, or raise that there is none."""
     if marker is None:
         raise unconfirmed_error(error.message, error, None, scope) from error
     try:
         found = _look(transport, _validation.query_params("builds", scope), marker, confirm_timeout)
-    except MkframeError as blind:
-        told = f"{error.message} The builds could not be searched either: {blind.message}"
-        raise unconfirmed_error(told, error, marker, scope) from blind
+    except MkframeError as second:
+        message = f"{error.message} The builds could not be searched either: {second.message}"
+        raise unconfirmed_error(message, error, marker, scope) from second
     if found is None:
         raise _not_started(error.message, error, marker, scope, confirm_timeout) from error
     lost = "The server's answer was lost; the build was found by its marker, its warnings are not known."
@@ -176,52 +178,52 @@ def reconcile(
 def _look(
     transport: Transport, params: Mapping[str, str], marker: str, confirm_timeout: float
 ) -> BuildStart | None:
-    """Search the builds for the marker, again and again: a build may be recorded late, a server restart."""
+    """Search the builds for the marker repeatedly: a build may be recorded late, a server may restart."""
     read = functools.partial(frames.decode, "builds", limits=transport.settings.limits)
 
     def once() -> BuildStart | None:
         try:
-            builds = transport.get("/builds", params, into=read, kind="find")
-        except SchemaWarning as told:  # where warnings are errors
-            raise SchemaError(str(told)) from told
-        carrying = builds[builds["description"].str.contains(marker, regex=False, na=False)]
-        return None if carrying.empty else _found(carrying, marker)
+            builds = transport.get("/builds", params, parse=read, kind="find")
+        except SchemaWarning as warning:  # where warnings are errors
+            raise SchemaError(str(warning)) from warning
+        marked = builds[builds["description"].str.contains(marker, regex=False, na=False)]
+        return None if marked.empty else _first_build(marked, marker)
 
     def pause(state: tenacity.RetryCallState) -> float:
         left = confirm_timeout - (state.seconds_since_start or 0.0)
-        return max(0.0, min(left, growing(state)))
+        return max(0.0, min(left, backoff(state)))
 
-    growing = tenacity.wait_exponential(multiplier=0.1, max=_LONGEST_PAUSE)
-    looking = tenacity.Retrying(
+    backoff = tenacity.wait_exponential(multiplier=0.1, max=_MAX_PAUSE)
+    search = tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda found: found is None)
         | tenacity.retry_if_exception_type(TRANSIENT),
         stop=tenacity.stop_after_delay(confirm_timeout),
         wait=pause,
-        # What the last look saw counts: none, or that nothing can be seen.
+        # The last search counts: no build, or an error.
         retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         sleep=time.sleep,
     )
-    found: BuildStart | None = looking(once)
+    found: BuildStart | None = search(once)
     return found
 
 
-def _found(carrying: Any, marker: str) -> BuildStart:
-    """The first build that carries the marker; more than one is not our doing and is said."""
-    ids = sorted(int(number) for number in carrying.index)
-    told: tuple[str, ...] = ()
+def _first_build(marked: Any, marker: str) -> BuildStart:
+    """Return the first build that carries the marker, with a warning where there are several."""
+    ids = sorted(map(int, marked.index))
+    warnings: tuple[str, ...] = ()
     if len(ids) > 1:
         listed = ", ".join(map(str, ids))
-        told = (f"Builds {listed} carry the same marker: the request was repeated on its way.",)
-    status = carrying.loc[ids[0], "status"]
-    return BuildStart(ids[0], None if pd.isna(status) else status, told, marker)
+        warnings = (f"Builds {listed} carry the same marker: the request was repeated on its way.",)
+    status = marked.loc[ids[0], "status"]
+    return BuildStart(ids[0], None if pd.isna(status) else status, warnings, marker)
 
 
 def _not_started(
     happened: str, error: MkframeError | None, marker: str, scope: Mapping[str, Any], confirm_timeout: float
 ) -> NotStartedError:
-    seen = f"After {confirm_timeout:g} s of looking no build carries the marker {marker}: none was started."
-    again = f"Where the server may be slow, let {_call(marker, scope)} look once more; then start it again."
-    raised = NotStartedError(f"{happened} {seen}".strip(), hint=again, **_facts(error))
+    result = f"After {confirm_timeout:g} s of looking no build carries the marker {marker}: none was started."
+    hint = f"Where the server may be slow, let {_call(marker, scope)} look once more; then start it again."
+    raised = NotStartedError(f"{happened} {result}".strip(), hint=hint, **_error_fields(error))
     raised.marker = marker
     return raised
 
@@ -229,19 +231,19 @@ def _not_started(
 def unconfirmed_error(
     happened: str, error: MkframeError, marker: str | None, scope: Mapping[str, Any], hint: str = ""
 ) -> StartUnconfirmedError:
-    """The error for a write of which nobody knows whether it was carried out."""
+    """Make the error for a write of which it is unknown whether it was carried out."""
     if marker:
-        hint = f"Do not start it again before {_call(marker, scope)} has told."
-    unmarked = "Look for it in the web application before you start it again; a marker would have told."
+        hint = f"Do not start it again before {_call(marker, scope)} has answered."
+    unmarked = "Look for it in the web application before you start it again; a marker makes it searchable."
     raised = StartUnconfirmedError(
-        f"{happened} Whether it was started is not known.", hint=hint or unmarked, **_facts(error)
+        f"{happened} Whether it was started is not known.", hint=hint or unmarked, **_error_fields(error)
     )
     raised.marker = marker
     return raised
 
 
-def _facts(error: MkframeError | None) -> dict[str, Any]:
-    """What an error of ours keeps of the one that it explains."""
+def _error_fields(error: MkframeError | None) -> dict[str, Any]:
+    """Return the fields that an error takes over from its cause."""
     return {
         name: getattr(error, name, None) for name in ("request", "status", "vendor_message", "body_start")
     }

@@ -1,4 +1,7 @@
-"""Start a build: its body is checked, sent once, and what became of it is found out."""
+"""Start a build.
+
+The body is checked and sent once. Where the answer is lost, the build is searched by its marker.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,14 @@ from mkframe.builds._reconcile import (
 from mkframe.errors import InputError, InvalidResponseError, MkframeError
 from mkframe.schema import RESOURCES
 
-__all__ = ["start"]
+__all__ = ["start", "start_body"]
 
 _KNOWN = RESOURCES["builds"]
 _IDS = range(2**63)
 _BY_NAME = ("pattern", "folder", "name")
-_OF_AN_INSTANCE = {"pattern_id", "instance_folder_id", "identity_id"}
-"""Columns by which a frame or row is known to be one of instances; other rows have ids, too."""
-_HOW = (
+_INSTANCE_COLUMNS = {"pattern_id", "instance_folder_id", "identity_id"}
+"""Columns by which a frame or row of instances is recognized; other rows have ids, too."""
+_HINT = (
     'Write {"id": 7} or {"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": "AIRPLANE"}, '
     "or give rows of client.instances.find(...)."
 )
@@ -38,78 +41,123 @@ _HOW = (
 
 def start(
     transport: Transport,
-    given: Mapping[str, Any],
     *,
+    instances: Any,
+    project: str | int | None = None,
+    project_id: int | None = None,
+    releases: Mapping[str, str] | None = None,
+    description: str | None = None,
+    restore: bool = False,
     marker: bool | str = True,
     confirm_timeout: float = 6.0,
     warn: bool = True,
 ) -> BuildStart:
-    """Check the body of ``POST /builds``, send it once, and find out what became of it."""
-    seconds, aloud = check_confirm_timeout(confirm_timeout), _validation.as_bool("warn", warn)
-    word = _marker(marker)
-    body = _body(given, word)
-    scope: dict[str, Any] = {name: body[name] for name in ("project", "project_id") if name in body}
+    """Check the body of ``POST /builds``, send it once, and confirm that the build was started."""
+    seconds = check_confirm_timeout(confirm_timeout)
+    emit = _validation.as_bool("warn", warn)
+    text: str | None
+    if isinstance(marker, str):
+        text = check_marker(marker)
+    else:
+        text = new_marker() if _validation.as_bool("marker", marker) else None
+    scope = _validation.project_body(project, project_id, _KNOWN.body_exclusive, "builds.start")
+    definitions = _instances(instances)
+    if releases is not None:
+        releases = _validation.as_releases("releases", releases)
+    if description is not None and not isinstance(description, str):
+        raise InputError(f"description must be text, not {description!r}.", hint="Write description='...'.")
+    body = start_body(
+        **scope,
+        instances=definitions,
+        releases=releases,
+        description=description,
+        restore=_validation.as_bool("restore", restore),
+        marker=text,
+    )
     try:
-        started = _send(transport, body, scope, word, seconds)
-    except KeyboardInterrupt as stop:
-        told = (
-            f"client.builds.confirm({word!r}) tells"
-            if word
-            else "client.builds.find(...) lists the last ones"
-        )
-        stop.add_note(f"A build may run: {told}.")
+        started = _send(transport, body, scope, text, seconds)
+    except KeyboardInterrupt as interrupt:
+        call = f"client.builds.confirm({text!r}) finds it" if text else "client.builds.find(...) lists it"
+        interrupt.add_note(f"A build may run: {call}.")
         raise
-    if aloud:
+    if emit:
         emit_warnings(started, transport)
     return started
 
 
-def _marker(given: bool | str) -> str | None:
-    """The word that the description will carry."""
-    if isinstance(given, str):
-        return check_marker(given)
-    return new_marker() if _validation.as_bool("marker", given) else None
+def start_body(
+    *,
+    instances: list[dict[str, Any]],
+    project: str | None = None,
+    project_id: int | None = None,
+    releases: Mapping[str, str] | None = None,
+    description: str | None = None,
+    restore: bool = False,
+    marker: str | None = None,
+) -> dict[str, Any]:
+    """Write the body of ``POST /builds``; what is not given is left out. Nothing is checked.
+
+    Parameters
+    ----------
+    instances : list of dict
+        Instances by ``id``, or by ``pattern``, ``folder`` and ``name``.
+    project : str, project_id : int
+        One of them.
+    releases : mapping of str to str, optional
+        Release per release group.
+    description : str, optional
+        Description of the build, without its marker.
+    restore : bool, default False
+        Whether deleted instances are restored.
+    marker : str, optional
+        Marker that is added to the description.
+
+    Returns
+    -------
+    dict
+        The keys of the API, in the order of its reference.
+
+    Examples
+    --------
+    >>> start_body(project_id=402, instances=[{"id": 7}], marker="mkframe-0123456789ab")
+    {'project_id': 402, 'instances': [{'id': 7}], 'description': '[mkframe-0123456789ab]'}
+    """
+    body = {
+        "project": project,
+        "project_id": project_id,
+        "instances": instances,
+        "releases": releases,
+        "description": with_marker(description, marker),
+        "restore": restore,
+    }
+    # The id of a project may be 0.
+    return {key: value for key, value in body.items() if value or (key == "project_id" and value is not None)}
 
 
 def _send(
     transport: Transport,
     body: Mapping[str, Any],
     scope: Mapping[str, Any],
-    word: str | None,
+    marker: str | None,
     confirm_timeout: float,
 ) -> BuildStart:
     try:
-        started = transport.post(_KNOWN.path, body, into=_answer)
+        started = transport.post(_KNOWN.path, body, parse=_parse_answer)
     except MkframeError as error:
         if not may_have_started(error, transport, _KNOWN.path):
             raise
-        return reconcile(transport, scope, word, confirm_timeout, error)
-    return BuildStart(started.id, started.status, started.warnings, word)
+        return reconcile(transport, scope, marker, confirm_timeout, error)
+    return BuildStart(started.id, started.status, started.warnings, marker)
 
 
-# --- what is sent -----------------------------------------------------------------------------------
-
-
-def _body(given: Mapping[str, Any], marker: str | None) -> dict[str, Any]:
-    """The body in the API's words; every value is checked."""
-    body = _validation.project_body(given, _KNOWN.body_exclusive, "builds.start")
-    body["instances"] = _instances(given["instances"])
-    if given.get("releases") is not None:
-        body["releases"] = _validation.as_releases("releases", given["releases"])
-    description = given.get("description")
-    if description is not None and not isinstance(description, str):
-        raise InputError(f"description must be text, not {description!r}.", hint="Write description='...'.")
-    if words := with_marker(description, marker):
-        body["description"] = words
-    if _validation.as_bool("restore", given.get("restore", False)):
-        body["restore"] = True
-    return body
+# --- instances --------------------------------------------------------------------------------------
 
 
 def _instances(given: Any) -> list[dict[str, Any]]:
-    definitions = [_instance(one) for one in _one_by_one(given)]
+    """Write the instances as the API takes them; each may be given once."""
+    definitions = [_instance(one) for one in _as_iterable(given)]
     if not definitions:
-        raise InputError("No instances are given.", hint=_HOW)
+        raise InputError("No instances are given.", hint=_HINT)
     seen: set[str] = set()
     for definition in definitions:
         key = json.dumps(definition, sort_keys=True)
@@ -119,10 +167,10 @@ def _instances(given: Any) -> list[dict[str, Any]]:
     return definitions
 
 
-def _one_by_one(given: Any) -> Iterable[Any]:
-    """What is given, as several; a single instance is one of one."""
+def _as_iterable(given: Any) -> Iterable[Any]:
+    """Return the instances one by one, also where a single one is given."""
     if isinstance(given, pd.DataFrame):
-        if given.index.name != "id" or not set(given.columns) >= _OF_AN_INSTANCE:
+        if given.index.name != "id" or not set(given.columns) >= _INSTANCE_COLUMNS:
             raise InputError(
                 "The frame is not one of instances.", hint="Give rows of client.instances.find(...)."
             )
@@ -138,9 +186,9 @@ def _one_by_one(given: Any) -> Iterable[Any]:
 
 
 def _instance(one: Any) -> dict[str, Any]:
-    """One instance: by id, by pattern, folder and name, or as a row of an instances frame."""
+    """Write one instance: by id, by pattern, folder and name, or as a row of an instances frame."""
     if isinstance(one, pd.Series):
-        one = {"id": _validation.row_id(one)} if set(one.index) >= _OF_AN_INSTANCE else one.to_dict()
+        one = {"id": _validation.row_id(one)} if set(one.index) >= _INSTANCE_COLUMNS else one.to_dict()
     if not isinstance(one, Mapping):
         return {"id": _validation.as_id("an instance", one)}
     keys = {key for key, value in one.items() if value is not None}
@@ -148,30 +196,30 @@ def _instance(one: Any) -> dict[str, Any]:
         return {"id": _validation.as_id("id", one["id"])}
     if keys == set(_BY_NAME):
         return {key: _validation.as_name(key, one[key]) for key in _BY_NAME}
-    shown = repr(dict(one))
+    text = repr(dict(one))
     raise InputError(
         "An instance is given by its id, or by pattern, folder and name, with no other key; "
-        f"this is neither: {shown if len(shown) < 200 else shown[:200] + '...'}.",
-        hint=_HOW,
+        f"this is neither: {text if len(text) < 200 else text[:200] + '...'}.",
+        hint=_HINT,
     )
 
 
-def _answer(chunks: Iterable[bytes]) -> BuildStart:
+def _parse_answer(chunks: Iterable[bytes]) -> BuildStart:
     """Read ``{"build": {"id", "status"}, "warnings": [...]}``."""
     answer = frames.parse_object(chunks, "the new build")
-    build, said = answer.get("build"), answer.get("warnings") or []
+    build, warnings = answer.get("build"), answer.get("warnings") or []
     number, status = (build.get("id"), build.get("status")) if isinstance(build, dict) else (None, None)
     if type(number) is not int or number not in _IDS or not isinstance(status, str):
         raise InvalidResponseError(
             f"The answer names no build: {short_repr(answer)}.",
             hint="Look in the web application whether the build runs.",
         )
-    sentences = said if isinstance(said, list) else [said]
-    return BuildStart(number, status, tuple(map(_sentence, sentences)))
+    warnings = warnings if isinstance(warnings, list) else [warnings]
+    return BuildStart(number, status, tuple(map(_as_text, warnings)))
 
 
-def _sentence(said: Any) -> str:
+def _as_text(warning: Any) -> str:
     try:
-        return str(said)
+        return str(warning)
     except RecursionError:
-        return short_repr(said)
+        return short_repr(warning)

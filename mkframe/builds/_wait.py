@@ -1,4 +1,7 @@
-"""Wait for builds: patient with the server, and honest about what goes on without us."""
+"""Wait for builds to end.
+
+A server that cannot be reached for a while is asked again. The end of the waiting never ends a build.
+"""
 
 from __future__ import annotations
 
@@ -26,25 +29,25 @@ from mkframe.schema import is_over
 
 __all__ = ["wait"]
 
-_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.3, 15.0, 1.5
-_LONGEST_SILENCE = 1800.0
-_LONGEST_MESSAGE = 60
-_SHORTEST_LOOK = 2.0
-"""Seconds that an answer may take although the caller's time is over, so that timeout=0 looks once."""
+_FIRST_PAUSE, _MAX_PAUSE, _GROWTH = 0.3, 15.0, 1.5
+_MAX_SILENCE = 1800.0
+_MAX_MESSAGE = 60
+_MIN_REQUEST_TIME = 2.0
+"""Seconds that an answer may take after the deadline, so that timeout=0 looks once."""
 
 
 class _Watch:
-    """The last known state of some builds, and the pause until the next look."""
+    """The last known rows of some builds, and the pause until the next request."""
 
     def __init__(self, transport: Transport, ids: Iterable[int]) -> None:
         self.transport = transport
         self.rows: dict[int, pd.DataFrame | None] = dict.fromkeys(ids)
-        self.turns = dict.fromkeys(self.rows)
+        self.order = dict.fromkeys(self.rows)
         self.bodies: dict[int, bytes] = {}
         self.pause = _FIRST_PAUSE
-        self.silence = 0.0
+        self.silent_seconds = 0.0
         self.last_look = time.monotonic()
-        self.trouble: MkframeError | None = None
+        self.error: MkframeError | None = None
 
     @property
     def open(self) -> list[int]:
@@ -52,54 +55,54 @@ class _Watch:
         return [i for i, row in self.rows.items() if row is None or not _has_ended(row)]
 
     def look(self, until: float = math.inf) -> None:
-        """Ask once for every build that has not ended; a server that is away is asked again later.
+        """Request every build that has not ended, once; an error that may pass is kept in `error`.
 
-        A build whose answer fails is asked last the next time, so that it hides no other.
+        A build whose request fails comes last the next time, so that it does not hide the others.
         """
-        self.trouble = None
+        self.error = None
         going = set(self.open)
-        for number in [number for number in self.turns if number in going]:
-            left = None if math.isinf(until) else max(_SHORTEST_LOOK, until - time.monotonic())
+        for number in [number for number in self.order if number in going]:
+            timeout = None if math.isinf(until) else max(_MIN_REQUEST_TIME, until - time.monotonic())
             try:
                 self.bodies[number], self.rows[number] = self.transport.get(
-                    f"/builds/{number}", into=_read, timeout=left
+                    f"/builds/{number}", parse=_read, timeout=timeout
                 )
             except SchemaError:
                 raise
             except (*TRANSIENT, InvalidResponseError) as error:
-                self.trouble = error
-                self.turns[number] = self.turns.pop(number)
+                self.error = error
+                self.order[number] = self.order.pop(number)
                 self._count_silence()
                 break
-            self.silence = 0.0
+            self.silent_seconds = 0.0
         self.last_look = time.monotonic()
 
     def _count_silence(self) -> None:
-        """Give up after long silence; a computer that slept in between was not listening."""
-        self.silence += min(time.monotonic() - self.last_look, 4 * _LONGEST_PAUSE)
-        if self.silence > _LONGEST_SILENCE:
-            raise _still_building(self, "The server has not answered for half an hour") from self.trouble
+        """Give up after half an hour without an answer; time in which the computer slept does not count."""
+        self.silent_seconds += min(time.monotonic() - self.last_look, 4 * _MAX_PAUSE)
+        if self.silent_seconds > _MAX_SILENCE:
+            raise _timeout_error(self, "The server has not answered for half an hour") from self.error
 
-    def rest(self, until: float) -> None:
-        """Pause, a little longer each time."""
+    def pause_until(self, until: float) -> None:
+        """Pause, longer each time, but not beyond a time."""
         if not self.transport.pause(max(0.0, min(self.pause, until - time.monotonic()))):
-            raise _still_building(self, "The client was closed")
-        self.pause = min(self.pause * _GROWTH, _LONGEST_PAUSE)
+            raise _timeout_error(self, "The client was closed")
+        self.pause = min(self.pause * _GROWTH, _MAX_PAUSE)
 
     def progress(self) -> float:
         """Percent done, over all builds."""
         shares = [_percent(row, number in self.open) for number, row in self.rows.items()]
         return sum(shares) / len(shares)
 
-    def words(self) -> str:
-        """One line about the builds that go on."""
-        if self.trouble:
+    def status_text(self) -> str:
+        """Describe the builds that have not ended, in one line."""
+        if self.error:
             return "the server does not answer, asking again"
         known = [row for i in self.open if (row := self.rows[i]) is not None]
         return _message(known[0]) if len(known) == 1 else f"{len(self.open)} of {len(self.rows)} go on"
 
     def result(self) -> pd.DataFrame:
-        """The builds as a find would answer, unknown columns included."""
+        """Decode the builds as `find` does, unknown columns included."""
         return frames.decode("builds", b"[" + b",".join(self.bodies[i] for i in self.rows) + b"]")
 
 
@@ -115,7 +118,7 @@ def wait(
     raise_on_failure: bool = False,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Look at builds until all have ended; Ctrl-C ends the waiting, not the builds."""
+    """Request builds until all have ended; Ctrl-C ends the waiting, not the builds."""
     if not ids:
         raise InputError("There is no build to wait for.", hint="Give a build id, or several.")
     _check_timeout(timeout)
@@ -126,15 +129,15 @@ def wait(
         while True:
             watch.look(until)
             bar.n = watch.progress()
-            bar.set_postfix_str(transport.redacted(watch.words()) if watch.open else "ended")
+            bar.set_postfix_str(transport.redact(watch.status_text()) if watch.open else "ended")
             if not watch.open:
                 break
             if time.monotonic() >= until:
-                raise _still_building(watch, f"The {timeout:g} s are over") from watch.trouble
-            watch.rest(until)
+                raise _timeout_error(watch, f"The {timeout:g} s are over") from watch.error
+            watch.pause_until(until)
     builds = watch.result()
     if raise_on_failure:
-        with transport.withheld():
+        with transport.redact_errors():
             _raise_on_failure(builds)
     return builds
 
@@ -156,10 +159,10 @@ def _bar(ids: list[int], progress: bool) -> Any:
     from tqdm.auto import tqdm
 
     # tqdm's thread that wakes stalled bars would outlive us.
-    unwatched = type("Bar", (tqdm,), {"monitor_interval": 0})
-    name = f"Build {ids[0]}" if len(ids) == 1 else f"{len(ids)} builds"
-    form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
-    return unwatched(total=100, desc=name, bar_format=form, disable=not progress)
+    bar = type("Bar", (tqdm,), {"monitor_interval": 0})
+    title = f"Build {ids[0]}" if len(ids) == 1 else f"{len(ids)} builds"
+    layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+    return bar(total=100, desc=title, bar_format=layout, disable=not progress)
 
 
 def _percent(row: pd.DataFrame | None, running: bool) -> float:
@@ -171,32 +174,32 @@ def _percent(row: pd.DataFrame | None, running: bool) -> float:
 
 
 def _message(row: pd.DataFrame) -> str:
-    """The build's message on one line of a terminal, without the codes that would command it."""
+    """Write the build's message on one line, without control characters of a terminal."""
     text = row["message"].iloc[0]
-    shown = "".join(c if c.isprintable() else " " for c in text) if isinstance(text, str) else ""
-    return shown[:_LONGEST_MESSAGE]
+    line = "".join(c if c.isprintable() else " " for c in text) if isinstance(text, str) else ""
+    return line[:_MAX_MESSAGE]
 
 
-def _still_building(watch: _Watch, why: str) -> WaitTimeoutError:
+def _timeout_error(watch: _Watch, why: str) -> WaitTimeoutError:
     several = len(watch.open) > 1
     listed = ", ".join(map(str, watch.open))
     state = f"build{'s' if several else ''} {listed} still {'go' if several else 'goes'} on"
-    doubt = f", as far as is known ({watch.trouble.message})" if watch.trouble else ""
+    caveat = f", as far as is known ({watch.error.message})" if watch.error else ""
     return WaitTimeoutError(
-        f"{why}, {state}{doubt}; only the waiting has ended.",
+        f"{why}, {state}{caveat}; only the waiting has ended.",
         hint="Wait again with client.builds.wait(...), with a longer timeout or none.",
     )
 
 
 def _raise_on_failure(builds: pd.DataFrame) -> None:
-    bad = builds[builds["status"] != "FINISHED"]
-    if len(bad):
-        facts = zip(bad.index, bad["status"], bad["message"], strict=True)
-        told = "; ".join(
+    failed = builds[builds["status"] != "FINISHED"]
+    if len(failed):
+        columns = zip(failed.index, failed["status"], failed["message"], strict=True)
+        sentence = "; ".join(
             f"build {i} is {single_line(status) if isinstance(status, str) else 'without a status'}"
             + (f", with {single_line(message)!r}" if isinstance(message, str) else "")
-            for i, status, message in facts
+            for i, status, message in columns
         )
         raise BuildFailedError(
-            f"{told[:1].upper()}{told[1:]}.", hint="The text is the last progress message."
+            f"{sentence[:1].upper()}{sentence[1:]}.", hint="The text is the last progress message."
         )

@@ -1,7 +1,7 @@
-"""SQL in a project's meta database, and the two views that tell its history.
+"""SQL in a project's meta database, and the two views of its history.
 
-``POST /metadata`` runs any statement, writes included. What is not one single reading statement is
-refused here unless the caller asks for it: a guard against accidents, not against malice.
+``POST /metadata`` runs any statement, writes included. Anything but one single statement that reads is
+refused here unless the caller passes ``write=True``: a guard against accidents, not against malice.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pandas as pd
 from mkframe import _validation, frames
 from mkframe._http import Transport
 from mkframe._text import short_repr, single_line
+from mkframe.client._accessor import Accessor, Id, Name
 from mkframe.client._statements import check_reading
 from mkframe.errors import (
     ConnectionLostError,
@@ -26,46 +27,93 @@ from mkframe.errors import (
 from mkframe.limits import Limits
 from mkframe.schema import RESOURCES, VIEWS, Field, FieldType
 
-__all__ = ["query", "view"]
+__all__ = ["Metadata", "query", "view"]
 
 _KNOWN = RESOURCES["metadata"]
 _TYPES: dict[str, FieldType] = {"string": "str", "integer": "int", "timestamp": "timestamp"}
-"""Column types that the reference names; a column of any other type keeps what came."""
-_LONGEST_SHOWN = 200
-_LONGEST_SAID = 500
+"""Column types that the reference names; a column of any other type keeps its values."""
+_MAX_SQL_SHOWN = 200
+_MAX_TEXT_SHOWN = 500
 
 
-def query(transport: Transport, sql: str, given: Mapping[str, Any], *, write: bool = False) -> pd.DataFrame:
-    """Run one statement and shape its rows by the answer's own column metadata."""
-    answer = _ask(transport, sql, given, write=_validation.as_bool("write", write))
-    with transport.withheld():
+class Metadata(Accessor):
+    resource = "metadata"
+
+    def query(
+        self, sql: str, *, project: Name = None, project_id: Id = None, write: bool = False
+    ) -> pd.DataFrame:
+        """Run one SQL statement in a project's meta database.
+
+        Parameters
+        ----------
+        sql : str
+            One SELECT or WITH statement, such as ``SELECT * FROM @INFORMATION_SCHEMA.DELIVERIES``.
+        project : str or int, project_id : int
+            Exactly one of them.
+        write : bool, default False
+            Allow statements that write. The check is against accidents: the server runs anything.
+
+        Returns
+        -------
+        DataFrame
+            Rows numbered from 0; dtypes from the answer's own columns: string str, integer
+            Int64, timestamp datetime64[us, UTC] (the reference does not say in which zone the server
+            writes them; those without one are read as UTC, with a warning), any other type unchanged.
+
+        Raises
+        ------
+        InputError
+            If it is not one reading statement and `write` is not set; nothing was sent.
+        QueryFailedError
+            If the statement ends with status ERROR; quotes the server.
+
+        Examples
+        --------
+        >>> import mkframe as mk
+        >>> with mk.demo(builds=20) as client:
+        ...     client.metadata.query("SELECT 1 AS ONE", project="DEMO_PROJECT")["ONE"].tolist()
+        [1]
+        """
+        return query(self._transport, sql, project=project, project_id=project_id, write=write)
+
+
+def query(
+    transport: Transport, sql: str, *, project: Name = None, project_id: Id = None, write: bool = False
+) -> pd.DataFrame:
+    """Run one statement and type its rows by the answer's own column metadata."""
+    answer = _ask(transport, sql, project, project_id, write=_validation.as_bool("write", write))
+    with transport.redact_errors():
         columns = [_field(column) for column in answer.get("metadata") or ()]
         return frames.frame_from_rows(columns, answer.get("rows") or [], transport.settings.limits)
 
 
-def view(transport: Transport, name: str, given: Mapping[str, Any]) -> pd.DataFrame:
+def view(transport: Transport, name: str, *, project: Name = None, project_id: Id = None) -> pd.DataFrame:
     """Read one of the documented views, typed by the schema."""
     fields = VIEWS[name].fields
-    answer = _ask(transport, f"SELECT * FROM @INFORMATION_SCHEMA.{name}", given, write=False)  # noqa: S608 - a name of the schema
-    with transport.withheld():
+    sql = f"SELECT * FROM @INFORMATION_SCHEMA.{name}"  # noqa: S608 - a name of the schema
+    answer = _ask(transport, sql, project, project_id, write=False)
+    with transport.redact_errors():
         frame = frames.frame_from_rows(fields, answer.get("rows") or [], transport.settings.limits)
     return frame.set_index("ID") if fields[0].name == "ID" else frame
 
 
-def _ask(transport: Transport, sql: str, given: Mapping[str, Any], *, write: bool) -> dict[str, Any]:
+def _ask(transport: Transport, sql: str, project: Name, project_id: Id, *, write: bool) -> dict[str, Any]:
+    """Run one statement and return the body of the answer."""
     statement = _validation.as_name("sql", sql)
     if not write:
         check_reading(statement)
-    body = _validation.project_body(given, _KNOWN.body_exclusive, "metadata.query") | {"statement": statement}
+    body = _validation.project_body(project, project_id, _KNOWN.body_exclusive, "metadata.query") | {
+        "statement": statement
+    }
     try:
         read = functools.partial(_object, limits=transport.settings.limits)
-        answer = transport.post(_KNOWN.path, body, into=read, kind="query")
+        answer = transport.post(_KNOWN.path, body, parse=read, kind="query")
     except (ConnectionLostError, RequestTimeoutError, ServerError, InvalidResponseError) as error:
         if write:
-            error.hint = "It may have been carried out: look what it has changed before you send it again."
+            error.hint = "It may have been carried out: check what it has changed before you send it again."
         raise
     if answer["status"] != "FINISHED":
-        with transport.withheld():
+        with transport.redact_errors():
             raise _failed(answer, statement)
     return answer
 
@@ -97,15 +145,15 @@ def _field(column: Mapping[str, Any]) -> Field:
 
 
 def _failed(answer: Mapping[str, Any], sql: str) -> QueryFailedError:
-    """Quote the server: where it puts the text of an error is not said, so any unknown text is shown."""
+    """Quote the server: where the text of an error is, is undocumented, so all unknown texts are shown."""
     documented = {field.name for field in _KNOWN.fields}
     others = (v for k, v in answer.items() if k not in documented and isinstance(v, str | dict) and v)
-    texts = [v[:_LONGEST_SAID] if isinstance(v, str) else short_repr(v, _LONGEST_SAID) for v in others]
-    said = "; ".join(texts)[:_LONGEST_SAID]
-    quoted = f": {said!r}" if said else ", without a text"
-    shown = sql if len(sql) <= _LONGEST_SHOWN else f"{sql[:_LONGEST_SHOWN]}..."
+    texts = [v[:_MAX_TEXT_SHOWN] if isinstance(v, str) else short_repr(v, _MAX_TEXT_SHOWN) for v in others]
+    text = "; ".join(texts)[:_MAX_TEXT_SHOWN]
+    quoted = f": {text!r}" if text else ", without a text"
+    shown = sql if len(sql) <= _MAX_SQL_SHOWN else f"{sql[:_MAX_SQL_SHOWN]}..."
     return QueryFailedError(
         f"The statement ended with status {single_line(answer['status'])}{quoted}. It was: {shown!r}.",
         hint="Check the statement; the dialect is like Oracle's and Snowflake's.",
-        vendor_message=said or None,
+        vendor_message=text or None,
     )

@@ -503,7 +503,7 @@ def test_interrupt_names_the_call_that_tells():
     ):
         start(client)
     (marker,) = MARKER.findall(sent(server)["description"])
-    assert caught.value.__notes__ == [f"A build may run: client.builds.confirm('{marker}') tells."]
+    assert caught.value.__notes__ == [f"A build may run: client.builds.confirm('{marker}') finds it."]
 
 
 # --- settling it later ------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ BUILD = f"{BUILDS}/7"
 def quick(monkeypatch):
     """Looks that follow each other quickly, for tests of what is seen rather than when."""
     monkeypatch.setattr(WAIT, "_FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(WAIT, "_LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(WAIT, "_MAX_PAUSE", 0.05)
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_timeout_of_zero_looks_once():
 
 
 def test_timeout_ends_a_look_at_a_server_that_is_silent(monkeypatch):
-    monkeypatch.setattr(WAIT, "_SHORTEST_LOOK", 0.2)
+    monkeypatch.setattr(WAIT, "_MIN_REQUEST_TIME", 0.2)
     began = time.monotonic()
     with (
         faults.serve(faults.silence()) as server,

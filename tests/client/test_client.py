@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 import mkframe as mk
-from mkframe import client as room
+from mkframe import client as client_module
 from mkframe import errors, frames
 from mkframe._http import Transport
 from mkframe.builds import BuildStart
@@ -241,7 +241,7 @@ def silent():
 
 @each_found
 def test_signature_is_the_schema_by_keyword_only(resource):
-    accessor = next(c for c in vars(room).values() if getattr(c, "resource", None) == resource.name)
+    accessor = next(c for c in vars(client_module).values() if getattr(c, "resource", None) == resource.name)
     _, *parameters = inspect.signature(accessor.find).parameters.values()
     assert [p.name for p in parameters] == [f.name for f in resource.filters]
     assert all(p.kind is p.KEYWORD_ONLY and p.default is None for p in parameters)
@@ -265,10 +265,61 @@ def test_every_verb_has_a_help(client, resource):
 def test_signature_that_differs_from_the_schema_is_noticed():
     with pytest.raises(TypeError, match=r"projects.find takes \['nmae'\]"):
 
-        class Wrong(room.Accessor):
+        class Wrong(client_module.Accessor):
             resource = "projects"
 
             def find(self, *, nmae=None): ...
+
+
+MADE_UP = """
+from dataclasses import replace
+from mkframe import schema
+{}
+import mkframe.client
+"""
+
+
+def import_with(change):
+    """Import the client with a changed schema, and return the last line of its standard error."""
+    code = MADE_UP.format(change)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    return done.stderr.splitlines()[-1]
+
+
+def test_resource_without_accessor_fails_the_import():
+    made = 'schema.RESOURCES["tags"] = replace(schema.RESOURCES["labels"], name="tags")'
+    assert import_with(made) == (
+        "TypeError: The schema declares the resource 'tags', but mkframe.client.Client has no accessor of "
+        "that name."
+    )
+
+
+def test_call_without_method_fails_the_import():
+    made = 'schema.RESOURCES["labels"] = replace(schema.RESOURCES["labels"], verbs=("find", "get", "start"))'
+    assert import_with(made) == (
+        "TypeError: The schema declares labels.start, but the class Labels has no such method."
+    )
+
+
+def test_filter_without_parameter_fails_the_import():
+    made = (
+        "labels = schema.RESOURCES['labels']; "
+        "schema.RESOURCES['labels'] = replace(labels, filters=labels.filters[1:])"
+    )
+    sentence = import_with(made)
+    assert sentence.startswith("TypeError: labels.find takes ['project', 'project_id', ")
+    assert sentence.endswith(
+        "but the schema declares ['project_id', 'pattern', 'pattern_id', 'name', 'color']."
+    )
+
+
+@each_found
+def test_find_passes_each_filter_under_its_name(silent, resource, monkeypatch):
+    values = {f.name: f"value of {f.name}" for f in resource.filters}
+    monkeypatch.setattr(client_module.Accessor, "_find", lambda self, **filters: filters)
+    with visiting(silent.api) as client:
+        assert getattr(client, resource.name).find(**values) == values
 
 
 def test_looking_around_sends_nothing(silent):
@@ -559,7 +610,7 @@ def jwt_like(claims):
 )
 def test_identity_of_a_token_is_what_the_token_tells(token, expires):
     identity = mk.connect("https://metakraftwerk.example/api/v1", token=token).identity
-    assert identity == room.Identity(None, expires, can_log_in=False)
+    assert identity == client_module.Identity(None, expires, can_log_in=False)
 
 
 def test_identity_of_a_login_is_its_address(client):
@@ -571,7 +622,7 @@ def test_identity_of_a_login_is_its_address(client):
 
 def test_identity_sends_nothing(silent):
     with mk.connect(silent.api, email="ada@example.org", password="word") as client:
-        assert client.identity == room.Identity("ada@example.org", None, can_log_in=True)
+        assert client.identity == client_module.Identity("ada@example.org", None, can_log_in=True)
     assert silent.connections == 0
 
 

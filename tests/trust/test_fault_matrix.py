@@ -245,7 +245,7 @@ def carry_out(elsewhere, tmp_path, monkeypatch, caplog):
     """Call a verb at a server that fails some of the time."""
     waiting = sys.modules["mkframe.builds._wait"]
     monkeypatch.setattr(waiting, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(waiting, "_LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(waiting, "_MAX_PAUSE", 0.02)
     caplog.set_level("WARNING", "mkframe")
     resolve = socket.getaddrinfo
     unknown = []

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe.builds._marker import with_marker
+from mkframe.builds import start_body
 
-__all__ = ["Line", "as_json", "as_python", "body", "definitions"]
+__all__ = ["Line", "as_json", "as_python", "definitions"]
 
 Line = tuple[int, str]
 """Depth of indentation, and text."""
@@ -27,19 +27,6 @@ def definitions(rows: pd.DataFrame, everything: pd.DataFrame) -> list[dict[str, 
     ]
 
 
-def body(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the body of ``POST /builds`` that ``client.builds.start`` makes of its arguments.
-
-    Examples
-    --------
-    >>> body({"project_id": 402, "instances": [{"id": 7}], "marker": "mkframe-0123456789ab"})
-    {'project_id': 402, 'instances': [{'id': 7}], 'description': '[mkframe-0123456789ab]'}
-    """
-    made = {**request, "description": with_marker(request.get("description"), request.get("marker"))}
-    order = ("project", "project_id", "instances", "releases", "description", "restore")
-    return {key: made[key] for key in order if made.get(key)}
-
-
 def as_json(request: Mapping[str, Any], most: int | None = None) -> tuple[Line, ...]:
     """Return the body as lines that are sent when joined; instances beyond `most` are only counted.
 
@@ -50,7 +37,7 @@ def as_json(request: Mapping[str, Any], most: int | None = None) -> tuple[Line, 
     '{"project_id": 402, "instances": [{"id": 7}, {"id": 8}], "description": "nightly"}'
     """
     parts: list[list[Line]] = []
-    for key, value in body(request).items():
+    for key, value in start_body(**request).items():
         if key == "instances":
             parts.append([(1, f"{json.dumps(key)}: ["), *_instances(value, most), (1, "]")])
         else:

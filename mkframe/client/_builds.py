@@ -1,0 +1,311 @@
+"""Accessors of builds and build deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, overload
+
+import pandas as pd
+
+from mkframe import builds
+from mkframe.builds import _marker
+from mkframe.client._accessor import Accessor, GettableAccessor, Id, Name, ReleaseNames, Text
+
+__all__ = ["BuildDeployments", "Builds"]
+
+
+class Builds(GettableAccessor):
+    resource = "builds"
+
+    def find(
+        self,
+        *,
+        project: Name = None,
+        project_id: Id = None,
+        user: Name = None,
+        user_id: Id = None,
+        pattern: Name = None,
+        pattern_id: Id = None,
+        releases: ReleaseNames = None,
+    ) -> pd.DataFrame:
+        return self._find(
+            project=project,
+            project_id=project_id,
+            user=user,
+            user_id=user_id,
+            pattern=pattern,
+            pattern_id=pattern_id,
+            releases=releases,
+        )
+
+    def start(
+        self,
+        *,
+        instances: Any,
+        project: Name = None,
+        project_id: Id = None,
+        releases: ReleaseNames = None,
+        description: Text = None,
+        restore: bool = False,
+        marker: bool | str = True,
+        confirm_timeout: float = 6.0,
+        warn: bool = True,
+    ) -> builds.BuildStart:
+        """Start a build, exactly once.
+
+        Where the answer is lost, the project's builds are searched for the marker before the call
+        returns: the build is found and returned, or was not started. The API's ``wait`` is never used,
+        since it may time out on long builds: see `wait`.
+
+        Parameters
+        ----------
+        instances : DataFrame, or list of dict, Series or int
+            What to build: rows of ``client.instances.find(...)``, ids, ``{"id": 7}``, or
+            ``{"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": "AIRPLANE"}``.
+        project : str or int, project_id : int
+            Exactly one of them.
+        releases : mapping of str to str, optional
+            Release per release group, at most one each.
+        description : str, optional
+            Description of the build.
+        restore : bool, default False
+            Restore deleted instances before building.
+        marker : bool or str, default True
+            Add a text such as ``[mkframe-0123456789ab]`` to the description, by which the build is found
+            when the answer is lost. Each build gets a new one. A marker of `new_marker` is sent
+            unchanged; use it for one build only, as two builds with the same one cannot be
+            distinguished.
+        confirm_timeout : float, default 6
+            Seconds to look for a build whose answer was lost.
+        warn : bool, default True
+            Show warnings as Python warnings too; in the result they are in any case.
+
+        Returns
+        -------
+        BuildStart
+            ``id``, ``status``, ``warnings`` and ``marker``.
+
+        Raises
+        ------
+        InputError
+            If an argument is invalid; nothing was sent.
+        ConnectError
+            If no connection could be made; nothing was sent.
+        NotStartedError
+            If the answer was lost and no build carries the marker.
+        StartUnconfirmedError
+            If the answer was lost and the builds could not be searched: a build may run.
+        ResponseError
+            If the server refuses, such as `ForbiddenError` or `NotFoundError`.
+
+        Examples
+        --------
+        >>> import mkframe as mk
+        >>> with mk.demo(builds=20) as client:
+        ...     airplane = {"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": "AIRPLANE"}
+        ...     run = client.builds.start(
+        ...         project="DEMO_PROJECT", instances=[airplane], releases={"DWH_GROUP": "R1"}
+        ...     )
+        >>> run.status
+        'BUILDING'
+        """
+        return builds.start(
+            self._transport,
+            instances=instances,
+            project=project,
+            project_id=project_id,
+            releases=releases,
+            description=description,
+            restore=restore,
+            marker=marker,
+            confirm_timeout=confirm_timeout,
+            warn=warn,
+        )
+
+    def new_marker(self) -> str:
+        """Create a marker for `start`, so that it is known before anything is sent.
+
+        Returns
+        -------
+        str
+            Such as ``mkframe-0123456789ab``, with twelve random hexadecimal digits.
+        """
+        return _marker.new_marker()
+
+    def confirm(
+        self,
+        marker: str,
+        *,
+        project: Name = None,
+        project_id: Id = None,
+        confirm_timeout: float = 6.0,
+        warn: bool = True,
+    ) -> builds.BuildStart:
+        """Find out what became of a build whose start could not be confirmed.
+
+        Parameters
+        ----------
+        marker : str
+            The marker that the error `StartUnconfirmedError` or `NotStartedError` names.
+        project : str or int, project_id : int, optional
+            Project to search; all by default.
+        confirm_timeout : float, default 6
+            Seconds to look.
+        warn : bool, default True
+            Show warnings as Python warnings too; in the result they are in any case.
+
+        Returns
+        -------
+        BuildStart
+
+        Raises
+        ------
+        NotStartedError
+            If no build carries the marker.
+        StartUnconfirmedError
+            If the builds cannot be searched now.
+        """
+        return builds.confirm(
+            self._transport,
+            marker,
+            project=project,
+            project_id=project_id,
+            confirm_timeout=confirm_timeout,
+            warn=warn,
+        )
+
+    @overload
+    def wait(
+        self,
+        id: int | builds.BuildStart | pd.Series[Any],
+        *,
+        timeout: float | None = ...,
+        raise_on_failure: bool = ...,
+        progress: bool = ...,
+    ) -> pd.Series[Any]: ...
+
+    @overload
+    def wait(
+        self,
+        id: pd.DataFrame | Iterable[int],
+        *,
+        timeout: float | None = ...,
+        raise_on_failure: bool = ...,
+        progress: bool = ...,
+    ) -> pd.DataFrame: ...
+
+    def wait(
+        self,
+        id: int | builds.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int],
+        *,
+        timeout: float | None = None,
+        raise_on_failure: bool = False,
+        progress: bool = True,
+    ) -> pd.Series[Any] | pd.DataFrame:
+        """Wait until a build, or several, have ended.
+
+        A server that restarts, fails or cannot be reached is asked again; Ctrl-C ends the waiting and
+        not the build. FAILED and CANCELED are results like FINISHED.
+
+        Parameters
+        ----------
+        id : int, BuildStart or Series, or several ids
+            Build ID, the result of `start`, or a row of `find`; a list of ids or a frame for several.
+        timeout : float, optional
+            Seconds to wait at most; no limit by default.
+        raise_on_failure : bool, default False
+            Raise an error for a build that does not finish.
+        progress : bool, default True
+            Show percent, elapsed time and the build's message.
+
+        Returns
+        -------
+        Series or DataFrame
+            The build as `get` returns it; for several ids, the builds as `find` returns them.
+
+        Raises
+        ------
+        InputError
+            If something else than builds is given; nothing was sent.
+        WaitTimeoutError
+            If `timeout` has passed; the build continues.
+        BuildFailedError
+            If a build did not finish and `raise_on_failure` is set.
+
+        Examples
+        --------
+        >>> import mkframe as mk
+        >>> with mk.demo(builds=20) as client:
+        ...     client.builds.wait(5139, progress=False)["status"]
+        'FINISHED'
+        """
+        ids, single = builds.build_ids(id)
+        rows = builds.wait(
+            self._transport, ids, timeout=timeout, raise_on_failure=raise_on_failure, progress=progress
+        )
+        return rows.iloc[0] if single else rows
+
+
+class BuildDeployments(Accessor):
+    resource = "build_deployments"
+
+    def find(
+        self,
+        *,
+        build_id: Id = None,
+        pattern: Name = None,
+        pattern_id: Id = None,
+        deployment: Name = None,
+        deployment_id: Id = None,
+    ) -> pd.DataFrame:
+        return self._find(
+            build_id=build_id,
+            pattern=pattern,
+            pattern_id=pattern_id,
+            deployment=deployment,
+            deployment_id=deployment_id,
+        )
+
+    def start(
+        self,
+        *,
+        build_id: int,
+        deployment: Text = None,
+        deployment_id: Id = None,
+        agent_id: Id = None,
+        agent_group_id: Id = None,
+    ) -> pd.Series[Any]:
+        """Start a deployment of a build's results, once.
+
+        The reference names this write but not its body: what is sent here is inferred from the fields of
+        a build deployment and unconfirmed. Whether a deployment worked is not in the API.
+
+        Parameters
+        ----------
+        build_id : int
+            Build to deploy.
+        deployment : str, deployment_id : int
+            Exactly one of them.
+        agent_id, agent_group_id : int, optional
+            The agent or group that carries it out.
+
+        Returns
+        -------
+        Series
+            The server's answer, unchanged.
+
+        Raises
+        ------
+        InputError
+            If an argument is invalid; nothing was sent.
+        StartUnconfirmedError
+            If the answer was lost: the deployment may have been started.
+        """
+        return builds.deploy(
+            self._transport,
+            build_id=build_id,
+            deployment=deployment,
+            deployment_id=deployment_id,
+            agent_id=agent_id,
+            agent_group_id=agent_group_id,
+        )
