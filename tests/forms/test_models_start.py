@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from mkframe.demo_server import Server
 from mkframe.forms._lock import exclusive_lock
 from mkframe.forms.models import StartModel
 from tests.builds.servers import BUILDS, MARKER, is_start
@@ -270,13 +271,15 @@ def test_other_selection_is_no_duplicate(own):
     assert second.state == "started"
 
 
-def test_running_build_is_listed_and_watched(own):
-    first = start_model(own, *PLANES)
-    first.submit()
-    second = start_model(own)
-    assert first.build.id in [i for _, i in second.selection.running]
-    second.watch_existing(first.build.id)
-    watch_to_end(second)
+def test_running_build_is_listed_and_watched():
+    # long enough for a second form to open while the build runs, on a busy machine too
+    with Server(60, build_seconds=5) as server, client_of(server) as client:
+        first = start_model(client, *PLANES)
+        first.submit()
+        second = start_model(client)
+        assert first.build.id in [i for _, i in second.selection.running]
+        second.watch_existing(first.build.id)
+        watch_to_end(second)
     assert second.watch.builds[0].status == "FINISHED"
 
 

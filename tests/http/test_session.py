@@ -310,7 +310,7 @@ def test_write_whose_connection_is_reset_unread_is_not_repeated():
     ):
         error = failure(transport, lambda: transport.post("/builds", {}, parse=read))
         assert server.connections == 1
-    # Unreachable where the reset is quicker than the sending, else ConnectionLost.
+    # ConnectError where the reset is quicker than the sending, else ConnectionLostError.
     assert isinstance(error, errors.ConnectionFailedError)
 
 

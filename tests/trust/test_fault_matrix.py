@@ -40,42 +40,42 @@ TRIES = 3
 
 # read: every find and get. statement: metadata.query, deliveries, commits; always a POST.
 TABLE = """
-fault                 | error            | hint      | read    login   fetch   wait    confirm start   deploy  statement
-refused               | Unreachable      | running   | again   again   again   looks   looks   error   error   error
-host unknown          | Unreachable      | spelling  | again   again   again   looks   looks   error   error   error
-no connection         | Unreachable      | reachable | again   again   again   looks   looks   error   error   error
-reset, request unread | ConnectionLost   | network   | again   again   again   looks   looks   unheard doubt   error
-reset, no answer      | ConnectionLost   | network   | again   again   again   looks   looks   settled doubt   error
-reset in the answer   | ConnectionLost   | network   | again   again   again   looks   looks   settled doubt   error
+fault                 | error                 | hint      | read    login   fetch   wait    confirm start   deploy  statement
+refused               | ConnectError          | running   | again   again   again   looks   looks   error   error   error
+host unknown          | ConnectError          | spelling  | again   again   again   looks   looks   error   error   error
+no connection         | ConnectError          | reachable | again   again   again   looks   looks   error   error   error
+reset, request unread | ConnectionLostError   | network   | again   again   again   looks   looks   unheard doubt   error
+reset, no answer      | ConnectionLostError   | network   | again   again   again   looks   looks   settled doubt   error
+reset in the answer   | ConnectionLostError   | network   | again   again   again   looks   looks   settled doubt   error
 reset after answer    | -                | -         | result  result  result  result  result  result  result  result
-closed, no answer     | ConnectionLost   | network   | again   again   again   looks   looks   settled doubt   error
-closed in the answer  | ConnectionLost   | network   | again   again   again   looks   looks   settled doubt   error
-silence               | TimedOut         | busy      | error   error   error   looks   looks   settled doubt   error
-half, then silence    | TimedOut         | busy      | error   error   error   looks   looks   settled doubt   error
+closed, no answer     | ConnectionLostError   | network   | again   again   again   looks   looks   settled doubt   error
+closed in the answer  | ConnectionLostError   | network   | again   again   again   looks   looks   settled doubt   error
+silence               | RequestTimeoutError   | busy      | error   error   error   looks   looks   settled doubt   error
+half, then silence    | RequestTimeoutError   | busy      | error   error   error   looks   looks   settled doubt   error
 drip that ends        | -                | -         | result  result  result  result  result  result  result  result
-drip without end      | TimedOut         | slow      | error   error   error   looks   looks   settled doubt   error
-drip of the head      | TimedOut         | slow      | error   error   error   looks   looks   settled doubt   error
-401                   | NotAuthenticated | email=    | error   error=e-mail error error unsure error  error   error
-401, can log in       | NotAuthenticated | new token | renewed error=e-mail renewed renewed renewed-unsure renewed renewed renewed
-403                   | Forbidden        | permission| error   error=URL error error   unsure  error   error   error
-404                   | NotFound         | spelling  | error   error=URL error error   unsure  error   error   error
-405                   | MethodNotAllowed | not offer | error   error=URL error error   unsure  error   error   error
-429 at once           | TooManyRequests  | fewer     | again   again   again   looks   looks   error   error   error
-429 in an hour        | TooManyRequests  | wait 3600 | error   error   error   looks   looks   error   error   error
-429, date gone by     | TooManyRequests  | fewer     | again   again   again   looks   looks   error   error   error
-429, date to come     | TooManyRequests  | to wait   | error   error   error   looks   looks   error   error   error
-503 at once           | ServerError      | later     | again   again   again   looks   looks   settled doubt   error
-503 in an hour        | ServerError      | wait 3600 | error   error   error   looks   looks   settled doubt   error
-503, date gone by     | ServerError      | later     | again   again   again   looks   looks   settled doubt   error
-503, date to come     | ServerError      | to wait   | error   error   error   looks   looks   settled doubt   error
-500                   | ServerError      | later     | error   error   error   looks   looks   settled doubt   error
-502 page              | ServerError      | later     | again   again   again   looks   looks   settled doubt   error
-200 page              | InvalidResponseError   | proxy     | error   error   error   looks   unsure  settled doubt   error
-200 truncated         | InvalidResponseError   | proxy     | error   error=URL error:ArtifactError=server looks unsure settled doubt error
-200 of another shape  | InvalidResponseError   | proxy     | error   error=URL error:ArtifactError=server looks unsure settled doubt error
-gzip that breaks      | ConnectionLost   | proxy     | again   again   again   looks   looks   settled doubt   error
-gzip without its end  | ConnectionLost   | proxy     | again   again   again   looks   looks   settled doubt   error
-redirect elsewhere    | Redirected       | carried   | error   error   error   error   unsure  error   error   error
+drip without end      | RequestTimeoutError   | slow      | error   error   error   looks   looks   settled doubt   error
+drip of the head      | RequestTimeoutError   | slow      | error   error   error   looks   looks   settled doubt   error
+401                   | NotAuthenticatedError | email=    | error   error=e-mail error error unsure error  error   error
+401, can log in       | NotAuthenticatedError | new token | renewed error=e-mail renewed renewed renewed-unsure renewed renewed renewed
+403                   | ForbiddenError        | permission| error   error=URL error error   unsure  error   error   error
+404                   | NotFoundError         | spelling  | error   error=URL error error   unsure  error   error   error
+405                   | MethodNotAllowedError | not offer | error   error=URL error error   unsure  error   error   error
+429 at once           | TooManyRequestsError  | fewer     | again   again   again   looks   looks   error   error   error
+429 in an hour        | TooManyRequestsError  | wait 3600 | error   error   error   looks   looks   error   error   error
+429, date gone by     | TooManyRequestsError  | fewer     | again   again   again   looks   looks   error   error   error
+429, date to come     | TooManyRequestsError  | to wait   | error   error   error   looks   looks   error   error   error
+503 at once           | ServerError           | later     | again   again   again   looks   looks   settled doubt   error
+503 in an hour        | ServerError           | wait 3600 | error   error   error   looks   looks   settled doubt   error
+503, date gone by     | ServerError           | later     | again   again   again   looks   looks   settled doubt   error
+503, date to come     | ServerError           | to wait   | error   error   error   looks   looks   settled doubt   error
+500                   | ServerError           | later     | error   error   error   looks   looks   settled doubt   error
+502 page              | ServerError           | later     | again   again   again   looks   looks   settled doubt   error
+200 page              | InvalidResponseError  | proxy     | error   error   error   looks   unsure  settled doubt   error
+200 truncated         | InvalidResponseError  | proxy     | error   error=URL error:ArtifactError=server looks unsure settled doubt error
+200 of another shape  | InvalidResponseError  | proxy     | error   error=URL error:ArtifactError=server looks unsure settled doubt error
+gzip that breaks      | ConnectionLostError   | proxy     | again   again   again   looks   looks   settled doubt   error
+gzip without its end  | ConnectionLostError   | proxy     | again   again   again   looks   looks   settled doubt   error
+redirect elsewhere    | RedirectError         | carried   | error   error   error   error   unsure  error   error   error
 """  # noqa: E501 - a table
 
 
@@ -98,26 +98,26 @@ OUTCOMES = {
     "error": {"lasting": End("its own", 1)},
     # The client logs in, and sends it once more.
     "renewed": {"once": End(None, 2), "lasting": End("its own", 2)},
-    "renewed-unsure": {"once": End(None, 2), "lasting": End("Unconfirmed", 2)},
+    "renewed-unsure": {"once": End(None, 2), "lasting": End("StartUnconfirmedError", 2)},
     # Waiting and looking go on until their time is over.
-    "looks": {"once": End(None), "lasting": End("StillBuilding or Unconfirmed")},
+    "looks": {"once": End(None), "lasting": End("WaitTimeoutError or StartUnconfirmedError")},
     # The looking cannot see, and says so at once.
-    "unsure": {"lasting": End("Unconfirmed", 1)},
+    "unsure": {"lasting": End("StartUnconfirmedError", 1)},
     # Sent once; the build is found by its marker, or is proven not to be there, or nobody can tell.
     "settled": {
         "once": End(None, 1),
-        "once, not carried out": End("NotStarted", 1),
-        "lasting": End("Unconfirmed", 1),
+        "once, not carried out": End("NotStartedError", 1),
+        "lasting": End("StartUnconfirmedError", 1),
     },
     # The same where the server has not even read it.
-    "unheard": {"once": End("NotStarted", 1), "lasting": End("Unconfirmed", 1)},
+    "unheard": {"once": End("NotStartedError", 1), "lasting": End("StartUnconfirmedError", 1)},
     # Sent once; it has no marker, so nobody can tell.
-    "doubt": {"lasting": End("Unconfirmed", 1)},
+    "doubt": {"lasting": End("StartUnconfirmedError", 1)},
 }
 OWN_HINTS = {
-    "NotStarted": "start it again",
-    "StillBuilding": "Wait again",
-    "Unconfirmed": "Do not start|build_deployments.find",
+    "NotStartedError": "start it again",
+    "WaitTimeoutError": "Wait again",
+    "StartUnconfirmedError": "Do not start|build_deployments.find",
 }
 
 

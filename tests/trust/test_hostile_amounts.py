@@ -37,8 +37,8 @@ VERBS = {
     "find of builds": ("client.builds.find()", "ResponseTooLargeError"),
     "get": ("client.release_groups.get(1)", "ResponseTooLargeError"),
     "query": ("client.metadata.query('SELECT 1 FROM T', project='P')", "ResponseTooLargeError"),
-    "start": (BUILD, "Unconfirmed"),
-    "deployment": ("client.build_deployments.start(build_id=1, deployment_id=2)", "Unconfirmed"),
+    "start": (BUILD, "StartUnconfirmedError"),
+    "deployment": ("client.build_deployments.start(build_id=1, deployment_id=2)", "StartUnconfirmedError"),
     "fetch": ("client.downloads.fetch([1], to=folder, progress=False, max_bytes=1 << 28)", "result"),
     "saved": ("mk.read_json(folder + '/saved.json.gz', 'release_groups')", "ResponseTooLargeError"),
 }
@@ -108,5 +108,38 @@ def test_login_without_end_is_one_error(status, tmp_path):
     with faults.serve({AUTHENTICATION: answer}) as server:
         kind, said, peak = called(server, "client.projects.find()", tmp_path, "login")
         assert len(server.requests) == 1
-    named = {200: "ResponseTooLargeError", 302: "Redirected", 401: "NotAuthenticated", 500: "ServerError"}
+    named = {
+        200: "ResponseTooLargeError",
+        302: "RedirectError",
+        401: "NotAuthenticatedError",
+        500: "ServerError",
+    }
     assert (kind, peak < 300) == (named[status], True), (said, peak)
+
+
+@pytest.mark.parametrize("status", [302, 307, 400, 404, 500])
+@pytest.mark.parametrize("name", ["find", "query", "fetch"])
+def test_refusal_without_end_is_told_by_its_status(status, name, tmp_path):
+    headers = {"Content-Encoding": "gzip", "Location": "http://127.0.0.1:1/"}
+    packed = bomb(b'{"message":"')
+    answer = faults.content(packed, "application/json", headers=headers, status=status)
+    with faults.serve(answer) as server:
+        _, said, peak = called(server, VERBS[name][0], tmp_path)
+        assert len(server.requests) == 1
+    assert f"(status {status})" in said
+    assert peak < 300
+
+
+@pytest.mark.parametrize("depth", [400, 2_000_000])
+@pytest.mark.parametrize("start", [b'[{"id":1,"name":', b'{"build":', b'{"status":', b'{"id":1,"name":'])
+@pytest.mark.parametrize("name", ["find", "get", "query", "start", "deployment"])
+def test_deep_nesting_ends_no_process(name, start, depth, tmp_path):
+    closing = b"}]" if start.startswith(b"[") else b"}"
+    text = start + b"[" * depth + b"]" * depth + closing
+    with faults.serve(faults.content(text, "application/json")) as server:
+        kind, said, peak = called(server, VERBS[name][0], tmp_path)
+    known = ["InvalidResponseError", "SchemaError", "StartUnconfirmedError"]
+    known += ["result"] * (name == "deployment")  # whatever else it holds, it has its id
+    assert kind in known, said
+    assert len(said) < 1000
+    assert peak < 1024

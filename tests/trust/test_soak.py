@@ -183,7 +183,7 @@ def check_starts(ends: dict[str, str], built: dict[int, str]) -> None:
         by_description[description.split(" [")[0]].append(number)
     for told, end in ends.items():
         ids = by_description.pop(told, [])
-        if end != "Unconfirmed":
+        if end != "StartUnconfirmedError":
             assert [f"build {i}" for i in ids] == ([end] if end.startswith("build ") else []), (told, end)
         assert len(ids) <= 1
     assert not by_description
