@@ -1,4 +1,4 @@
-"""A module imports only rooms on lower floors; import of the front door is light."""
+"""A module imports lower layers only, and `import mkframe` loads nothing heavy."""
 
 import ast
 import subprocess
@@ -9,9 +9,9 @@ import pytest
 
 import mkframe
 
-HOUSE = Path(mkframe.__file__).parent
+PACKAGE = Path(mkframe.__file__).parent
 
-FLOORS = {
+LAYERS = {
     "errors": 0,
     "_folders": 0,
     "schema": 1,
@@ -42,54 +42,68 @@ NOT_FOR = {
     "client": {"metrics"},
     "charts": {"_http", "frames", "settings", "artifacts", "builds"},
     "metrics": {"_http", "settings", "frames"},
-    "demo_server": set(FLOORS) - {"schema", "errors", "_text"},
+    "demo_server": set(LAYERS) - {"schema", "errors", "_text"},
     "frames": {"settings"},
     "forms": {"settings", "_http", "demo_server"},
 }
-"""What a room must not import although it lies lower."""
+"""What a package must not import although it is in a lower layer."""
 
 
-def room_of(path):
-    return path.relative_to(HOUSE).with_suffix("").parts[0]
+def package_of(path):
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def imported_rooms(path):
-    """Rooms that a module imports, at its top or inside its functions; type checkers' imports aside."""
+def imported_packages(path):
+    """Packages that a module imports, at its top or inside its functions, and the root as ``__init__``."""
+    here = ("mkframe", *path.relative_to(PACKAGE).parent.parts)
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            start = ".".join(here[: len(here) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (start, node.module) if part)
+            names = [f"{module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         for name in names:
             parts = name.split(".")
-            if parts[0] == "mkframe" and len(parts) > 1:
-                yield parts[1]
+            if parts[0] == "mkframe":
+                yield parts[1] if len(parts) > 1 and parts[1] in LAYERS else "__init__"
 
 
-MODULES = sorted(p for p in HOUSE.rglob("*.py") if p.name != "__init__.py" or p.parent != HOUSE)
+MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py" or p.parent != PACKAGE)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(HOUSE)))
-def test_module_imports_only_lower_floors(path):
-    room = room_of(path)
-    assert room in FLOORS, f"{room} is a room the house does not know"
-    for other in set(imported_rooms(path)) - {room}:
-        assert FLOORS[other] < FLOORS[room], f"{room} may not import {other}"
-        assert other not in NOT_FOR.get(room, ()), f"{room} may not import {other}"
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_module_imports_only_lower_layers(path):
+    package = package_of(path)
+    assert package in LAYERS, f"{package} has no layer"
+    for other in set(imported_packages(path)) - {package}:
+        assert LAYERS[other] < LAYERS[package], f"{package} may not import {other}"
+        assert other not in NOT_FOR.get(package, ()), f"{package} may not import {other}"
 
 
-MINDS = [path for path in MODULES if path.parent == HOUSE / "forms" / "models"]
+@pytest.mark.parametrize(
+    "line", ["import mkframe", "import mkframe as mk", "from mkframe import demo", "from .. import demo"]
+)
+def test_import_of_the_root_counts(line, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
+    (tmp_path / "metrics").mkdir()
+    path = tmp_path / "metrics" / "_made_up.py"
+    path.write_text(f"def late():\n    {line}\n")
+    assert list(imported_packages(path)) == ["__init__"]
 
 
-@pytest.mark.parametrize("path", MINDS, ids=lambda p: p.name)
-def test_the_mind_of_a_form_has_no_face(path):
+MODELS = [path for path in MODULES if path.parent == PACKAGE / "forms" / "models"]
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda p: p.name)
+def test_model_of_a_form_knows_no_widgets(path):
     allowed = {"errors", "schema", "_files", "_folders", "builds", "metrics", "forms"}
-    assert set(imported_rooms(path)) <= allowed
+    assert set(imported_packages(path)) <= allowed
     assert "ipywidgets" not in path.read_text()
 
 
-def test_front_door_loads_nothing_heavy():
+def test_import_loads_nothing_heavy():
     heavy = "{'pandas', 'numpy', 'requests', 'matplotlib', 'ipywidgets', 'msgspec', 'uvicorn'}"
     code = f"import sys, mkframe; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -97,7 +111,7 @@ def test_front_door_loads_nothing_heavy():
 
 
 @pytest.mark.parametrize("name", mkframe.__all__)
-def test_every_name_of_the_front_door_opens(name):
+def test_public_name_is_importable(name):
     assert getattr(mkframe, name) is not None
 
 

@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-import mkframe
 from mkframe import artifacts, builds
+from mkframe._demo import demo
+from mkframe.client import Client
+from mkframe.client import connect as _connect
 from mkframe.errors import InputError
 from mkframe.forms._worker import Worker
 from mkframe.forms.models import ConnectModel, ExploreModel, FetchModel, StartModel, WatchModel
@@ -63,11 +65,11 @@ def connect() -> ConnectForm:
     url = BASE_URL if "@" in url else url  # the notebook would contain it, and mk.connect refuses it
     worker = Worker()
     method = "environment" if has_login else "password"
-    model = ConnectModel(mkframe.connect, mkframe.demo, url=url, method=method, run=worker.submit)
+    model = ConnectModel(_connect, demo, url=url, method=method, run=worker.submit)
     return ConnectForm(model, worker)
 
 
-def start_build(client: mkframe.Client | ConnectForm) -> StartForm | DeferredForm:
+def start_build(client: Client | ConnectForm) -> StartForm | DeferredForm:
     """Show a form that starts a build once, watches it and fetches its artifacts.
 
     Before anything is sent the form lists what prevents the build, and shows the request. A double click, a
@@ -98,7 +100,7 @@ def start_build(client: mkframe.Client | ConnectForm) -> StartForm | DeferredFor
     ('Choose a project.',)
     """
 
-    def make(client: mkframe.Client) -> StartForm:
+    def make(client: Client) -> StartForm:
         worker = Worker()
         model = StartModel(client, run=worker.submit)
         worker.look = model.look
@@ -108,7 +110,7 @@ def start_build(client: mkframe.Client | ConnectForm) -> StartForm | DeferredFor
 
 
 def watch(
-    client: mkframe.Client | ConnectForm,
+    client: Client | ConnectForm,
     build_id: int | builds.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int],
 ) -> WatchForm | DeferredForm:
     """Show a form that watches builds, whoever started them; it can be shown again at any time.
@@ -144,7 +146,7 @@ def watch(
     if not ids:
         raise InputError("No build is given.", hint="Give the id of a build, such as 5139, or several.")
 
-    def make(client: mkframe.Client) -> WatchForm:
+    def make(client: Client) -> WatchForm:
         worker = Worker()
         model = WatchModel(client, ids, worker.submit)
         worker.look = model.look
@@ -153,7 +155,7 @@ def watch(
     return _when_connected(client, make, "Watch builds")
 
 
-def fetch_artifacts(client: mkframe.Client | ConnectForm) -> FetchForm | DeferredForm:
+def fetch_artifacts(client: Client | ConnectForm) -> FetchForm | DeferredForm:
     """Show a form that finds builds, fetches their artifacts and compares them with the build before.
 
     Parameters
@@ -176,7 +178,7 @@ def fetch_artifacts(client: mkframe.Client | ConnectForm) -> FetchForm | Deferre
     ('Choose at least one build.',)
     """
 
-    def make(client: mkframe.Client) -> FetchForm:
+    def make(client: Client) -> FetchForm:
         worker = Worker()
         return FetchForm(FetchModel(client, artifacts.diff, worker.submit), worker, f"From {client.url}.")
 
@@ -223,7 +225,7 @@ def explore(builds: pd.DataFrame) -> ExploreForm:
 
 
 def _when_connected(
-    client: mkframe.Client | ConnectForm, make: Callable[[mkframe.Client], F], title: str
+    client: Client | ConnectForm, make: Callable[[Client], F], title: str
 ) -> F | DeferredForm:
     """Return the form for a client; for a connect form, one that appears when it has a client."""
     if isinstance(client, ConnectForm):
