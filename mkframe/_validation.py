@@ -79,10 +79,11 @@ def check_exclusive(groups: Iterable[Exclusive], given: Iterable[str], call: str
     """Check that of each group at most one name, or exactly one, is among the given ones."""
     names = set(given)
     for group in groups:
-        found = [name for name in group.names if name in names]
-        if len(found) > 1:
-            raise InputError(f"{call}: both {' and '.join(found)} are given.", hint="Give one of them.")
-        if group.required and not found:
+        count = len(names.intersection(group.names))
+        if count > 1:
+            found = " and ".join(name for name in group.names if name in names)
+            raise InputError(f"{call}: both {found} are given.", hint="Give one of them.")
+        if group.required and not count:
             raise InputError(
                 f"{call} needs {' or '.join(group.names)}.",
                 hint=f"Give one of them, such as {group.names[0]}={'DEMO_' + group.names[0].upper()!r}.",

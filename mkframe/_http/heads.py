@@ -42,40 +42,45 @@ class Answer(http.client.HTTPResponse):
         body, (status, *lines) = self.fp, _final_head(self.fp)
         fields = _fields(lines)
         # http.client gets only the fields that say how the body ends, and finds the end from them.
-        framing = [f"{name}: {value}" for name, value in fields if name.lower() in _FRAMING]
-        head = [status, *(line.encode("latin-1") for line in framing), b"", b""]
-        self.fp = io.BytesIO(b"\r\n".join(head))
+        framing = "".join([f"{name}: {value}\r\n" for name, value in fields if name.lower() in _FRAMING])
+        self.fp = io.BytesIO(status + b"\r\n" + framing.encode("latin-1") + b"\r\n")
         try:
             super().begin()
         finally:
             self.fp = body
-        self.headers = self.msg = _message(fields)
+        self.headers = self.msg = http.client.HTTPMessage()
+        for name, value in fields:
+            if name.lower() not in _COOKIES:
+                self.headers[name] = value
 
 
 def _final_head(file: Any) -> list[bytes]:
     """Read the status line and the header lines of the final answer, without line ends."""
     for _ in range(_MAX_INTERIM):
-        status = _line(file, "status line")
-        found = _STATUS.fullmatch(status)
-        if not found or b"\r" in status:
-            raise BadHead("The status line is not that of an HTTP answer.")
-        lines = [status]
-        while line := _line(file, "header line"):
-            if len(lines) > _MAX_FIELDS:
+        lines: list[bytes] = []
+        status = b""
+        while not lines or lines[-1]:
+            line: bytes = file.readline(_MAX_LINE + 1)
+            if len(line) > _MAX_LINE:
+                raise http.client.LineTooLong("header line" if lines else "status line")
+            if not line.endswith(b"\n"):
+                raise http.client.RemoteDisconnected("The connection ended before the head was complete.")
+            lines.append(line[:-1].removesuffix(b"\r"))
+            if len(lines) == 1:
+                status = _status_code(lines[0])
+            elif lines[-1] and len(lines) > _MAX_FIELDS + 1:
                 raise http.client.HTTPException(f"got more than {_MAX_FIELDS} headers")
-            lines.append(line)
-        if not found[1].startswith(b"1") or found[1] == b"101":
+        lines.pop()
+        if not status.startswith(b"1") or status == b"101":
             return lines
     raise BadHead(f"More than {_MAX_INTERIM} answers with a status below 200 came.")
 
 
-def _line(file: Any, what: str) -> bytes:
-    line: bytes = file.readline(_MAX_LINE + 1)
-    if len(line) > _MAX_LINE:
-        raise http.client.LineTooLong(what)
-    if not line.endswith(b"\n"):
-        raise http.client.RemoteDisconnected("The connection ended before the head was complete.")
-    return line[:-1].removesuffix(b"\r")
+def _status_code(line: bytes) -> bytes:
+    found = _STATUS.fullmatch(line)
+    if not found or b"\r" in line:
+        raise BadHead("The status line is not that of an HTTP answer.")
+    return found[1]
 
 
 def _fields(lines: list[bytes]) -> list[tuple[str, str]]:
@@ -94,14 +99,6 @@ def _fields(lines: list[bytes]) -> list[tuple[str, str]]:
             raise BadHead("A line of the head is not a header field.")
         fields.append((name, [value.strip(b" \t")]))
     values = [b" ".join(parts).decode("latin-1") for _, parts in fields]
-    if any(len(value) > _MAX_LINE for value in values):
+    if max(map(len, values), default=0) > _MAX_LINE:
         raise http.client.LineTooLong("header line")  # on several lines it is as long for its readers
     return [(name.decode("latin-1"), value) for (name, _), value in zip(fields, values, strict=True)]
-
-
-def _message(fields: list[tuple[str, str]]) -> http.client.HTTPMessage:
-    message = http.client.HTTPMessage()
-    for name, value in fields:
-        if name.lower() not in _COOKIES:
-            message[name] = value
-    return message

@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
+from dataclasses import dataclass
+from typing import Self
 
 import tenacity
 
 from mkframe import errors
 from mkframe.settings import Settings
 
-__all__ = ["read_retries"]
+__all__ = ["Deadline", "read_retries"]
 
 log = logging.getLogger("mkframe")
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The end of a read with all its retries.
+
+    Parameters
+    ----------
+    seconds : float, default infinity
+        Seconds that the caller has given.
+    end : float, default infinity
+        When they have passed, by `time.monotonic`.
+    """
+
+    seconds: float = math.inf
+    end: float = math.inf
+
+    @classmethod
+    def after(cls, seconds: float | None) -> Self:
+        """Return the deadline after so many seconds from now; None means no deadline."""
+        return cls() if seconds is None else cls(seconds, time.monotonic() + seconds)
+
+    def cap(self, settings: Settings) -> Settings:
+        """Return the settings with time-outs no longer than the time that is left."""
+        return settings if self.end == math.inf else settings.capped_at(self.end - time.monotonic())
+
+    def cap_whole(self, settings: Settings) -> Settings:
+        """Return the settings with time-outs no longer than the time that was given: errors name these."""
+        return settings.capped_at(self.seconds)
 
 
 def read_retries(

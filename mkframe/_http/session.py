@@ -20,11 +20,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from requests.auth import AuthBase
 
 from mkframe import errors
 from mkframe._http.auth import BearerAuth, LoginAuth, basic_credentials, parse_token, token_expiry
@@ -38,7 +40,7 @@ from mkframe._http.errors import (
 )
 from mkframe._http.gzip import check_head, decode_gzip, is_decoded
 from mkframe._http.redaction import Redacting, redact
-from mkframe._http.retry import read_retries
+from mkframe._http.retry import Deadline, read_retries
 from mkframe._http.timeouts import Adapter, ResponseLimits, limit_responses
 from mkframe._version import __version__
 from mkframe.limits import Kind, bounded
@@ -60,6 +62,21 @@ _WAIT_SLICE = 0.5
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Never: a redirect is an error here, and requests would read its whole body first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request and the limits of its answer."""
+
+    method: str
+    url: str
+    kind: Kind
+    most: int
+    """Bytes of the answer, decompressed."""
+    params: Mapping[str, str] | None = None
+    body: Mapping[str, Any] | None = None
+    deadline: Deadline | None = None
+    """End of the retried read that it is part of; None outside of any."""
 
 
 class Transport:
@@ -99,9 +116,8 @@ class Transport:
         self._proxies = {"no_proxy": host} if settings.is_on_this_machine else {}
 
     def _reset(self) -> None:
-        """Start without connections, with free locks and a new state of each thread."""
+        """Start without connections and with a free lock."""
         self._lock = threading.Lock()
-        self._state = _ThreadState()
         adapter = Adapter(pool_connections=2, pool_maxsize=self._connections, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -143,7 +159,11 @@ class Transport:
         The whole read, `parse` included, is retried where that may help. With `timeout` it ends after so
         many seconds, retries and a login included; else the time-outs of the settings alone count.
         """
-        return self.retry(lambda: self._read("GET", path, params, None, parse, kind), timeout=timeout)
+        most = getattr(self.settings.limits, kind)
+        request = _Request(
+            "GET", self.settings.url + path, kind, most, params, deadline=Deadline.after(timeout)
+        )
+        return self.retry(lambda: self._read(request, parse), timeout=timeout)
 
     def post(
         self,
@@ -154,7 +174,8 @@ class Transport:
         kind: Kind = "row",
     ) -> T:
         """Send a write, once."""
-        return self._read("POST", path, None, body, parse, kind)
+        most = getattr(self.settings.limits, kind)
+        return self._read(_Request("POST", self.settings.url + path, kind, most, body=body), parse)
 
     @contextlib.contextmanager
     def stream(self, path: str, most: int | None = None) -> Iterator[requests.Response]:
@@ -162,49 +183,52 @@ class Transport:
 
         A file whose Content-Length is above `most`, or else above the limit of the settings, is refused.
         """
-        with (
-            self.redact_errors(),
-            self._open("GET", path, None, None, "file", most or self.settings.limits.file) as response,
-        ):
+        most = most or self.settings.limits.file
+        # The caller retries it, so a login has no attempts of its own.
+        request = _Request("GET", self.settings.url + path, "file", most, deadline=Deadline())
+        with self.redact_errors(), self._open(request) as response:
             yield response
 
     @contextlib.contextmanager
-    def reading(self, request: str) -> Iterator[None]:
+    def reading(self, request: str, deadline: Deadline | None = None) -> Iterator[None]:
         """Raise failures while a body is read as errors of `mkframe.errors`."""
         handled = sys.exception()
         try:
             yield
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise error_from_exception(error, request, self._caller_limits, handled) from strip_tracebacks(
+            settings = (deadline or Deadline()).cap_whole(self.settings)
+            raise error_from_exception(error, request, settings, handled) from strip_tracebacks(
                 error, handled
             )
 
+    def retry(
+        self,
+        read: Callable[[], T],
+        stopped: threading.Event | None = None,
+        timeout: float | None = None,
+    ) -> T:
+        """Repeat a read while that may help, as often as the settings allow.
+
+        An event `stopped` that is set ends a pause at once; no attempt begins after `timeout` seconds.
+
+        Each retry is a warning in the log ``mkframe``, also where a progress bar is shown, since a pause may
+        take half a minute. ``logging.getLogger("mkframe").setLevel("ERROR")`` silences it.
+        """
+        return read_retries(self.settings, stopped, timeout)(read)
+
     # --- one request -------------------------------------------------------------------------------
 
-    def _read(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None,
-        body: Mapping[str, Any] | None,
-        parse: Callable[[Iterable[bytes]], T],
-        kind: Kind,
-    ) -> T:
-        most = self._most(kind)
-        with (
-            self.redact_errors(),
-            self._open(method, path, params, body, kind, most) as response,
-        ):
-            request = format_request(method, response.url)
-            with self._name_request(request, response), self.reading(request):
-                return parse(bounded(self._chunks(response), kind, most))
-
-    def _most(self, kind: Kind) -> int:
-        most: int = getattr(self.settings.limits, kind)
-        return most
+    def _read(self, request: _Request, parse: Callable[[Iterable[bytes]], T]) -> T:
+        """Send a request and parse the body of its answer."""
+        with self.redact_errors(), self._open(request) as response:
+            name = format_request(request.method, response.url)
+            with self._name_request(name, response, request.deadline), self.reading(name, request.deadline):
+                return parse(bounded(self._body(response, request.deadline), request.kind, request.most))
 
     @contextlib.contextmanager
-    def _name_request(self, request: str, response: requests.Response) -> Iterator[None]:
+    def _name_request(
+        self, name: str, response: requests.Response, deadline: Deadline | None
+    ) -> Iterator[None]:
         """Add the request to errors of an invalid answer."""
         try:
             yield
@@ -212,129 +236,76 @@ class Transport:
             if error.request is not None:  # raised for the head or the connection, with its request
                 raise
             if not isinstance(error, errors.ResponseTooLargeError):
-                self._check_compression(request, response)
-            error.request, error.status = request, response.status_code
-            error.message = f"{request} answered, but: {error.message}"
+                self._check_compression(name, response, deadline)
+            _set_request(error, name, response)
             raise
 
-    def _check_compression(self, request: str, response: requests.Response) -> None:
+    def _check_compression(self, name: str, response: requests.Response, deadline: Deadline | None) -> None:
         """Raise that a compressed answer is damaged, where this is why it is invalid."""
-        deadline = time.monotonic() + self._limits.read_timeout
-        if is_decoded(response):
-            with self.reading(request):
-                received = 0
-                for chunk in iter_body(response):
-                    received += len(chunk)
-                    if time.monotonic() > deadline or received > _MAX_CHECKED:
-                        break
+        if not is_decoded(response):
+            return
+        end = time.monotonic() + (deadline or Deadline()).cap(self.settings).read_timeout
+        with self.reading(name, deadline):
+            received = 0
+            for chunk in iter_body(response):
+                received += len(chunk)
+                if time.monotonic() > end or received > _MAX_CHECKED:
+                    break
 
-    @contextlib.contextmanager
-    def _open(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None,
-        body: Mapping[str, Any] | None,
-        kind: Kind,
-        most: int,
-    ) -> Iterator[requests.Response]:
-        """Send, log in again once where the token is refused, and yield an answer with status 2xx."""
-        token = self._current_token()
-        response = self._send(method, path, params, body, token, kind, most)
-        if response.status_code == 401 and self.settings.can_log_in:
-            response.close()
-            response = self._send(method, path, params, body, self._renew_token(token), kind, most)
-        with response:
-            if not 200 <= response.status_code < 300:
-                raise error_from_response(method, response, self.settings, self.redact)
-            self._check_head(format_request(method, response.url), response, kind, most)
-            yield response
-
-    def _check_head(self, request: str, response: requests.Response, kind: Kind, most: int) -> None:
-        """Refuse an answer whose head says that it cannot be read."""
-        try:
-            check_head(response, kind, most)
-        except errors.InvalidResponseError as error:
-            error.request, error.status = request, response.status_code
-            error.message = f"{request} answered, but: {error.message}"
-            raise
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None,
-        body: Mapping[str, Any] | None,
-        token: Secret | None,
-        kind: Kind,
-        most: int,
-    ) -> requests.Response:
-        options: dict[str, Any] = {"params": params, "json": body, "auth": BearerAuth(self.settings, token)}
-        if kind == "file":
-            options["headers"] = {"Accept": "*/*"}
-        return self._request(method, self.settings.url + path, options, kind, most)
-
-    def _request(
-        self, method: str, url: str, options: Mapping[str, Any], kind: Kind, most: int
-    ) -> requests.Response:
-        """Send one request with our time-outs and limits; the body of the answer is read later.
-
-        A whole answer has a deadline. A file has none, since its size is unknown: it is given up when it
-        comes too slowly.
-        """
-        limits, handled = self._limits, sys.exception()
-        deadline = math.inf if kind == "file" else time.monotonic() + limits.total_timeout
-        try:
-            with limit_responses(ResponseLimits.of(limits.limits, deadline, most)):
-                response = self._session.request(
-                    method,
-                    url,
-                    timeout=(limits.connect_timeout, limits.read_timeout),
-                    allow_redirects=False,
-                    stream=True,
-                    proxies=dict(self._proxies),
-                    **options,
-                )
-            return decode_gzip(response)
-        except BaseException as error:
-            self._raise(error, format_request(method, url), handled)
-
-    @property
-    def _limits(self) -> Settings:
-        """The settings, with time-outs no longer than what is left of the caller's `timeout`."""
-        return self.settings.capped_at(self._state.deadline - time.monotonic())
-
-    @property
-    def _caller_limits(self) -> Settings:
-        """The settings, with time-outs no longer than the caller's `timeout`: the ones that errors name."""
-        return self.settings.capped_at(self._state.timeout)
-
-    def _raise(self, error: BaseException, request: str, handled: BaseException | None) -> NoReturn:
-        """Raise without the frames of the libraries, which hold the token; Ctrl-C too."""
-        cause = strip_tracebacks(error, handled)
-        # ValueError and LookupError come from bytes that the libraries did not expect, such as in a Location.
-        if isinstance(
-            error, (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, LookupError)
-        ):
-            raise error_from_exception(error, request, self._caller_limits, handled) from cause
-        if isinstance(error, OSError) and "TLS CA certificate" in str(error):  # before anything is sent
-            raise errors.ConnectError(
-                f"{request}: {error}.",
-                hint="REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names it; correct the path.",
-                request=request,
-            ) from cause
-        raise cause
-
-    def _chunks(self, response: requests.Response) -> Iterator[bytes]:
-        kind = response.headers.get("Content-Type", "")
-        if "html" in kind.lower():
-            start = self.redact(peek_text(response, self._limits.read_timeout), _MAX_TEXT_SHOWN)
+    def _body(self, response: requests.Response, deadline: Deadline | None) -> Iterator[bytes]:
+        """Return the body of an answer, chunk by chunk; a web page is an error."""
+        if "html" in response.headers.get("Content-Type", "").lower():
+            seconds = (deadline or Deadline()).cap(self.settings).read_timeout
+            start = self.redact(peek_text(response, seconds), _MAX_TEXT_SHOWN)
             raise errors.InvalidResponseError(
                 f"A web page came instead of JSON. It starts with {start!r}.",
                 hint=errors.InvalidResponseError._HINT_WRONG_SERVER,
                 body_start=start,
             )
-        yield from iter_body(response)
+        return iter_body(response)
+
+    @contextlib.contextmanager
+    def _open(self, request: _Request) -> Iterator[requests.Response]:
+        """Send, log in again once where the token is refused, and yield an answer with status 2xx."""
+        token = self._current_token(request.deadline)
+        response = self._send(request, BearerAuth(self.settings, token))
+        if response.status_code == 401 and self.settings.can_log_in:
+            response.close()
+            token = self._renew_token(token, request.deadline)
+            response = self._send(request, BearerAuth(self.settings, token))
+        with response:
+            if not 200 <= response.status_code < 300:
+                raise error_from_response(request.method, response, self.settings, self.redact)
+            _check_head(request, response)
+            yield response
+
+    def _send(self, request: _Request, auth: AuthBase) -> requests.Response:
+        """Send one request with our time-outs and limits; the body of the answer is read later.
+
+        A whole answer has a deadline. A file has none, since its size is unknown: it is given up when it
+        comes too slowly.
+        """
+        handled, is_file = sys.exception(), request.kind == "file"
+        deadline = request.deadline or Deadline()
+        settings = deadline.cap(self.settings)
+        end = math.inf if is_file else time.monotonic() + settings.total_timeout
+        try:
+            with limit_responses(ResponseLimits.of(settings.limits, end, request.most)):
+                response = self._session.request(
+                    request.method,
+                    request.url,
+                    params=request.params,
+                    json=request.body,
+                    headers={"Accept": "*/*"} if is_file else None,
+                    auth=auth,
+                    timeout=(settings.connect_timeout, settings.read_timeout),
+                    allow_redirects=False,
+                    stream=True,
+                    proxies=dict(self._proxies),
+                )
+            return decode_gzip(response)
+        except BaseException as error:
+            _raise_stripped(request, error, deadline.cap_whole(self.settings), handled)
 
     # --- tokens ------------------------------------------------------------------------------------
 
@@ -350,21 +321,22 @@ class Transport:
         known = (self.settings.password, basic_credentials(self.settings), *self._tokens)
         return [secret for secret in known if secret is not None]
 
-    def _current_token(self) -> Secret | None:
+    def _current_token(self, deadline: Deadline | None = None) -> Secret | None:
         with self._lock:
             if self._token is None:
-                self._log_in()
+                self._log_in(deadline)
             return self._token
 
-    def _renew_token(self, refused: Secret | None) -> Secret | None:
+    def _renew_token(self, refused: Secret | None, deadline: Deadline | None) -> Secret | None:
         """Return a token newer than the refused one; threads that were refused together log in once."""
         with self._lock:
             if self._token is refused:
                 log.info("The token was refused; logging in again.")
-                self._log_in()
+                self._log_in(deadline)
             return self._token
 
-    def _log_in(self) -> None:
+    def _log_in(self, deadline: Deadline | None) -> None:
+        """Get a token. A login within a retried read has no attempts of its own."""
         url = self.settings.login_url
         if self.settings.email is None or self.settings.password is None:
             raise errors.NotAuthenticatedError(
@@ -373,48 +345,54 @@ class Transport:
                 "environment holds goes to the host that it names. mk.demo() needs neither.",
                 request=format_request("POST", url),
             )
-        self._token = self.retry(self._request_token)
+        login = _Request("POST", url, "login", self.settings.limits.login, deadline=deadline or Deadline())
+        if deadline is None:
+            self._token = self.retry(lambda: self._request_token(login))
+        else:
+            self._token = self._request_token(login)
         self._tokens.append(self._token)
 
-    def _request_token(self) -> Secret:
-        url, request = self.settings.login_url, format_request("POST", self.settings.login_url)
-        options, most = {"auth": LoginAuth(self.settings)}, self._most("login")
-        with (
-            self.redact_errors(),
-            self._request("POST", url, options, "login", most) as response,
-        ):
+    def _request_token(self, login: _Request) -> Secret:
+        name = format_request("POST", login.url)
+        with self.redact_errors(), self._send(login, LoginAuth(self.settings)) as response:
             if response.status_code not in (200, 201):
                 raise error_from_response("POST", response, self.settings, self.redact, login=True)
-            self._check_head(request, response, "login", most)
-            with self._name_request(request, response), self.reading(request):
-                return parse_token(b"".join(bounded(self._chunks(response), "login", most)))
+            _check_head(login, response)
+            with self._name_request(name, response, login.deadline), self.reading(name, login.deadline):
+                return parse_token(
+                    b"".join(bounded(self._body(response, login.deadline), "login", login.most))
+                )
 
-    # --- retries -----------------------------------------------------------------------------------
 
-    def retry(
-        self,
-        read: Callable[[], T],
-        stopped: threading.Event | None = None,
-        timeout: float | None = None,
-    ) -> T:
-        """Repeat a read while that may help, as often as the settings allow.
+def _set_request(error: errors.InvalidResponseError, name: str, response: requests.Response) -> None:
+    error.request, error.status = name, response.status_code
+    error.message = f"{name} answered, but: {error.message}"
 
-        A retry within a retry has no attempts of its own: a login that fails in a read counts as an attempt
-        of the read. An event `stopped` that is set ends a pause at once; no attempt begins after `timeout`
-        seconds.
 
-        Each retry is a warning in the log ``mkframe``, also where a progress bar is shown, since a pause may
-        take half a minute. ``logging.getLogger("mkframe").setLevel("ERROR")`` silences it.
-        """
-        if self._state.retrying:
-            return read()
-        seconds = math.inf if timeout is None else timeout
-        try:
-            self._state.retrying, self._state.timeout = True, seconds
-            self._state.deadline = time.monotonic() + seconds
-            return read_retries(self.settings, stopped, timeout)(read)
-        finally:
-            self._state.retrying, self._state.timeout, self._state.deadline = False, math.inf, math.inf
+def _check_head(request: _Request, response: requests.Response) -> None:
+    """Refuse an answer whose head says that it cannot be read."""
+    try:
+        check_head(response, request.kind, request.most)
+    except errors.InvalidResponseError as error:
+        _set_request(error, format_request(request.method, response.url), response)
+        raise
+
+
+def _raise_stripped(
+    request: _Request, error: BaseException, settings: Settings, handled: BaseException | None
+) -> NoReturn:
+    """Raise without the frames of the libraries, which hold the token; Ctrl-C too."""
+    cause, name = strip_tracebacks(error, handled), format_request(request.method, request.url)
+    # ValueError and LookupError come from bytes that the libraries did not expect, such as in a Location.
+    if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, LookupError)):
+        raise error_from_exception(error, name, settings, handled) from cause
+    if isinstance(error, OSError) and "TLS CA certificate" in str(error):  # before anything is sent
+        raise errors.ConnectError(
+            f"{name}: {error}.",
+            hint="REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names it; correct the path.",
+            request=name,
+        ) from cause
+    raise cause
 
 
 _TRANSPORTS: weakref.WeakSet[Transport] = weakref.WeakSet()
@@ -433,13 +411,3 @@ def _register_fork_hook() -> None:
 def _reset_after_fork() -> None:
     for transport in _TRANSPORTS:
         transport._reset()
-
-
-class _ThreadState(threading.local):
-    """The retried read that a thread carries out, if any."""
-
-    retrying = False
-    timeout = math.inf
-    """Seconds that the caller has given."""
-    deadline = math.inf
-    """When they are over, by `time.monotonic`."""

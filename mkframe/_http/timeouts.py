@@ -42,7 +42,10 @@ _PAUSE_SHARE = 6
 
 
 class _ThreadState(threading.local):
-    """What applies to the answers that begin in a thread."""
+    """What applies to the answers that begin in a thread.
+
+    ``http.client`` makes the objects that read answers, and requests passes nothing down to it.
+    """
 
     def __init__(self) -> None:
         self.limits = ResponseLimits()
@@ -187,13 +190,14 @@ class _LimitedAnswer(Answer):
         self.fp = io.BufferedReader(self._socket)
 
     def begin(self) -> None:
-        with self._socket.head():
-            super().begin()
-        self._socket.left = self._limits.most
+        super().begin()
+        self._socket.expect(self._limits.most, WireLimitExceeded)
 
     def _read_and_discard_trailer(self) -> None:
-        with self._socket.head():
-            super()._read_and_discard_trailer()  # type: ignore[misc]
+        left = self._socket.left
+        self._socket.expect(_MAX_HEAD, HeadTooLarge)
+        super()._read_and_discard_trailer()  # type: ignore[misc]
+        self._socket.expect(left, WireLimitExceeded)
 
 
 class _LimitedSocket(io.RawIOBase):
@@ -212,48 +216,39 @@ class _LimitedSocket(io.RawIOBase):
         self._waited = 0.0
         self._received = 0
         self.left: float = _MAX_HEAD
-        self._too_much: type[OSError] = HeadTooLarge
+        self._error: type[OSError] = HeadTooLarge
 
-    @contextlib.contextmanager
-    def head(self) -> Iterator[None]:
-        """Limit the bytes of a head or of trailers while they are read."""
-        before = self.left
-        self.left, self._too_much = _MAX_HEAD, HeadTooLarge
-        try:
-            yield
-        finally:
-            self.left, self._too_much = before, WireLimitExceeded
+    def expect(self, most: float, error: type[OSError]) -> None:
+        """Allow so many bytes from now on; more of them are this error."""
+        self.left, self._error = most, error
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
         started = time.monotonic()
+        remaining = self._limits.deadline - started
+        if remaining <= 0:
+            raise DeadlineExceeded("The deadline has passed.")
+        is_last = remaining < self._timeout
+        if is_last:
+            self._sock.settimeout(remaining)
         try:
-            count = self._wait_for(buffer, self._limits.deadline - started)
+            count = self._raw.readinto(buffer)
+        except TimeoutError as error:
+            raise DeadlineExceeded("The deadline has passed.") if is_last else error from None
         finally:
             # A single long pause must not count as a low rate: it has the time-out of the socket.
             self._waited += min(time.monotonic() - started, self._limits.window / _PAUSE_SHARE)
         self.left -= count or 0
         if self.left < 0:
-            raise self._too_much(f"More than {size(_MAX_HEAD)} came.")
+            raise self._error(f"More than {size(_MAX_HEAD)} came.")
         self._received += count or 0
         if count and self._waited >= self._limits.window:
             if self._received < self._limits.rate * self._waited:
                 raise StalledError("The answer comes too slowly.")
             self._waited, self._received = 0.0, 0
         return count
-
-    def _wait_for(self, buffer: Any, left: float) -> int | None:
-        if left <= 0:
-            raise DeadlineExceeded("The time is over.")
-        is_last = left < self._timeout
-        if is_last:
-            self._sock.settimeout(left)
-        try:
-            return self._raw.readinto(buffer)
-        except TimeoutError as error:
-            raise DeadlineExceeded("The time is over.") if is_last else error from None
 
     def close(self) -> None:
         if not self.closed:
