@@ -1,4 +1,4 @@
-"""Words from outside, made fit to be seen: what is invisible or commands a terminal is spelled out."""
+"""Write texts of a server so that they are safe to show: invisible and control characters are escaped."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 __all__ = ["single_line", "short_repr", "escape_invisible"]
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Control characters, bidirectional and other invisible marks, lone surrogates, line separators; what will
-never be a character, and XML refuses, besides."""
-_LOOKED_AT = 1 << 16
-"""Characters; blanks between words could go on for megabytes."""
+"""Unicode categories: control characters, bidirectional and other invisible marks, lone surrogates, line
+separators."""
+_MAX_READ = 1 << 16
+"""Characters that are read; there may be megabytes of blanks between words."""
 _PLAIN = re.compile(r"[\n\t -~]*")
 
 
 def escape_invisible(text: str) -> str:
-    """Spell out characters that cannot be seen or that steer a terminal.
+    """Escape characters that are invisible or that control a terminal.
 
     Examples
     --------
@@ -29,24 +29,24 @@ def escape_invisible(text: str) -> str:
     """
     if _PLAIN.fullmatch(text):
         return text
-    return "".join(f"‹U+{ord(c):04X}›" if _steers(c) else c for c in text)
+    return "".join(f"‹U+{ord(c):04X}›" if _is_hidden(c) else c for c in text)
 
 
 def single_line(text: object, most: int = 300) -> str:
-    r"""Write a word from a server into a sentence: one line, nothing hidden, not without end.
+    r"""Write a text of a server for a sentence: on one line, escaped, and of a limited length.
 
     Examples
     --------
     >>> single_line("No release\nfor\x1b[31m A"), single_line("abcdef", 4)
     ('No release for‹U+001B›[31m A', 'abcd...')
     """
-    said = str(text)
-    line = " ".join(said[:_LOOKED_AT].split())
-    return escape_invisible(line[:most]) + "..." * (len(line) > most or len(said) > _LOOKED_AT)
+    text = str(text)
+    line = " ".join(text[:_MAX_READ].split())
+    return escape_invisible(line[:most]) + "..." * (len(line) > most or len(text) > _MAX_READ)
 
 
 def short_repr(value: Any, most: int = 80) -> str:
-    """Write the start of a value, however long, large or deep it is.
+    """Write the start of a value, however long, large or deeply nested it is.
 
     Examples
     --------
@@ -54,16 +54,16 @@ def short_repr(value: Any, most: int = 80) -> str:
     ('xxx...', 'a value of type int')
     """
     if isinstance(value, str | bytes):
-        value = value[:100]  # the rest would be written out and not shown
+        value = value[:100]  # repr would write out the rest, which is not shown
     try:
-        text = _Start(most).repr(value)
+        text = _StartRepr(most).repr(value)
     except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
         return f"a value of type {type(value).__name__}"
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
-class _Start(reprlib.Repr):
-    """Writes no more than the beginning of a value, in the order in which it came."""
+class _StartRepr(reprlib.Repr):
+    """Writes the beginning of a value only; keys of a dict keep their order."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -85,7 +85,9 @@ class _Start(reprlib.Repr):
         return repr(x)
 
 
-def _steers(character: str) -> bool:
-    if unicodedata.category(character) == "Cn":  # unassigned ones may be so in this Python only
+def _is_hidden(character: str) -> bool:
+    if (
+        unicodedata.category(character) == "Cn"
+    ):  # unassigned in this version of Python; noncharacters are refused by XML
         return ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF
     return character not in "\n\t" and unicodedata.category(character) in _HIDDEN

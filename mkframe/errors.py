@@ -21,7 +21,7 @@
     ├── InvalidResponseError             status 200, but not what the reference promises
     │   ├── SchemaError                  JSON, but a value of another type: column, row and value
     │   └── ResponseTooLargeError        more bytes than the limit for such an answer
-    ├── ArtifactError                    a file or archive that is broken, or that would do harm
+    ├── ArtifactError                    a file or archive that is damaged or unsafe
     ├── NotStartedError                  the answer was lost, and no build carries the marker
     ├── StartUnconfirmedError            the answer was lost, and a build may run
     ├── BuildFailedError                 a build that was waited for did not finish
@@ -30,7 +30,7 @@
     └── ReportError                      the notebook of a report failed
 
     SchemaWarning (a UserWarning)        read without loss, but not as the reference promises
-    LibraryError                         stands behind one of these: the words of a library's error
+    LibraryError                         cause of one of these: the text of a library's error
 
 Every error has the same fields, so a caller can branch without knowing the subclasses: `request`,
 `status`, `vendor_message`, `hint`, `body_start`, `retryable`, `retry_after`. No field ever holds a token
@@ -185,7 +185,7 @@ class ForbiddenError(ResponseError):
 
 
 class NotFoundError(ResponseError):
-    """404: what was named does not exist."""
+    """404: the name or id does not exist."""
 
 
 class MethodNotAllowedError(ResponseError):
@@ -212,7 +212,7 @@ class InvalidResponseError(MkframeError):
 
     @classmethod
     def from_body(cls, promised: str, body: bytes, reason: str = "") -> InvalidResponseError:
-        """Say what came instead of the JSON that was promised, by its first characters.
+        """Quote the first characters of a body that is not the promised JSON.
 
         Examples
         --------
@@ -220,9 +220,9 @@ class InvalidResponseError(MkframeError):
         'The answer is not the JSON that was promised (one object). It is empty.'
         """
         start = body[:80].decode("utf-8", "replace").strip()
-        shown = f"It starts with {start!r}." if start else "It is empty."
+        found = f"It starts with {start!r}." if start else "It is empty."
         return cls(
-            f"The answer is not the JSON that was promised ({promised}){reason}. {shown}",
+            f"The answer is not the JSON that was promised ({promised}){reason}. {found}",
             hint=cls._HINT_WRONG_SERVER,
             body_start=start,
         )
@@ -237,13 +237,13 @@ class ResponseTooLargeError(InvalidResponseError):
 
 
 class ArtifactError(MkframeError):
-    """A file or archive is broken, or opening it would do harm."""
+    """A file or archive is damaged or unsafe to open."""
 
 
 class NotStartedError(MkframeError):
     """The answer was lost, and no build carries the marker: none was started.
 
-    `marker` is the word that was looked for.
+    `marker` is the marker that was searched for.
     """
 
     marker: str | None = None
@@ -252,7 +252,7 @@ class NotStartedError(MkframeError):
 class StartUnconfirmedError(MkframeError):
     """The answer was lost and the builds could not be searched: a build may run.
 
-    `marker` is the word to look for later, or None where the description carries none.
+    `marker` is the marker to search for later, or None where the description carries none.
     """
 
     marker: str | None = None
@@ -263,7 +263,7 @@ class BuildFailedError(MkframeError):
 
 
 class WaitTimeoutError(MkframeError):
-    """The waiting has ended before the build; as far as is known, the build goes on."""
+    """The time to wait has passed before the build ended; as far as is known, the build continues."""
 
 
 class QueryFailedError(MkframeError):
@@ -275,11 +275,11 @@ class ReportError(MkframeError):
 
 
 class LibraryError(Exception):
-    """What a library reported, as words alone: its own error may hold the request, or what came."""
+    """The text of a library's error. The original may hold the request or parts of the answer."""
 
 
 TRANSIENT = (ConnectionFailedError, ServerError, TooManyRequestsError)
-"""Troubles of a read that may be over a moment later."""
+"""Errors after which the same read may work a moment later."""
 
 
 class SchemaWarning(UserWarning):
@@ -297,7 +297,7 @@ _BY_STATUS: dict[int, type[ResponseError]] = {
 
 
 def for_status(status: int) -> type[ResponseError]:
-    """Name the error class of an HTTP status.
+    """Return the error class of an HTTP status.
 
     Examples
     --------
@@ -311,29 +311,29 @@ def for_status(status: int) -> type[ResponseError]:
     return _BY_STATUS.get(status, ResponseError)
 
 
-_OURS = __name__.partition(".")[0]
+_PACKAGE = __name__.partition(".")[0]
 _SCREEN: contextvars.ContextVar[Callable[[str], str]] = contextvars.ContextVar("screen", default=str)
 
 
 def screen(clean: Callable[[str], str]) -> Callable[[str], str]:
-    """Let the sentences of `warn` pass a function first, in this thread; return the one before."""
+    """Set the function that `warn` applies to sentences in this context; return the one before."""
     before = _SCREEN.get()
     _SCREEN.set(clean)
     return before
 
 
 def warn(sentence: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the line that called mkframe, whatever lies between: a reader knows no other.
+    """Warn at the line that called mkframe, however many frames of mkframe lie between.
 
-    Python shows a sentence once for each line, and a notebook once for each run of a cell. At a line of ours
-    the second frame with the same fault would come without a word.
+    Python shows a warning once for each line, and a notebook once for each run of a cell. At a line of
+    mkframe, a second call with the same problem would show no warning.
 
     Parameters
     ----------
     sentence : str
-        What is to be said.
+        Text of the warning.
     category : type of Warning, default UserWarning
-        Its kind.
+        Its class.
 
     Examples
     --------
@@ -345,6 +345,6 @@ def warn(sentence: str, category: type[Warning] = UserWarning) -> None:
     """
     outermost = 1
     for level, (frame, _) in enumerate(traceback.walk_stack(sys._getframe()), 1):
-        if str(frame.f_globals.get("__name__")).partition(".")[0] == _OURS:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == _PACKAGE:
             outermost = level
     warnings.warn(_SCREEN.get()(sentence), category, stacklevel=outermost + 1)

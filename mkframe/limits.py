@@ -1,4 +1,4 @@
-"""How much may arrive: a server that sends without end gets an error and not the memory or the disk."""
+"""Limits of answers and files: more bytes are an error, before they fill memory or disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["DEFAULT", "Kind", "Limits", "bounded", "size", "too_large"]
 
 Kind = Literal["login", "row", "query", "find", "file", "saved"]
 
-_WHAT: dict[str, str] = {
+_NAMES: dict[str, str] = {
     "login": "the answer of a login",
     "row": "one row",
     "query": "the result of a statement",
@@ -22,25 +22,25 @@ _WHAT: dict[str, str] = {
     "file": "one file",
     "saved": "a saved answer",
 }
-_LEAST_MEMORY, _LEAST_CELLS = 16 << 20, 100_000
-"""What is not looked at where a limit is small."""
+_MIN_MEMORY, _MIN_CELLS = 16 << 20, 100_000
+"""Memory in bytes and cells that are allowed however small a limit is."""
 _ARGUMENTS = {"file": "max_bytes={}", "saved": "max_bytes={}"}
-"""How a limit is raised that is an argument of the call; the others are given to `connect`."""
+"""Arguments of calls that raise a limit; the other limits are given to `connect`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Most bytes of an answer, and how slowly it may come.
+    """Largest size of an answer, and its lowest rate.
 
-    Bytes count as they are after unpacking, while they arrive. What goes on after them is given up with a
-    `ResponseTooLargeError`; nothing is cut.
+    Bytes are counted decompressed, while they arrive. A larger answer is a `ResponseTooLargeError`;
+    nothing is truncated.
 
     Parameters
     ----------
     login : int, default 1 MiB
         Bytes of the answer of a login.
     row : int, default 16 MiB
-        Bytes of one row: what a get or a start answers, and each row of a find.
+        Bytes of one row: the answer of a get or a start, and each row of a find.
     query : int, default 64 MiB
         Bytes of the result of a statement; its values may take eight times as much memory.
     find : int, default 1 GiB
@@ -50,15 +50,15 @@ class Limits:
     saved : int, default 1 GiB
         Bytes of a saved answer, where `read_json` is not given another number.
     rate : float, default 100
-        Bytes per second that an answer or file must bring on the average; 0 for any.
+        Lowest average rate of an answer or file in bytes per second; 0 for any.
     rate_window : float, default 60
-        Seconds of waiting over which that is looked at. A single pause counts as a sixth of it at the most:
-        silence is a matter of the settings' time-out.
+        Seconds of waiting over which the rate is measured. A single pause counts as at most a sixth of it;
+        long pauses have the time-out of the settings.
 
     Raises
     ------
     InputError
-        If a number is unfit.
+        If a number is invalid.
 
     Examples
     --------
@@ -78,7 +78,7 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in _WHAT:
+            if field.name in _NAMES:
                 check_bytes(f"limits.{field.name}", value)
             elif not _is_number(value) or not 0 <= value < math.inf:
                 raise InputError(
@@ -89,22 +89,22 @@ class Limits:
 
     @property
     def find_memory(self) -> int:
-        """Bytes of memory that the rows of a find may take."""
-        return max(_LEAST_MEMORY, self.find // 8 * 5)
+        """Bytes of memory for the rows of a find."""
+        return max(_MIN_MEMORY, self.find // 8 * 5)
 
     @property
     def query_memory(self) -> int:
-        """Bytes of memory that the values of a statement's result may take."""
-        return max(_LEAST_MEMORY, 8 * self.query)
+        """Bytes of memory for the values of a statement's result."""
+        return max(_MIN_MEMORY, 8 * self.query)
 
     @property
     def query_cells(self) -> int:
-        """Cells of a statement's result: no more can be spelled out in its bytes."""
-        return max(_LEAST_CELLS, self.query // 4)
+        """Number of cells of a statement's result: the largest that its bytes can hold."""
+        return max(_MIN_CELLS, self.query // 4)
 
 
 def check_bytes(name: str, value: object) -> int:
-    """Check a number of bytes that a person gives."""
+    """Check a number of bytes."""
     if type(value) is not int or value < 1:
         raise InputError(
             f"{name} must be a whole number of bytes, not {value!r}.", hint="64 << 20 are 64 MiB."
@@ -120,38 +120,38 @@ DEFAULT = Limits()
 
 
 def bounded(chunks: Iterable[bytes], kind: Kind, most: int) -> Iterator[bytes]:
-    """Hand on chunks until they are more bytes than may come.
+    """Yield chunks up to a number of bytes; more are an error.
 
     Raises
     ------
     ResponseTooLargeError
-        Says which limit it is, what arrived, and how it is raised.
+        Names the limit, the bytes that arrived, and how to raise the limit.
 
     Examples
     --------
     >>> b"".join(bounded([b"ab", b"c"], "row", 3))
     b'abc'
     """
-    came = 0
+    received = 0
     for chunk in chunks:
-        came += len(chunk)
-        if came > most:
-            raise too_large(kind, most, f"{came:,} bytes had arrived, as they are unpacked")
+        received += len(chunk)
+        if received > most:
+            raise too_large(kind, most, f"{received:,} decompressed bytes had arrived")
         yield chunk
 
 
 def too_large(kind: Kind, most: int, happened: str) -> ResponseTooLargeError:
-    """The error for an answer that is larger than its limit."""
+    """Make the error for an answer that is larger than its limit."""
     argument = _ARGUMENTS.get(kind, f"limits=mk.Limits({kind}={{}})").format(2 * most)
     where = "give" if kind in _ARGUMENTS else "connect with"
     return ResponseTooLargeError(
-        f"It is larger than {size(most)}, the limit for {_WHAT[kind]}: {happened}. Nothing of it was kept.",
-        hint=f"Where so much is right, {where} {argument}.",
+        f"It is larger than {size(most)}, the limit for {_NAMES[kind]}: {happened}. Nothing of it was kept.",
+        hint=f"To allow more, {where} {argument}.",
     )
 
 
 def size(count: int) -> str:
-    """Write a number of bytes as people read it.
+    """Write a number of bytes with its unit.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where the server is, where credentials come from, and which URL may see the token."""
+"""Settings of a client: URL, credentials, time-outs, and which URL may receive the token."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["KEYRING_SERVICE", "Secret", "Settings", "is_valid_header_value", "lo
 
 KEYRING_SERVICE = "mkframe"
 
-_SHORTEST = 0.01
-"""Seconds; a time-out of none at all is no time-out to the libraries below."""
+_MIN_TIMEOUT = 0.01
+"""Seconds; a time-out of 0 means no time-out to urllib3."""
 
 
 class Secret:
-    """A word that shows itself only when asked.
+    """A text whose value is returned by `get_secret_value` alone.
 
     Examples
     --------
@@ -30,14 +30,14 @@ class Secret:
     Secret('***')
     """
 
-    __slots__ = ("_word",)
+    __slots__ = ("_value",)
 
-    def __init__(self, word: str) -> None:
-        self._word = word
+    def __init__(self, value: str) -> None:
+        self._value = value
 
     def get_secret_value(self) -> str:
-        """Return the word itself."""
-        return self._word
+        """Return the value."""
+        return self._value
 
     def __repr__(self) -> str:
         return "Secret('***')"
@@ -48,26 +48,26 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to reach one server.
+    """Settings of the connection to one server.
 
     Parameters
     ----------
     url : str
         Base URL, such as ``https://app.metakraftwerk.com/api/v1``.
     token, password : Secret, optional
-        Never shown.
+        Credentials; their values are in no repr.
     email : str, optional
-        Whom the password belongs to.
+        User of the password.
     connect_timeout : float, default 10
-        Seconds until a connection must stand.
+        Seconds until a connection must be made.
     read_timeout : float, default 120
         Seconds of silence after which an answer is given up.
     total_timeout : float, default 900
         Seconds after which an answer that is not complete is given up; files have no such limit.
     max_attempts : int, default 4
-        How often a read is tried at most; a write is sent once.
+        Largest number of attempts of a read; a write is sent once.
     max_retry_wait : float, default 30
-        Longest pause in seconds before a further try; a server that asks for more gets an error instead.
+        Longest pause in seconds before a retry; if the server asks for a longer one, the read fails.
     limits : Limits
         Most bytes of an answer, and how slowly it may come.
     """
@@ -91,7 +91,7 @@ class Settings:
 
     @property
     def can_log_in(self) -> bool:
-        """Whether both e-mail and password are there."""
+        """Whether both e-mail and password are given."""
         return self.email is not None and self.password is not None
 
     def may_receive_token(self, url: str) -> bool:
@@ -106,21 +106,21 @@ class Settings:
         False
         """
         target, home = urlsplit(url), urlsplit(self.url)
-        # Others than Python take a backslash for a slash, and so another word for the host.
+        # Other URL parsers read a backslash as a slash, and so find another host.
         return "\\" not in url and _is_private(target) and _origin(target) == _origin(home)
 
     def capped_at(self, seconds: float) -> Settings:
-        """The same settings for a caller who has only so many seconds.
+        """Return the settings with no time-out longer than so many seconds.
 
         Examples
         --------
-        >>> hurried = Settings("https://app.metakraftwerk.com/api/v1").capped_at(30)
-        >>> hurried.connect_timeout, hurried.read_timeout, hurried.total_timeout
+        >>> capped = Settings("https://app.metakraftwerk.com/api/v1").capped_at(30)
+        >>> capped.connect_timeout, capped.read_timeout, capped.total_timeout
         (10.0, 30, 30)
         """
         if seconds >= max(self.connect_timeout, self.read_timeout, self.total_timeout):
             return self
-        left = max(seconds, _SHORTEST)
+        left = max(seconds, _MIN_TIMEOUT)
         return replace(
             self,
             connect_timeout=min(self.connect_timeout, left),
@@ -130,7 +130,7 @@ class Settings:
 
     @property
     def is_on_this_machine(self) -> bool:
-        """Whether the server is reached by the loopback."""
+        """Whether the server is on the loopback interface."""
         return _is_loopback(urlsplit(self.url).hostname or "")
 
 
@@ -139,7 +139,7 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
 
 
 def _is_private(parts: SplitResult) -> bool:
-    """Whether nobody on the way can read along."""
+    """Whether a request is encrypted or stays on this machine."""
     return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
 
 
@@ -151,7 +151,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def is_valid_header_value(token: str) -> bool:
-    """Whether a token is one word of visible ASCII, as a header needs it.
+    """Whether a token consists of visible ASCII without blanks, as a header needs it.
 
     Examples
     --------
@@ -168,46 +168,46 @@ def load(
     password: str | None = None,
     limits: Limits | None = None,
 ) -> Settings:
-    """Put settings together: arguments first, then the environment, then the keyring.
+    """Make settings from the arguments, else from the environment, else from the keyring.
 
-    A pair of e-mail and password given as arguments is not mixed with a token from elsewhere. Token,
-    e-mail and password of the environment are meant for the host that the environment names, which is
-    that of ``MKFRAME_URL`` or else the vendor's: where `url` is on another host they are not used. The
-    keyring's token is kept for one base URL and goes only there.
+    A login given as arguments is not mixed with a token from the environment or the keyring. Token,
+    e-mail and password of the environment are for the host that the environment names, which is that
+    of ``MKFRAME_URL`` or else the vendor's: where `url` is on another host they are not used. A token
+    of the keyring is stored for one base URL and used for it alone.
 
     Raises
     ------
     InputError
-        If the URL, the token or `limits` is unfit, or e-mail or password lacks the other.
+        If the URL, the token or `limits` is invalid, or e-mail or password lacks the other.
     """
     if limits is not None and not isinstance(limits, Limits):
         raise InputError("limits must be an mk.Limits.", hint="Write limits=mk.Limits(find=4 << 30).")
-    asked_to_log_in = email is not None or password is not None
-    base = _checked(url or os.environ.get("MKFRAME_URL") or BASE_URL)
-    environment = os.environ if _is_meant_for(base) else {}
+    login_given = email is not None or password is not None
+    base = _check_url(url or os.environ.get("MKFRAME_URL") or BASE_URL)
+    environment = os.environ if _environment_applies_to(base) else {}
     email = environment.get("MKFRAME_EMAIL") if email is None else email
     password = environment.get("MKFRAME_PASSWORD") if password is None else password
-    if token is None and not asked_to_log_in:
+    if token is None and not login_given:
         token = environment.get("MKFRAME_TOKEN") or (None if email and password else _from_keyring(base))
-    is_half = bool(email) != bool(password) and token is None
-    if is_half or (asked_to_log_in and not (email and password)):
-        lacking = "password" if email else "e-mail"
+    is_incomplete = bool(email) != bool(password) and token is None
+    if is_incomplete or (login_given and not (email and password)):
+        missing = "password" if email else "e-mail"
         raise InputError(
-            f"The {lacking} is missing.",
+            f"The {missing} is missing.",
             hint="Give email= and password=, or set MKFRAME_EMAIL and MKFRAME_PASSWORD, and MKFRAME_URL "
             "for another host than the vendor's.",
         )
     return Settings(
         base,
-        token=None if token is None else _checked_token(token),
+        token=None if token is None else _check_token(token),
         email=email or None,
         password=Secret(password) if password else None,
         limits=limits or DEFAULT,
     )
 
 
-def _is_meant_for(url: str) -> bool:
-    """Whether the environment's credentials are for the host of a URL."""
+def _environment_applies_to(url: str) -> bool:
+    """Whether the credentials of the environment are for the host of a URL."""
     try:
         home = urlsplit((os.environ.get("MKFRAME_URL") or BASE_URL).strip())
         return _origin(home) == _origin(urlsplit(url))
@@ -215,47 +215,45 @@ def _is_meant_for(url: str) -> bool:
         return False
 
 
-def _checked(url: str) -> str:
-    """The base URL, without a slash at its end."""
-    asked = url.strip().rstrip("/")
-    # Shown only where it cannot be a token or hold a password.
-    shown = repr(asked) if "://" in asked else "What was given as url"
-    if "@" in asked:
+def _check_url(url: str) -> str:
+    """Check the base URL; return it without a slash at its end."""
+    base = url.strip().rstrip("/")
+    # Quoted only where it cannot be a token.
+    name = repr(base) if "://" in base else "The value of url"
+    if "@" in base:
         raise InputError(
             "The URL holds a user name or password.",
             hint="Leave it out of the URL and give email= and password=.",
         )
-    if "?" in asked or "#" in asked:
-        raise InputError(
-            "The URL goes on after a '?' or '#'.", hint=f"Give the base URL alone, such as {BASE_URL}."
-        )
+    if "?" in base or "#" in base:
+        raise InputError("The URL has a '?' or '#'.", hint=f"Give the base URL alone, such as {BASE_URL}.")
     try:
-        parts = urlsplit(asked)
+        parts = urlsplit(base)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_address = False
-    if not is_address or not is_valid_header_value(asked) or "\\" in asked:
-        raise InputError(f"{shown} is not a web address.", hint=f"Give the base URL, such as {BASE_URL}.")
+    if not is_address or not is_valid_header_value(base) or "\\" in base:
+        raise InputError(f"{name} is not a web address.", hint=f"Give the base URL, such as {BASE_URL}.")
     if not _is_private(parts):
         raise InputError(
-            f"{shown} is plain http: token and password could be read on the way.",
+            f"{name} is plain http: token and password could be read on the way.",
             hint="Use https; plain http is for servers on this machine.",
         )
-    return asked
+    return base
 
 
-def _checked_token(token: str) -> Secret:
-    word = token.strip()
-    if not is_valid_header_value(word):
+def _check_token(token: str) -> Secret:
+    value = token.strip()
+    if not is_valid_header_value(value):
         raise InputError(
-            "The token is not one word of plain characters." if word else "The token is empty.",
+            "The token has blanks or characters outside ASCII." if value else "The token is empty.",
             hint="Give the access token alone: no 'Bearer' before it, no quotes or line breaks within.",
         )
-    return Secret(word)
+    return Secret(value)
 
 
 def _from_keyring(url: str) -> str | None:
-    """The token kept for a base URL, where the extra is installed and a keyring is there."""
+    """Read the token stored for a base URL, if the extra is installed and a keyring exists."""
     try:
         import keyring
         import keyring.errors

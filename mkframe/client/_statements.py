@@ -1,10 +1,10 @@
-"""Tell a statement that only reads, by whatever engine reads it.
+"""Check that a statement only reads, whatever engine runs it.
 
 Which engine runs a statement, and what it takes for a quote or a comment, is not documented. So two kinds of
-text are told apart. What all engines read alike is trusted: ``'text'`` and ``"name"`` with doubled quotes,
-and comments of ``-- `` and ``/* */``. Anything that some engines read in another way, such as ``q'[text]'``,
-``# comment`` or a backslash before a quote, may end at another place than it seems to; behind it every word
-counts, in quotes and comments too.
+text are distinguished. Text that all engines read alike is skipped: ``'text'`` and ``"name"`` with doubled
+quotes, and comments of ``-- `` and ``/* */``. Text that some engines read differently, such as
+``q'[text]'``, ``# comment`` or a backslash before a quote, may end elsewhere for them; all words behind its
+beginning are checked, also those in quotes and comments.
 """
 
 from __future__ import annotations
@@ -95,12 +95,12 @@ class _Words:
 
 
 def check_reading(sql: str) -> None:
-    """Refuse what is not one SELECT or WITH for every engine, or holds a word that writes.
+    """Check that a text is one SELECT or WITH for every engine, without a word that writes.
 
     Raises
     ------
     InputError
-        If it is none, or if that cannot be told.
+        If it is none, or if engines may differ in this.
     """
     if control := _CONTROL.search(sql):
         raise InputError(
