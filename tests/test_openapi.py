@@ -94,11 +94,11 @@ EXCLUSIVE = [(r, rule) for r in RESOURCES for rule in r.exclusive]
 @pytest.mark.parametrize(("resource", "rule"), EXCLUSIVE, **NAMES)
 def test_filters_that_exclude_each_other_say_so(resource, rule):
     find = operation(resource, "find")
-    told = {p["name"]: p["description"] for p in find["parameters"]}
+    notice = {p["name"]: p["description"] for p in find["parameters"]}
     assert ("Exactly one is needed: " if rule.required else "At most one may be given: ") + ", ".join(
         rule.names
     ) in find["description"]
-    assert all(other in told[name] for name in rule.names for other in rule.names if other != name)
+    assert all(other in notice[name] for name in rule.names for other in rule.names if other != name)
 
 
 PLAIN = {"int": 5, "str": "x", "bool": True, "releases": {"DWH_GROUP": "R1"}, "instances": [{"id": 1}]}
@@ -182,7 +182,7 @@ def test_the_answer_to_a_start_is_the_short_form_or_the_whole_build():
     assert errors_of(shape, {"build": {"id": 5139}, "warnings": []})
 
 
-def told(resource, verb):
+def notice(resource, verb):
     """Status and sentence of every documented error of an operation."""
     return {
         (int(status), example["value"]["message"])
@@ -194,18 +194,18 @@ def told(resource, verb):
 def test_errors_are_told_where_the_reference_tells_them():
     builds, downloads = schema.RESOURCES["builds"], schema.RESOURCES["downloads"]
     start = (403, "You don't have permissions to start builds in this project!")
-    assert start in told(builds, "start") - told(builds, "find") - told(builds, "get")
-    assert told(builds, "get") == {
+    assert start in notice(builds, "start") - notice(builds, "find") - notice(builds, "get")
+    assert notice(builds, "get") == {
         (401, "Not authenticated"),
         (404, "No record found for id 'X'"),
     }
-    assert (403, "You don't have permissions to download build results!") in told(downloads, "fetch")
-    assert told(schema.LOGIN, "login") == {(400, "'email' is required"), (401, "Invalid login")}
+    assert (403, "You don't have permissions to download build results!") in notice(downloads, "fetch")
+    assert notice(schema.LOGIN, "login") == {(400, "'email' is required"), (401, "Invalid login")}
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda r: r.name)
 def test_no_documented_sentence_is_lost(resource):
-    everywhere = {text for verb in resource.verbs for _, text in told(resource, verb)}
+    everywhere = {text for verb in resource.verbs for _, text in notice(resource, verb)}
     assert everywhere == {m.text.format("X") for m in resource.messages}
 
 
@@ -239,17 +239,17 @@ def test_the_command_writes_a_file_for_another_server(tmp_path, capsys):
 
 def test_a_console_without_the_letters_of_a_name_is_no_error(tmp_path):
     command = [sys.executable, "-m", "mkframe", "openapi", "--output", str(tmp_path / "ż.json")]
-    said = subprocess.run(
+    sentence = subprocess.run(
         command, capture_output=True, check=True, env=os.environ | {"PYTHONIOENCODING": "cp1252"}
     )
-    assert b"\\u017c.json is written" in said.stdout
+    assert b"\\u017c.json is written" in sentence.stdout
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path, capsys):
     assert main(["openapi", "--output", str(tmp_path / "missing" / "api.json")]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("mkframe: ")
-    assert "missing" in said
+    sentence = capsys.readouterr().err
+    assert sentence.startswith("mkframe: ")
+    assert "missing" in sentence
 
 
 def test_a_link_of_another_user_is_not_followed(tmp_path, capsys, monkeypatch):
@@ -262,8 +262,8 @@ def test_a_link_of_another_user_is_not_followed(tmp_path, capsys, monkeypatch):
 
 def test_a_reader_that_has_enough_is_no_error():
     command = f"{sys.executable} -m mkframe openapi | head -c 1"
-    ended = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
-    assert (ended.stdout, ended.stderr) == ("{", "")
+    finished = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert (finished.stdout, finished.stderr) == ("{", "")
 
 
 @pytest.mark.parametrize("url", ["", "ftp://host/api/v1", "host/api/v1", "https://"])

@@ -137,10 +137,10 @@ def test_question_that_is_not_on_the_tape_is_not_answered(tape, ask):
 def test_recording_scrubs_tokens_passwords_and_addresses(tmp_path):
     """Records a server that tells secrets in every place, and reads the tape."""
     word, path = "canary-52d8", tmp_path / "tape.yaml"
-    told = rows("builds", 1, description=f"by {word}@example.org", message=f"eyJ{word}.{word}.{word}")
+    notice = rows("builds", 1, description=f"by {word}@example.org", message=f"eyJ{word}.{word}.{word}")
     script = {
         "/authentication": faults.token(f"eyJ{word}.x.y", f"{word}@example.org"),
-        f"{faults.API}/builds": faults.zipped(faults.reply(told, headers={"Set-Cookie": f"s={word}"})),
+        f"{faults.API}/builds": faults.zipped(faults.reply(notice, headers={"Set-Cookie": f"s={word}"})),
     }
     with faults.serve(script) as server:
         made = tapes.recorder(server.url, tapes.EMBEDDED, recording=True)

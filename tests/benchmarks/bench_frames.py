@@ -338,16 +338,16 @@ def notes(left_out: list[str]) -> Iterator[str]:
         warnings.simplefilter("ignore")
         careful = {every: [_careful(size, every) for size in (10_000, 100_000)] for every in WEIRD}
     yield ""
-    told = (f"{few:.1f} and {many:.1f} where {_rows(every)} so" for every, (few, many) in careful.items())
+    notice = (f"{few:.1f} and {many:.1f} where {_rows(every)} so" for every, (few, many) in careful.items())
     yield (
         "With a time and a flag in another form than the reference shows, at 10,000 and 100,000 builds: "
-        f"{', '.join(told)}."
+        f"{', '.join(notice)}."
     )
     overheads = {size: small_overhead(size) for size in SMALL}
-    told = (f"{usual:.2f} ms for {size} ({least:.2f})" for size, (usual, least) in overheads.items())
+    notice = (f"{usual:.2f} ms for {size} ({least:.2f})" for size, (usual, least) in overheads.items())
     yield (
         "What the typed frame of a small answer takes beyond its parse, by rows, and in brackets in the "
-        f"fastest fifth of the turns: {', '.join(told)}."
+        f"fastest fifth of the turns: {', '.join(notice)}."
     )
     absent = f" Not installed: {', '.join(left_out)}." if left_out else ""
     packages = ("pandas", "numpy", "msgspec", "orjson", "pyarrow", "polars", "duckdb")

@@ -71,7 +71,7 @@ class Ledger:
 
     def __call__(self, request: faults.Request) -> faults.Answer:
         if request.method == "GET":
-            return faults.reply([building(number, told) for number, told in self.taken.items()])
+            return faults.reply([building(number, notice) for number, notice in self.taken.items()])
         number = 5139 + len(self.taken)
         self.taken[number] = request.json()["description"]
         return faults.reply({"build": {"id": number, "status": "BUILDING"}, "warnings": []}, 201)
@@ -161,7 +161,7 @@ def carrying_the_marker() -> Script:
 
 
 ours = building(5139, f"By hand [{MARKER}]")
-ended = row("builds", 8, status="FINISHED")
+finished = row("builds", 8, status="FINISHED")
 
 WRITTEN_OUT = [
     Verb(
@@ -170,8 +170,8 @@ WRITTEN_OUT = [
         "GET",
         f"{faults.API}/builds/8",
         lambda client, folder, seconds: client.builds.wait(8, timeout=seconds, progress=False),
-        always(faults.reply(ended)),
-        lambda got: assert_series_equal(got, from_rows("builds", [ended]).iloc[0]),
+        always(faults.reply(finished)),
+        lambda got: assert_series_equal(got, from_rows("builds", [finished]).iloc[0]),
     ),
     Verb(
         "builds.confirm",

@@ -224,7 +224,7 @@ def healed_by_trying_again(heal: Callable[[], None]) -> Iterator[None]:
 
 
 @dataclass
-class Seen:
+class Snapshot:
     value: Any
     error: errors.MkframeError | None
     requests: int
@@ -257,7 +257,7 @@ def carry_out(elsewhere, tmp_path, monkeypatch, caplog):
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
-    def act(verb: Verb, fault: Fault, scenario: str, requests: int | None) -> Seen:
+    def act(verb: Verb, fault: Fault, scenario: str, requests: int | None) -> Snapshot:
         times = 1 if scenario.startswith("once") else math.inf
         there = elsewhere.url.replace("127.0.0.1", "localhost") + verb.path
         carries_out = "not carried out" not in scenario
@@ -288,7 +288,7 @@ def carry_out(elsewhere, tmp_path, monkeypatch, caplog):
             while len(server.to(verb.path, verb.method)) < (requests or 0) and time.monotonic() < deadline:
                 time.sleep(0.005)
             max_attempts = 1 + sum("Trying again" in record.msg for record in caplog.records)
-            return Seen(found, error, len(server.to(verb.path, verb.method)), max_attempts, script)
+            return Snapshot(found, error, len(server.to(verb.path, verb.method)), max_attempts, script)
 
     return act
 
@@ -334,7 +334,7 @@ def test_cell(carry_out, fault, verb, cell, scenario):
         assert len(seen.script.healthy.taken) <= 1
 
 
-def check_row(seen: Seen, cell: Cell) -> None:
+def check_row(seen: Snapshot, cell: Cell) -> None:
     """A fetch raises nothing: what befell a file stands in its row."""
     assert seen.error is None
     (only,) = seen.value.to_dict("records")
@@ -342,7 +342,7 @@ def check_row(seen: Seen, cell: Cell) -> None:
     assert cell.hint in only["error"]
 
 
-def check_error(seen: Seen, end: End, cell: Cell) -> None:
+def check_error(seen: Snapshot, end: End, cell: Cell) -> None:
     error = seen.error
     assert error is not None, seen.value
     if end.error == "its own":

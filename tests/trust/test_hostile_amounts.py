@@ -79,10 +79,10 @@ def test_text_without_end_is_one_error(name, tmp_path):
     (tmp_path / "saved.json.gz").write_bytes(packed)
     answer = faults.content(packed, "application/json", headers={"Content-Encoding": "gzip"})
     with faults.serve(answer) as server:
-        kind, said, peak = called(server, call, tmp_path)
+        kind, message, peak = called(server, call, tmp_path)
         posts = [request for request in server.requests if request.method == "POST"]
-    assert (kind, peak < 1024) == (expected, True), (said, peak)
-    assert "is larger than" in said
+    assert (kind, peak < 1024) == (expected, True), (message, peak)
+    assert "is larger than" in message
     assert len(posts) == (name in ("start", "deployment", "query"))
 
 
@@ -91,11 +91,11 @@ def test_text_without_end_is_one_error(name, tmp_path):
 def test_find_without_end_takes_no_gigabyte(body, call, tmp_path):
     answer = faults.content(BODIES[body](), "application/json", headers={"Content-Encoding": "gzip"})
     with faults.serve(answer) as server:
-        kind, said, peak = called(server, call, tmp_path)
+        kind, message, peak = called(server, call, tmp_path)
         assert len(server.requests) == 1
     assert (kind in ("ResponseTooLargeError", "InvalidResponseError"), peak < 1024) == (True, True), (
         kind,
-        said,
+        message,
         peak,
     )
 
@@ -106,7 +106,7 @@ def test_login_without_end_is_one_error(status, tmp_path):
     headers = {"Content-Encoding": "gzip", "Location": "http://127.0.0.1:1/"}
     answer = faults.content(packed, "application/json", headers=headers, status=status)
     with faults.serve({AUTHENTICATION: answer}) as server:
-        kind, said, peak = called(server, "client.projects.find()", tmp_path, "login")
+        kind, message, peak = called(server, "client.projects.find()", tmp_path, "login")
         assert len(server.requests) == 1
     named = {
         200: "ResponseTooLargeError",
@@ -114,7 +114,7 @@ def test_login_without_end_is_one_error(status, tmp_path):
         401: "NotAuthenticatedError",
         500: "ServerError",
     }
-    assert (kind, peak < 300) == (named[status], True), (said, peak)
+    assert (kind, peak < 300) == (named[status], True), (message, peak)
 
 
 @pytest.mark.parametrize("status", [302, 307, 400, 404, 500])
@@ -124,9 +124,9 @@ def test_refusal_without_end_is_told_by_its_status(status, name, tmp_path):
     packed = bomb(b'{"message":"')
     answer = faults.content(packed, "application/json", headers=headers, status=status)
     with faults.serve(answer) as server:
-        _, said, peak = called(server, VERBS[name][0], tmp_path)
+        _, message, peak = called(server, VERBS[name][0], tmp_path)
         assert len(server.requests) == 1
-    assert f"(status {status})" in said
+    assert f"(status {status})" in message
     assert peak < 300
 
 
@@ -137,9 +137,9 @@ def test_deep_nesting_ends_no_process(name, start, depth, tmp_path):
     closing = b"}]" if start.startswith(b"[") else b"}"
     text = start + b"[" * depth + b"]" * depth + closing
     with faults.serve(faults.content(text, "application/json")) as server:
-        kind, said, peak = called(server, VERBS[name][0], tmp_path)
+        kind, message, peak = called(server, VERBS[name][0], tmp_path)
     known = ["InvalidResponseError", "SchemaError", "StartUnconfirmedError"]
     known += ["result"] * (name == "deployment")  # whatever else it holds, it has its id
-    assert kind in known, said
-    assert len(said) < 1000
+    assert kind in known, message
+    assert len(message) < 1000
     assert peak < 1024

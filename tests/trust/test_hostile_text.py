@@ -211,8 +211,8 @@ def failed_build(text: str) -> str:
 
 
 def unknown_status(text: str) -> str:
-    ended = spoken("builds", text, status=text)
-    with saying(text, **{f"{API}/builds/1": faults.reply(ended)}) as client:
+    finished = spoken("builds", text, status=text)
+    with saying(text, **{f"{API}/builds/1": faults.reply(finished)}) as client:
         return failure(lambda: client.builds.wait(1, raise_on_failure=True, progress=False))
 
 
@@ -230,20 +230,23 @@ def status_of_a_statement(text: str) -> str:
 
 def type_of_a_column(text: str) -> str:
     answer = result_of_a_statement([{text: text}], {text: "integer"})
-    with saying(text, **{f"{API}/metadata": answer}) as client, warnings.catch_warnings(record=True) as said:
+    with (
+        saying(text, **{f"{API}/metadata": answer}) as client,
+        warnings.catch_warnings(record=True) as sentence,
+    ):
         warnings.simplefilter("always")
         client.metadata.query("SELECT 1", project="A")
-    return "\n".join(str(warning.message) for warning in said)
+    return "\n".join(str(warning.message) for warning in sentence)
 
 
 def warning_of_a_start(text: str) -> str:
     with (
         saying(text, **{f"POST {API}/builds": beginning(text)}) as client,
-        warnings.catch_warnings(record=True) as said,
+        warnings.catch_warnings(record=True) as sentence,
     ):
         warnings.simplefilter("always")
         client.builds.start(project_id=1, instances=[7])
-    return "\n".join(warnings.formatwarning(w.message, w.category, "a.py", 1, "") for w in said)
+    return "\n".join(warnings.formatwarning(w.message, w.category, "a.py", 1, "") for w in sentence)
 
 
 def beginning(text: str) -> faults.Answer:
@@ -253,15 +256,15 @@ def beginning(text: str) -> faults.Answer:
 def page_instead_of_a_file(text: str) -> str:
     page = {f"{API}/downloads/1": faults.html(200, text)}
     with saying(text, **page) as client, io_folder() as folder:
-        told = client.downloads.fetch(client.downloads.find().head(1), to=folder, progress=False)
-    return str(told["error"].iloc[0])
+        notice = client.downloads.fetch(client.downloads.find().head(1), to=folder, progress=False)
+    return str(notice["error"].iloc[0])
 
 
 def broken_archive(text: str) -> str:
-    told = {f"{API}/downloads/1": faults.file(b"PK\x03\x04 and no more")}
-    with saying(text, **told) as client, io_folder() as folder:
-        told = client.downloads.fetch(client.downloads.find().head(1), to=folder, progress=False)
-    return str(told["error"].iloc[0])
+    notice = {f"{API}/downloads/1": faults.file(b"PK\x03\x04 and no more")}
+    with saying(text, **notice) as client, io_folder() as folder:
+        notice = client.downloads.fetch(client.downloads.find().head(1), to=folder, progress=False)
+    return str(notice["error"].iloc[0])
 
 
 @contextlib.contextmanager
@@ -356,8 +359,8 @@ def test_warning_that_is_an_error_is_one_line_of_the_log(text, caplog):
 @texts(*NOT_DRAWN)
 def test_progress_stays_on_its_line(text, capfd):
     running = faults.reply(spoken("builds", text, status="BUILDING"))
-    ended = faults.reply(spoken("builds", text, status="FINISHED"))
-    with saying(text, **{f"{API}/builds/1": [running, ended]}) as client:
+    finished = faults.reply(spoken("builds", text, status="FINISHED"))
+    with saying(text, **{f"{API}/builds/1": [running, finished]}) as client:
         client.builds.wait(1)
     shown = capfd.readouterr().err
     assert steering(re.sub(r"\r|\x1b\[A", "", shown)) == []  # what tqdm itself steers with
@@ -471,13 +474,13 @@ def test_report_is_a_page_of_words(tmp_path):
     """One page with all texts at once."""
     from tests.support.rows import body
 
-    said = [text for text in TEXTS.values() if "\ud800" not in text]
+    sentence = [text for text in TEXTS.values() if "\ud800" not in text]
     made = [
         spoken("builds", text, n, status="FAILED" if n % 2 else "FINISHED", patterns=[n])
         | {"build_start": f"2026-03-{n % 28 + 1:02d}T08:00:00.000Z", "build_end": "2026-04-01T09:00:00.000Z"}
-        for n, text in enumerate(said, 1)
+        for n, text in enumerate(sentence, 1)
     ]
-    made += [spoken("builds", BENIGN, 100 + n, status=text) for n, text in enumerate(said)]
+    made += [spoken("builds", BENIGN, 100 + n, status=text) for n, text in enumerate(sentence)]
     (tmp_path / "builds.json").write_bytes(body(made))
     parameters = {"project": None, "source": str(tmp_path / "builds.json"), "every": "W", "tz": "UTC"}
     page = Tags(report.write(tmp_path / "out.html", parameters, title=TEXTS["end of a tag"]).read_text())
@@ -544,13 +547,13 @@ def test_label_is_drawn_as_words(draw, text):
 @texts()
 def test_file_has_a_name_that_can_be_read(text, tmp_path):
     with saying(text, **{f"{API}/downloads/1": faults.file(archive(text))}) as client:
-        told = client.downloads.fetch(client.downloads.find().head(1), to=tmp_path, progress=False)
+        notice = client.downloads.fetch(client.downloads.find().head(1), to=tmp_path, progress=False)
     (path,) = [p for p in tmp_path.iterdir() if not p.name.startswith(".")]
-    assert told["status"].tolist() == ["fetched"]
-    assert Path(told["path"].iloc[0]) == path
+    assert notice["status"].tolist() == ["fetched"]
+    assert Path(notice["path"].iloc[0]) == path
     assert steering(path.name) == []
     assert "AIRPLANE" in path.name
-    assert told["name"].iloc[0] == text
+    assert notice["name"].iloc[0] == text
 
 
 @texts()

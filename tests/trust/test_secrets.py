@@ -90,46 +90,46 @@ def carried(request: Request) -> str:
 
 ECHOES: dict[str, Callable[[str], Answer]] = {
     **{
-        f"{status}": lambda said, status=status: faults.vendor(status, f"refused: {said}")
+        f"{status}": lambda echo, status=status: faults.vendor(status, f"refused: {echo}")
         for status in (400, 401, 403, 404, 405, 408, 418, 429, 500, 503)
     },
-    "long message": lambda said: faults.vendor(500, "x" * 250 + said),
-    "message in JSON": lambda said: faults.vendor(500, json.dumps({"headers": said})),
-    "web page": lambda said: faults.html(502, f"<html>{said}"),
-    "web page, cut": lambda said: faults.html(502, f"<html>{'x' * 50}{said}"),
-    "web page with 200": lambda said: faults.html(200, f"<html>{said}"),
-    "plain text": lambda said: faults.content(said.encode(), "text/plain", status=500),
-    "another shape": lambda said: faults.reply({"name": said, "id": said, "build": said}),
-    "another type": lambda said: faults.reply([{"id": said}]),
-    "broken JSON": lambda said: faults.content(f'[{{"id": "{said}'.encode(), "application/json"),
-    "redirect": lambda said: faults.redirect(f"https://elsewhere.example/?from={quote(said)}"),
-    "status line": lambda said: Answer(f"{said}".replace("\n", " ")),  # type: ignore[arg-type]
-    "strange header": lambda said: faults.reply([], headers={"X-Said": said}),
-    "Retry-After": lambda said: faults.later(503, said),
-    "Content-Type": lambda said: faults.content(b"[", said),
-    "Content-Encoding": lambda said: faults.reply([], headers={"Content-Encoding": said}),
-    "packed": lambda said: faults.zipped(faults.vendor(500, said)),
-    "packed and broken": lambda said: faults.broken_gzip(faults.reply([{"id": 1, "name": said}])),
-    "cut": lambda said: faults.cut(faults.vendor(500, said * 3)),
-    "cookie": lambda said: faults.vendor(500, "no", headers={"Set-Cookie": f"s={quote(said)}"}),
-    "cookie that is none": lambda said: faults.reply([], headers={"Set-Cookie": f"{said}; Expires={said}"}),
-    "header without a colon": lambda said: head("Content-Type: text/plain", one(said)),
-    "header without a name": lambda said: head(f": {one(said)}"),
-    "header that goes on from none": lambda said: head(f" {one(said)}"),
-    "header from a mailbox": lambda said: head("X: 1", f"From {one(said)}"),
-    "header of many parts": lambda said: head(f"Content-Type: multipart/{one(said)}"),
-    "two lengths": lambda said: head("Content-Length: 2", f"Content-Length: {one(said)}"),
-    "version": lambda said: faults.bare(f"HTTP/{one(said)} 200 OK\r\n\r\n".encode()),
-    "reason": lambda said: faults.bare(f"HTTP/1.1 500 {one(said)}\r\n\r\n".encode()),
-    "chunk": lambda said: head("Transfer-Encoding: chunked", body=f"{one(said)}\r\n"),
-    "trailer": lambda said: head("Transfer-Encoding: chunked", body=f"2\r\n[]\r\n0\r\n{one(said)}\r\n\r\n"),
+    "long message": lambda echo: faults.vendor(500, "x" * 250 + echo),
+    "message in JSON": lambda echo: faults.vendor(500, json.dumps({"headers": echo})),
+    "web page": lambda echo: faults.html(502, f"<html>{echo}"),
+    "web page, cut": lambda echo: faults.html(502, f"<html>{'x' * 50}{echo}"),
+    "web page with 200": lambda echo: faults.html(200, f"<html>{echo}"),
+    "plain text": lambda echo: faults.content(echo.encode(), "text/plain", status=500),
+    "another shape": lambda echo: faults.reply({"name": echo, "id": echo, "build": echo}),
+    "another type": lambda echo: faults.reply([{"id": echo}]),
+    "broken JSON": lambda echo: faults.content(f'[{{"id": "{echo}'.encode(), "application/json"),
+    "redirect": lambda echo: faults.redirect(f"https://elsewhere.example/?from={quote(echo)}"),
+    "status line": lambda echo: Answer(f"{echo}".replace("\n", " ")),  # type: ignore[arg-type]
+    "strange header": lambda echo: faults.reply([], headers={"X-Said": echo}),
+    "Retry-After": lambda echo: faults.later(503, echo),
+    "Content-Type": lambda echo: faults.content(b"[", echo),
+    "Content-Encoding": lambda echo: faults.reply([], headers={"Content-Encoding": echo}),
+    "packed": lambda echo: faults.zipped(faults.vendor(500, echo)),
+    "packed and broken": lambda echo: faults.broken_gzip(faults.reply([{"id": 1, "name": echo}])),
+    "cut": lambda echo: faults.cut(faults.vendor(500, echo * 3)),
+    "cookie": lambda echo: faults.vendor(500, "no", headers={"Set-Cookie": f"s={quote(echo)}"}),
+    "cookie that is none": lambda echo: faults.reply([], headers={"Set-Cookie": f"{echo}; Expires={echo}"}),
+    "header without a colon": lambda echo: head("Content-Type: text/plain", one(echo)),
+    "header without a name": lambda echo: head(f": {one(echo)}"),
+    "header that goes on from none": lambda echo: head(f" {one(echo)}"),
+    "header from a mailbox": lambda echo: head("X: 1", f"From {one(echo)}"),
+    "header of many parts": lambda echo: head(f"Content-Type: multipart/{one(echo)}"),
+    "two lengths": lambda echo: head("Content-Length: 2", f"Content-Length: {one(echo)}"),
+    "version": lambda echo: faults.bare(f"HTTP/{one(echo)} 200 OK\r\n\r\n".encode()),
+    "reason": lambda echo: faults.bare(f"HTTP/1.1 500 {one(echo)}\r\n\r\n".encode()),
+    "chunk": lambda echo: head("Transfer-Encoding: chunked", body=f"{one(echo)}\r\n"),
+    "trailer": lambda echo: head("Transfer-Encoding: chunked", body=f"2\r\n[]\r\n0\r\n{one(echo)}\r\n\r\n"),
 }  # fmt: skip
 """How a server may give back what it was sent."""
 
 
-def one(said: str) -> str:
+def one(echo: str) -> str:
     """On one line."""
-    return " ".join(said.split())
+    return " ".join(echo.split())
 
 
 def head(*lines: str, body: str = "[]") -> Answer:
@@ -194,8 +194,8 @@ class Watch:
             if record.exc_info:
                 self._shown += views(record.exc_info[1])
         out = self._capfd.readouterr()
-        said = [str(warning.message) for warning in self.warnings]
-        return [*self._shown, *said, self._caplog.text, out.out, out.err, *files(self.folder)]
+        echo = [str(warning.message) for warning in self.warnings]
+        return [*self._shown, *echo, self._caplog.text, out.out, out.err, *files(self.folder)]
 
     def traces(self, words: dict[str, str] = SECRETS) -> list[str]:
         shown = self.everything()
@@ -347,63 +347,80 @@ def built(**words: Any) -> dict[str, Any]:
 
 
 PLACES: dict[str, tuple[str, Callable[[str], Any], Callable[[Client, Path], Any]]] = {
-    "refusal": ("*", lambda said: faults.vendor(400, said), lambda client, _: client.builds.find()),
-    "refused token": ("*", lambda said: faults.vendor(401, said), lambda client, _: client.builds.find()),
+    "refusal": (
+        "*",
+        lambda echo: faults.vendor(400, echo),
+        lambda client, _: client.builds.find(),
+    ),
+    "refused token": (
+        "*",
+        lambda echo: faults.vendor(401, echo),
+        lambda client, _: client.builds.find(),
+    ),
     "refused login": (
         AUTHENTICATION,
-        lambda said: faults.vendor(401, said),
+        lambda echo: faults.vendor(401, echo),
         lambda client, _: client.builds.find(),
     ),
     "answer of a login": (
         AUTHENTICATION,
-        lambda said: faults.reply({"accessToken": [said]}, 201),
+        lambda echo: faults.reply({"accessToken": [echo]}, 201),
         lambda client, _: client.builds.find(),
     ),
-    "busy": ("*", lambda said: faults.vendor(503, said), lambda client, _: client.builds.find()),
-    "page": ("*", lambda said: faults.html(200, said), lambda client, _: client.builds.find()),
+    "busy": ("*", lambda echo: faults.vendor(503, echo), lambda client, _: client.builds.find()),
+    "page": ("*", lambda echo: faults.html(200, echo), lambda client, _: client.builds.find()),
     "no JSON": (
         "*",
-        lambda said: faults.content(said.encode(), "text/plain"),
+        lambda echo: faults.content(echo.encode(), "text/plain"),
         lambda client, _: client.builds.find(),
     ),
-    "value": ("*", lambda said: faults.reply([{"id": said}]), lambda client, _: client.builds.find()),
-    "name": ("*", lambda said: faults.reply([{said: 1}]), lambda client, _: client.builds.find()),
-    "redirect": ("*", lambda said: faults.redirect(said), lambda client, _: client.builds.find()),
-    "header": ("*", lambda said: head(said), lambda client, _: client.builds.find()),
+    "value": (
+        "*",
+        lambda echo: faults.reply([{"id": echo}]),
+        lambda client, _: client.builds.find(),
+    ),
+    "name": ("*", lambda echo: faults.reply([{echo: 1}]), lambda client, _: client.builds.find()),
+    "redirect": ("*", lambda echo: faults.redirect(echo), lambda client, _: client.builds.find()),
+    "header": ("*", lambda echo: head(echo), lambda client, _: client.builds.find()),
     "status line": (
         "*",
-        lambda said: faults.bare(f"{said}\r\n".encode()),
+        lambda echo: faults.bare(f"{echo}\r\n".encode()),
         lambda client, _: client.builds.find(),
     ),
     "file": (
         "*",
-        lambda said: faults.html(200, said),
+        lambda echo: faults.html(200, echo),
         lambda client, folder: client.downloads.fetch([7], to=folder, progress=False)["error"].tolist(),
     ),
     "start": (
         "*",
-        lambda said: faults.reply({"build": {"id": 5, "status": "BUILDING"}, "warnings": [said]}, 201),
+        lambda echo: faults.reply({"build": {"id": 5, "status": "BUILDING"}, "warnings": [echo]}, 201),
         lambda client, _: started(client) and None,
     ),
     "failed build": (
         "*",
-        lambda said: faults.reply(built(message=said, progress=7)),
+        lambda echo: faults.reply(built(message=echo, progress=7)),
         lambda client, _: client.builds.wait(7, raise_on_failure=True),
     ),
     "failed statement": (
         "*",
-        lambda said: faults.reply({"status": "ERROR", "rows": [], "metadata": [], "error": said}, 201),
+        lambda echo: faults.reply({"status": "ERROR", "rows": [], "metadata": [], "error": echo}, 201),
         lambda client, _: client.metadata.query("SELECT 1", project="A"),
     ),
     "rows of a statement": (
         "*",
-        lambda said: faults.reply(
-            {"status": "FINISHED", "rows": [{"N": said}], "metadata": [{"name": "N", "type": "integer"}]}, 201
+        lambda echo: faults.reply(
+            {
+                "status": "FINISHED",
+                "rows": [{"N": echo}],
+                "metadata": [{"name": "N", "type": "integer"}],
+            },
+            201,
         ),
         lambda client, _: client.metadata.query("SELECT 1", project="A") is None,
     ),
 }
-"""By whom it is said, and who asks; results that hold the words as data are not looked at."""
+"""By whom it is echo, and who asks; results that hold the words as data are not looked at."""
 
 
 @pytest.mark.parametrize("word", ["token", "password"])
@@ -413,7 +430,7 @@ def test_no_part_is_seen_where_the_server_says_it(place, disguise, word, watch):
     where, say, ask = PLACES[place]
 
     def script(request: Request) -> Answer:
-        """Made here, so that no variable of the test holds what is said."""
+        """Made here, so that no variable of the test holds what is echo."""
         if (where == "*" and request.path != AUTHENTICATION) or where == request.path:
             return say(disguise(SECRETS[word]))
         return faults.token(FRESH) if request.path == AUTHENTICATION else faults.unauthenticated()

@@ -52,7 +52,7 @@ SIMPLE = [verb for verb in VERBS.values() if verb.kind in ("read", "wait", "stat
 # --- the server -------------------------------------------------------------------------------------
 
 
-class World:
+class SoakServer:
     """Answers whatever is asked, and disturbs a tenth of it."""
 
     def __init__(self, seed: int) -> None:
@@ -130,10 +130,10 @@ class Visitor:
         draw = random.Random(f"{SEED} {number}")
         act = draw.choice([self.simple, self.simple, self.find, self.get, self.fetch, self.start])
         try:
-            told = act(draw, number) or "right"
+            notice = act(draw, number) or "right"
         except errors.MkframeError as error:
-            told = told_by(error)
-        self.tally[told] += 1
+            notice = told_by(error)
+        self.tally[notice] += 1
 
     def simple(self, draw: random.Random, number: int) -> None:
         verb = draw.choice(SIMPLE)
@@ -141,13 +141,13 @@ class Visitor:
 
     def find(self, draw: random.Random, number: int) -> None:
         project = draw.randrange(1000)
-        truth = from_rows("builds", of_project(project))
-        assert_frame_equal(self.client.builds.find(project_id=project), truth)
+        expected = from_rows("builds", of_project(project))
+        assert_frame_equal(self.client.builds.find(project_id=project), expected)
 
     def get(self, draw: random.Random, number: int) -> None:
         pattern = draw.randrange(1, 1000)
-        truth = from_rows("patterns", [row("patterns", pattern)]).iloc[0]
-        assert_series_equal(self.client.patterns.get(pattern), truth)
+        expected = from_rows("patterns", [row("patterns", pattern)]).iloc[0]
+        assert_series_equal(self.client.patterns.get(pattern), expected)
 
     def fetch(self, draw: random.Random, number: int) -> str | None:
         wanted = draw.sample(range(1, 5000), 3)
@@ -165,15 +165,15 @@ class Visitor:
         return failed
 
     def start(self, draw: random.Random, number: int) -> None:
-        told = f"Start {number}."
+        notice = f"Start {number}."
         try:
             run = self.client.builds.start(
-                project=PROJECT, instances=[AIRPLANE], description=told, confirm_timeout=3.0
+                project=PROJECT, instances=[AIRPLANE], description=notice, confirm_timeout=3.0
             )
         except errors.MkframeError as error:
-            self.ends[told] = type(error).__name__
+            self.ends[notice] = type(error).__name__
             raise
-        self.ends[told] = f"build {run.id}"
+        self.ends[notice] = f"build {run.id}"
 
 
 def check_starts(ends: dict[str, str], built: dict[int, str]) -> None:
@@ -181,10 +181,10 @@ def check_starts(ends: dict[str, str], built: dict[int, str]) -> None:
     by_description = collections.defaultdict(list)
     for number, description in built.items():
         by_description[description.split(" [")[0]].append(number)
-    for told, end in ends.items():
-        ids = by_description.pop(told, [])
+    for notice, end in ends.items():
+        ids = by_description.pop(notice, [])
         if end != "StartUnconfirmedError":
-            assert [f"build {i}" for i in ids] == ([end] if end.startswith("build ") else []), (told, end)
+            assert [f"build {i}" for i in ids] == ([end] if end.startswith("build ") else []), (notice, end)
         assert len(ids) <= 1
     assert not by_description
 
@@ -230,7 +230,7 @@ def test_soak(tmp_path, monkeypatch, capsys, caplog):
     monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
     caplog.set_level("ERROR", "mkframe")  # else pytest keeps every warning
     threads, files = threading.active_count(), open_files()
-    world = World(SEED)
+    world = SoakServer(SEED)
     warm = CALLS // 4
     begun = time.monotonic()
     with faults.serve(world, on_accept=world.greet) as server:

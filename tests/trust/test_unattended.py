@@ -79,10 +79,10 @@ def started(*arguments):
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process there")
 def test_embedded_server_ends_with_ctrl_c_and_without_a_traceback():
     with started("demo", "--builds", "20") as process:
-        told = [process.stdout.readline() for _ in range(5)]
+        notice = [process.stdout.readline() for _ in range(5)]
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert told[2].startswith("export MKFRAME_URL=http://127.0.0.1:")
+    assert notice[2].startswith("export MKFRAME_URL=http://127.0.0.1:")
     assert process.returncode == 130
     assert "Traceback" not in errors
 
