@@ -41,7 +41,7 @@ def make_zip(state: State, id: int) -> bytes:
         manifest = []
         for instance in sorted(instances, key=lambda i: (i.folder, i.name)):
             version = instance.version(start)
-            columns = state.instance_columns.columns(instance, version)
+            columns = state.instance_columns.get(instance, version)
             text = _render(pattern, template, instance, columns)
             path = (
                 f"{instance.folder.strip('/')}/{instance.name}.{'xml' if pattern.type == 'IICS' else 'sql'}"

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 def tables(catalog: Catalog, seed: int) -> dict[str, list[Row]]:
     """Make the rows of each resource; keys that the schema does not declare serve filters only."""
     return {
-        "projects": _project_rows(),
+        "projects": [{"id": i, "name": n, "deleted": d, "disabled": off} for i, n, d, off in PROJECTS],
         "patterns": _pattern_rows(catalog),
         "instance_folders": catalog.folders,
         "deployments": _deployment_rows(),
@@ -29,17 +29,14 @@ def tables(catalog: Catalog, seed: int) -> dict[str, list[Row]]:
         "releases": [release_row(r) for r in catalog.releases.values()],
         "release_groups": [{"id": i, "name": n} for i, n in GROUPS.items()],
         "agents": _agent_rows(seed),
-        "agent_groups": _agent_group_rows(),
+        "agent_groups": [
+            {"id": 1, "name": "ON_PREMISES", "description": "Agents beside the source systems"},
+            {"id": 2, "name": "CLOUD", "description": None},
+        ],
     }
 
 
-def _project_rows() -> list[Row]:
-    """Make the rows of the projects."""
-    return [{"id": i, "name": n, "deleted": d, "disabled": off} for i, n, d, off in PROJECTS]
-
-
 def _pattern_rows(catalog: Catalog) -> list[Row]:
-    """Make the rows of the patterns."""
     return [
         {
             "id": p.id,
@@ -68,16 +65,7 @@ def _deployment_rows() -> list[Row]:
     ]  # fmt: skip
 
 
-def _agent_group_rows() -> list[Row]:
-    """Make the rows of the agent groups."""
-    return [
-        {"id": 1, "name": "ON_PREMISES", "description": "Agents beside the source systems"},
-        {"id": 2, "name": "CLOUD", "description": None},
-    ]
-
-
 def _agent_rows(seed: int) -> list[Row]:
-    """Make the rows of the agents."""
     names = ("agent-vienna-1", "agent-vienna-2", "agent-cloud-1", "agent-cloud-2", "agent-laptop")
     groups = (1, 1, 2, 2, None)
     return [
@@ -135,7 +123,6 @@ _PROPERTIES = (
 
 
 def _instance_property_rows() -> list[Row]:
-    """Make the rows of instance properties."""
     return [
         {
             "id": pattern * 10 + n,

@@ -99,12 +99,12 @@ class Deliveries:
         if before and before[1:] == (version, template):
             return
         self._last_delivery[instance.id] = (build, version, template)
-        fields = len(columns.columns(instance, version))
+        fields = len(columns.get(instance, version))
         mode, counts = "CREATION", (fields, 0, 0)
         if before:
             # the reference has INST_DELTA and INSTANCE_DELTA for a changed instance
             mode = "INST_DELTA" if before[1] != version else "PATTERN_DELTA"
-            counts = columns.difference(instance, before[1], version)
+            counts = columns.count_changes(instance, before[1], version)
         self._count += 1
         start = int(b.start[row])
         deliveries.append(

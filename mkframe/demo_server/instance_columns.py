@@ -39,21 +39,21 @@ class InstanceColumns:
         self._seed = seed
         self._cache: dict[tuple[int, int], tuple[Column, ...]] = {}
 
-    def columns(self, instance: Instance, version: int) -> tuple[Column, ...]:
+    def get(self, instance: Instance, version: int) -> tuple[Column, ...]:
         """Return the columns of an instance in a version."""
         key = instance.id, version
         if key not in self._cache:
             rng = np.random.default_rng([self._seed, instance.identity_id, version])
             first = version == 1
             self._cache[key] = (
-                _first(rng, instance.name) if first else _edit(rng, self.columns(instance, version - 1))
+                _first(rng, instance.name) if first else _edit(rng, self.get(instance, version - 1))
             )
         return self._cache[key]
 
-    def difference(self, instance: Instance, old: int, new: int) -> tuple[int, int, int]:
+    def count_changes(self, instance: Instance, old: int, new: int) -> tuple[int, int, int]:
         """Count the columns added, changed and deleted between two versions."""
-        before = {c.name: c for c in self.columns(instance, old)}
-        after = {c.name: c for c in self.columns(instance, new)}
+        before = {c.name: c for c in self.get(instance, old)}
+        after = {c.name: c for c in self.get(instance, new)}
         changed = sum(before[name] != after[name] for name in before.keys() & after.keys())
         return len(after.keys() - before.keys()), changed, len(before.keys() - after.keys())
 

@@ -25,12 +25,9 @@ def phase(progress: int) -> str:
 
 
 def fill_messages(
-    rng: np.random.Generator,
-    catalog: Catalog,
-    builds: BuildColumns,
-    failures: Ints,
+    rng: np.random.Generator, catalog: Catalog, builds: BuildColumns, failures: Ints,
     nightly: NDArray[np.bool_],
-) -> None:
+) -> None:  # fmt: skip
     """Fill in messages, descriptions and names; `failures` are indexes in `FAILURE_MESSAGES`."""
     count = len(builds.id)
     phases = np.array([phase(p) for p in range(101)], dtype=object)

@@ -4,7 +4,8 @@ Open in the reference; here:
 
 * the text of an error is in ``error``, an unknown field, and ``rows`` and ``metadata`` are empty then;
 * the dialect is SQLite's with NVL and DECODE added; CONNECT BY is not understood;
-* the views can only be read; tables of the user can be created, filled and dropped, up to a size;
+* the views can only be read; tables of the user can be created, filled and dropped, up to a size; no other
+  statement is accepted;
 * a statement that runs longer than five seconds or yields more than 200,000 rows or 20 MB is an ERROR, as is
   one of more than a million characters or 100 SELECTs, with more than 200 columns, with a value of more than
   1 MB or a row of more than 16 MB, with a pattern of LIKE of more than 200 characters, or with expressions
@@ -80,7 +81,8 @@ _EXTRA = {
 class MetaDatabase:
     """The meta databases of all projects, filled on first use.
 
-    One thread runs all statements: other requests are answered meanwhile, and only one statement uses memory.
+    One thread runs all statements, one after the other: other requests are answered meanwhile, and the memory
+    of one statement is in use at most.
     """
 
     def __init__(self, state: State) -> None:
