@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -136,7 +136,7 @@ class _Api:
             where["releases"] = {r.id for r in releases.values()}
         rows = self.state.find(resource.name, where, releases)
         visible = (r for r in rows if user.may_see(_project(resource, r)))
-        return responses.rows_response(request, (_public_row(resource, r) for r in visible))
+        return responses.rows_response(request, _public_rows(resource, visible))
 
     def _row(self, resource: schema.Resource, user: User, request: Request) -> Row:
         text = request.path_params["id"]
@@ -216,9 +216,14 @@ def _complete(fields: Sequence[schema.Field], row: Row) -> Row:
     return completed
 
 
+def _public_rows(resource: schema.Resource, rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield the declared fields of rows in their order; other keys serve filters only."""
+    names = [f.name for f in resource.fields]
+    return (row if [*row] == names else {name: row[name] for name in names} for row in rows)
+
+
 def _public_row(resource: schema.Resource, row: Row) -> Row:
-    """Return the declared fields in their order; other keys serve filters only."""
-    return {f.name: row[f.name] for f in resource.fields}
+    return next(_public_rows(resource, [row]))
 
 
 def _disposition(name: str) -> str:

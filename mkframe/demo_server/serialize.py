@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mkframe import schema
 from mkframe.demo_server.build_columns import BUILDING, FINISHED, BuildColumns
 from mkframe.demo_server.data.projects import CUSTOMER, PATTERNS
-from mkframe.demo_server.defaults import add_missing_fields
+from mkframe.demo_server.defaults import add_missing_fields, missing_fields
 from mkframe.demo_server.messages import phase
 from mkframe.demo_server.times import SECOND, Ints, iso_column, local_offset
 
@@ -75,24 +75,23 @@ def build_rows(b: BuildColumns, rows: Ints, at: Ints) -> list[Row]:
 def _embedded_downloads(b: BuildColumns, rows: Ints, done: Mask) -> list[list[Row]]:
     first, slots = np.where(done, b.download[rows], 0).tolist(), b.patterns[rows].tolist()
     stamps = _file_stamps(b.start[rows])
-    return [
-        add_missing_fields(
-            [
-                {
-                    "id": download + n,
-                    "pattern": PATTERNS[p].name,
-                    "pattern_id": p,
-                    "file_id": None,
-                    "name": f"{PATTERNS[p].name}_{stamp}.zip",
-                }
-                for n, p in enumerate(patterns)
-                if p and download
-            ],
-            schema.EMBEDDED_DOWNLOAD,
-            "id",
-        )
+    downloads = [
+        [
+            {
+                "id": download + n,
+                "pattern": PATTERNS[p].name,
+                "pattern_id": p,
+                "file_id": None,
+                "name": f"{PATTERNS[p].name}_{stamp}.zip",
+            }
+            for n, p in enumerate(patterns)
+            if p and download
+        ]
         for download, patterns, stamp in zip(first, slots, stamps, strict=True)
     ]
+    if not missing_fields(schema.EMBEDDED_DOWNLOAD, next(filter(None, downloads), [{}])[0]):
+        return downloads
+    return [add_missing_fields(each, schema.EMBEDDED_DOWNLOAD, "id") for each in downloads]
 
 
 def download_rows(

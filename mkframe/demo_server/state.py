@@ -244,9 +244,10 @@ def _select(chunks: Iterator[list[Row]], resource: schema.Resource, where: Where
     """Complete rows, and yield those that meet the conditions which no column has checked."""
     left = {k: v for k, v in where.items() if k not in _COLUMN_FILTERS.get(resource.name, ())}
     for chunk in chunks:
-        for row in add_missing_fields(chunk, resource.fields, resource.key):
-            if all(_matches(row.get(key), values) for key, values in left.items()):
-                yield row
+        rows = add_missing_fields(chunk, resource.fields, resource.key)
+        for key, values in left.items():
+            rows = [row for row in rows if _matches(row.get(key), values)]
+        yield from rows
 
 
 def _matches(value: Any, values: set[Any]) -> bool:
