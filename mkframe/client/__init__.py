@@ -36,7 +36,7 @@ from mkframe.client._resources import (
     Releases,
 )
 from mkframe.errors import InputError
-from mkframe.frames._explode import listed
+from mkframe.frames._explode import list_items
 from mkframe.limits import Limits
 from mkframe.schema import RESOURCES
 
@@ -243,5 +243,5 @@ check_accessors(_ACCESSORS, RESOURCES.values())
 def _names_of(ids: pd.Series[Any], names: pd.Series[str]) -> pd.Series[Any]:
     """Replace lists of ids by lists of names."""
     known = names.to_dict()
-    lists = [[known.get(i, str(i)) for i in listed(str(ids.name), row)] for row in ids]
+    lists = [[known.get(i, str(i)) for i in list_items(str(ids.name), row)] for row in ids]
     return pd.Series(lists, index=ids.index, dtype=object)

@@ -1,7 +1,7 @@
-"""The road of long answers: Arrow's JSON reader, which lets several threads read at once.
+"""Read long answers with Arrow's JSON reader, which several threads can do at once.
 
-It is taken where pandas keeps text in Arrow anyhow. What it refuses, the other roads look at: whatever
-the schema does not promise, and some forms of what it does promise.
+It is used where pandas keeps text in Arrow anyway. The fast and the strict path read what it refuses:
+whatever the schema does not promise, and some forms of what the schema does promise.
 """
 
 from __future__ import annotations
@@ -17,47 +17,47 @@ from mkframe.frames._fast import EARLIEST, SchemaMismatch
 from mkframe.frames._row_types import RowSchema, download_fields
 from mkframe.schema import Field
 
-__all__ = ["CLOSING", "OPENING", "kind_of", "pieces", "read", "refusals"]
+__all__ = ["PREFIX", "SUFFIX", "arrow_schema", "mismatch_errors", "read_table", "to_chunks"]
 
-OPENING, CLOSING = b'{"rows":', b"}"
-"""What stands around an array of rows, since Arrow reads objects only."""
+PREFIX, SUFFIX = b'{"rows":', b"}"
+"""Bytes around an array of rows, since Arrow reads objects only."""
 
 
 @functools.lru_cache(maxsize=64)
-def kind_of(shape: RowSchema) -> Any:
-    """Arrow's schema for the rows of a shape, or None where one of their fields may hold anything."""
+def arrow_schema(row_schema: RowSchema) -> Any:
+    """Return Arrow's schema for rows, or None where one of their fields may hold anything."""
     import pyarrow as pa
 
     text = arrow_text()
-    kinds = {
+    types = {
         "int": pa.int64(),
         "flag": pa.int64(),
         "bool": pa.bool_(),
         "str": text,
-        "timestamp": text,  # Arrow would read times in more forms than the vendor writes
+        "timestamp": text,  # Arrow reads times in more forms than the vendor writes
         "ints": pa.list_(pa.int64()),
         "strs": pa.list_(text),
     }
     try:
-        inside = pa.struct([(field.name, kinds[field.type]) for field in download_fields(shape.nested)])
-        kinds["downloads"] = pa.list_(inside)
-        rows = pa.struct([(field.name, kinds[field.type]) for field in shape.fields()])
+        inside = pa.struct([(field.name, types[field.type]) for field in download_fields(row_schema.nested)])
+        types["downloads"] = pa.list_(inside)
+        rows = pa.struct([(field.name, types[field.type]) for field in row_schema.fields()])
     except KeyError:
         return None
     return pa.schema([("rows", pa.list_(rows))])
 
 
-def refusals() -> tuple[type[Exception], ...]:
-    """Errors after which a piece takes the other roads."""
+def mismatch_errors() -> tuple[type[Exception], ...]:
+    """Return the errors after which another path reads the chunk."""
     import pyarrow as pa
 
     return SchemaMismatch, pa.ArrowException, UnicodeDecodeError, OverflowError
 
 
-def read(text: bytearray, kind: Any) -> Any:
-    """Read an array of rows, in its `OPENING` and `CLOSING`, into an Arrow table."""
+def read_table(text: bytearray, arrow_schema: Any) -> Any:
+    """Read an array of rows, between `PREFIX` and `SUFFIX`, into an Arrow table."""
     if np.frombuffer(text, dtype=np.int8).min() < 0:  # isascii() takes four times as long
-        text.decode()  # Arrow takes any bytes for text
+        text.decode()  # Arrow does not check that text is UTF-8
     import pyarrow as pa
     from pyarrow import json
 
@@ -65,17 +65,17 @@ def read(text: bytearray, kind: Any) -> Any:
         pa.BufferReader(text),
         read_options=json.ReadOptions(use_threads=False, block_size=len(text) + 1),
         parse_options=json.ParseOptions(
-            explicit_schema=kind, newlines_in_values=True, unexpected_field_behavior="error"
+            explicit_schema=arrow_schema, newlines_in_values=True, unexpected_field_behavior="error"
         ),
         memory_pool=pa.system_memory_pool(),
     )
 
 
-def pieces(shape: RowSchema, table: Any) -> list[ColumnChunk]:
-    """Columns of the rows that were read."""
+def to_chunks(row_schema: RowSchema, table: Any) -> list[ColumnChunk]:
+    """Convert the table into a chunk for each column."""
     if table.num_rows != 1:
         raise SchemaMismatch
-    return _columns(table["rows"].chunk(0), shape.fields(), download_fields(shape.nested))
+    return _columns(table["rows"].chunk(0), row_schema.fields(), download_fields(row_schema.nested))
 
 
 def _columns(lists: Any, fields: Sequence[Field], nested: Sequence[Field] = ()) -> list[ColumnChunk]:
@@ -90,18 +90,18 @@ def _pack(field: Field, array: Any, nested: Sequence[Field]) -> ColumnChunk:
         raise SchemaMismatch
     missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
     if field.type == "int":
-        return ColumnChunk(_filled(array, 0), missing)
+        return ColumnChunk(_fill_nulls(array, 0), missing)
     if field.type == "flag":
-        numbers = _filled(array, 0)
+        numbers = _fill_nulls(array, 0)
         if (numbers >> 1).any():
             raise SchemaMismatch
         return ColumnChunk(numbers.astype(np.bool_), missing)
     if field.type == "bool":
-        return ColumnChunk(_filled(array, False), missing)
+        return ColumnChunk(_fill_nulls(array, False), missing)
     if field.type == "timestamp":
-        return ColumnChunk(_instants(array, missing), missing)
+        return ColumnChunk(_read_times(array, missing), missing)
     if field.type == "downloads":
-        counts = _filled(array.value_lengths(), 0).astype(np.int64)
+        counts = _fill_nulls(array.value_lengths(), 0).astype(np.int64)
         return ColumnChunk(counts, missing, tuple(nested), tuple(_columns(array, nested)))
     if field.type == "str":
         return ColumnChunk(array)
@@ -110,29 +110,29 @@ def _pack(field: Field, array: Any, nested: Sequence[Field]) -> ColumnChunk:
     return ColumnChunk(array.to_pylist())
 
 
-def _filled(array: Any, stand_in: int) -> Array:
-    filled = array.fill_null(stand_in) if array.null_count else array
+def _fill_nulls(array: Any, filler: int) -> Array:
+    filled = array.fill_null(filler) if array.null_count else array
     values: Array = filled.to_numpy(zero_copy_only=False)
     return values
 
 
 _WIDTH = len("2026-04-02T08:14:40.320Z")
 _FIXED = [(10, ord("T")), (19, ord(".")), (23, ord("Z"))]
-"""What tells the vendor's form from others of the same width that Arrow reads."""
+"""Letters that distinguish the vendor's form from others of the same width that Arrow reads."""
 
 
-def _instants(array: Any, missing: Array | None) -> Array:
+def _read_times(array: Any, missing: Array | None) -> Array:
     import pyarrow as pa
 
     _, offsets, text = array.buffers()
     widths = np.diff(np.frombuffer(offsets, dtype=np.int64, count=len(array) + 1))
     if (widths[... if missing is None else ~missing] != _WIDTH).any():
         raise SchemaMismatch
-    given = len(array) - array.null_count
-    letters = np.frombuffer(text, dtype=np.uint8, count=given * _WIDTH).reshape(given, _WIDTH)
+    count = len(array) - array.null_count
+    letters = np.frombuffer(text, dtype=np.uint8, count=count * _WIDTH).reshape(count, _WIDTH)
     if any((letters[:, at] != letter).any() for at, letter in _FIXED):
         raise SchemaMismatch
     times: Array = array.cast(pa.timestamp("us", "UTC")).to_numpy(zero_copy_only=False)
-    if given and np.nanmin(times) < EARLIEST:
+    if count and np.nanmin(times) < EARLIEST:
         raise SchemaMismatch
     return times

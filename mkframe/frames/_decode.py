@@ -1,4 +1,4 @@
-"""From a response body to a typed frame, in pieces, while it may still be arriving."""
+"""Decode a response body into a typed frame, chunk by chunk, while it may still be arriving."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import Any
 import pandas as pd
 
 from mkframe.errors import InvalidResponseError
-from mkframe.frames._chunks import SPACE, ChunkReader, windows
+from mkframe.frames._chunks import SPACE, ChunkReader, split_body
 from mkframe.frames._parallel import ParallelReader
 from mkframe.frames._row_types import RowSchema
 from mkframe.frames._rows import RowReader
-from mkframe.frames._strict import check_halves
+from mkframe.frames._strict import check_surrogates
 from mkframe.limits import DEFAULT, Limits
 from mkframe.schema import RESOURCES
 
 __all__ = ["decode", "decode_one", "decode_row", "from_rows"]
 
-_MOST_OF_A_BYTE = 128
-"""A byte of JSON does not become so much memory."""
+_LARGE_ROW = 1 << 22
+_MAX_FACTOR = 128
+"""Bytes of memory that a byte of JSON may become."""
 
 
 def decode(resource: str, body: bytes | Iterable[bytes], limits: Limits = DEFAULT) -> pd.DataFrame:
@@ -60,12 +61,12 @@ def decode(resource: str, body: bytes | Iterable[bytes], limits: Limits = DEFAUL
     1   DWH_GROUP
     """
     reader = RowReader(RowSchema(resource), limits)
-    cutter = ChunkReader(reader, ParallelReader(), limits=limits)
-    with _collector_paused() as promote, contextlib.closing(cutter):
-        for columns in cutter.cut(windows(body) if isinstance(body, bytes) else body):
+    chunk_reader = ChunkReader(reader, ParallelReader(), limits=limits)
+    with _collector_paused() as collect_new, contextlib.closing(chunk_reader):
+        for columns in chunk_reader.read(split_body(body) if isinstance(body, bytes) else body):
             if reader.count:
-                promote()
-            reader.take(columns)
+                collect_new()
+            reader.add(columns)
         return reader.frame()
 
 
@@ -98,16 +99,17 @@ def decode_row(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
     whole = body if isinstance(body, bytes) else b"".join(body)
     if whole.lstrip(SPACE)[:1] != b"{":
         raise InvalidResponseError.from_body("one object", whole)
-    # How large it may be was decided before.
-    limits = replace(DEFAULT, row=len(whole) + 2, find=_MOST_OF_A_BYTE * len(whole))
-    frame = decode(resource, b"[" + whole + b"]", limits)
-    if len(frame) != 1:
-        raise InvalidResponseError.from_body("one object", whole, f" but {len(frame)} of them")
-    return frame
+    # The caller has checked the size of the row; here only its memory is bounded.
+    limits = DEFAULT if len(whole) < _LARGE_ROW else replace(DEFAULT, find=_MAX_FACTOR * len(whole))
+    reader = RowReader(RowSchema(resource), limits)
+    reader.add(reader.read_last(b"[%b]" % whole))
+    if reader.count != 1:
+        raise InvalidResponseError.from_body("one object", whole, f" but {reader.count} of them")
+    return reader.frame()
 
 
 def from_rows(resource: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Turn rows that are Python objects already into the same typed frame, by the careful road.
+    """Turn rows that are Python objects already into the same typed frame, by the strict path.
 
     Examples
     --------
@@ -118,28 +120,29 @@ def from_rows(resource: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
     if resource == "builds":
         complete = [row for row in rows if isinstance(row, dict)]
         lists, keys = ([row.get(name) for row in complete] for name in ("downloads", reader.key))
-        check_halves(RESOURCES[resource].field("downloads"), lists, keys)
+        check_surrogates(RESOURCES[resource].field("downloads"), lists, keys)
     if rows:
-        reader.take(reader.carefully(rows))
+        reader.add(reader.check_rows(rows))
     return reader.frame()
 
 
 @contextlib.contextmanager
 def _collector_paused() -> Iterator[Callable[[], None]]:
-    """Rows hold no cycles; the collector's walks over them would take longer than the reading.
+    """Pause the garbage collector.
 
-    Given is a function that has it walk over what is new and promote it, piece by piece while threads
-    read. Else it would walk over all rows at the end, when nothing else is left to do.
+    Rows hold no cycles, and passes over them take longer than the reading. Yields a function that has the
+    collector pass over the new objects only, chunk by chunk while threads read. Else it would pass over all
+    rows at the end, when nothing else is left to do.
     """
-    running = gc.isenabled()
+    was_enabled = gc.isenabled()
 
-    def promote() -> None:
-        if running:
+    def collect_new() -> None:
+        if was_enabled:
             gc.collect(0)
 
     try:
         gc.disable()
-        yield promote
+        yield collect_new
     finally:
-        if running:
+        if was_enabled:
             gc.enable()

@@ -1,7 +1,7 @@
 """The lists inside builds as frames of their own, keyed by ``build_id``.
 
 A build names several patterns, releases and downloads. They stay in list columns, since one row a
-build must stay one row; these functions open them.
+build must stay one row; these functions explode them.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ import pandas as pd
 from mkframe._text import short_repr
 from mkframe.errors import InputError, SchemaWarning, warn
 from mkframe.frames._columns import Array
-from mkframe.frames._gather import Columns
-from mkframe.frames._nested import DownloadList, DownloadTable
+from mkframe.frames._nested import Columns, DownloadList, DownloadTable
 from mkframe.frames._row_types import download_fields
 
-__all__ = ["explode_downloads", "explode_patterns", "explode_releases", "listed"]
+__all__ = ["explode_downloads", "explode_patterns", "explode_releases", "list_items"]
 
 
 def explode_patterns(builds: pd.DataFrame) -> pd.DataFrame:
@@ -53,7 +52,7 @@ def explode_patterns(builds: pd.DataFrame) -> pd.DataFrame:
     0         7         801
     1         7         808
     """
-    return _bridge(builds, "patterns", "pattern_id")
+    return _explode_ids(builds, "patterns", "pattern_id")
 
 
 def explode_releases(builds: pd.DataFrame) -> pd.DataFrame:
@@ -80,7 +79,7 @@ def explode_releases(builds: pd.DataFrame) -> pd.DataFrame:
     >>> explode_releases(mk.read_json(b"[]")).dtypes.astype(str).to_dict()
     {'build_id': 'int64', 'release_id': 'int64'}
     """
-    return _bridge(builds, "releases", "release_id")
+    return _explode_ids(builds, "releases", "release_id")
 
 
 def explode_downloads(builds: pd.DataFrame) -> pd.DataFrame:
@@ -110,15 +109,15 @@ def explode_downloads(builds: pd.DataFrame) -> pd.DataFrame:
     ['build_id', 'pattern', 'pattern_id', 'file_id', 'name']
     """
     cells, ids = _cells(builds)
-    child, owners = _joined(cells, ids)
+    child, owners = _concat_downloads(cells, ids)
     if "build_id" in child:
-        _compare(child.pop("build_id"), owners)
+        _warn_mismatches(child.pop("build_id"), owners)
     child.insert(0, "build_id", owners)
     return child
 
 
-def _joined(cells: Array, ids: Array) -> tuple[pd.DataFrame, Array]:
-    """The downloads of all cells in their order, and the build of each; every table is asked once."""
+def _concat_downloads(cells: Array, ids: Array) -> tuple[pd.DataFrame, Array]:
+    """Return the downloads of all cells in their order, and the build of each; read each table once."""
     places = np.fromiter(map(operator.attrgetter("build"), cells), dtype=np.int64, count=len(cells))
     tables = dict.fromkeys(map(operator.attrgetter("table"), cells))
     if len(tables) < 2:
@@ -126,19 +125,19 @@ def _joined(cells: Array, ids: Array) -> tuple[pd.DataFrame, Array]:
         return _rows(table, places), np.repeat(ids, np.diff(table.bounds)[places])
     numbers = {table: number for number, table in enumerate(tables)}
     which = np.fromiter((numbers[cell.table] for cell in cells), dtype=np.int64, count=len(cells))
-    parts, turns = [], []
+    parts, positions = [], []
     for table, number in numbers.items():
-        turn = np.flatnonzero(which == number)
-        parts.append(_rows(table, places[turn]))
-        turns.append(np.repeat(turn, np.diff(table.bounds)[places[turn]]))
-    turn = np.concatenate(turns)
-    order = np.argsort(turn, kind="stable")
-    return pd.concat(parts).iloc[order], ids[turn[order]]
+        chosen = np.flatnonzero(which == number)
+        parts.append(_rows(table, places[chosen]))
+        positions.append(np.repeat(chosen, np.diff(table.bounds)[places[chosen]]))
+    position = np.concatenate(positions)
+    order = np.argsort(position, kind="stable")
+    return pd.concat(parts).iloc[order], ids[position[order]]
 
 
-def _compare(told: pd.Series[Any], owners: Array) -> None:
+def _warn_mismatches(named: pd.Series[Any], owners: Array) -> None:
     """Warn where a download names another build than the one it came in."""
-    odd = int(((told != owners) & told.notna()).sum())
+    odd = int(((named != owners) & named.notna()).sum())
     if odd:
         warn(
             f"{odd} downloads name another build than the one they came in, which is kept as build_id.",
@@ -147,7 +146,7 @@ def _compare(told: pd.Series[Any], owners: Array) -> None:
 
 
 def _rows(table: DownloadTable, places: Array) -> pd.DataFrame:
-    """Rows of a table that belong to some of its builds; mostly it is all of them, in order."""
+    """Return the rows of a table that belong to some of its builds; often all of them, in order."""
     if np.array_equal(places, np.arange(len(table.bounds) - 1)):
         return table.frame.copy(deep=False)
     starts, counts = table.bounds[places], np.diff(table.bounds)[places]
@@ -156,46 +155,46 @@ def _rows(table: DownloadTable, places: Array) -> pd.DataFrame:
 
 
 def _cells(builds: pd.DataFrame) -> tuple[Array, Array]:
-    """Cells that hold downloads, and the ids of their builds."""
+    """Return the cells that hold downloads, and the ids of their builds."""
     cells = _column(builds, "downloads").to_numpy()
     ids = _ids(builds)
     if set(map(type, cells)) == {DownloadList}:
         return cells, ids
-    given = pd.notna(cells)
-    for cell in cells[given]:
+    filled = pd.notna(cells)
+    for cell in cells[filled]:
         if not isinstance(cell, DownloadList):
-            raise _stranger("downloads", cell)
-    return cells[given], ids[given]
+            raise _unexpected_cell("downloads", cell)
+    return cells[filled], ids[filled]
 
 
 def _no_downloads() -> DownloadTable:
-    return DownloadTable(Columns(download_fields()).columns, ())
+    return DownloadTable(Columns(download_fields()).builders, np.empty(0, dtype=np.int64))
 
 
-def _bridge(builds: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
+def _explode_ids(builds: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
     cells: Any = _column(builds, column).to_numpy(dtype=object)
     if not set(map(type, cells)) <= {list}:
-        cells = [listed(column, cell) for cell in cells]
+        cells = [list_items(column, cell) for cell in cells]
     counts = np.fromiter(map(len, cells), dtype=np.int64, count=len(cells))
     items = np.array(list(itertools.chain.from_iterable(cells)) or np.empty(0, dtype=np.int64))
     if items.dtype != np.int64:
-        raise _stranger(column, items)
+        raise _unexpected_cell(column, items)
     return pd.DataFrame({"build_id": np.repeat(_ids(builds), counts), name: items})
 
 
-def listed(column: str, cell: Any) -> Any:
-    """Give the ids that a cell of a column holds; none where it is missing.
+def list_items(column: str, cell: Any) -> Any:
+    """Return the ids that a cell of a column holds; none where it is missing.
 
     Examples
     --------
-    >>> listed("patterns", [808, 809]), listed("patterns", float("nan"))
+    >>> list_items("patterns", [808, 809]), list_items("patterns", float("nan"))
     ([808, 809], ())
     """
     if isinstance(cell, list | tuple | np.ndarray):  # Parquet gives arrays back
         return cell
     if pd.api.types.is_scalar(cell) and pd.isna(cell):
         return ()
-    raise _stranger(column, cell)
+    raise _unexpected_cell(column, cell)
 
 
 def _ids(builds: pd.DataFrame) -> Array:
@@ -212,16 +211,16 @@ def _ids(builds: pd.DataFrame) -> Array:
 _HINT = "Give a frame of builds, as client.builds.find() or mk.read_json() returns it."
 
 
-def _stranger(column: str, value: Any) -> InputError:
+def _unexpected_cell(column: str, value: Any) -> InputError:
     return InputError(
         f"The column {column!r} holds {short_repr(value)}, which find() did not put there.", hint=_HINT
     )
 
 
 def _column(builds: pd.DataFrame, column: str) -> pd.Series[Any]:
-    held = list(builds.columns).count(column)
-    if held != 1:
-        raise InputError(f"The frame has {held or 'no'} column{'s' * (held > 1)} {column!r}.", hint=_HINT)
+    count = list(builds.columns).count(column)
+    if count != 1:
+        raise InputError(f"The frame has {count or 'no'} column{'s' * (count > 1)} {column!r}.", hint=_HINT)
     if builds.index.name != "id":
         raise InputError(
             f"The frame is indexed by {builds.index.name!r}, not by the id of the builds.",

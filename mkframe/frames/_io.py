@@ -1,4 +1,4 @@
-"""Saved responses, read offline."""
+"""Read saved responses offline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["read_json"]
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
-_AT_ONCE = 1 << 18
+_CHUNK_SIZE = 1 << 18
 
 
 def read_json(
@@ -70,11 +70,14 @@ def read_json(
         raise InputError(
             f"There is no resource {resource!r} to read.", hint=f"Choose from {', '.join(readable)}."
         )
-    limits = DEFAULT if max_bytes is None else _limits(check_bytes("max_bytes", max_bytes))
+    limits = DEFAULT
+    if max_bytes is not None:
+        most = check_bytes("max_bytes", max_bytes)
+        limits = Limits(saved=most, find=most, row=max(most // 64, DEFAULT.row))
     try:
         if isinstance(source, bytes) and source.startswith(b"[") and len(source) <= limits.saved:
             return decode(resource, source, limits)  # without a copy
-        with _opened(source) as file:
+        with _open_source(source) as file:
             return _read(file, resource, limits)
     except ResponseTooLargeError as error:
         error.hint = f"Where so much is right, give max_bytes={2 * max(limits.saved, 64 * limits.row)}."
@@ -85,13 +88,9 @@ def read_json(
         raise
 
 
-def _limits(most: int) -> Limits:
-    return Limits(saved=most, find=most, row=max(most // 64, DEFAULT.row))
-
-
 def _read(file: IO[bytes], resource: str, limits: Limits) -> pd.DataFrame:
-    chunks = bounded(_unzipped(_pieces(file)), "saved", limits.saved)
-    start = _at_least(len(_BOM), chunks).removeprefix(_BOM).lstrip(SPACE)
+    chunks = bounded(_gunzip(_read_chunks(file)), "saved", limits.saved)
+    start = _read_start(len(_BOM), chunks).removeprefix(_BOM).lstrip(SPACE)
     while not start and (chunk := next(chunks, b"")):
         start = chunk.lstrip(SPACE)
     rest = itertools.chain([start], chunks)
@@ -100,15 +99,17 @@ def _read(file: IO[bytes], resource: str, limits: Limits) -> pd.DataFrame:
     return decode(resource, rest, limits)
 
 
-def _at_least(count: int, chunks: Iterator[bytes]) -> bytes:
-    """The first bytes of a content, so many of them where there are."""
+def _read_start(count: int, chunks: Iterator[bytes]) -> bytes:
+    """Return the first bytes, at least `count` where there are so many."""
     start = b""
     while len(start) < count and (chunk := next(chunks, b"")):
         start += chunk
     return start
 
 
-def _opened(source: str | PathLike[str] | bytes | IO[bytes]) -> contextlib.AbstractContextManager[IO[bytes]]:
+def _open_source(
+    source: str | PathLike[str] | bytes | IO[bytes],
+) -> contextlib.AbstractContextManager[IO[bytes]]:
     if isinstance(source, bytes | bytearray | memoryview):
         return io.BytesIO(source)
     if isinstance(source, str | PathLike):
@@ -128,43 +129,42 @@ def _opened(source: str | PathLike[str] | bytes | IO[bytes]) -> contextlib.Abstr
     )
 
 
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    """The content of a file as it is read; one of text is taken for UTF-8."""
-    while piece := _piece(file):
-        yield piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else piece
+def _read_chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the content of a file; text is encoded as UTF-8."""
+    while True:
+        try:
+            chunk: bytes | str = file.read(_CHUNK_SIZE)
+        except OSError as error:
+            raise InputError(
+                f"The file cannot be read: {error.strerror or error}.", hint="Is it open for reading?"
+            ) from error
+        if not chunk:
+            return
+        yield chunk.encode("utf-8", "surrogatepass") if isinstance(chunk, str) else chunk
 
 
-def _piece(file: IO[bytes]) -> bytes | str:
-    try:
-        return file.read(_AT_ONCE)
-    except OSError as error:
-        raise InputError(
-            f"The file cannot be read: {error.strerror or error}.", hint="Is it open for reading?"
-        ) from error
-
-
-def _unzipped(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same content; where it is packed with gzip, unpacked, in pieces of a bounded size."""
-    start = _at_least(len(_GZIP), pieces)
-    whole = itertools.chain([start], pieces)
+def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the same content, in chunks of a bounded size; decompress it where it is gzip."""
+    start = _read_start(len(_GZIP), chunks)
+    whole = itertools.chain([start], chunks)
     if not start.startswith(_GZIP):
         yield from whole
         return
-    packed = gzip.GzipFile(fileobj=io.BufferedReader(_Raw(whole)))
+    compressed = gzip.GzipFile(fileobj=io.BufferedReader(_ChunkStream(whole)))
     try:
-        while piece := packed.read1(_AT_ONCE):
-            yield piece
+        while chunk := compressed.read1(_CHUNK_SIZE):
+            yield chunk
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"The gzip content cannot be unpacked: {error}.", hint="Is the file whole? Save it again."
         ) from error
 
 
-class _Raw(io.RawIOBase):
-    """Pieces, read as a file."""
+class _ChunkStream(io.RawIOBase):
+    """Read chunks as a file."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
@@ -172,7 +172,7 @@ class _Raw(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         if not self._rest:
-            self._rest = memoryview(next(self._pieces, b""))
+            self._rest = memoryview(next(self._chunks, b""))
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]

@@ -1,7 +1,7 @@
-"""How much memory rows take, before it is too late.
+"""Bounds on the memory that rows take, checked before it is used.
 
-Few bytes of JSON may become much: ``{},`` are three bytes and an object of 64. What is weighed here is
-never less than what Python takes for it, as far as an answer can do anything about that.
+Few bytes of JSON may become much memory: ``{},`` are three bytes and an object of 64. No estimate here is
+below what Python takes, as far as an answer can influence that.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from mkframe.frames._columns import STORAGE, ColumnChunk
+from mkframe.frames._columns import ColumnChunk
 from mkframe.schema import Field
 
-__all__ = ["most_memory", "weight"]
+__all__ = ["max_memory", "memory_of"]
 
-_LIST, _ITEM, _ROW = 72, 40, 72
-"""Bytes of a list, of an item in one beyond a small number, and of a window on downloads."""
+_LIST, _ITEM, _CELL = 72, 40, 72
+"""Bytes of a list, of an item in one beyond a small number, and of a cell of downloads."""
 _WIDE = re.compile(rb"[\xf0-\xf4]|\\u[dD][89abAB]")
-"""A character of four bytes; a text that holds one takes four for each."""
+"""A character of four bytes; a text that holds one takes four bytes for each of its characters."""
 
 
-def most_memory(text: bytes | bytearray | memoryview) -> int:
-    """How many bytes the values of a JSON text may take, at the most, as Python objects and on their way.
+def max_memory(text: bytes | bytearray | memoryview) -> int:
+    """Return the most bytes that the values of a JSON text may take, as Python objects and while made.
 
     Examples
     --------
-    >>> most_memory(b'{"a": 1}')
+    >>> max_memory(b'{"a": 1}')
     262
     """
     text = bytes(text) if isinstance(text, memoryview) else text
@@ -41,47 +41,39 @@ def most_memory(text: bytes | bytearray | memoryview) -> int:
     return letters + 150 * count(b"{") + 96 * count(b"[") + 72 * (count(b",") + 1) + 24 * count(b":")
 
 
-def weight(field: Field, piece: ColumnChunk) -> int:
-    """How many bytes one column of a piece takes."""
-    own = 0 if piece.missing is None else piece.missing.nbytes
-    if field.type in STORAGE or not isinstance(piece.values, list | tuple):
-        own += piece.values.nbytes
-    elif field.type in ("ints", "strs"):
-        own += _of_lists(field, piece.values)
-    else:
-        own += _of_values(piece.values)
-    if field.type == "downloads":
-        own += _ROW * len(piece.values) + sum(map(weight, piece.fields, piece.inside))
-    return own
+def memory_of(fields: Sequence[Field], chunks: Sequence[ColumnChunk]) -> int:
+    """Return the bytes that the columns of some rows take."""
+    total = 0
+    for field, chunk in zip(fields, chunks, strict=False):
+        values = chunk.values
+        if chunk.missing is not None:
+            total += chunk.missing.nbytes
+        if not isinstance(values, list | tuple):  # numpy or Arrow
+            total += values.nbytes
+        elif field.type in ("ints", "strs"):
+            held = list(filter(None, values))
+            total += _LIST * len(values) + _ITEM * sum(map(len, held))
+            if field.type == "strs":
+                total += sum(map(sys.getsizeof, itertools.chain.from_iterable(held)))
+        else:
+            total += _memory_of_objects(values)
+        if field.type == "downloads":
+            total += _CELL * len(values) + memory_of(chunk.fields, chunk.inside)
+    return total
 
 
-def _of_lists(field: Field, lists: Sequence[Any]) -> int:
-    held = list(filter(None, lists))
-    items = sum(map(len, held))
-    own = _LIST * len(lists) + _ITEM * items
-    if field.type == "strs":
-        own += sum(map(sys.getsizeof, itertools.chain.from_iterable(held)))
-    return own
-
-
-def _of_values(values: Sequence[Any]) -> int:
-    """Texts, numbers and whatever else an undocumented field holds."""
-    kinds = set(map(type, values))
-    own = 8 * len(values)
-    if kinds <= {str, int, float, bool, type(None)}:
-        return own + sum(map(sys.getsizeof, {id(value): value for value in values}.values()))
-    return own + _walked(values)
-
-
-def _walked(values: Sequence[Any]) -> int:
-    """The size of each value and of all that it holds."""
-    own, todo = 0, list(values)
-    while todo:
-        value = todo.pop()
-        own += sys.getsizeof(value)
+def _memory_of_objects(values: Sequence[Any]) -> int:
+    """Return the bytes of texts, numbers and whatever else an undocumented field holds."""
+    total = 8 * len(values)
+    if set(map(type, values)) <= {str, int, float, bool, type(None)}:
+        return total + sum(map(sys.getsizeof, {id(value): value for value in values}.values()))
+    stack = list(values)
+    while stack:
+        value = stack.pop()
+        total += sys.getsizeof(value)
         if isinstance(value, list):
-            todo += value
+            stack += value
         elif isinstance(value, dict):
-            todo += value.keys()
-            todo += value.values()
-    return own
+            stack += value.keys()
+            stack += value.values()
+    return total

@@ -1,8 +1,7 @@
 """Typed containers that msgspec decodes rows into, made from the schema.
 
-A row type refuses what the schema does not promise. Keys that the schema does not know are learned
-while reading and become further attributes, so that a server with a few fields more stays on the fast
-road.
+A row type refuses what the schema does not promise. Keys that the schema does not know are added while an
+answer is read and become further attributes, so that a server with a few more fields stays on the fast path.
 """
 
 from __future__ import annotations
@@ -36,21 +35,21 @@ _LONG_FORM = {f.name: f for f in schema.RESOURCES["downloads"].fields}
 
 @functools.lru_cache(maxsize=64)
 def fields_of(resource: str, extras: tuple[str, ...] = ()) -> tuple[schema.Field, ...]:
-    """Fields of a resource in column order, unknown ones last."""
+    """Return the fields of a resource in column order, unknown ones last."""
     unknown = (schema.Field(name, "any", "Not in the reference.") for name in extras)
     return (*schema.RESOURCES[resource].fields, *unknown)
 
 
 @functools.lru_cache(maxsize=64)
 def download_fields(extras: tuple[str, ...] = ()) -> tuple[schema.Field, ...]:
-    """Fields of a download inside a build: the short form, then whatever else was seen."""
-    seen = (_LONG_FORM.get(name, schema.Field(name, "any", "Not in the reference.")) for name in extras)
-    seen = (dataclasses.replace(field, null=True) for field in seen)  # the short form lacks them by right
-    return (*schema.EMBEDDED_DOWNLOAD, *seen)
+    """Return the fields of a download inside a build: the short form, then further keys."""
+    further = (_LONG_FORM.get(name, schema.Field(name, "any", "Not in the reference.")) for name in extras)
+    further = (dataclasses.replace(field, null=True) for field in further)  # the short form may lack them
+    return (*schema.EMBEDDED_DOWNLOAD, *further)
 
 
 class RowSchema(msgspec.Struct, frozen=True, gc=False):
-    """What one answer looks like: its resource and the keys that were learned from it.
+    """The fields of one answer: its resource, and the keys that only this answer has.
 
     `extras` are unknown keys of the rows, `nested` further keys of the downloads inside them.
     """
@@ -60,46 +59,46 @@ class RowSchema(msgspec.Struct, frozen=True, gc=False):
     nested: tuple[str, ...] = ()
 
     def fields(self) -> tuple[schema.Field, ...]:
-        """Fields in column order."""
+        """Return the fields in column order."""
         return fields_of(self.resource, self.extras)
 
     def decoder(self) -> msgspec.json.Decoder[list[Any]]:
-        """A decoder of a list of rows; the attributes are called c0, c1 … in column order."""
+        """Return a decoder of a list of rows, whose attributes are called c0, c1 … in column order."""
         return _decoder(self)
 
-    def learn(self, extras: list[str], nested: list[str]) -> RowSchema:
-        """Return the shape with further keys."""
+    def with_extra_keys(self, extras: list[str], nested: list[str]) -> RowSchema:
+        """Return the schema with further keys."""
         return RowSchema(self.resource, (*self.extras, *extras), (*self.nested, *nested))
 
 
-_TAKEN = re.compile(r"__|learned$|toDict$|field_")
-"""Keys that cannot be attributes too, since Python, msgspec or this module call theirs so."""
+_RESERVED = re.compile(r"__|extra_keys$|toDict$|field_")
+"""Keys that cannot be attributes, since Python, msgspec or this module use these names."""
 
 
 class _Download(msgspec.Struct, frozen=True, gc=False):
-    """What every download type has in common: pickle finds its type again by its learned keys."""
+    """Base of every download type: pickle finds the type again by its extra keys."""
 
     def toDict(self) -> dict[str, Any]:  # noqa: N802  the name by which pandas' to_json asks for it
-        """Give the fields by the server's names."""
+        """Return the fields by the server's names."""
         fields: dict[str, Any] = msgspec.to_builtins(self)
         return fields
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _revive, (self.learned, msgspec.structs.astuple(self))  # type: ignore[attr-defined]
+        return _unpickle_download, (self.extra_keys, msgspec.structs.astuple(self))  # type: ignore[attr-defined]
 
 
-def _revive(nested: tuple[str, ...], values: tuple[Any, ...]) -> msgspec.Struct:
+def _unpickle_download(nested: tuple[str, ...], values: tuple[Any, ...]) -> msgspec.Struct:
     return download_type(nested)(*values)
 
 
 @functools.lru_cache(maxsize=64)
-def _decoder(shape: RowSchema) -> msgspec.json.Decoder[list[Any]]:
+def _decoder(row_schema: RowSchema) -> msgspec.json.Decoder[list[Any]]:
     attributes: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     names = {}
-    for number, field in enumerate(shape.fields()):
+    for number, field in enumerate(row_schema.fields()):
         attribute = f"c{number}"
         names[attribute] = field.name
-        kind = list[download_type(shape.nested)] if field.type == "downloads" else _TYPES[field.type]  # type: ignore[misc]
+        kind = list[download_type(row_schema.nested)] if field.type == "downloads" else _TYPES[field.type]  # type: ignore[misc]
         attributes.append((attribute, kind | None, None) if field.null else (attribute, kind))
     row = msgspec.defstruct(
         "Row",
@@ -115,11 +114,11 @@ def _decoder(shape: RowSchema) -> msgspec.json.Decoder[list[Any]]:
 
 @functools.lru_cache(maxsize=64)
 def download_type(nested: tuple[str, ...]) -> type[msgspec.Struct]:
-    """A small immutable record, outside the garbage collector's walk; a key that is absent is None."""
+    """Return the type of a small immutable record that the garbage collector skips; absent keys are None."""
     attributes: list[tuple[str, Any, Any]] = []
     names = {}
     for number, field in enumerate(download_fields(nested)):
-        is_free = field.name.isidentifier() and not _TAKEN.match(field.name)
+        is_free = field.name.isidentifier() and not _RESERVED.match(field.name)
         attribute = field.name if is_free else f"field_{number}"
         names[attribute] = field.name
         attributes.append((attribute, _TYPES[field.type] | None, None))
@@ -127,7 +126,7 @@ def download_type(nested: tuple[str, ...]) -> type[msgspec.Struct]:
         "Download",
         attributes,
         bases=(_Download,),
-        namespace={"learned": nested},
+        namespace={"extra_keys": nested},
         module=__name__,
         rename=names,
         frozen=True,

@@ -1,4 +1,4 @@
-"""Pieces of an answer become columns, by the fast road or, where they surprise, by the careful one."""
+"""Read chunks of an answer into columns: by the fast path or, after a mismatch, by the strict path."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ import msgspec
 import pandas as pd
 
 from mkframe._text import short_repr
-from mkframe.errors import SchemaError
-from mkframe.frames._columns import ColumnChunk, assemble
-from mkframe.frames._fast import SchemaMismatch, by_name, in_columns, pack_all
-from mkframe.frames._gather import Columns
-from mkframe.frames._memory import most_memory, weight
+from mkframe.errors import InvalidResponseError, SchemaError
+from mkframe.frames._columns import ColumnChunk
+from mkframe.frames._fast import SchemaMismatch, pack, transpose_dicts, transpose_structs
+from mkframe.frames._memory import max_memory, memory_of
+from mkframe.frames._nested import Columns
 from mkframe.frames._row_types import RowSchema, download_fields
 from mkframe.frames._strict import check
 from mkframe.limits import DEFAULT, Limits, size, too_large
 from mkframe.schema import RESOURCES
 
-__all__ = ["RowReader", "is_json"]
+__all__ = ["EXPECTED", "RowReader", "is_json"]
 
-_MOST_EXTRAS = 1000
+EXPECTED = "an array of rows"
+_MAX_EXTRA_KEYS = 1000
 _LARGE = 1 << 22
-"""Bytes of a piece whose memory is estimated before it is read."""
-_AT_WORK = 8
-"""How many copies of a piece reading it may take for a moment, as bytes and as text."""
+"""Bytes of a chunk whose memory is estimated before it is read."""
+_COPIES = 8
+"""How many copies of a chunk, as bytes and as text, reading it may take for a moment."""
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_UNFIT = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
+_INVALID_NAME = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
 
 
 def is_json(text: bytes | bytearray | memoryview) -> bool:
-    """Whether a text is JSON, without making anything of it.
+    """Tell whether a text is JSON, without making Python objects of it.
 
     Examples
     --------
@@ -48,96 +49,110 @@ def is_json(text: bytes | bytearray | memoryview) -> bool:
 
 
 class RowReader:
-    """Collects the columns of an answer, piece by piece.
+    """Collect the columns of an answer, chunk by chunk.
 
-    `surprised` says whether the last piece had to be read carefully, `why` in what it was no JSON.
+    `mismatched` says whether the last chunk took the strict path, `json_error` in what it was not JSON.
     """
 
-    def __init__(self, shape: RowSchema, limits: Limits = DEFAULT) -> None:
-        self.shape = shape
+    def __init__(self, row_schema: RowSchema, limits: Limits = DEFAULT) -> None:
+        self.row_schema = row_schema
         self.limits = limits
         self.memory = 0
-        self.key = RESOURCES[shape.resource].key
-        self.columns = Columns(shape.fields())
-        self.why = ""
-        self.surprised = False
+        self.key = RESOURCES[row_schema.resource].key
+        self.columns = Columns(row_schema.fields())
+        self.json_error = ""
+        self.mismatched = False
 
     @property
     def count(self) -> int:
         """Number of rows so far."""
         return self.columns.size
 
-    def try_rows(self, piece: memoryview | bytearray) -> list[ColumnChunk] | None:
-        """Rows of a piece as columns, or None where the piece is not JSON."""
-        self.surprised = False
-        if len(piece) > _LARGE:
-            self._check_memory(most_memory(piece) + _AT_WORK * len(piece))
+    def read(self, text: bytes | bytearray | memoryview) -> list[ColumnChunk] | None:
+        """Read an array of rows into columns; return None where the text is not JSON."""
+        self.mismatched = False
+        if len(text) > _LARGE:
+            self._check_memory(max_memory(text) + _COPIES * len(text))
         try:
-            return self.fast(self.shape.decoder().decode(piece))
-        except (msgspec.ValidationError, SchemaMismatch):
-            self.surprised = True
+            try:
+                return self.read_fast(text)
+            except (msgspec.ValidationError, SchemaMismatch):
+                self.mismatched = True
+            rows = msgspec.json.decode(text)
         except _NOT_JSON as error:
-            self.why = f" ({error})"
+            self.json_error = f" ({error})"
             return None
-        try:
-            rows = msgspec.json.decode(piece)
-        except _NOT_JSON as error:
-            self.why = f" ({error})"
-            return None
-        return self.carefully(rows)
+        return self.check_rows(rows)
 
-    def fast(self, rows: list[Any]) -> list[ColumnChunk]:
-        """Pack rows that msgspec has checked."""
-        fields = self.shape.fields()
-        return pack_all(fields, in_columns(rows, len(fields)))
+    def read_last(self, text: bytes | bytearray) -> list[ColumnChunk]:
+        """Read the last rows of an answer.
 
-    def carefully(self, rows: list[Any]) -> list[ColumnChunk]:
-        """Check rows of any kind, value by value where need be, and learn their unknown keys."""
+        Raises
+        ------
+        InvalidResponseError
+            If the text is not a JSON array.
+        """
+        columns = self.read(text)
+        if columns is None:
+            # After other rows the bracket at the start is not the server's.
+            before = f" after {self.count} rows" if self.count else ""
+            start = bytes(text[1:81] if before else text[:80])
+            raise InvalidResponseError.from_body(EXPECTED, start, f"{before}{self.json_error}")
+        return columns
+
+    def read_fast(self, text: bytes | bytearray | memoryview) -> list[ColumnChunk]:
+        """Read rows that are as the schema promises."""
+        fields = self.row_schema.fields()
+        rows = self.row_schema.decoder().decode(text)
+        return pack(fields, transpose_structs(rows, len(fields)))
+
+    def check_rows(self, rows: list[Any]) -> list[ColumnChunk]:
+        """Check rows of any kind, value by value where needed, and add their unknown keys to the schema."""
         for number, row in enumerate(rows):
             if not isinstance(row, dict):
                 raise SchemaError(
                     f"Row {self.count + number} is not an object but {short_repr(row)}.", hint=_HINT
                 )
-        self._learn(rows)
+        self._add_extra_keys(rows)
         keys = [row.get(self.key) for row in rows]
         for number, key in enumerate(keys):
             if key is None:
                 raise SchemaError(f"Row {self.count + number} has no {self.key!r}.", hint=_HINT)
-        fields = self.shape.fields()
-        columns = by_name(rows, fields)
-        nested = self.shape.nested
+        fields = self.row_schema.fields()
+        columns = transpose_dicts(rows, fields)
+        nested = self.row_schema.nested
         return [check(field, values, keys, nested) for field, values in zip(fields, columns, strict=True)]
 
-    def _learn(self, rows: list[dict[str, Any]]) -> None:
-        """Add keys that were not seen before to the shape."""
-        extras = _unseen(rows, [f.name for f in self.shape.fields()])
+    def _add_extra_keys(self, rows: list[dict[str, Any]]) -> None:
+        extras = _unknown_keys(rows, [f.name for f in self.row_schema.fields()])
         nested: list[str] = []
-        if self.shape.resource == "builds":
+        if self.row_schema.resource == "builds":
             lists = (row.get("downloads") for row in rows)
             downloads = (
                 d for items in lists if isinstance(items, list) for d in items if isinstance(d, dict)
             )
-            nested = _unseen(downloads, [f.name for f in download_fields(self.shape.nested)])
+            nested = _unknown_keys(downloads, [f.name for f in download_fields(self.row_schema.nested)])
         if not extras and not nested:
             return
         for name in (*extras, *nested):
-            if not isinstance(name, str) or _UNFIT.search(name):
+            if not isinstance(name, str) or _INVALID_NAME.search(name):
                 raise SchemaError(f"The answer has a field with the name {short_repr(name)}.", hint=_HINT)
-        self.shape = self.shape.learn(extras, nested)
-        if len(self.shape.extras) + len(self.shape.nested) > _MOST_EXTRAS:
-            raise SchemaError(f"The answer has more than {_MOST_EXTRAS} unknown fields.", hint=_HINT)
+        self.row_schema = self.row_schema.with_extra_keys(extras, nested)
+        if len(self.row_schema.extras) + len(self.row_schema.nested) > _MAX_EXTRA_KEYS:
+            raise SchemaError(f"The answer has more than {_MAX_EXTRA_KEYS} unknown fields.", hint=_HINT)
 
-    def take(self, pieces: list[ColumnChunk]) -> None:
-        """Add a piece to each column.
+    def add(self, chunks: list[ColumnChunk]) -> None:
+        """Add a chunk to each column.
 
         Raises
         ------
         ResponseTooLargeError
             If the rows so far take more memory than they may.
         """
-        self.memory += sum(map(weight, self.shape.fields(), pieces))
+        fields = self.row_schema.fields()
+        self.memory += memory_of(fields, chunks)
         self._check_memory()
-        self.columns.add(self.shape.fields(), pieces)
+        self.columns.add(fields, chunks)
 
     def _check_memory(self, more: int = 0) -> None:
         if self.memory + more > self.limits.find_memory:
@@ -145,13 +160,13 @@ class RowReader:
             raise too_large("find", self.limits.find, happened)
 
     def frame(self) -> pd.DataFrame:
-        """Give out what was read."""
-        return assemble(self.columns.columns, self.key)
+        """Make the frame of all rows that were added."""
+        return self.columns.frame(self.key)
 
 
 _HINT = "The server sends something that its reference does not promise; nothing was loaded."
 
 
-def _unseen(rows: Iterable[dict[str, Any]], known: list[str]) -> list[str]:
-    """Keys beyond the known ones, in order of their first appearance."""
+def _unknown_keys(rows: Iterable[dict[str, Any]], known: list[str]) -> list[str]:
+    """Return keys beyond the known ones, in order of their first appearance."""
     return list(dict.fromkeys(itertools.chain(known, *rows)))[len(known) :]

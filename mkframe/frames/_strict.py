@@ -1,7 +1,7 @@
-"""The careful road: values of any JSON type.
+"""The strict path: check values of any JSON type.
 
-A column whose values all have the promised types is packed at once; else each value becomes what the
-declared dtype holds without loss, or a `SchemaError` that names it.
+A column whose values all have the promised types is packed at once. Else each value is converted to what
+the declared dtype holds without loss, or a `SchemaError` names it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ import numpy as np
 from mkframe._text import short_repr
 from mkframe.errors import SchemaError, SchemaWarning, warn
 from mkframe.frames._columns import INT64, STORAGE, SURROGATE, ColumnChunk
-from mkframe.frames._fast import SchemaMismatch, by_name, flatten, pack, text
+from mkframe.frames._fast import SchemaMismatch, flatten, pack, transpose_dicts
 from mkframe.frames._row_types import download_fields, download_type
 from mkframe.frames._timestamps import timestamps
 from mkframe.schema import Field
 
-__all__ = ["check", "check_halves"]
+__all__ = ["check", "check_surrogates"]
 
 
 def check(
     field: Field, values: Sequence[Any], keys: Sequence[Any], nested: tuple[str, ...] = ()
 ) -> ColumnChunk:
-    """Pack values of any JSON type.
+    """Check and pack values of any JSON type.
 
     Parameters
     ----------
@@ -49,25 +49,25 @@ def check(
         If a value cannot be held by the declared dtype; names column, row and value.
     """
     with contextlib.suppress(SchemaMismatch, msgspec.ValidationError):
-        return _at_once(field, values, nested)
+        return _check_types(field, values, nested)
     if field.type == "timestamp":
-        return _times(field, values, keys)
+        return _check_times(field, values, keys)
     if field.type == "downloads":
-        return _downloads(field, values, keys, nested)
-    convert = _CAREFUL[field.type]
+        return _check_downloads(field, values, keys, nested)
+    convert = _CONVERTERS[field.type]
     converted = [None if v is None else convert(v) for v in values]
-    refused = next((i for i, v in enumerate(converted) if v is _REFUSED), None)
-    if refused is not None:
-        raise _refusal(field, keys[refused], values[refused])
+    invalid = next((i for i, v in enumerate(converted) if v is _INVALID), None)
+    if invalid is not None:
+        raise _invalid_value(field, keys[invalid], values[invalid])
     if field.type not in STORAGE:
-        return ColumnChunk(text(converted) if field.type == "str" else converted)
+        return pack([field], [converted])[0]
     missing = np.fromiter((v is None for v in converted), dtype=np.bool_, count=len(converted))
     packed = np.array([0 if v is None else v for v in converted], dtype=STORAGE[field.type])
     return ColumnChunk(packed, missing if missing.any() else None)
 
 
-def check_halves(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> None:
-    """Refuse half a character in downloads that no JSON reader has looked at.
+def check_surrogates(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> None:
+    """Refuse half a character in downloads that did not come from JSON text.
 
     Raises
     ------
@@ -78,10 +78,10 @@ def check_halves(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> No
         records = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
         texts = [text for record in records for text in record.values() if isinstance(text, str)]
         if SURROGATE.search("".join(texts)):
-            raise _refusal(field, key, value)
+            raise _invalid_value(field, key, value)
 
 
-_PROMISED: dict[str, set[type]] = {
+_EXPECTED_TYPES: dict[str, set[type]] = {
     "int": {int, NoneType},
     "flag": {bool, int, NoneType},
     "bool": {bool, int, NoneType},
@@ -92,33 +92,33 @@ _PROMISED: dict[str, set[type]] = {
 }
 
 
-def _at_once(field: Field, values: Sequence[Any], nested: tuple[str, ...]) -> ColumnChunk:
-    """Pack a whole column, unless a single value is not as promised."""
+def _check_types(field: Field, values: Sequence[Any], nested: tuple[str, ...]) -> ColumnChunk:
+    """Pack a whole column, unless a single value is not of the expected type."""
     if field.type == "any":
         return ColumnChunk(values)
     if field.type == "downloads":
         download = download_type(nested)
-        return pack(field, msgspec.convert(values, list[list[download] | None]))  # type: ignore[valid-type]
-    items = _flat(values) if field.type in ("ints", "strs") else values
-    if not set(map(type, items)) <= _PROMISED[field.type]:
+        return pack([field], [msgspec.convert(values, list[list[download] | None])])[0]  # type: ignore[valid-type]
+    items = _flatten_items(values) if field.type in ("ints", "strs") else values
+    if not set(map(type, items)) <= _EXPECTED_TYPES[field.type]:
         raise SchemaMismatch
-    if str in _PROMISED[field.type] and SURROGATE.search("".join(filter(None, items))):
+    if str in _EXPECTED_TYPES[field.type] and SURROGATE.search("".join(filter(None, items))):
         raise SchemaMismatch
     if field.type == "ints" and items and not (min(items) in INT64 and max(items) in INT64):
         raise SchemaMismatch
-    return pack(field, values)
+    return pack([field], [values])[0]
 
 
-def _flat(lists: Sequence[Any]) -> list[Any]:
+def _flatten_items(lists: Sequence[Any]) -> list[Any]:
     if not set(map(type, lists)) <= {list, NoneType}:
         raise SchemaMismatch
     return list(itertools.chain.from_iterable(items or () for items in lists))
 
 
-_REFUSED = object()
+_INVALID = object()
 
 
-def _refusal(field: Field, key: Any, value: Any) -> SchemaError:
+def _invalid_value(field: Field, key: Any, value: Any) -> SchemaError:
     return SchemaError(
         f"Column {field.name!r}, row {short_repr(key)}: {short_repr(value)} is not {_EXPECTED[field.type]}.",
         hint="The server sends something that its reference does not promise; nothing was loaded.",
@@ -137,70 +137,65 @@ _EXPECTED = {
 }
 
 
-def _int(value: Any) -> Any:
+def _to_int(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)
-    return value if type(value) is int and value in INT64 else _REFUSED
+    return value if type(value) is int and value in INT64 else _INVALID
 
 
-def _truth(value: Any) -> Any:
-    return bool(value) if type(value) in (bool, int) and value in (0, 1) else _REFUSED
+def _to_bool(value: Any) -> Any:
+    return bool(value) if type(value) in (bool, int) and value in (0, 1) else _INVALID
 
 
-def _text(value: Any) -> Any:
-    return value if isinstance(value, str) and not SURROGATE.search(value) else _REFUSED
+def _to_str(value: Any) -> Any:
+    return value if isinstance(value, str) and not SURROGATE.search(value) else _INVALID
 
 
-def _times(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> ColumnChunk:
-    times, refused, zoneless = timestamps(values)
-    if refused:
-        raise _refusal(field, keys[min(refused)], values[min(refused)])
-    if zoneless:
-        first = values[min(zoneless)]
+def _check_times(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> ColumnChunk:
+    times, invalid, naive = timestamps(values)
+    if invalid:
+        raise _invalid_value(field, keys[min(invalid)], values[min(invalid)])
+    if naive:
+        first = values[min(naive)]
         warn(
-            f"Column {field.name!r}: {len(zoneless)} without a time zone, such as {first!r}, read as UTC.",
+            f"Column {field.name!r}: {len(naive)} without a time zone, such as {first!r}, read as UTC.",
             SchemaWarning,
         )
     return ColumnChunk(times)
 
 
-def _list(check_one: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _list_of(check_one: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         if not isinstance(value, list):
-            return _REFUSED
+            return _INVALID
         converted = [check_one(v) for v in value]
-        return _REFUSED if any(v is _REFUSED for v in converted) else converted
+        return _INVALID if any(v is _INVALID for v in converted) else converted
 
     return convert
 
 
-def _downloads(
+def _check_downloads(
     field: Field, values: Sequence[Any], keys: Sequence[Any], nested: tuple[str, ...]
 ) -> ColumnChunk:
     """Check the downloads inside builds as if they came by themselves, column by column."""
     for key, items in zip(keys, values, strict=True):
         if items is not None and not (isinstance(items, list) and all(isinstance(i, dict) for i in items)):
-            raise _refusal(field, key, items)
+            raise _invalid_value(field, key, items)
     counts, missing, records = flatten(values)
     owners = [key for key, count in zip(keys, counts, strict=True) for _ in range(count)]
     fields = download_fields(nested)
     inside = (
         check(dataclasses.replace(part, name=f"{field.name}.{part.name}"), column, owners)
-        for part, column in zip(fields, by_name(records, fields), strict=True)
+        for part, column in zip(fields, transpose_dicts(records, fields), strict=True)
     )
     return ColumnChunk(counts, missing, fields, tuple(inside))
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-_CAREFUL: dict[str, Callable[[Any], Any]] = {
-    "int": _int,
-    "flag": _truth,
-    "bool": _truth,
-    "str": _text,
-    "ints": _list(_int),
-    "strs": _list(_text),
-    "any": _as_it_is,
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "int": _to_int,
+    "flag": _to_bool,
+    "bool": _to_bool,
+    "str": _to_str,
+    "ints": _list_of(_to_int),
+    "strs": _list_of(_to_str),
 }

@@ -1,4 +1,4 @@
-"""Frames of rows whose columns are named beside them, as `POST /metadata` answers."""
+"""Frames of rows whose columns are announced next to them, as `POST /metadata` answers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import msgspec
 import pandas as pd
 
 from mkframe.errors import InvalidResponseError, SchemaError, SchemaWarning, warn
-from mkframe.frames._columns import ColumnBuilder
-from mkframe.frames._memory import most_memory
+from mkframe.frames._columns import array_of
+from mkframe.frames._memory import max_memory
 from mkframe.frames._strict import check
 from mkframe.limits import DEFAULT, Kind, Limits, size, too_large
 from mkframe.schema import Field
@@ -18,11 +18,11 @@ from mkframe.schema import Field
 __all__ = ["parse_object", "frame_from_rows"]
 
 
-_MOST_COLUMNS = 10_000
+_MAX_COLUMNS = 10_000
 
 
 def parse_object(
-    chunks: Iterable[bytes], promised: str, kind: Kind = "row", limits: Limits = DEFAULT
+    chunks: Iterable[bytes], expected: str, kind: Kind = "row", limits: Limits = DEFAULT
 ) -> dict[str, Any]:
     """Read one JSON object whose keys are not those of a row, such as the answer of a write.
 
@@ -41,7 +41,7 @@ def parse_object(
     content = bytearray()
     for chunk in chunks:
         content += chunk
-    memory = most_memory(content)
+    memory = max_memory(content)
     if memory > limits.query_memory:
         raise too_large(kind, getattr(limits, kind), f"its values may take {size(memory)} of memory")
     try:
@@ -50,7 +50,7 @@ def parse_object(
         answer = None
     if isinstance(answer, dict):
         return answer
-    raise InvalidResponseError.from_body(promised, bytes(content[:80]))
+    raise InvalidResponseError.from_body(expected, bytes(content[:80]))
 
 
 def frame_from_rows(
@@ -64,7 +64,7 @@ def frame_from_rows(
         Columns, with the types that decide their dtypes.
     rows : sequence of dict
     limits : Limits
-        A result within its limit cannot spell out more than a cell for every four bytes.
+        A result within its limit cannot hold more than one cell for every four bytes.
 
     Returns
     -------
@@ -90,25 +90,24 @@ def frame_from_rows(
     [1, <NA>]
     """
     known = {field.name for field in fields}
-    late = dict.fromkeys(name for row in rows for name in row if name not in known)
-    count = len(known) + len(late)
-    if count > _MOST_COLUMNS:
+    extra_names = dict.fromkeys(name for row in rows for name in row if name not in known)
+    count = len(known) + len(extra_names)
+    if count > _MAX_COLUMNS:
         raise InvalidResponseError(
-            f"The result has {count:,} columns; more than {_MOST_COLUMNS:,} are not read.",
+            f"The result has {count:,} columns; more than {_MAX_COLUMNS:,} are not read.",
             hint="Name the columns that you need in the statement.",
         )
     if count * len(rows) > limits.query_cells:
         raise too_large("query", limits.query, f"{len(rows):,} rows name {count:,} columns")
-    every = [*fields, *(Field(name, "any", "Not announced.") for name in late)]
-    arrays = {field.name: _array(field, [row.get(field.name) for row in rows]) for field in every}
+    all_fields = [*fields, *(Field(name, "any", "Not announced.") for name in extra_names)]
+    arrays = {field.name: _to_array(field, [row.get(field.name) for row in rows]) for field in all_fields}
     return pd.DataFrame(arrays, index=pd.RangeIndex(len(rows)))
 
 
-def _array(field: Field, values: list[Any]) -> Any:
-    column = ColumnBuilder(field)
+def _to_array(field: Field, values: list[Any]) -> Any:
     try:
-        column.add(check(field, values, range(len(values))))
+        chunk = check(field, values, range(len(values)))
     except SchemaError as error:
         warn(f"{error.message} The column keeps what came.", SchemaWarning)
-        return _array(Field(field.name, "any", field.doc), values)
-    return column.array()
+        return _to_array(Field(field.name, "any", field.doc), values)
+    return array_of(field, [chunk])

@@ -1,7 +1,7 @@
-"""Times in any form of ISO 8601, for the careful road.
+"""Times in any form of ISO 8601, for the strict path.
 
 Times of one shape, such as ``0000-00-00T00:00:00+00:00``, are read together; only what is rare, or no time
-at all, is looked at one by one.
+at all, is read one by one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mkframe.frames._columns import STORAGE, Array
-from mkframe.frames._fast import EARLIEST, SchemaMismatch, local_instants
+from mkframe.frames._fast import EARLIEST, SchemaMismatch, parse_local_times
 
 __all__ = ["Timestamps", "timestamps"]
 
@@ -25,21 +25,21 @@ _ISO = re.compile(
     r"(?P<zone>Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?)?",
     re.ASCII | re.IGNORECASE,
 )
-"""Python reads more: any sign between day and time, so the zone of 2026-04-02-05:00 as its hour."""
-_USUAL = re.compile(r"(?P<local>0000-00-00[T ]00:00(?::00(?:\.0{1,6})?)?)(?P<zone>Z|[+-]00(?::?00)?)?")
+"""Python accepts more: any sign between day and time, so it reads the zone of 2026-04-02-05:00 as an hour."""
+_NUMPY_FORM = re.compile(r"(?P<local>0000-00-00[T ]00:00(?::00(?:\.0{1,6})?)?)(?P<zone>Z|[+-]00(?::?00)?)?")
 """Shapes that numpy reads up to the zone."""
-_UNFIT = re.compile(r"[.,]\d{6}0*[1-9]|[+-]\d\d:?(?:\d\d:?)?[6-9]\d|[Tt ]24")
-"""What is below microseconds, a zone of sixty minutes, which Python reads as an hour, and the hour 24, which
+_UNSUPPORTED = re.compile(r"[.,]\d{6}0*[1-9]|[+-]\d\d:?(?:\d\d:?)?[6-9]\d|[Tt ]24")
+"""Digits below microseconds; a zone of sixty minutes, which Python reads as an hour; and the hour 24, which
 it reads as midnight from 3.14 on and refuses before."""
 _LATEST = np.datetime64("9999-12-31T23:59:59.999999")
 
 
 class Timestamps(NamedTuple):
-    """Times in UTC, NaT for None, and the places of those refused and of those that name no zone."""
+    """Times in UTC, NaT for None, and the places of invalid values and of times without a zone."""
 
     times: Array
-    refused: list[int]
-    zoneless: list[int]
+    invalid: list[int]
+    naive: list[int]
 
 
 def timestamps(values: Sequence[Any]) -> Timestamps:
@@ -47,8 +47,8 @@ def timestamps(values: Sequence[Any]) -> Timestamps:
 
     Examples
     --------
-    >>> times, refused, zoneless = timestamps(["2026-04-02T08:14:40+02:00", None, "2026-04-02", "yesterday"])
-    >>> times[0], refused, zoneless
+    >>> times, invalid, naive = timestamps(["2026-04-02T08:14:40+02:00", None, "2026-04-02", "yesterday"])
+    >>> times[0], invalid, naive
     (np.datetime64('2026-04-02T06:14:40.000000'), [3], [2])
     """
     shapes: dict[str, list[int]] = {}
@@ -59,34 +59,40 @@ def timestamps(values: Sequence[Any]) -> Timestamps:
     for shape, places in shapes.items():
         form = _ISO.fullmatch(shape)
         if not form:
-            found.refused.extend(places)
+            found.invalid.extend(places)
             continue
         if not form["zone"]:
-            found.zoneless.extend(places)
+            found.naive.extend(places)
         given = [values[place] for place in places]
         try:
-            found.times[places] = _together(shape, given)
+            found.times[places] = _parse_batch(shape, given)
         except SchemaMismatch:
-            single = list(map(_instant, given))
-            found.refused.extend(place for place, time in zip(places, single, strict=True) if time is None)
+            single = list(map(_parse_one, given))
+            found.invalid.extend(place for place, time in zip(places, single, strict=True) if time is None)
             found.times[places] = np.array(single, dtype=STORAGE["timestamp"])
     return found
 
 
 def _shapes(values: Sequence[Any]) -> list[str]:
-    """Texts with a nought for each digit; nothing for what is no line of ASCII, and so no time."""
+    """Replace each digit of a text by 0; nothing remains of what is not a line of ASCII, and so no time."""
     lines = "\n".join(v if isinstance(v, str) and v.isascii() and v.isprintable() else "" for v in values)
     return lines.encode("ascii").translate(_DIGITS).decode("ascii").split("\n") if values else []
 
 
-def _together(shape: str, values: Sequence[str]) -> Array:
-    """Read times of one shape; a surprise is a shape that numpy does not know, or what is no time."""
-    form = _USUAL.fullmatch(shape)
+def _parse_batch(shape: str, values: Sequence[str]) -> Array:
+    """Read times of one shape.
+
+    Raises
+    ------
+    SchemaMismatch
+        If numpy does not read this shape, or a value is no time.
+    """
+    form = _NUMPY_FORM.fullmatch(shape)
     if not form:
         raise SchemaMismatch
     width = form.end("local")
     letters = np.frombuffer("".join(values).encode("ascii"), dtype=np.uint8).reshape(len(values), len(shape))
-    times = local_instants(letters[:, :width])
+    times = parse_local_times(letters[:, :width])
     if (form["zone"] or "Z") != "Z":
         times = times - _offsets(form["zone"], letters[:, width:])
     if (times < EARLIEST).any() or (times > _LATEST).any():
@@ -95,7 +101,7 @@ def _together(shape: str, values: Sequence[str]) -> Array:
 
 
 def _offsets(zone: str, letters: Array) -> Array:
-    """How far times are ahead of UTC."""
+    """Return how far times are ahead of UTC."""
     places = [place for place, letter in enumerate(zone) if letter == "0"]
     digits = letters[:, places].astype(np.int64) - ord("0")
     hours = 10 * digits[:, 0] + digits[:, 1]
@@ -105,9 +111,9 @@ def _offsets(zone: str, letters: Array) -> Array:
     return (60 * hours + minutes).astype("timedelta64[m]") * (-1 if zone[0] == "-" else 1)
 
 
-def _instant(value: str) -> dt.datetime | None:
-    """One time of a form that `_ISO` knows, or None where there is no such time."""
-    if _UNFIT.search(value):
+def _parse_one(value: str) -> dt.datetime | None:
+    """Read one time of a form that `_ISO` matches; return None where there is no such time."""
+    if _UNSUPPORTED.search(value):
         return None
     try:
         time = dt.datetime.fromisoformat(value.upper())

@@ -91,6 +91,7 @@ class TestCuts:
     def _small_cuts(self, request, monkeypatch):
         monkeypatch.setattr(_chunks, "_FIRST_CUT", 300)
         monkeypatch.setattr(_chunks, "_CUT", 900)
+        monkeypatch.setattr(_chunks, "_PARALLEL_FROM", 0)
         monkeypatch.setattr(_parallel, "processors", lambda: 2 if request.param.startswith("ahead") else 1)
 
     @staticmethod
@@ -108,11 +109,11 @@ class TestCuts:
         pd.testing.assert_frame_equal(frames.decode("builds", chunks), careful("builds", records))
 
     def test_body_is_really_cut(self, monkeypatch):
-        taken = []
-        take = RowReader.take
-        monkeypatch.setattr(RowReader, "take", lambda self, columns: (taken.append(1), take(self, columns)))
+        added = []
+        add = RowReader.add
+        monkeypatch.setattr(RowReader, "add", lambda self, chunks: (added.append(1), add(self, chunks)))
         frames.decode("builds", body(self.tricky()))
-        assert len(taken) > 10
+        assert len(added) > 10
 
     def test_one_row_larger_than_many_cuts(self):
         records = [row("builds", 1, message="},{" * 5000), row("builds", 2)]

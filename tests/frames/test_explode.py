@@ -114,7 +114,7 @@ def test_column_that_is_there_twice_is_told(builds):
 @pytest.mark.parametrize(
     "name",
     [
-        "learned",
+        "extra_keys",
         "toDict",
         "__dict__",
         "__slots__",

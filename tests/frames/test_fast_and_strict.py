@@ -9,7 +9,7 @@ import pytest
 from mkframe import frames
 from mkframe.errors import SchemaError, SchemaWarning
 from mkframe.frames import _timestamps
-from mkframe.frames._columns import ColumnBuilder
+from mkframe.frames._columns import array_of
 from mkframe.frames._fast import SchemaMismatch, pack
 from mkframe.schema import RESOURCES, Field
 from tests.support.rows import body, row, rows
@@ -53,28 +53,28 @@ def test_text_of_any_alphabet_survives(storage):
 )
 def test_no_text_makes_up_for_another_in_a_column_of_times(values):
     with pytest.raises(SchemaMismatch):
-        pack(WHEN, values)
+        pack([WHEN], [values])
 
 
 @pytest.mark.parametrize("value", [2, -1, 256, 10**30])
 def test_flag_that_is_neither_0_nor_1_leaves_the_fast_road(value):
     with pytest.raises(SchemaMismatch):
-        pack(Field("flag", "flag", "A flag."), (0, value, None))
+        pack([Field("flag", "flag", "A flag.")], [(0, value, None)])
 
 
 @pytest.mark.parametrize("kind", ["int", "flag", "timestamp", "str", "any"])
 def test_column_of_nulls_only(kind):
-    column = ColumnBuilder(Field("x", kind, "A field."))
-    column.add(pack(column.field, (None, None)))
-    assert pd.isna(pd.Series(column.array())).tolist() == [True, True]
+    field = Field("x", kind, "A field.")
+    array = array_of(field, pack([field], [(None, None)]))
+    assert pd.isna(pd.Series(array)).tolist() == [True, True]
 
 
 def test_column_that_grows_holds_its_values_and_nulls_in_order():
-    column = ColumnBuilder(Field("x", "int", "A number."))
+    field, chunks = Field("x", "int", "A number."), []
     values = [None if n > 50 and n % 7 == 0 else n for n in range(100)]
     for start in range(0, 100, 9):
-        column.add(pack(column.field, tuple(values[start : start + 9])))
-    assert [None if v is pd.NA else v for v in column.array()] == values
+        chunks += pack([field], [tuple(values[start : start + 9])])
+    assert [None if v is pd.NA else v for v in array_of(field, chunks)] == values
 
 
 def test_arrays_of_a_frame_can_be_written_to():
@@ -85,8 +85,8 @@ def test_arrays_of_a_frame_can_be_written_to():
 
 def test_one_odd_time_does_not_send_the_others_value_by_value(monkeypatch):
     seen = []
-    read = _timestamps._instant
-    monkeypatch.setattr(_timestamps, "_instant", lambda value: (seen.append(value), read(value))[1])
+    read = _timestamps._parse_one
+    monkeypatch.setattr(_timestamps, "_parse_one", lambda value: (seen.append(value), read(value))[1])
     usual, odd = "2026-04-02T10:14:40+02:00", "2026-W14-4T10:14:40+02:00"
     records = [row("builds", number, build_start=start) for number, start in [(21, usual), (22, odd)]]
     frame = frames.decode("builds", body([*rows("builds", 20), *records]))

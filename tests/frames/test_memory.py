@@ -10,7 +10,7 @@ import pytest
 
 from mkframe import frames
 from mkframe.errors import InvalidResponseError, ResponseTooLargeError
-from mkframe.frames._memory import most_memory
+from mkframe.frames._memory import max_memory
 from mkframe.limits import Limits
 from tests.support.rows import body, row, rows
 
@@ -46,13 +46,13 @@ def taken(value):
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_estimate_is_never_far_below_the_truth(text):
-    assert taken(msgspec.json.decode(text)) < 1.4 * most_memory(text)
-    assert most_memory(memoryview(text)) == most_memory(bytearray(text)) == most_memory(text)
+    assert taken(msgspec.json.decode(text)) < 1.4 * max_memory(text)
+    assert max_memory(memoryview(text)) == max_memory(bytearray(text)) == max_memory(text)
 
 
 def test_estimate_lets_usual_rows_pass():
     text = body(rows("builds", 1000))
-    assert most_memory(text) < 10 * len(text)
+    assert max_memory(text) < 10 * len(text)
 
 
 ROWS = {

@@ -77,7 +77,7 @@ def test_null_is_none_in_a_record():
 
 
 def test_records_beyond_one_block_are_found(monkeypatch):
-    monkeypatch.setattr(_nested, "_AT_ONCE", 3)
+    monkeypatch.setattr(_nested, "_BLOCK", 3)
     builds = frames.decode("builds", body([row("builds", downloads=[download(n) for n in range(8)])]))
     assert ids(builds.loc[1, "downloads"]) == list(range(8))
 

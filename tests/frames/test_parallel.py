@@ -22,6 +22,7 @@ pytest.importorskip("pyarrow", reason="the threads read with pyarrow, an extra")
 def _small_cuts(monkeypatch):
     monkeypatch.setattr(_chunks, "_FIRST_CUT", 1000)
     monkeypatch.setattr(_chunks, "_CUT", 3000)
+    monkeypatch.setattr(_chunks, "_PARALLEL_FROM", 0)
     monkeypatch.setattr(_parallel, "processors", lambda: 3)
 
 
@@ -30,12 +31,12 @@ def given(monkeypatch):
     """Pieces that threads were given, with the threads that read them."""
     seen = []
 
-    def read(text, kind):
+    def read(text, arrow_schema):
         seen.append((text, threading.current_thread().name))
-        return arrays_read(text, kind)
+        return read_table(text, arrow_schema)
 
-    arrays_read = _arrow.read
-    monkeypatch.setattr(_arrow, "read", read)
+    read_table = _arrow.read_table
+    monkeypatch.setattr(_arrow, "read_table", read)
     return seen
 
 
@@ -114,9 +115,9 @@ def test_one_odd_row_does_not_end_the_threads_work(given):
 def test_cut_that_only_looked_right_is_found_out(monkeypatch):
     """Downloads end and begin here as the rows do."""
     put_back = []
-    take_back = ParallelReader.take_back
+    withdraw = ParallelReader.withdraw
     monkeypatch.setattr(
-        ParallelReader, "take_back", lambda self: put_back.append(take_back(self)) or put_back[-1]
+        ParallelReader, "withdraw", lambda self: put_back.append(withdraw(self)) or put_back[-1]
     )
     records = [row("builds", n, downloads=[download(m) for m in range(60 * (n > 8))]) for n in range(40)]
     for record in records:
@@ -158,10 +159,11 @@ def test_no_thread_outlives_an_answer(given):
 
 
 def readable(text):
-    kind = _arrow.kind_of(RowSchema("builds"))
+    arrow_schema = _arrow.arrow_schema(RowSchema("builds"))
     try:
-        return _arrow.pieces(RowSchema("builds"), _arrow.read(_arrow.OPENING + text + _arrow.CLOSING, kind))
-    except _arrow.refusals():
+        table = _arrow.read_table(_arrow.PREFIX + text + _arrow.SUFFIX, arrow_schema)
+        return _arrow.to_chunks(RowSchema("builds"), table)
+    except _arrow.mismatch_errors():
         return None
 
 

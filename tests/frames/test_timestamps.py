@@ -41,16 +41,16 @@ def text_of(time: dt.datetime, form: str) -> str:
 @amount(100)
 def test_times_are_read_as_python_reads_them(parts):
     texts = [text_of(time, form) + zone for time, form, zone in parts]
-    times, refused, zoneless = timestamps(texts)
-    assert refused == []
+    times, invalid, naive = timestamps(texts)
+    assert invalid == []
     assert times.tolist() == [utc(text).item() for text in texts]
-    assert sorted(zoneless) == [place for place, (_, _, zone) in enumerate(parts) if not zone]
+    assert sorted(naive) == [place for place, (_, _, zone) in enumerate(parts) if not zone]
 
 
 @pytest.mark.parametrize("digits", ["3", "32", "320", "3204", "32048", "320480", "3204800"])
 def test_fractions_of_any_width_are_read(digits):
-    (time,), refused, _ = timestamps([f"2026-04-02T08:14:40.{digits}+01:00"])
-    assert not refused
+    (time,), invalid, _ = timestamps([f"2026-04-02T08:14:40.{digits}+01:00"])
+    assert not invalid
     assert time == np.datetime64(f"2026-04-02T07:14:40.{digits[:6]}")
 
 
@@ -82,23 +82,23 @@ def test_fractions_of_any_width_are_read(digits):
         {},
     ],
 )
-def test_what_is_no_time_is_refused_and_leaves_others_alone(odd):
+def test_what_is_no_time_is_invalid_and_leaves_others_alone(odd):
     plain = "2026-04-02T08:14:40Z"
-    times, refused, zoneless = timestamps([plain, odd, None, plain])
-    assert refused == [1]
-    assert zoneless == []
+    times, invalid, naive = timestamps([plain, odd, None, plain])
+    assert invalid == [1]
+    assert naive == []
     assert times[[0, 3]].tolist() == [utc(plain).item()] * 2
     assert np.isnat(times[[1, 2]]).all()
 
 
 def test_the_ends_of_the_calendar_are_times():
     ends = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "0001-01-01T01:00:00+01:00"]
-    times, refused, _ = timestamps(ends)
-    assert not refused
+    times, invalid, _ = timestamps(ends)
+    assert not invalid
     assert times.tolist() == [utc(end).item() for end in ends]
 
 
 def test_no_values_are_no_times():
-    times, refused, zoneless = timestamps([None, None])
+    times, invalid, naive = timestamps([None, None])
     assert np.isnat(times).all()
-    assert (refused, zoneless) == ([], [])
+    assert (invalid, naive) == ([], [])

@@ -33,6 +33,7 @@ def _small_cuts():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_chunks, "_FIRST_CUT", 500)
         patch.setattr(_chunks, "_CUT", 1500)
+        patch.setattr(_chunks, "_PARALLEL_FROM", 0)
         patch.setattr(_parallel, "processors", lambda: 2)
         yield
 
@@ -118,11 +119,11 @@ def without_threads(resource, content):
 
 
 def without_fast_road(resource, content):
-    def fast(self, rows):
+    def refuse(self, text):
         raise SchemaMismatch
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RowReader, "fast", fast)
+        patch.setattr(RowReader, "read_fast", refuse)
         return without_threads(resource, content)
 
 
@@ -131,8 +132,8 @@ def value_by_value(resource, content):
         raise SchemaMismatch
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_strict, "_at_once", refuse)
-        patch.setattr(_timestamps, "_together", refuse)
+        patch.setattr(_strict, "_check_types", refuse)
+        patch.setattr(_timestamps, "_parse_batch", refuse)
         return without_fast_road(resource, content)
 
 
