@@ -29,7 +29,13 @@ __all__ = ["SPACE", "ChunkReader", "split_body"]
 SPACE = b" \t\n\r"
 _FIRST_CUT = 1 << 16
 _CUT = 1 << 20
-_PARALLEL_FROM = 0
+_PARALLEL_FROM = 1 << 25
+"""Bytes that are read in this thread before others start.
+
+Measured on two cores, as processor time with threads against without: 36 % more at 3 MB, equal at some 15 MB,
+5 % less at 36 MB and 16 % less at 64 MB. Before that threads gain nothing unless other cores are idle, and
+a start here costs a million builds less than a tenth of the gain.
+"""
 _MAX_SUBMITTED = 1 << 22
 """Bytes of a chunk for a thread; several are in work at once, and each takes a multiple of it in memory."""
 _PARTS = 8

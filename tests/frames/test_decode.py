@@ -87,12 +87,13 @@ class TestEveryResource:
 class TestCuts:
     """A body cut anywhere, arriving in any chunks, reads like the whole."""
 
-    @pytest.fixture(autouse=True, params=["one after another", "ahead, in threads"])
+    @pytest.fixture(autouse=True, params=["serial", "parallel"])
     def _small_cuts(self, request, monkeypatch):
-        monkeypatch.setattr(_chunks, "_FIRST_CUT", 300)
-        monkeypatch.setattr(_chunks, "_CUT", 900)
+        length = len(body(row("builds")))
+        monkeypatch.setattr(_chunks, "_FIRST_CUT", length // 2)
+        monkeypatch.setattr(_chunks, "_CUT", length * 3 // 2)
         monkeypatch.setattr(_chunks, "_PARALLEL_FROM", 0)
-        monkeypatch.setattr(_parallel, "processors", lambda: 2 if request.param.startswith("ahead") else 1)
+        monkeypatch.setattr(_parallel, "processors", lambda: 2 if request.param == "parallel" else 1)
 
     @staticmethod
     def tricky():

@@ -20,8 +20,10 @@ pytest.importorskip("pyarrow", reason="the threads read with pyarrow, an extra")
 
 @pytest.fixture(autouse=True)
 def _small_cuts(monkeypatch):
-    monkeypatch.setattr(_chunks, "_FIRST_CUT", 1000)
-    monkeypatch.setattr(_chunks, "_CUT", 3000)
+    """Cut after some two builds at first, then after some five."""
+    length = len(body(row("builds")))
+    monkeypatch.setattr(_chunks, "_FIRST_CUT", 2 * length)
+    monkeypatch.setattr(_chunks, "_CUT", 5 * length)
     monkeypatch.setattr(_chunks, "_PARALLEL_FROM", 0)
     monkeypatch.setattr(_parallel, "processors", lambda: 3)
 
@@ -52,17 +54,21 @@ def living():
 def test_all_but_the_first_piece_is_read_by_threads(resource, given):
     records = rows(resource, 300)
     assert_read(records, resource)
-    assert sum(len(text) for text, _ in given) > 0.9 * (len(body(records)) - 1000)
+    assert sum(len(text) for text, _ in given) > 0.9 * (len(body(records)) - _chunks._FIRST_CUT)
     assert {name.rpartition("_")[0] for _, name in given} == {"mkframe-read"}
 
 
-def test_what_remains_at_the_end_is_shared_out(given):
-    """Some 12,000 bytes: up to 2,000 are read at once, up to 6,000 by a thread, the rest by several."""
-    assert_read(rows("projects", 208), "projects")
+def test_rest_at_the_end_is_split_between_the_threads(given, monkeypatch):
+    """Of twelve units up to two are read at once, up to six by one thread, the rest by several."""
+    records = rows("projects", 208)
+    unit = len(body(records)) // 12
+    monkeypatch.setattr(_chunks, "_FIRST_CUT", unit)
+    monkeypatch.setattr(_chunks, "_CUT", 3 * unit)
+    assert_read(records, "projects")
     small, middling, large = sorted(len(text) for text, _ in given)
-    assert large > 5000
-    assert middling < 3100
-    assert small > 1000
+    assert large > 5 * unit
+    assert middling < 3.1 * unit
+    assert small > unit
 
 
 @pytest.mark.parametrize("reason", ["no Arrow", "one processor", "an unknown field"])
@@ -78,6 +84,14 @@ def test_where_threads_gain_nothing_none_are_started(reason, given, monkeypatch)
 def test_small_answer_starts_no_thread(given):
     frames.decode("labels", body(rows("labels", 5)))
     assert given == []
+
+
+@pytest.mark.parametrize("share", [0.5, 2.0])
+def test_threads_start_where_an_answer_exceeds_the_threshold(share, given, monkeypatch):
+    records = rows("builds", 100)
+    monkeypatch.setattr(_chunks, "_PARALLEL_FROM", int(share * len(body(records))))
+    assert_read(records)
+    assert bool(given) == (share < 1)
 
 
 @pytest.mark.parametrize("place", [5, 30, 58, 59])
@@ -261,6 +275,8 @@ def test_processors_are_counted():
 AT_THE_END = """
 import atexit, sys
 from mkframe import frames
+from mkframe.frames import _chunks
+_chunks._PARALLEL_FROM = 0
 body = open(sys.argv[1], "rb").read()
 atexit.register(lambda: print(len(frames.decode("builds", body))))
 """

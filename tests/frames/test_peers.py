@@ -1,8 +1,12 @@
-"""Other libraries, asked by the benchmark, read the same frames from the same bytes."""
+"""The other libraries in the benchmark read the same frames from the same bytes."""
+
+import json
+from pathlib import Path
 
 import pytest
 
 from tests.benchmarks import bench_frames as bench
+from tests.support.rows import body
 
 
 @pytest.mark.parametrize("name", [name for name in bench.PEERS if name != "mkframe"])
@@ -12,11 +16,13 @@ def test_peer_reads_the_same_frames(name):
     bench.check_equal(name, bench.body(60))
 
 
-def test_body_is_as_large_as_real_ones():
-    assert 600 < len(bench.body(300)) / 300 < 760
+def test_benchmark_row_is_about_as_long_as_the_vendors_example():
+    example = json.loads((Path(__file__).parents[1] / "vendor/builds_wait_true.json").read_text())["build"]
+    made = [{name: row[name] for name in example} for row in json.loads(bench.body(300))]
+    assert 0.9 < len(body(made)) / 300 / len(body(example)) < 1.2
 
 
-def test_weird_rows_take_the_careful_road_and_read_alike():
+def test_benchmark_weird_rows_give_equal_frames():
     plain, weird = (bench.mkframe(bench.body(40, weird)) for weird in (0, 10))
     for ours, theirs in zip(bench.comparable(plain), bench.comparable(weird), strict=True):
         changed = {"active"} & set(ours.columns)

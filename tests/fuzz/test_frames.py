@@ -21,6 +21,7 @@ from mkframe.frames._nested import DownloadList
 from mkframe.frames._rows import RowReader
 from mkframe.schema import RESOURCES
 from tests.fuzz import bodies, oracle
+from tests.support.rows import body, row
 from tests.support.settings import amount, attempt
 from tests.support.strategies import builds
 
@@ -31,8 +32,9 @@ pytestmark = pytest.mark.slow
 def _small_cuts():
     """Cut bodies of a few kilobytes as often as others are cut that are a thousand times as large."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_chunks, "_FIRST_CUT", 500)
-        patch.setattr(_chunks, "_CUT", 1500)
+        length = len(body(row("builds")))
+        patch.setattr(_chunks, "_FIRST_CUT", length)
+        patch.setattr(_chunks, "_CUT", 3 * length)
         patch.setattr(_chunks, "_PARALLEL_FROM", 0)
         patch.setattr(_parallel, "processors", lambda: 2)
         yield
