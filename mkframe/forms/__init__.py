@@ -29,6 +29,10 @@ __all__ = ["connect", "explore", "fetch_artifacts", "start_build", "watch"]
 F = TypeVar("F", bound=Form)
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def connect() -> ConnectForm:
     """Show a form that connects: by e-mail and password, by token, or to the embedded server.
 

@@ -199,7 +199,7 @@ def check_progress(page):
 def fetch(page, folder):
     target = page.locator(".mkf-live .mkf-folder input")
     target.fill(str(folder))
-    target.on_click("Tab")
+    target.press("Tab")
     page.locator(".mkf-live button.mkf-fetch").click()
     expect(page.locator(".mkf-live .mkf-files")).to_contain_text("4 of 4 files in")
 

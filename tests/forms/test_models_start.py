@@ -375,6 +375,20 @@ def test_failed_confirm_stays_unconfirmed(vanishing):
     assert model.state == "unconfirmed"
 
 
+def test_other_release_clears_the_error_of_a_start(client):
+    model = start_model(client)
+    model.error, model.traceback = "Starting the build did not work.", "Traceback"
+    model.selection.choose_release("DWH_GROUP", "R10")
+    assert (model.error, model.traceback) == ("", "")
+
+
+def test_other_release_keeps_the_error_of_a_lost_answer(vanishing):
+    _, model = vanishing
+    before = model.error
+    model.selection.choose_release("DWH_GROUP", "R10")
+    assert model.error == before != ""
+
+
 def test_dismiss_goes_back_to_choosing(vanishing):
     _, model = vanishing
     model.dismiss()

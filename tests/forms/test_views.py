@@ -68,6 +68,15 @@ def test_blockers_are_shown(form):
     assert "Choose a project." in form.verdict.value
 
 
+def test_error_while_loading_the_projects_is_shown():
+    with faults.serve(faults.vendor(500, "Out of order")) as server:
+        form = forms.start_build(client_of_url(server.api))
+        wait_until_idle(form)
+        shown = html_of(form)
+        form.close()
+    assert shown.count("Loading the projects did not work") == 1
+
+
 def test_start_button_with_selection_is_enabled(filled):
     assert not filled.start.disabled
 
@@ -459,6 +468,10 @@ def test_watch_accepts_ids_rows_and_frames(client):
         form = forms.watch(client, given)
         form.close()
         assert [b.id for b in form.model.builds] == builds.index.tolist()
+
+
+def test_dir_shows_public_names():
+    assert (dir(forms), dir(forms.models)) == (sorted(forms.__all__), sorted(forms.models.__all__))
 
 
 def test_invalid_client_is_refused():

@@ -11,3 +11,7 @@ from mkframe.forms.models.start import StartModel
 from mkframe.forms.models.watch import WatchModel
 
 __all__ = ["ConnectModel", "ExploreModel", "FetchModel", "StartModel", "WatchModel"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
