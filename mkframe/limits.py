@@ -136,7 +136,7 @@ def bounded(chunks: Iterable[bytes], kind: Kind, most: int) -> Iterator[bytes]:
     for chunk in chunks:
         received += len(chunk)
         if received > most:
-            raise too_large(kind, most, f"{received:,} decompressed bytes had arrived")
+            raise too_large(kind, most, f"{received:,} bytes had arrived, decompressed")
         yield chunk
 
 

@@ -226,7 +226,9 @@ def _check_url(url: str) -> str:
             hint="Leave it out of the URL and give email= and password=.",
         )
     if "?" in base or "#" in base:
-        raise InputError("The URL has a '?' or '#'.", hint=f"Give the base URL alone, such as {BASE_URL}.")
+        raise InputError(
+            "The URL goes on after a '?' or '#'.", hint=f"Give the base URL alone, such as {BASE_URL}."
+        )
     try:
         parts = urlsplit(base)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -60,8 +60,8 @@ def environment(monkeypatch):
     return put
 
 
-def told(settings):
-    """What was settled, in the open."""
+def plain_values(settings):
+    """URL, token, e-mail and password of settings, readable."""
     secrets = (settings.token, settings.password)
     token, password = (secret.get_secret_value() if secret else None for secret in secrets)
     return settings.url, token, settings.email, password
@@ -73,21 +73,21 @@ def test_half_a_login_in_the_environment_is_told(environment, ring, half, lackin
     environment(**{half: "word"})
     with pytest.raises(InputError, match=f"The {lacking} is missing"):
         load()
-    assert told(load(token="a-token"))[1] == "a-token"
+    assert plain_values(load(token="a-token"))[1] == "a-token"
 
 
 class TestWhereFrom:
     def test_nothing_given(self, ring):
         ring.words.clear()
-        assert told(load()) == (BASE_URL, None, None, None)
+        assert plain_values(load()) == (BASE_URL, None, None, None)
 
     def test_arguments(self):
         given = (HOME, "word", "ada@example.org", "pass")
-        assert told(load(*given)) == given
+        assert plain_values(load(*given)) == given
 
     def test_environment(self, environment):
         environment(url=HOME, token="word", email="ada@example.org", password="pass")
-        assert told(load()) == (HOME, "word", "ada@example.org", "pass")
+        assert plain_values(load()) == (HOME, "word", "ada@example.org", "pass")
 
     @pytest.mark.parametrize(
         ("name", "place"), [("url", 0), ("token", 1), ("email", 2), ("password", 3)], ids=str
@@ -95,10 +95,10 @@ class TestWhereFrom:
     def test_argument_goes_before_environment(self, environment, name, place):
         environment(url=HOME, token="word", email="ada@example.org", password="pass")
         mine = "https://mine.example/api/v1" if name == "url" else "mine"
-        assert told(load(**{name: mine}))[place] == mine
+        assert plain_values(load(**{name: mine}))[place] == mine
 
     def test_token_from_the_keyring(self):
-        assert told(load()) == (BASE_URL, "from-keyring", None, None)
+        assert plain_values(load()) == (BASE_URL, "from-keyring", None, None)
 
     def test_keyring_is_asked_for_the_base_url(self, ring):
         assert load(HOME).token is None
@@ -129,14 +129,14 @@ class TestWhereFrom:
 
     def test_email_given_takes_its_password_from_the_environment(self, environment):
         environment(password="pass")
-        assert told(load(email="ada@example.org"))[2:] == ("ada@example.org", "pass")
+        assert plain_values(load(email="ada@example.org"))[2:] == ("ada@example.org", "pass")
 
     @pytest.mark.parametrize(
         "home", [None, "https://other.example/api/v1", "https://metakraftwerk.example:8443", "https://["]
     )
     def test_environment_is_for_the_host_that_it_names(self, environment, home):
         environment(token=CANARY, email="ada@example.org", password=CANARY, **({"url": home} if home else {}))
-        assert told(load(HOME)) == (HOME, None, None, None)
+        assert plain_values(load(HOME)) == (HOME, None, None, None)
 
     @pytest.mark.parametrize("url", [f"{HOME}/", "https://METAKRAFTWERK.example:443/behind/api/v1"])
     def test_environment_is_for_all_of_its_host(self, environment, url):
@@ -150,7 +150,7 @@ class TestWhereFrom:
     def test_keyring_is_asked_where_the_environment_is_for_another_host(self, environment, ring):
         ring.words[KEYRING_SERVICE, HOME] = "from-keyring"
         environment(token="word", email="ada@example.org", password="pass")
-        assert told(load(HOME)) == (HOME, "from-keyring", None, None)
+        assert plain_values(load(HOME)) == (HOME, "from-keyring", None, None)
 
     def test_email_given_for_another_host_takes_no_password_from_the_environment(self, environment):
         environment(password=CANARY)
@@ -346,7 +346,7 @@ class TestLimits:
     def test_are_those_given(self):
         assert load(HOME, "word", limits=Limits(find=5)).limits.find == 5
 
-    @pytest.mark.parametrize("unfit", [5, {"find": 5}, Limits])
-    def test_that_are_none_are_refused(self, unfit):
+    @pytest.mark.parametrize("invalid", [5, {"find": 5}, Limits])
+    def test_that_are_none_are_refused(self, invalid):
         with pytest.raises(InputError, match=r"limits must be an mk\.Limits"):
-            load(HOME, "word", limits=unfit)
+            load(HOME, "word", limits=invalid)

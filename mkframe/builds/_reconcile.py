@@ -143,15 +143,15 @@ def confirm(
 
 def emit_warnings(started: BuildStart, transport: Transport) -> None:
     """Show the server's warnings; they are never raised, since the build's id would be lost."""
-    sentences = [single_line(transport.redact(text)) for text in started.warnings[:_MAX_WARNINGS]]
+    texts = [single_line(transport.redact(text)) for text in started.warnings[:_MAX_WARNINGS]]
     if len(started.warnings) > _MAX_WARNINGS:
         further = len(started.warnings) - _MAX_WARNINGS
-        sentences.append(f"There are {further:,} further warnings in its .warnings.")
-    for sentence in sentences:
+        texts.append(f"There are {further:,} further warnings in its .warnings.")
+    for text in texts:
         try:
-            warn(f"Build {started.id}: {sentence}")
+            warn(f"Build {started.id}: {text}")
         except UserWarning:  # where warnings are errors, they are logged
-            log.warning("Build %d: %s", started.id, sentence)
+            log.warning("Build %d: %s", started.id, text)
 
 
 def reconcile(

@@ -95,7 +95,7 @@ class _Words:
 
 
 def check_reading(sql: str) -> None:
-    """Check that a text is one SELECT or WITH for every engine, without a word that writes.
+    """Check that a text is one SELECT or WITH for every engine and holds no word that writes.
 
     Raises
     ------

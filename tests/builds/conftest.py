@@ -3,7 +3,7 @@
 import pytest
 
 from mkframe.demo_server import Server
-from tests.builds.servers import login, visiting
+from tests.builds.servers import connect_to, login
 
 
 @pytest.fixture(scope="module")
@@ -14,5 +14,5 @@ def embedded():
 
 @pytest.fixture
 def owner(embedded):
-    with visiting(embedded.url, **login(embedded)) as client:
+    with connect_to(embedded.url, **login(embedded)) as client:
         yield client

@@ -24,7 +24,7 @@ MARKER = re.compile(r"mkframe-[0-9a-f]{12}")
 
 
 @contextlib.contextmanager
-def visiting(url: str, **changes: Any) -> Iterator[Client]:
+def connect_to(url: str, **changes: Any) -> Iterator[Client]:
     """A client whose reads are tried a few times, almost without a pause."""
     quick = {"max_attempts": 3, "max_retry_wait": 0.02, "connect_timeout": 2.0, "read_timeout": 5.0}
     settings = Settings(url, **{"token": Secret("a-token"), **quick, **changes})
@@ -69,8 +69,8 @@ class Recorder:
             return self.sees or faults.reply([] if self.late >= 0 else self.rows)
         number = 5139 + len(self.rows)
         if self.records:
-            told = request.json().get("description")
-            self.rows.append(row("builds", number, status="BUILDING", description=told))
+            description = request.json().get("description")
+            self.rows.append(row("builds", number, status="BUILDING", description=description))
         documented = {"build": {"id": number, "status": "BUILDING"}, "warnings": []}
         return self.answer or faults.reply(documented, 201)
 

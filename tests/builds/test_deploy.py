@@ -6,7 +6,7 @@ import pytest
 
 from mkframe import errors
 from mkframe.demo_server import Server
-from tests.builds.servers import AIRPLANE, login, visiting
+from tests.builds.servers import AIRPLANE, connect_to, login
 from tests.support import faults
 from tests.support.rows import row
 
@@ -16,7 +16,7 @@ ANSWER = faults.reply(row("build_deployments", 4), 201)
 
 def deployed(script, **given):
     """The server that saw one deployment, and the answer."""
-    with faults.serve(script) as server, visiting(server.api, read_timeout=0.3) as client:
+    with faults.serve(script) as server, connect_to(server.api, read_timeout=0.3) as client:
         return server, client.build_deployments.start(**{"build_id": 5139, **given})
 
 
@@ -42,7 +42,7 @@ def test_answer_comes_back_as_it_is():
 
 
 def test_real_server_lists_what_was_started():
-    with Server(builds=12, build_seconds=0.05) as server, visiting(server.url, **login(server)) as client:
+    with Server(builds=12, build_seconds=0.05) as server, connect_to(server.url, **login(server)) as client:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             run = client.builds.start(project="DEMO_PROJECT", instances=[AIRPLANE])
@@ -70,7 +70,7 @@ def test_real_server_lists_what_was_started():
 def test_bad_argument_is_refused_before_anything_is_sent(given, sentence):
     with (
         faults.serve(ANSWER) as server,
-        visiting(server.api) as client,
+        connect_to(server.api) as client,
         pytest.raises(errors.InputError, match=sentence) as caught,
     ):
         client.build_deployments.start(**{"build_id": 5139, **given})
@@ -97,7 +97,7 @@ def test_bad_argument_is_refused_before_anything_is_sent(given, sentence):
 def test_lost_answer_is_unconfirmed_and_sent_once(answer):
     with (
         faults.serve(answer) as server,
-        visiting(server.api, read_timeout=0.3) as client,
+        connect_to(server.api, read_timeout=0.3) as client,
         pytest.raises(errors.StartUnconfirmedError, match="Whether it was started is not known") as caught,
     ):
         client.build_deployments.start(build_id=5139, deployment_id=3)
@@ -115,7 +115,7 @@ def test_refusal_is_raised_as_it_is(status):
 def test_refused_connection_says_that_nothing_was_sent():
     with (
         faults.nobody_listens() as url,
-        visiting(url) as client,
+        connect_to(url) as client,
         pytest.raises(errors.ConnectError, match="nothing was sent"),
     ):
         client.build_deployments.start(build_id=5139, deployment_id=3)

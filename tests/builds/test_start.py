@@ -20,10 +20,10 @@ from tests.builds.servers import (
     SCOPE,
     Recorder,
     Relay,
+    connect_to,
     is_start,
     login,
     sent,
-    visiting,
 )
 from tests.support import faults
 from tests.support.rows import row, rows
@@ -39,7 +39,7 @@ def start(client, **given):
 
 def started(script, **given):
     """What a server was sent by one start."""
-    with faults.serve(script) as server, visiting(server.api) as client:
+    with faults.serve(script) as server, connect_to(server.api) as client:
         start(client, **given)
     return sent(server)
 
@@ -98,19 +98,19 @@ def test_nothing_is_sent_that_was_not_given():
 @pytest.mark.parametrize("description", [None, "", "nightly", "Größe [mkframe-0123456789ab] \udc00"])
 def test_marker_follows_the_description(description):
     words = started(Recorder(), description=description)["description"]
-    told, _, marker = words.rpartition("[")
-    assert told.rstrip() == (description or "")
+    own_text, _, marker = words.rpartition("[")
+    assert own_text.rstrip() == (description or "")
     assert MARKER.fullmatch(marker.removesuffix("]"))
 
 
 def test_each_start_has_its_own_marker():
-    with faults.serve(Recorder()) as server, visiting(server.api) as client:
+    with faults.serve(Recorder()) as server, connect_to(server.api) as client:
         markers = {start(client).marker for _ in range(5)}
     assert len(markers) == 5
 
 
 def test_a_marker_that_is_given_is_sent():
-    with faults.serve(Recorder()) as server, visiting(server.api) as client:
+    with faults.serve(Recorder()) as server, connect_to(server.api) as client:
         word = client.builds.new_marker()
         run = start(client, description="nightly", marker=word)
     assert MARKER.fullmatch(word)
@@ -118,13 +118,13 @@ def test_a_marker_that_is_given_is_sent():
 
 
 def test_a_marker_that_is_given_finds_the_build_of_a_lost_answer():
-    with faults.serve(Recorder(faults.reset())) as server, visiting(server.api) as client:
+    with faults.serve(Recorder(faults.reset())) as server, connect_to(server.api) as client:
         run = start(client, marker="mkframe-0123456789ab", warn=False)
     assert (run.id, run.marker) == (5139, "mkframe-0123456789ab")
 
 
 def test_drawing_a_marker_sends_nothing(silent):
-    with visiting(silent.api) as client:
+    with connect_to(silent.api) as client:
         client.builds.new_marker()
     assert silent.connections == 0
 
@@ -133,7 +133,7 @@ def test_drawing_a_marker_sends_nothing(silent):
 
 
 def test_result_is_small_and_frozen():
-    with faults.serve(Recorder()) as server, visiting(server.api) as client:
+    with faults.serve(Recorder()) as server, connect_to(server.api) as client:
         run = start(client)
     assert (run.id, run.status, run.warnings) == (5139, "BUILDING", ())
     assert f"[{run.marker}]" == sent(server)["description"]
@@ -145,7 +145,7 @@ def test_warnings_are_shown_where_start_was_called_and_kept():
     answer = {"build": {"id": 7, "status": "BUILDING"}, "warnings": ["No release!", "Closed!"]}
     with (
         faults.serve(faults.reply(answer)) as server,
-        visiting(server.api) as client,
+        connect_to(server.api) as client,
         pytest.warns(UserWarning, match="Build 7: ") as shown,
     ):
         run = client.builds.start(**SCOPE, instances=[7])
@@ -156,7 +156,7 @@ def test_warnings_are_shown_where_start_was_called_and_kept():
 
 def test_warnings_are_only_kept_where_that_is_wanted(caplog):
     answer = {"build": {"id": 7, "status": "BUILDING"}, "warnings": ["No release!"]}
-    with faults.serve(faults.reply(answer)) as server, visiting(server.api) as client:
+    with faults.serve(faults.reply(answer)) as server, connect_to(server.api) as client:
         run = client.builds.start(**SCOPE, instances=[7], warn=False)  # a Python warning would be an error
     assert (run.warnings, caplog.text) == (("No release!",), "")
 
@@ -164,17 +164,17 @@ def test_warnings_are_only_kept_where_that_is_wanted(caplog):
 def test_warnings_nested_deeply_do_not_lose_the_build():
     text = b'{"build": {"id": 7, "status": "BUILDING"}, "warnings": [%s%s]}' % (b"[" * 600, b"]" * 600)
     answer = faults.content(text, "application/json", status=201)
-    with faults.serve(answer) as server, visiting(server.api) as client:
+    with faults.serve(answer) as server, connect_to(server.api) as client:
         run = start(client, warn=False)
     assert (run.id, len(run.warnings)) == (7, 1)
 
 
 def test_warnings_without_end_are_kept_and_some_are_shown():
-    said = [f"Warning {n}" for n in range(5000)]
-    answer = faults.reply({"build": {"id": 7, "status": "BUILDING"}, "warnings": said})
+    sent = [f"Warning {n}" for n in range(5000)]
+    answer = faults.reply({"build": {"id": 7, "status": "BUILDING"}, "warnings": sent})
     with (
         faults.serve(answer) as server,
-        visiting(server.api) as client,
+        connect_to(server.api) as client,
         pytest.warns(UserWarning, match="Build 7: ") as shown,
     ):
         run = start(client)
@@ -183,10 +183,10 @@ def test_warnings_without_end_are_kept_and_some_are_shown():
     assert "4,900 further warnings" in str(shown[-1].message)
 
 
-@pytest.mark.parametrize(("said", "kept"), [(None, ()), ("One text.", ("One text.",)), ([1], ("1",))])
-def test_warnings_of_another_shape_are_kept(said, kept):
-    answer = faults.reply({"build": {"id": 7, "status": "BUILDING"}, "warnings": said})
-    with faults.serve(answer) as server, visiting(server.api) as client, warnings.catch_warnings():
+@pytest.mark.parametrize(("sent", "kept"), [(None, ()), ("One text.", ("One text.",)), ([1], ("1",))])
+def test_warnings_of_another_shape_are_kept(sent, kept):
+    answer = faults.reply({"build": {"id": 7, "status": "BUILDING"}, "warnings": sent})
+    with faults.serve(answer) as server, connect_to(server.api) as client, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert start(client).warnings == kept
 
@@ -274,7 +274,7 @@ def silent():
 
 @pytest.mark.parametrize(("given", "sentence"), BAD.values(), ids=BAD)
 def test_bad_argument_is_refused_before_anything_is_sent(silent, given, sentence):
-    with visiting(silent.api) as client, pytest.raises(errors.InputError, match=sentence) as caught:
+    with connect_to(silent.api) as client, pytest.raises(errors.InputError, match=sentence) as caught:
         start(client, **given)
     assert caught.value.hint
     assert silent.connections == 0
@@ -287,7 +287,7 @@ def test_bad_argument_is_refused_before_anything_is_sent(silent, given, sentence
 def test_refusal_is_raised_as_it_is_and_nobody_looks(status):
     with (
         faults.serve(faults.vendor(status, "No.")) as server,
-        visiting(server.api) as client,
+        connect_to(server.api) as client,
         pytest.raises(errors.for_status(status)) as caught,
     ):
         start(client)
@@ -298,7 +298,7 @@ def test_refusal_is_raised_as_it_is_and_nobody_looks(status):
 def test_refused_connection_says_that_nothing_was_sent():
     with (
         faults.nobody_listens() as url,
-        visiting(url) as client,
+        connect_to(url) as client,
         pytest.raises(errors.ConnectError, match="nothing was sent"),
     ):
         start(client)
@@ -314,7 +314,7 @@ def test_expired_token_is_renewed_and_the_body_sent_again():
     }
     with (
         faults.serve(script) as server,
-        visiting(server.api, email="ada@example.org", password=Secret("word")) as client,
+        connect_to(server.api, email="ada@example.org", password=Secret("word")) as client,
     ):
         assert start(client).id == 5139
     first, second = server.to(BUILDS, "POST")
@@ -325,7 +325,7 @@ def test_expired_token_is_renewed_and_the_body_sent_again():
 def test_login_that_breaks_is_no_lost_build():
     with (
         faults.serve({"/authentication": faults.reset()}) as server,
-        visiting(server.api, token=None, email="ada@example.org", password=Secret("word")) as client,
+        connect_to(server.api, token=None, email="ada@example.org", password=Secret("word")) as client,
         pytest.raises(errors.ConnectionLostError, match="/authentication"),
     ):
         start(client)
@@ -379,7 +379,7 @@ def trial(recorder, **given):
     """One start, whose warnings are not looked at; the server that saw it, and what came of it."""
     with (
         faults.serve(recorder) as server,
-        visiting(server.api, read_timeout=0.3) as client,
+        connect_to(server.api, read_timeout=0.3) as client,
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", UserWarning)
@@ -434,7 +434,7 @@ def test_without_a_marker_a_lost_answer_stays_unconfirmed(answer):
 def test_adopting_is_shown_where_start_was_called():
     with (
         faults.serve(Recorder(faults.reset())) as server,
-        visiting(server.api) as client,
+        connect_to(server.api) as client,
         pytest.warns(UserWarning, match="answer was lost") as shown,
     ):
         run = client.builds.start(**SCOPE, instances=[7])
@@ -498,7 +498,7 @@ def test_interrupt_names_the_call_that_tells():
 
     with (
         faults.serve(script) as server,
-        visiting(server.api) as client,
+        connect_to(server.api) as client,
         pytest.raises(KeyboardInterrupt) as caught,
     ):
         start(client)
@@ -515,7 +515,7 @@ def test_confirm_finds_the_build():
     recorder = Recorder()
     recorder.rows = rows("builds", 3)
     recorder.rows[1]["description"] = f"nightly [{WORD}]"
-    with faults.serve(recorder) as server, visiting(server.api) as client:
+    with faults.serve(recorder) as server, connect_to(server.api) as client:
         assert client.builds.confirm(WORD, project_id=402).id == 2
     assert [r.query for r in server.requests] == [{"project_id": "402"}]
 
@@ -523,14 +523,14 @@ def test_confirm_finds_the_build():
 def test_build_found_without_a_status_has_none():
     recorder = Recorder()
     recorder.rows = rows("builds", 1, status=None, description=f"[{WORD}]")
-    with faults.serve(recorder) as server, visiting(server.api) as client:
+    with faults.serve(recorder) as server, connect_to(server.api) as client:
         assert client.builds.confirm(WORD).status is None
 
 
 def test_confirm_keeps_its_warnings_to_the_result_where_that_is_wanted():
     recorder = Recorder()
     recorder.rows = rows("builds", 2, description=f"[{WORD}]")
-    with faults.serve(recorder) as server, visiting(server.api) as client:
+    with faults.serve(recorder) as server, connect_to(server.api) as client:
         run = client.builds.confirm(WORD, warn=False)
     assert "carry the same marker" in run.warnings[0]
 
@@ -538,7 +538,7 @@ def test_confirm_keeps_its_warnings_to_the_result_where_that_is_wanted():
 def test_confirm_says_that_none_was_started():
     with (
         faults.serve(Recorder()) as server,
-        visiting(server.api) as client,
+        connect_to(server.api) as client,
         pytest.raises(errors.NotStartedError, match=f"(?i)no build carries the marker {WORD}"),
     ):
         client.builds.confirm(WORD, confirm_timeout=0)
@@ -547,7 +547,7 @@ def test_confirm_says_that_none_was_started():
 def test_confirm_that_cannot_look_stays_unconfirmed():
     with (
         faults.nobody_listens() as url,
-        visiting(url) as client,
+        connect_to(url) as client,
         pytest.raises(errors.StartUnconfirmedError, match="connection was refused") as caught,
     ):
         client.builds.confirm(WORD, project="DEMO_PROJECT", confirm_timeout=0)
@@ -569,7 +569,7 @@ def test_confirm_that_cannot_look_stays_unconfirmed():
     ],
 )
 def test_confirm_refuses_a_bad_argument(silent, marker, given):
-    with visiting(silent.api) as client, pytest.raises(errors.InputError):
+    with connect_to(silent.api) as client, pytest.raises(errors.InputError):
         client.builds.confirm(marker, **given)
     assert silent.connections == 0
 
@@ -588,19 +588,19 @@ def quiet_start(client, number):
 @pytest.fixture
 def fresh():
     """A server of one's own, and a client of it that sees the truth."""
-    with Server(builds=5, build_seconds=0.2) as server, visiting(server.url, **login(server)) as client:
+    with Server(builds=5, build_seconds=0.2) as server, connect_to(server.url, **login(server)) as client:
         yield server, client
 
 
 @pytest.mark.slow
 def test_hundred_starts_whose_answers_are_reset_are_hundred_builds(fresh):
-    embedded, truth = fresh
-    before = set(truth.builds.find().index)
+    embedded, direct_client = fresh
+    before = set(direct_client.builds.find().index)
     relay = Relay(embedded, after=lambda request: faults.reset() if is_start(request) else None)
-    with faults.serve(relay) as server, visiting(server.api, **login(embedded)) as client:
+    with faults.serve(relay) as server, connect_to(server.api, **login(embedded)) as client:
         ids = {quiet_start(client, number).id: number for number in range(TIMES)}
     relay.close()
-    builds = truth.builds.find()
+    builds = direct_client.builds.find()
     new = builds.loc[~builds.index.isin(before), "description"].str.replace(r" \[.*", "", regex=True)
     assert new.to_dict() == {i: f"number {number}" for i, number in ids.items()}
     assert len(server.to(BUILDS, "POST")) == TIMES == len(ids)
@@ -609,9 +609,9 @@ def test_hundred_starts_whose_answers_are_reset_are_hundred_builds(fresh):
 @pytest.mark.slow
 def test_hundred_requests_that_are_dropped_unread_start_nothing(fresh):
     """Each call comes on a connection of its own, which is reset before anything of it is read."""
-    embedded, truth = fresh
-    before = truth.builds.find()
-    relay, token, dropping = Relay(embedded), truth._transport._current_token(), threading.Event()
+    embedded, direct_client = fresh
+    before = direct_client.builds.find()
+    relay, token, dropping = Relay(embedded), direct_client._transport._current_token(), threading.Event()
 
     def drop(number):
         unread = dropping.is_set()
@@ -623,19 +623,19 @@ def test_hundred_requests_that_are_dropped_unread_start_nothing(fresh):
         for number in range(TIMES):
             dropping.set()
             with (
-                visiting(server.api, token=token) as client,
+                connect_to(server.api, token=token) as client,
                 pytest.raises((errors.NotStartedError, errors.ConnectError)),
             ):
                 start(client, description=f"number {number}", confirm_timeout=0)
     relay.close()
     assert server.to(BUILDS, "POST") == []
     assert len(server.to(BUILDS, "GET")) > TIMES / 2
-    pd.testing.assert_index_equal(truth.builds.find().index, before.index)
+    pd.testing.assert_index_equal(direct_client.builds.find().index, before.index)
 
 
 def test_starts_lost_now_before_now_after_are_never_doubled(fresh):
     """Dropped once it was read, answered, reset when it was carried out: what is said is what there is."""
-    embedded, truth = fresh
+    embedded, direct_client = fresh
     turns = iter(["drop", "answer", "reset"] * 7)
     turn = {}
 
@@ -647,28 +647,28 @@ def test_starts_lost_now_before_now_after_are_never_doubled(fresh):
     def after(request):
         return faults.reset() if is_start(request) and turn["now"] == "reset" else None
 
-    before = len(truth.builds.find())
-    relay, said = Relay(embedded, instead, after), []
-    with faults.serve(relay) as server, visiting(server.api, **login(embedded)) as client:
+    before = len(direct_client.builds.find())
+    relay, ids = Relay(embedded, instead, after), []
+    with faults.serve(relay) as server, connect_to(server.api, **login(embedded)) as client:
         for number in range(21):
             try:
-                said.append(quiet_start(client, number).id)
+                ids.append(quiet_start(client, number).id)
             except errors.NotStartedError:
-                said.append(None)
+                ids.append(None)
     relay.close()
-    assert [i is None for i in said] == [True, False, False] * 7
-    builds = truth.builds.find()
+    assert [i is None for i in ids] == [True, False, False] * 7
+    builds = direct_client.builds.find()
     assert len(builds) == before + 14
     assert all(
         re.match(rf"number {number} \[", builds.loc[i, "description"])
-        for number, i in enumerate(said)
+        for number, i in enumerate(ids)
         if i is not None
     )
 
 
 def test_warnings_that_are_errors_do_not_lose_the_build(caplog):
     answer = faults.reply({"build": {"id": 7, "status": "BUILDING"}, "warnings": ["No release for X."]}, 201)
-    with faults.serve(answer) as server, visiting(server.api) as client, warnings.catch_warnings():
+    with faults.serve(answer) as server, connect_to(server.api) as client, warnings.catch_warnings():
         warnings.simplefilter("error")
         started = client.builds.start(project="P", instances=[1])
     assert (started.id, started.warnings) == (7, ("No release for X.",))
@@ -681,7 +681,7 @@ def test_warnings_that_are_errors_do_not_lose_the_marker():
     def script(request):
         return faults.reset() if is_start(request) else odd
 
-    with faults.serve(script) as server, visiting(server.api) as client, warnings.catch_warnings():
+    with faults.serve(script) as server, connect_to(server.api) as client, warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(
             errors.StartUnconfirmedError, match=r"be searched either: .*without a time zone"

@@ -16,7 +16,7 @@ from mkframe._http import Transport
 from mkframe.demo_server import Server
 from mkframe.frames import from_rows
 from mkframe.settings import Secret
-from tests.builds.servers import AIRPLANE, BUILDS, Relay, login, visiting
+from tests.builds.servers import AIRPLANE, BUILDS, Relay, connect_to, login
 from tests.support import faults
 from tests.support.rows import row
 
@@ -52,7 +52,7 @@ def build(status, number=7, **changes):
 
 
 def waited(script, ids=7, **options):
-    with faults.serve(script) as server, visiting(server.api) as client:
+    with faults.serve(script) as server, connect_to(server.api) as client:
         return client.builds.wait(ids, **{"progress": False, **options}), server
 
 
@@ -103,11 +103,11 @@ def test_id_given_twice_is_one_build(owner):
 
 
 def test_dtypes_are_those_of_find_with_unknown_columns_too():
-    ended = {
+    finished = {
         f"{BUILDS}/1": build("FINISHED", 1, queue=None),
         f"{BUILDS}/2": build("FAILED", 2, queue=3, name=None),
     }
-    waited_for, _ = waited(ended, [1, 2])
+    waited_for, _ = waited(finished, [1, 2])
     expected = from_rows(
         "builds",
         [
@@ -155,8 +155,8 @@ def test_timeout_of_several_names_those_that_go_on():
 
 
 def test_timeout_of_zero_looks_once():
-    ended, server = waited(build("FINISHED"), timeout=0)
-    assert ended["status"] == "FINISHED"
+    finished, server = waited(build("FINISHED"), timeout=0)
+    assert finished["status"] == "FINISHED"
     assert len(server.requests) == 1
 
 
@@ -165,7 +165,7 @@ def test_timeout_ends_a_look_at_a_server_that_is_silent(monkeypatch):
     began = time.monotonic()
     with (
         faults.serve(faults.silence()) as server,
-        visiting(server.api, read_timeout=20) as client,
+        connect_to(server.api, read_timeout=20) as client,
         pytest.raises(errors.WaitTimeoutError),
     ):
         client.builds.wait(7, timeout=0.1, progress=False)
@@ -233,7 +233,7 @@ def test_answer_that_no_waiting_heals_is_an_error_at_once():
 def test_bad_argument_is_refused_before_anything_is_sent(ids, options):
     with (
         faults.serve(build("FINISHED")) as server,
-        visiting(server.api) as client,
+        connect_to(server.api) as client,
         pytest.raises(errors.InputError) as caught,
     ):
         client.builds.wait(ids, **options)
@@ -245,7 +245,7 @@ def test_bad_argument_is_refused_before_anything_is_sent(ids, options):
 
 
 def test_server_that_restarts_is_waited_for(quick, caplog):
-    with Server(builds=5, build_seconds=1.0) as server, visiting(server.url, **login(server)) as client:
+    with Server(builds=5, build_seconds=1.0) as server, connect_to(server.url, **login(server)) as client:
         number = begin(client)
 
         def restart():
@@ -263,7 +263,7 @@ def test_server_that_restarts_is_waited_for(quick, caplog):
 def test_token_that_expires_is_renewed(quick):
     with Server(builds=5, build_seconds=1.4, token_lifetime=0.4) as server:
         relay = Relay(server)
-        with faults.serve(relay) as front, visiting(front.api, **login(server)) as client:
+        with faults.serve(relay) as front, connect_to(front.api, **login(server)) as client:
             assert client.builds.wait(begin(client), progress=False)["status"] == "FINISHED"
         relay.close()
     assert len(front.to("/authentication")) >= 2
@@ -289,8 +289,8 @@ TROUBLES = {
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_trouble_of_the_server_is_waited_through(trouble, quick):
-    ended, server = waited([build("BUILDING"), *[trouble] * 7, build("FINISHED")])
-    assert ended["status"] == "FINISHED"
+    finished, server = waited([build("BUILDING"), *[trouble] * 7, build("FINISHED")])
+    assert finished["status"] == "FINISHED"
     assert len(server.to(BUILD)) == 9
 
 
@@ -304,14 +304,14 @@ def test_server_away_for_half_an_hour_ends_the_waiting(clock):
 
 def test_computer_that_sleeps_for_hours_is_harmless(clock):
     clock.jump = 8 * 3600.0
-    ended, _ = waited([build("BUILDING"), *[faults.vendor(500)] * 5, build("FINISHED")])
-    assert ended["status"] == "FINISHED"
+    finished, _ = waited([build("BUILDING"), *[faults.vendor(500)] * 5, build("FINISHED")])
+    assert finished["status"] == "FINISHED"
 
 
 def test_sleep_beyond_the_timeout_still_looks_once_more(clock):
     clock.jump = 8 * 3600.0
-    ended, _ = waited([build("BUILDING"), build("FINISHED")], timeout=60)
-    assert ended["status"] == "FINISHED"
+    finished, _ = waited([build("BUILDING"), build("FINISHED")], timeout=60)
+    assert finished["status"] == "FINISHED"
 
 
 # --- how often --------------------------------------------------------------------------------------
@@ -332,7 +332,7 @@ def test_last_pause_ends_with_the_timeout(clock):
 
 def test_closing_the_client_ends_the_waiting(monkeypatch):
     monkeypatch.setattr(WAIT, "_FIRST_PAUSE", 60.0)
-    with faults.serve(build("BUILDING")) as server, visiting(server.api) as client:
+    with faults.serve(build("BUILDING")) as server, connect_to(server.api) as client:
         threading.Timer(0.3, client.close).start()
         with pytest.raises(errors.WaitTimeoutError, match="The client was closed, build 7 still goes on"):
             client.builds.wait(7, progress=False)
@@ -351,7 +351,7 @@ def test_interrupt_ends_the_waiting_and_not_the_build(embedded, quick):
         return None
 
     relay = Relay(embedded, instead)
-    with faults.serve(relay) as front, visiting(front.api, **login(embedded)) as client:
+    with faults.serve(relay) as front, connect_to(front.api, **login(embedded)) as client:
         number = begin(client)
         with pytest.raises(KeyboardInterrupt):
             client.builds.wait(number)
@@ -362,7 +362,7 @@ def test_interrupt_ends_the_waiting_and_not_the_build(embedded, quick):
 
 
 def test_no_thread_is_left(quick):
-    with faults.serve(build("FINISHED")) as server, visiting(server.api) as client:
+    with faults.serve(build("FINISHED")) as server, connect_to(server.api) as client:
         before = set(threading.enumerate())
         client.builds.wait(7)
         new = set(threading.enumerate()) - before
@@ -372,7 +372,7 @@ def test_no_thread_is_left(quick):
 # --- what is shown ----------------------------------------------------------------------------------
 
 
-def shown(capsys, script, ids=7, **options):
+def bar_text(capsys, script, ids=7, **options):
     with contextlib.suppress(errors.WaitTimeoutError):
         waited(script, ids, **{"progress": True, **options})
     captured = capsys.readouterr()
@@ -381,7 +381,7 @@ def shown(capsys, script, ids=7, **options):
 
 
 def test_bar_shows_percent_elapsed_and_message(capsys, quick):
-    text = shown(capsys, [build("BUILDING", progress=40, message="creating IICS"), build("FINISHED")])
+    text = bar_text(capsys, [build("BUILDING", progress=40, message="creating IICS"), build("FINISHED")])
     frames = text.split("\r")
     assert any(
         f.startswith("Build 7:  40%|") and "00:00" in f and f.endswith("creating IICS") for f in frames
@@ -394,23 +394,23 @@ def test_bar_of_several_counts_those_that_go_on(capsys, quick):
     script = {
         f"{BUILDS}/{i}": build("BUILDING" if i < 3 else "FINISHED", i, progress=i * 20) for i in (1, 2, 3)
     }
-    text = shown(capsys, script, [1, 2, 3], timeout=0)
+    text = bar_text(capsys, script, [1, 2, 3], timeout=0)
     assert "3 builds:  53%" in text
     assert "2 of 3 go on" in text
 
 
 def test_bar_says_that_the_server_is_away(capsys, quick):
-    assert "server does not answer" in shown(capsys, [faults.vendor(500), build("FINISHED")])
+    assert "server does not answer" in bar_text(capsys, [faults.vendor(500), build("FINISHED")])
 
 
 def test_bar_survives_a_build_without_progress_or_message(capsys, quick):
-    text = shown(capsys, build("BUILDING", progress=None, message=None), timeout=0)
+    text = bar_text(capsys, build("BUILDING", progress=None, message=None), timeout=0)
     assert "Build 7:   0%" in text
     assert "nan" not in text
 
 
 def test_message_cannot_command_the_terminal(capsys, quick):
-    text = shown(capsys, build("BUILDING", message="\x1b[2Jone\ntwo\x07" + "x" * 500), timeout=0)
+    text = bar_text(capsys, build("BUILDING", message="\x1b[2Jone\ntwo\x07" + "x" * 500), timeout=0)
     assert "one two" in text
     assert "\x1b[2J" not in text
     assert "\x07" not in text
@@ -425,7 +425,7 @@ def test_nothing_is_shown_without_progress(capsys, quick):
 def test_wait_names_no_secret_in_its_errors():
     with (
         faults.serve(faults.vendor(500, "Down")) as server,
-        visiting(server.api, token=Secret("canary")) as client,
+        connect_to(server.api, token=Secret("canary")) as client,
         pytest.raises(errors.WaitTimeoutError) as caught,
     ):
         client.builds.wait(7, timeout=0, progress=False)

@@ -27,7 +27,7 @@ from mkframe.demo_server import Server
 from mkframe.demo_server.data import vocabulary
 from mkframe.schema import RESOURCES
 from mkframe.settings import Secret, Settings
-from tests.builds.servers import login, visiting
+from tests.builds.servers import connect_to, login
 from tests.support import faults
 from tests.support.rows import rows
 
@@ -109,7 +109,10 @@ def test_get_of_no_row_is_not_found(client, resource):
 @each_got
 @pytest.mark.parametrize("id", [None, "5139", 1.0, True])
 def test_get_refuses_what_is_no_id(silent, resource, id):
-    with visiting(silent.api) as client, pytest.raises(errors.InputError, match="id must be a whole number"):
+    with (
+        connect_to(silent.api) as client,
+        pytest.raises(errors.InputError, match="id must be a whole number"),
+    ):
         getattr(client, resource.name).get(id)
     assert silent.connections == 0
 
@@ -117,7 +120,7 @@ def test_get_refuses_what_is_no_id(silent, resource, id):
 @each_found
 @pytest.mark.parametrize("count", [0, 1])
 def test_types_are_the_same_for_no_row_and_for_one(resource, count):
-    with faults.serve(faults.reply(rows(resource.name, count))) as server, visiting(server.api) as client:
+    with faults.serve(faults.reply(rows(resource.name, count))) as server, connect_to(server.api) as client:
         frame = found(client, resource)
     assert len(frame) == count
     for name, dtype in promised_types(resource).items():
@@ -168,7 +171,7 @@ def test_name_and_id_find_the_same_rows(client, resource, name):
 
 
 def test_releases_are_sent_as_one_json_object():
-    with faults.serve(faults.reply([])) as server, visiting(server.api) as client:
+    with faults.serve(faults.reply([])) as server, connect_to(server.api) as client:
         client.builds.find(releases={"DWH_GROUP": "R1"})
     assert server.requests[0].query == {"releases": '{"DWH_GROUP": "R1"}'}
 
@@ -211,7 +214,7 @@ def test_names_of_unknown_ids_are_missing_or_their_numbers(client):
 
 
 def test_names_ask_three_questions():
-    with faults.serve(faults.reply([])) as server, visiting(server.api) as client:
+    with faults.serve(faults.reply([])) as server, connect_to(server.api) as client:
         client.add_names(frames.from_rows("builds", rows("builds", 50)))
     assert sorted(r.path.rpartition("/")[2] for r in server.requests) == ["patterns", "projects", "releases"]
 
@@ -229,7 +232,7 @@ def test_names_need_builds(client):
         client.add_names(client.projects.find())
 
 
-# --- what is shown before anything is sent ----------------------------------------------------------
+# --- help and signatures ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -250,9 +253,9 @@ def test_signature_is_the_schema_by_keyword_only(resource):
 @each_found
 def test_help_names_every_filter_and_column(client, resource):
     text = getattr(client, resource.name).find.__doc__
-    for told in (*resource.filters, *(f for f in resource.fields if f.name != resource.key)):
-        assert told.name in text
-        assert told.doc in text
+    for declared in (*resource.filters, *(f for f in resource.fields if f.name != resource.key)):
+        assert declared.name in text
+        assert declared.doc in text
 
 
 @each
@@ -318,12 +321,12 @@ def test_filter_without_parameter_fails_the_import():
 def test_find_passes_each_filter_under_its_name(silent, resource, monkeypatch):
     values = {f.name: f"value of {f.name}" for f in resource.filters}
     monkeypatch.setattr(client_module.Accessor, "_find", lambda self, **filters: filters)
-    with visiting(silent.api) as client:
+    with connect_to(silent.api) as client:
         assert getattr(client, resource.name).find(**values) == values
 
 
 def test_looking_around_sends_nothing(silent):
-    with visiting(silent.api) as client:
+    with connect_to(silent.api) as client:
         for name in dir(client):
             accessor = getattr(client, name)
             repr(accessor), dir(accessor), inspect.getdoc(accessor)
@@ -385,8 +388,8 @@ def test_tab_offers(kernel, typed, offered):
 @pytest.mark.slow
 def test_shift_tab_shows_the_filters_and_what_comes_back(kernel):
     text = kernel("inspect", "client.builds.find")["data"]["text/plain"]
-    for told in (*RESOURCES["builds"].filters, *RESOURCES["builds"].fields):
-        assert told.name in text
+    for declared in (*RESOURCES["builds"].filters, *RESOURCES["builds"].fields):
+        assert declared.name in text
     assert "project_id: " in text  # in the signature, which is colored
 
 
@@ -456,10 +459,10 @@ def test_refused_connection_leaves_no_secret_behind(given):
     assert not [text for frame in ours for text in everything_in(frame.f_locals) if CANARY in text]
 
 
-# --- what a person is told --------------------------------------------------------------------------
+# --- error sentences --------------------------------------------------------------------------------
 
 
-def told(act, kind):
+def sentence_and_hint(act, kind):
     """The sentence and the hint of an error, after checks that hold for each."""
     with pytest.raises(errors.MkframeError) as caught:
         act()
@@ -473,16 +476,16 @@ def told(act, kind):
 
 
 def test_wrong_filter_name(silent):
-    with visiting(silent.api) as client:
-        sentence, hint = told(lambda: client.builds.find(projct="A"), errors.InputError)
+    with connect_to(silent.api) as client:
+        sentence, hint = sentence_and_hint(lambda: client.builds.find(projct="A"), errors.InputError)
     assert sentence == "builds has no filter 'projct'."
     assert hint.startswith("Did you mean 'project'?")
     assert silent.connections == 0
 
 
 def test_filter_without_a_name(silent):
-    with visiting(silent.api) as client:
-        sentence, hint = told(lambda: client.builds.find("DEMO_PROJECT"), errors.InputError)
+    with connect_to(silent.api) as client:
+        sentence, hint = sentence_and_hint(lambda: client.builds.find("DEMO_PROJECT"), errors.InputError)
     assert "by name only" in sentence
     assert "project=" in hint
     assert silent.connections == 0
@@ -492,15 +495,15 @@ def test_filter_without_a_name(silent):
     ("given", "expected"), [({}, "needs project or project_id"), ({"project": "A", "project_id": 1}, "both")]
 )
 def test_neither_or_both_of_project_and_project_id(silent, given, expected):
-    with visiting(silent.api) as client:
-        sentence, hint = told(lambda: client.instances.find(**given), errors.InputError)
+    with connect_to(silent.api) as client:
+        sentence, hint = sentence_and_hint(lambda: client.instances.find(**given), errors.InputError)
     assert expected in sentence
     assert "one of them" in hint
     assert silent.connections == 0
 
 
 def test_unknown_project(client):
-    sentence, hint = told(lambda: client.builds.find(project="DEMO"), errors.NotFoundError)
+    sentence, hint = sentence_and_hint(lambda: client.builds.find(project="DEMO"), errors.NotFoundError)
     assert "A project with the name 'DEMO' does not exist!" in sentence
     assert "spelling" in hint
 
@@ -508,7 +511,7 @@ def test_unknown_project(client):
 def test_no_token(silent, monkeypatch):
     monkeypatch.setattr("mkframe.settings._from_keyring", lambda url: None)
     with mk.connect(silent.api) as client:
-        sentence, hint = told(client.builds.find, errors.NotAuthenticatedError)
+        sentence, hint = sentence_and_hint(client.builds.find, errors.NotAuthenticatedError)
     assert "no token" in sentence
     assert "MKFRAME_TOKEN" in hint
     assert silent.connections == 0
@@ -523,32 +526,32 @@ def brief():
 
 def test_wrong_password(brief):
     with mk.connect(brief.url, email=brief.email, password="guess") as client:
-        sentence, hint = told(client.builds.find, errors.NotAuthenticatedError)
+        sentence, hint = sentence_and_hint(client.builds.find, errors.NotAuthenticatedError)
     assert "Invalid login" in sentence
     assert brief.email in hint
 
 
 def test_expired_token(brief):
-    with visiting(brief.url, **login(brief)) as client:
+    with connect_to(brief.url, **login(brief)) as client:
         client.projects.find()
         token = client._transport._current_token()
     time.sleep(0.35)
     with mk.connect(brief.url, token=token.get_secret_value()) as client:
-        sentence, hint = told(client.builds.find, errors.NotAuthenticatedError)
+        sentence, hint = sentence_and_hint(client.builds.find, errors.NotAuthenticatedError)
     assert "Not authenticated" in sentence
     assert "has expired" in hint
 
 
 def test_expired_token_with_a_login_is_not_told_at_all(brief):
-    with visiting(brief.url, **login(brief)) as client:
+    with connect_to(brief.url, **login(brief)) as client:
         for _ in range(2):
             assert len(client.projects.find()) > 0
             time.sleep(0.35)
 
 
 def test_server_down():
-    with faults.nobody_listens() as url, visiting(url) as client:
-        sentence, hint = told(client.builds.find, errors.ConnectError)
+    with faults.nobody_listens() as url, connect_to(url) as client:
+        sentence, hint = sentence_and_hint(client.builds.find, errors.ConnectError)
     assert "nothing was sent" in sentence
     assert "running" in hint
 
@@ -571,8 +574,8 @@ def test_server_down():
     ids=["time-out", "page", "page 502", "cut", "broken JSON", "403", "500"],
 )
 def test_server_in_trouble(answer, kind, words_of_it):
-    with faults.serve(answer) as server, visiting(server.api, read_timeout=0.2) as client:
-        sentence, _ = told(client.builds.find, kind)
+    with faults.serve(answer) as server, connect_to(server.api, read_timeout=0.2) as client:
+        sentence, _ = sentence_and_hint(client.builds.find, kind)
     assert sentence.startswith(f"GET {server.api}/builds")
     assert words_of_it in sentence
 
@@ -654,7 +657,7 @@ def test_leaving_the_block_ends_the_embedded_server():
     with mk.demo(builds=3) as client:
         url = client.url
         client.projects.find()
-    with visiting(url, token=Secret("a-token")) as late, pytest.raises(errors.ConnectError):
+    with connect_to(url, token=Secret("a-token")) as late, pytest.raises(errors.ConnectError):
         late.projects.find()
 
 
@@ -662,7 +665,7 @@ def test_each_line_that_loads_what_is_odd_is_told_so():
     odd = faults.reply([{**row, "project_id": None} for row in rows("builds", 3)])
     with (
         faults.serve(odd) as server,
-        visiting(server.api) as client,
+        connect_to(server.api) as client,
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.simplefilter("default")
@@ -786,7 +789,7 @@ def test_a_forked_process_reads_no_answers_of_others():
         return faults.reply(rows("builds", 1, id=int(request.path.rpartition("/")[2]))[0])
 
     with faults.serve(answer) as server:
-        told = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-c", FORKS, server.api], capture_output=True, text=True, timeout=60
         )
-    assert told.stdout == "[0, 0, 0, 0]\n", told.stderr
+    assert done.stdout == "[0, 0, 0, 0]\n", done.stderr

@@ -5,7 +5,7 @@ import pytest
 
 from mkframe import errors, frames
 from mkframe.schema import VIEWS
-from tests.builds.servers import visiting
+from tests.builds.servers import connect_to
 from tests.support import faults
 from tests.support.rows import value
 
@@ -24,9 +24,9 @@ def columns(**types):
     return [{"name": name, "type": kind} for name, kind in types.items()]
 
 
-def asked(answer, sql="SELECT 1", **given):
+def run_query(answer, sql="SELECT 1", **given):
     """The frame of one query, and the server that saw it."""
-    with faults.serve(answer) as server, visiting(server.api, read_timeout=0.3) as client:
+    with faults.serve(answer) as server, connect_to(server.api, read_timeout=0.3) as client:
         return client.metadata.query(sql, **{**SCOPE, **given}), server
 
 
@@ -49,7 +49,7 @@ def silent():
     ],
 )
 def test_body_is_the_documented_one(given, expected):
-    _, server = asked(result(), "SELECT 1 AS ONE", **given)
+    _, server = run_query(result(), "SELECT 1 AS ONE", **given)
     assert server.requests[0].json() == {**expected, "statement": "SELECT 1 AS ONE"}
 
 
@@ -116,13 +116,13 @@ DIFFERENTLY = {
 
 @pytest.mark.parametrize("sql", READS.values(), ids=READS)
 def test_reading_statement_is_sent_unchanged(sql):
-    _, server = asked(result(), sql)
+    _, server = run_query(result(), sql)
     assert server.requests[0].json()["statement"] == sql
 
 
 @pytest.mark.parametrize("sql", [*NOT_READS.values(), *DIFFERENTLY.values()], ids=[*NOT_READS, *DIFFERENTLY])
 def test_anything_else_is_refused_before_it_is_sent(silent, sql):
-    with visiting(silent.api) as client, pytest.raises(errors.InputError) as caught:
+    with connect_to(silent.api) as client, pytest.raises(errors.InputError) as caught:
         client.metadata.query(sql, **SCOPE)
     assert "write=True" in caught.value.hint
     assert silent.connections == 0
@@ -138,13 +138,13 @@ def test_anything_else_is_refused_before_it_is_sent(silent, sql):
     ],
 )
 def test_refusal_says_what_was_found(silent, sql, sentence):
-    with visiting(silent.api) as client, pytest.raises(errors.InputError, match=sentence):
+    with connect_to(silent.api) as client, pytest.raises(errors.InputError, match=sentence):
         client.metadata.query(sql, **SCOPE)
 
 
 @pytest.mark.parametrize("sql", NOT_READS.values(), ids=NOT_READS)
 def test_write_lets_it_through(sql):
-    _, server = asked(result(type="other"), sql, write=True)
+    _, server = run_query(result(type="other"), sql, write=True)
     assert server.requests[0].json()["statement"] == sql
 
 
@@ -160,7 +160,7 @@ def test_write_lets_it_through(sql):
     ],
 )
 def test_bad_argument_is_refused_before_anything_is_sent(silent, sql, given, sentence):
-    with visiting(silent.api) as client, pytest.raises(errors.InputError, match=sentence):
+    with connect_to(silent.api) as client, pytest.raises(errors.InputError, match=sentence):
         client.metadata.query(sql, **{**SCOPE, **given})
     assert silent.connections == 0
 
@@ -178,20 +178,20 @@ def test_bad_argument_is_refused_before_anything_is_sent(silent, sql, given, sen
 )
 def test_error_status_quotes_server_and_statement(more):
     with pytest.raises(errors.QueryFailedError, match="no such table: X") as caught:
-        asked(result(status="ERROR", **more), "SELECT * FROM X")
+        run_query(result(status="ERROR", **more), "SELECT * FROM X")
     assert "'SELECT * FROM X'" in str(caught.value)
     assert "no such table: X" in caught.value.vendor_message
 
 
 def test_error_status_without_a_text_invents_none():
     with pytest.raises(errors.QueryFailedError, match="status ERROR, without a text") as caught:
-        asked(result(status="ERROR", rows=None, metadata=None))
+        run_query(result(status="ERROR", rows=None, metadata=None))
     assert caught.value.vendor_message is None
 
 
 def test_long_statement_is_quoted_with_a_mark_of_its_cut():
     with pytest.raises(errors.QueryFailedError, match=r"\.\.\.'") as caught:
-        asked(result(status="ERROR", error="No"), f"SELECT {'1, ' * 500}1")
+        run_query(result(status="ERROR", error="No"), f"SELECT {'1, ' * 500}1")
     assert len(str(caught.value)) < 500
 
 
@@ -212,7 +212,7 @@ def test_long_statement_is_quoted_with_a_mark_of_its_cut():
 )
 def test_answer_of_another_shape_is_an_error_of_ours(answer):
     with pytest.raises((errors.InvalidResponseError, errors.ConnectionLostError)) as caught:
-        asked(answer)
+        run_query(answer)
     assert not isinstance(caught.value, errors.SchemaError)
 
 
@@ -220,7 +220,7 @@ def test_answer_of_another_shape_is_an_error_of_ours(answer):
 def test_lost_answer_of_a_write_warns_of_repeating_it(answer):
     with (
         faults.serve(answer) as server,
-        visiting(server.api, read_timeout=0.3) as client,
+        connect_to(server.api, read_timeout=0.3) as client,
         pytest.raises(errors.MkframeError) as caught,
     ):
         client.metadata.query("DELETE FROM x", **SCOPE, write=True)
@@ -230,7 +230,7 @@ def test_lost_answer_of_a_write_warns_of_repeating_it(answer):
 
 def test_lost_answer_of_a_read_does_not_speak_of_writing():
     with pytest.raises(errors.ConnectionLostError) as caught:
-        asked(faults.reset())
+        run_query(faults.reset())
     assert "carried out" not in caught.value.hint
 
 
@@ -242,25 +242,25 @@ DTYPES = {"N": "Int64", "S": "str", "T": "datetime64[us, UTC]"}
 
 def test_columns_get_the_announced_types():
     rows = [{"N": 1, "S": "a", "T": "2026-04-02T08:14:40.320Z", "X": {"lat": 1}}]
-    frame, _ = asked(result(rows, TYPED))
+    frame, _ = run_query(result(rows, TYPED))
     assert frame.dtypes.astype(str).to_dict() == {**DTYPES, "X": "object"}
     assert frame.iloc[0].tolist() == [1, "a", pd.Timestamp("2026-04-02 08:14:40.320", tz="UTC"), {"lat": 1}]
 
 
 def test_no_rows_have_the_same_columns_and_types():
-    frame, _ = asked(result([], TYPED))
+    frame, _ = run_query(result([], TYPED))
     assert frame.shape == (0, 4)
     assert frame.dtypes.astype(str).to_dict() == {**DTYPES, "X": "object"}
 
 
 def test_nulls_are_missing_and_change_no_type():
-    frame, _ = asked(result([dict.fromkeys("NSTX")], TYPED))
+    frame, _ = run_query(result([dict.fromkeys("NSTX")], TYPED))
     assert frame[["N", "S", "T"]].dtypes.astype(str).to_dict() == DTYPES
     assert frame.isna().all(axis=None)
 
 
 def test_type_words_are_read_in_any_case():
-    frame, _ = asked(result([{"N": 1}], columns(N="INTEGER")))
+    frame, _ = run_query(result([{"N": 1}], columns(N="INTEGER")))
     assert frame["N"].dtype == "Int64"
 
 
@@ -268,29 +268,29 @@ def test_type_words_are_read_in_any_case():
     ("values", "dtype"), [([1, None], "Int64"), (["a", None], "str"), ([True], "boolean"), ([[1]], "object")]
 )
 def test_unknown_type_keeps_what_came(values, dtype):
-    frame, _ = asked(result([{"X": v} for v in values], columns(X="variant")))
+    frame, _ = run_query(result([{"X": v} for v in values], columns(X="variant")))
     assert frame["X"].dtype == dtype
     assert frame["X"].dropna().tolist() == [v for v in values if v is not None]
 
 
 def test_columns_that_were_not_announced_come_last():
-    frame, _ = asked(result([{"Z": 1, "A": 2}], columns(A="integer")))
+    frame, _ = run_query(result([{"Z": 1, "A": 2}], columns(A="integer")))
     assert frame.columns.tolist() == ["A", "Z"]
 
 
 def test_order_of_columns_is_the_announced_one():
-    frame, _ = asked(result([{"B": 1, "A": 2}], columns(A="integer", B="integer")))
+    frame, _ = run_query(result([{"B": 1, "A": 2}], columns(A="integer", B="integer")))
     assert frame.columns.tolist() == ["A", "B"]
 
 
 def test_value_of_another_type_is_kept_and_said():
     with pytest.warns(errors.SchemaWarning, match="'N', row 1: 'two'"):
-        frame, _ = asked(result([{"N": 1}, {"N": "two"}], columns(N="integer")))
+        frame, _ = run_query(result([{"N": 1}, {"N": "two"}], columns(N="integer")))
     assert frame["N"].tolist() == [1, "two"]
 
 
 def test_answer_without_rows_is_an_empty_frame():
-    frame, _ = asked(result(None, None), "DELETE FROM x", write=True)
+    frame, _ = run_query(result(None, None), "DELETE FROM x", write=True)
     assert frame.shape == (0, 0)
 
 
@@ -334,7 +334,7 @@ views = pytest.mark.parametrize("name", READERS)
 
 def viewed(name, rows):
     """The frame of a view, and the server that saw it."""
-    with faults.serve(result(rows)) as server, visiting(server.api) as client:
+    with faults.serve(result(rows)) as server, connect_to(server.api) as client:
         return getattr(client, READERS[name])(**SCOPE), server
 
 
@@ -393,7 +393,7 @@ def test_view_is_the_same_by_name_and_by_id(name, client):
 @views
 def test_view_needs_one_project(name, silent):
     with (
-        visiting(silent.api) as client,
+        connect_to(silent.api) as client,
         pytest.raises(errors.InputError, match="needs project or project_id"),
     ):
         getattr(client, READERS[name])()

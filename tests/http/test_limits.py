@@ -254,7 +254,7 @@ def pouring(first, then, times=None):
 def test_what_surrounds_an_answer_has_an_end(what, method):
     is_no_answer = what == "interim heads"  # which a read asks for again, as after any broken connection
     with pouring(*ENDLESS[what]) as (url, seen), connected(url) as transport:
-        error = failure(lambda: asked(transport, method))
+        error = failure(lambda: read_by(transport, method))
         repeats = is_no_answer and method == "GET"
         assert len(seen) == (transport.settings.max_attempts if repeats else 1)
     assert type(error) is (errors.ConnectionLostError if is_no_answer else errors.ResponseTooLargeError)
@@ -262,7 +262,7 @@ def test_what_surrounds_an_answer_has_an_end(what, method):
     assert error.request.startswith("POST" if method == "POST" else "GET")
 
 
-def asked(transport, method):
+def read_by(transport, method):
     if method == "POST":
         return transport.post("/builds", {}, parse=read)
     if method == "GET":
@@ -317,7 +317,7 @@ A_NUMBER = {"plain": b"2", "with zeros": b"002", "twice the same": b"2, 2", "spa
 def test_length_that_is_no_number_is_one_error(length, method):
     first = HEAD + b"Content-Length: " + length + b"\r\n\r\n[]"
     with pouring(first, b"", 0) as (url, seen), connected(url, limits=Limits()) as transport:
-        error = failure(lambda: asked(transport, method))
+        error = failure(lambda: read_by(transport, method))
         assert len(seen) == 1
     assert type(error) is errors.InvalidResponseError
     assert "ength" in error.message
@@ -358,7 +358,7 @@ def test_answer_that_comes_too_slowly_is_given_up(method, head):
     slow = faults.drip(faults.content(b"[" + b" " * 10_000, "application/json"), pause=0.01, head=head)
     with faults.serve(slow) as server, connected(server.api, limits=HURRIED) as transport:
         started = time.monotonic()
-        error = failure(lambda: asked(transport, method))
+        error = failure(lambda: read_by(transport, method))
         assert time.monotonic() - started < 3
         assert len(server.requests) == 1
     assert type(error) is errors.RequestTimeoutError

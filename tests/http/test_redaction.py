@@ -161,8 +161,8 @@ def test_ordinary_word_takes_no_more_than_itself(word):
 
 @pytest.mark.parametrize("word", ["test", "Test!", "a1b2", "päss", "?!?!", "x y z"])
 def test_short_secret_is_hidden_where_it_stands_by_itself(word):
-    for said in (word, word.upper(), f"'{word}'", quote(word), json.dumps(word), f"user:{word}@host"):
-        shown = redact(f"The word {said} was wrong, contest lost.", [Secret(word)])
+    for quoted in (word, word.upper(), f"'{word}'", quote(word), json.dumps(word), f"user:{word}@host"):
+        shown = redact(f"The word {quoted} was wrong, contest lost.", [Secret(word)])
         assert "***" in shown
         assert word.lower() not in shown.lower().replace("contest", "")
         assert "contest lost" in shown

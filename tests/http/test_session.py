@@ -225,9 +225,9 @@ def test_stream_that_breaks_is_one_of_our_errors():
         assert len(server.requests) == 1
 
 
-# --- what is tried again ----------------------------------------------------------------------------
+# --- retries ---------------------------------------------------------------------------------------
 
-PASSING = {
+TRANSIENT_FAULTS = {
     "reset": faults.reset(),
     "reset in the body": faults.cut(WHOLE, "reset"),
     "closed": faults.closed(),
@@ -255,7 +255,7 @@ LASTING = {
     "405": (faults.vendor(405), errors.MethodNotAllowedError),
     "409": (faults.vendor(409), errors.ResponseError),
     "500": (faults.vendor(500), errors.ServerError),
-    "500 without a word": (faults.Answer(500), errors.ServerError),
+    "500 without a body": (faults.Answer(500), errors.ServerError),
     "501": (faults.vendor(501), errors.ServerError),
     "200 page": (faults.html(), errors.InvalidResponseError),
     "301": (faults.redirect("https://elsewhere.example/", 301), errors.RedirectError),
@@ -264,7 +264,7 @@ LASTING = {
 }
 
 
-@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+@pytest.mark.parametrize("fault", TRANSIENT_FAULTS.values(), ids=TRANSIENT_FAULTS)
 class TestPassingFault:
     def test_read_is_tried_again_until_it_is_whole(self, fault):
         with faults.serve([fault, fault, WHOLE]) as server, connected(server.api) as transport:
@@ -356,8 +356,8 @@ def test_pause_is_what_the_server_asks_for(after, monkeypatch, caplog):
         transport.get("/builds", parse=read)
         assert time.monotonic() - started >= 0.149
         assert len(server.requests) == 2
-    (told,) = [record.args[1] for record in caplog.records if record.name == "mkframe"]
-    assert told == pytest.approx(0.15)
+    (pause,) = [record.args[1] for record in caplog.records if record.name == "mkframe"]
+    assert pause == pytest.approx(0.15)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -630,7 +630,7 @@ def test_slow_server_is_waited_for():
         assert transport.get("/builds", parse=read) == ROWS
 
 
-# --- what a person is told --------------------------------------------------------------------------
+# --- error sentences --------------------------------------------------------------------------------
 
 
 def test_refusal_quotes_the_server():
@@ -804,7 +804,7 @@ def test_login_that_is_not_there_doubts_the_url():
     assert "URL" in error.hint
 
 
-@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+@pytest.mark.parametrize("fault", TRANSIENT_FAULTS.values(), ids=TRANSIENT_FAULTS)
 def test_login_is_tried_again_like_a_read(fault):
     if fault.status == 200:
         fault = faults.replace(fault, status=201)
@@ -917,7 +917,7 @@ def everything_shown(error):
 
 
 BROKEN = {
-    **PASSING,
+    **TRANSIENT_FAULTS,
     **{name: fault for name, (fault, kind) in LASTING.items()},
     "silence": faults.silence(),
     "half, then silence": faults.cut(WHOLE, "hang"),

@@ -274,7 +274,7 @@ def carry_out(elsewhere, tmp_path, monkeypatch, caplog):
 
         with (
             faults.serve(script, on_accept=greet, door=fault.door) as server,
-            visiting(server, verb, fault, lasts=times > 1) as client,
+            connect_to(server, verb, fault, lasts=times > 1) as client,
             healed_by_trying_again(heal),
         ):
             seconds = 10.0 if scenario == "once" and fault.greeting is None else 0.05
@@ -294,7 +294,7 @@ def carry_out(elsewhere, tmp_path, monkeypatch, caplog):
 
 
 @contextlib.contextmanager
-def visiting(server: faults.Server, verb: Verb, fault: Fault, *, lasts: bool) -> Iterator[Client]:
+def connect_to(server: faults.Server, verb: Verb, fault: Fault, *, lasts: bool) -> Iterator[Client]:
     quick = {"max_attempts": TRIES, "max_retry_wait": 0.001, "connect_timeout": 5.0, "read_timeout": 10.0}
     token: dict[str, Any] = LOGIN if verb.kind == "login" else {"token": Secret(TOKEN)}
     url = server.api if fault.names_resolve else server.api.replace("127.0.0.1", "localhost")

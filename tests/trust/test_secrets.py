@@ -217,7 +217,7 @@ def watch(caplog, capfd, tmp_path) -> Iterator[Watch]:
 
 
 @contextlib.contextmanager
-def visiting(url: str, account: str) -> Iterator[Client]:
+def connect_to(url: str, account: str) -> Iterator[Client]:
     with Client(Transport(Settings(url, **ACCOUNTS[account], **QUICK))) as client:
         yield client
 
@@ -225,7 +225,7 @@ def visiting(url: str, account: str) -> Iterator[Client]:
 def walk(watch: Watch, url: str, asked: str) -> None:
     """Ask once, and look at what comes of it and at the client."""
     account, _, ask = ASKED[asked]
-    with visiting(url, account) as client:
+    with connect_to(url, account) as client:
         try:
             watch.see(ask(client, watch.folder))
         except MkframeError as error:
@@ -322,7 +322,7 @@ def test_nothing_is_seen_where_the_server_gives_it_back(echo, asked, watch):
 def test_nothing_is_seen_in_a_verbose_traceback(echo, watch):
     """What IPython shows after ``%xmode Verbose``, which looks into the variables of each line."""
     with faults.serve(lambda request: ECHOES[echo](carried(request))) as server:
-        with visiting(server.api, "login") as client, pytest.raises(MkframeError) as caught:
+        with connect_to(server.api, "login") as client, pytest.raises(MkframeError) as caught:
             client.builds.find()
         shown = verbose(caught.value)
     assert "sending.py" in shown
@@ -435,7 +435,7 @@ def test_no_part_is_seen_where_the_server_says_it(place, disguise, word, watch):
             return say(disguise(SECRETS[word]))
         return faults.token(FRESH) if request.path == AUTHENTICATION else faults.unauthenticated()
 
-    with faults.serve(script) as server, visiting(server.api, "both") as client:
+    with faults.serve(script) as server, connect_to(server.api, "both") as client:
         try:
             watch.see(ask(client, watch.folder))
         except MkframeError as error:
@@ -485,7 +485,7 @@ def test_nothing_is_seen_of_tokens_that_are_renewed(watch):
             return kraftwerk(request)
         return faults.vendor(401, carried(request))
 
-    with faults.serve(expired) as server, visiting(server.api, "both") as client:
+    with faults.serve(expired) as server, connect_to(server.api, "both") as client:
         watch.see(client.builds.find(), client.identity, client)
         assert [r.path for r in server.requests].count(AUTHENTICATION) == 1
     assert watch.traces() == []
@@ -500,7 +500,7 @@ def test_an_old_token_is_known_as_well(watch):
         old = request.headers["authorization"] == f"Bearer {TOKEN}"
         return faults.unauthenticated() if old else faults.vendor(500, f"was {TOKEN}")
 
-    with faults.serve(script) as server, visiting(server.api, "both") as client:
+    with faults.serve(script) as server, connect_to(server.api, "both") as client:
         with pytest.raises(MkframeError) as caught:
             client.builds.find()
         watch.see(caught.value)
@@ -508,7 +508,7 @@ def test_an_old_token_is_known_as_well(watch):
 
 
 def test_no_address_is_in_results_and_files(watch):
-    with faults.serve(kraftwerk) as server, visiting(server.api, "login") as client:
+    with faults.serve(kraftwerk) as server, connect_to(server.api, "login") as client:
         watch.see(client.builds.find(), client.downloads.fetch([7], to=watch.folder, progress=False))
     assert watch.traces({"e-mail": EMAIL}) == []
     assert {p.name for p in watch.folder.iterdir()} == {"artifact.zip", ".mkframe.jsonl"}
@@ -779,7 +779,7 @@ def test_no_other_server_is_asked(status, asked, tmp_path):
             here = request.path == ASKED[asked][1] and (asked != "start" or request.method == "POST")
             return faults.redirect(next(places), status) if here else kraftwerk(request)
 
-        with faults.serve(script) as server, visiting(server.api, ASKED[asked][0]) as client:
+        with faults.serve(script) as server, connect_to(server.api, ASKED[asked][0]) as client:
             for _ in range(3):
                 with contextlib.suppress(MkframeError):
                     ASKED[asked][2](client, tmp_path)
@@ -789,7 +789,7 @@ def test_no_other_server_is_asked(status, asked, tmp_path):
 
 def test_cookies_are_neither_kept_nor_sent():
     with faults.serve(faults.reply([], headers={"Set-Cookie": "session=1; Path=/"})) as server:
-        with visiting(server.api, "token") as client:
+        with connect_to(server.api, "token") as client:
             client.builds.find()
             client.builds.find()
         assert [r.headers.get("cookie") for r in server.requests] == [None, None]
