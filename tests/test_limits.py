@@ -44,7 +44,7 @@ def test_limits_are_values():
 
 
 @pytest.mark.parametrize("name", BYTES)
-def test_error_says_limit_what_came_and_how_it_is_raised(name):
+def test_error_names_limit_bytes_and_argument(name):
     with pytest.raises(ResponseTooLargeError) as caught:
         list(bounded([b"x" * 600, b"x" * 600], name, 1024))
     assert "larger than 1 KiB" in caught.value.message
@@ -57,7 +57,7 @@ def test_chunks_up_to_the_limit_pass():
     assert list(bounded([b"ab", b"", b"c"], "row", 3)) == [b"ab", b"", b"c"]
 
 
-def test_chunk_beyond_the_limit_is_the_last_that_is_asked_for():
+def test_no_chunk_is_read_beyond_the_limit():
     asked = []
 
     def chunks():

@@ -68,7 +68,7 @@ def plain_values(settings):
 
 
 @pytest.mark.parametrize(("half", "lacking"), [("email", "password"), ("password", "e-mail")])
-def test_half_a_login_in_the_environment_is_told(environment, ring, half, lacking):
+def test_half_a_login_in_the_environment_is_an_error(environment, ring, half, lacking):
     ring.words.clear()
     environment(**{half: "word"})
     with pytest.raises(InputError, match=f"The {lacking} is missing"):
@@ -105,12 +105,12 @@ class TestWhereFrom:
         assert ring.asked == [(KEYRING_SERVICE, HOME)]
 
     @pytest.mark.parametrize("given", [{"token": "mine"}, {"email": "ada@example.org", "password": "pass"}])
-    def test_keyring_is_not_asked_where_credentials_are_given(self, ring, given):
+    def test_keyring_with_given_credentials_is_unused(self, ring, given):
         load(**given)
         assert ring.asked == []
 
     @pytest.mark.parametrize("given", [{"token": "mine"}, {"email": "ada@example.org", "password": "pass"}])
-    def test_keyring_is_not_asked_where_the_environment_has_credentials(self, ring, environment, given):
+    def test_keyring_after_environment_credentials_unused(self, ring, environment, given):
         environment(**given)
         load()
         assert ring.asked == []
@@ -123,11 +123,11 @@ class TestWhereFrom:
         ring.error = keyring.errors.NoKeyringError("none here")
         assert load().token is None
 
-    def test_login_given_is_not_mixed_with_a_token_from_elsewhere(self, environment):
+    def test_given_login_is_not_mixed_with_other_token(self, environment):
         environment(token="of-another-user")
         assert load(email="ada@example.org", password="pass").token is None
 
-    def test_email_given_takes_its_password_from_the_environment(self, environment):
+    def test_email_takes_password_from_the_environment(self, environment):
         environment(password="pass")
         assert plain_values(load(email="ada@example.org"))[2:] == ("ada@example.org", "pass")
 
@@ -143,16 +143,16 @@ class TestWhereFrom:
         environment(url=f" {HOME}", token="word")
         assert load(url).token.get_secret_value() == "word"
 
-    def test_environment_without_a_url_is_for_the_vendors_host(self, environment):
+    def test_environment_without_url_is_for_the_vendor(self, environment):
         environment(token="word")
         assert load(BASE_URL).token.get_secret_value() == "word"
 
-    def test_keyring_is_asked_where_the_environment_is_for_another_host(self, environment, ring):
+    def test_keyring_with_environment_of_other_host_used(self, environment, ring):
         ring.words[KEYRING_SERVICE, HOME] = "from-keyring"
         environment(token="word", email="ada@example.org", password="pass")
         assert plain_values(load(HOME)) == (HOME, "from-keyring", None, None)
 
-    def test_email_given_for_another_host_takes_no_password_from_the_environment(self, environment):
+    def test_email_for_other_host_takes_no_password(self, environment):
         environment(password=CANARY)
         with pytest.raises(InputError, match=r"The password is missing\.") as caught:
             load(HOME, email="ada@example.org")
@@ -194,7 +194,7 @@ class TestToken:
     @pytest.mark.parametrize(
         "word", ["", "  ", f"Bearer {CANARY}", f"{CANARY}\nX-Evil: 1", f"{CANARY}é", f"{CANARY}\u202e"]
     )
-    def test_what_no_header_can_carry_is_refused_unseen(self, word):
+    def test_token_invalid_in_a_header_is_not_quoted(self, word):
         with pytest.raises(InputError, match="token") as caught:
             load(token=word)
         assert caught.value.hint
@@ -315,7 +315,7 @@ class TestWhoMayReceiveTheToken:
     def test_no_other_port_of_this_machine(self):
         assert not Settings("http://127.0.0.1:8000").may_receive_token("http://127.0.0.1:8001/")
 
-    def test_plain_http_is_out_even_where_it_is_configured(self):
+    def test_plain_http_receives_no_token_if_configured(self):
         settings = Settings("http://metakraftwerk.example/api/v1")
         assert not settings.may_receive_token("http://metakraftwerk.example/api/v1/builds")
 

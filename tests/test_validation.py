@@ -59,13 +59,13 @@ TWINS = list(filters_with_twin())
 
 @pytest.mark.parametrize(("resource", "f"), FILTERS, ids=case_id)
 class TestEveryFilter:
-    def test_writes_what_fits(self, resource, f):
+    def test_valid_filter_is_written(self, resource, f):
         beside = company(resource, f.name)
         for value, written in GOOD[f.type]:
             sent = _validation.query_params(resource.name, {f.name: value} | beside)
             assert sent == {f.name: written} | {name: str(number) for name, number in beside.items()}
 
-    def test_refuses_what_does_not(self, resource, f):
+    def test_invalid_filter_is_refused(self, resource, f):
         has_twin = (resource, f) in TWINS
         for value in BAD[f.type] + ([] if has_twin or f.type != "str" else [402]):
             with pytest.raises(InputError, match=f.name) as caught:
@@ -77,7 +77,7 @@ class TestEveryFilter:
         beside = {name: 402 if name.endswith("_id") else "X" for name in others}
         assert set(_validation.query_params(resource.name, {f.name: None} | beside)) == set(others)
 
-    def test_slip_of_the_pen_is_recognised(self, resource, f):
+    def test_misspelled_filter_suggests_the_name(self, resource, f):
         slip = f.name + "x"
         with pytest.raises(InputError, match=f"{resource.name} has no filter {slip!r}") as caught:
             _validation.query_params(resource.name, {slip: 1})
@@ -119,7 +119,7 @@ class TestEveryResource:
             name: str(number) for name, number in beside.items()
         }
 
-    def test_far_miss_lists_what_there_is(self, resource):
+    def test_unknown_filter_lists_all_names(self, resource):
         with pytest.raises(InputError) as caught:
             _validation.query_params(resource.name, {"zzzzzz": 1})
         assert "Did you mean" not in caught.value.hint
@@ -148,7 +148,7 @@ def test_releases_are_json_whatever_the_names():
     assert json.loads(sent) == names
 
 
-def test_what_is_given_stays_as_it_was():
+def test_arguments_are_not_changed():
     given = {"project": 402, "releases": {"DWH_GROUP": "R1"}}
     _validation.query_params("builds", given)
     assert given == {"project": 402, "releases": {"DWH_GROUP": "R1"}}
@@ -180,10 +180,10 @@ def test_long_value_is_shown_short():
 
 
 @pytest.mark.parametrize("value", [5139, np.int64(5139)])
-def test_identifier_is_a_plain_int(value):
+def test_as_id_returns_a_plain_int(value):
     assert type(_validation.as_id("build_id", value)) is int
 
 
 @pytest.mark.parametrize("value", [True, np.bool_(True)])
-def test_truth_is_a_plain_bool(value):
+def test_as_bool_returns_a_plain_bool(value):
     assert _validation.as_bool("closed", value) is True

@@ -3,3 +3,7 @@
 from mkframe._http.session import Transport
 
 __all__ = ["Transport"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -17,3 +17,7 @@ __all__ = [
     "start_body",
     "wait",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -245,3 +245,7 @@ def _names_of(ids: pd.Series[Any], names: pd.Series[str]) -> pd.Series[Any]:
     known = names.to_dict()
     lists = [[known.get(i, str(i)) for i in list_items(str(ids.name), row)] for row in ids]
     return pd.Series(lists, index=ids.index, dtype=object)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

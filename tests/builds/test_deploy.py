@@ -67,7 +67,7 @@ def test_real_server_lists_what_was_started():
         ({"deployment_id": 3, "agent_id": "a"}, "agent_id must be a whole number"),
     ],
 )
-def test_bad_argument_is_refused_before_anything_is_sent(given, sentence):
+def test_invalid_argument_is_refused_unsent(given, sentence):
     with (
         faults.serve(ANSWER) as server,
         connect_to(server.api) as client,

@@ -109,7 +109,7 @@ def test_each_start_has_its_own_marker():
     assert len(markers) == 5
 
 
-def test_a_marker_that_is_given_is_sent():
+def test_given_marker_is_sent():
     with faults.serve(Recorder()) as server, connect_to(server.api) as client:
         word = client.builds.new_marker()
         run = start(client, description="nightly", marker=word)
@@ -117,7 +117,7 @@ def test_a_marker_that_is_given_is_sent():
     assert (run.marker, sent(server)["description"]) == (word, f"nightly [{word}]")
 
 
-def test_a_marker_that_is_given_finds_the_build_of_a_lost_answer():
+def test_given_marker_finds_build_after_lost_answer():
     with faults.serve(Recorder(faults.reset())) as server, connect_to(server.api) as client:
         run = start(client, marker="mkframe-0123456789ab", warn=False)
     assert (run.id, run.marker) == (5139, "mkframe-0123456789ab")
@@ -141,7 +141,7 @@ def test_result_is_small_and_frozen():
         run.id = 1
 
 
-def test_warnings_are_shown_where_start_was_called_and_kept():
+def test_warnings_are_shown_at_the_call_and_kept():
     answer = {"build": {"id": 7, "status": "BUILDING"}, "warnings": ["No release!", "Closed!"]}
     with (
         faults.serve(faults.reply(answer)) as server,
@@ -154,7 +154,7 @@ def test_warnings_are_shown_where_start_was_called_and_kept():
     assert run.warnings == ("No release!", "Closed!")
 
 
-def test_warnings_are_only_kept_where_that_is_wanted(caplog):
+def test_warn_false_keeps_warnings_without_showing(caplog):
     answer = {"build": {"id": 7, "status": "BUILDING"}, "warnings": ["No release!"]}
     with faults.serve(faults.reply(answer)) as server, connect_to(server.api) as client:
         run = client.builds.start(**SCOPE, instances=[7], warn=False)  # a Python warning would be an error
@@ -169,7 +169,7 @@ def test_warnings_nested_deeply_do_not_lose_the_build():
     assert (run.id, len(run.warnings)) == (7, 1)
 
 
-def test_warnings_without_end_are_kept_and_some_are_shown():
+def test_many_warnings_are_kept_and_some_shown():
     sent = [f"Warning {n}" for n in range(5000)]
     answer = faults.reply({"build": {"id": 7, "status": "BUILDING"}, "warnings": sent})
     with (
@@ -273,7 +273,7 @@ def silent():
 
 
 @pytest.mark.parametrize(("given", "sentence"), BAD.values(), ids=BAD)
-def test_bad_argument_is_refused_before_anything_is_sent(silent, given, sentence):
+def test_invalid_argument_is_refused_unsent(silent, given, sentence):
     with connect_to(silent.api) as client, pytest.raises(errors.InputError, match=sentence) as caught:
         start(client, **given)
     assert caught.value.hint
@@ -284,7 +284,7 @@ def test_bad_argument_is_refused_before_anything_is_sent(silent, given, sentence
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 429, 301])
-def test_refusal_is_raised_as_it_is_and_nobody_looks(status):
+def test_refusal_is_raised_without_a_search(status):
     with (
         faults.serve(faults.vendor(status, "No.")) as server,
         connect_to(server.api) as client,
@@ -322,7 +322,7 @@ def test_expired_token_is_renewed_and_the_body_sent_again():
     assert second.headers["authorization"] == "Bearer fresh"
 
 
-def test_login_that_breaks_is_no_lost_build():
+def test_failing_login_means_nothing_was_sent():
     with (
         faults.serve({"/authentication": faults.reset()}) as server,
         connect_to(server.api, token=None, email="ada@example.org", password=Secret("word")) as client,
@@ -401,7 +401,7 @@ def test_build_of_a_lost_answer_is_adopted(answer):
 
 
 @lost
-def test_start_that_was_not_carried_out_is_said(answer):
+def test_start_not_carried_out_is_an_error(answer):
     _, outcome = trial(Recorder(answer, records=False))
     assert isinstance(outcome, errors.NotStartedError)
     assert "none was started" in outcome.message
@@ -409,7 +409,7 @@ def test_start_that_was_not_carried_out_is_said(answer):
 
 
 @lost
-def test_where_looking_fails_the_call_that_settles_it_is_named(answer):
+def test_failing_search_names_the_confirm_call(answer):
     server, outcome = trial(Recorder(answer, sees=faults.vendor(403, "Not for you")))
     assert isinstance(outcome, errors.StartUnconfirmedError)
     assert outcome.marker in sent(server)["description"]
@@ -417,21 +417,21 @@ def test_where_looking_fails_the_call_that_settles_it_is_named(answer):
 
 
 @pytest.mark.parametrize("sees", [faults.reset(), faults.html(), faults.vendor(503), faults.reply([1])])
-def test_any_trouble_while_looking_leaves_it_unconfirmed(sees):
+def test_any_error_of_the_search_is_unconfirmed(sees):
     _, outcome = trial(Recorder(faults.reset(), sees=sees))
     assert isinstance(outcome, errors.StartUnconfirmedError)
     assert "could not be searched" in outcome.message
 
 
 @lost
-def test_without_a_marker_a_lost_answer_stays_unconfirmed(answer):
+def test_lost_answer_without_marker_is_unconfirmed(answer):
     server, outcome = trial(Recorder(answer), marker=False)
     assert isinstance(outcome, errors.StartUnconfirmedError)
     assert outcome.marker is None
     assert server.to(BUILDS, "GET") == []
 
 
-def test_adopting_is_shown_where_start_was_called():
+def test_lost_answer_warning_is_shown_at_the_call():
     with (
         faults.serve(Recorder(faults.reset())) as server,
         connect_to(server.api) as client,
@@ -453,7 +453,7 @@ def test_build_that_is_recorded_late_is_found():
     assert len(server.to(BUILDS, "GET")) == 4
 
 
-def test_server_that_restarts_while_looking_is_asked_again():
+def test_server_restart_during_search_is_retried():
     recorder = Recorder(faults.reset())
     away = [faults.vendor(503)] * 4
 
@@ -464,7 +464,7 @@ def test_server_that_restarts_while_looking_is_asked_again():
     assert run.id == 5139
 
 
-def test_marker_on_two_builds_is_said():
+def test_marker_on_two_builds_is_a_warning():
     recorder = Recorder(faults.reset())
 
     def repeated(request):
@@ -489,7 +489,7 @@ def test_error_survives_pickling():
     assert (type(copy), copy.marker, str(copy)) == (type(outcome), outcome.marker, str(outcome))
 
 
-def test_interrupt_names_the_call_that_tells():
+def test_interrupt_names_the_confirm_call():
     main = threading.main_thread().ident
 
     def script(request):
@@ -527,7 +527,7 @@ def test_build_found_without_a_status_has_none():
         assert client.builds.confirm(WORD).status is None
 
 
-def test_confirm_keeps_its_warnings_to_the_result_where_that_is_wanted():
+def test_confirm_with_warn_false_shows_no_warnings():
     recorder = Recorder()
     recorder.rows = rows("builds", 2, description=f"[{WORD}]")
     with faults.serve(recorder) as server, connect_to(server.api) as client:
@@ -593,7 +593,7 @@ def fresh():
 
 
 @pytest.mark.slow
-def test_hundred_starts_whose_answers_are_reset_are_hundred_builds(fresh):
+def test_hundred_lost_answers_are_hundred_builds(fresh):
     embedded, direct_client = fresh
     before = set(direct_client.builds.find().index)
     relay = Relay(embedded, after=lambda request: faults.reset() if is_start(request) else None)
@@ -607,7 +607,7 @@ def test_hundred_starts_whose_answers_are_reset_are_hundred_builds(fresh):
 
 
 @pytest.mark.slow
-def test_hundred_requests_that_are_dropped_unread_start_nothing(fresh):
+def test_hundred_dropped_requests_start_nothing(fresh):
     """Each call comes on a connection of its own, which is reset before anything of it is read."""
     embedded, direct_client = fresh
     before = direct_client.builds.find()
@@ -633,7 +633,7 @@ def test_hundred_requests_that_are_dropped_unread_start_nothing(fresh):
     pd.testing.assert_index_equal(direct_client.builds.find().index, before.index)
 
 
-def test_starts_lost_now_before_now_after_are_never_doubled(fresh):
+def test_starts_lost_at_any_point_are_never_doubled(fresh):
     """Dropped once it was read, answered, reset when it was carried out: what is said is what there is."""
     embedded, direct_client = fresh
     turns = iter(["drop", "answer", "reset"] * 7)

@@ -124,12 +124,12 @@ def test_only_builds_that_go_on_are_asked_again(quick):
     assert (len(server.to(f"{BUILDS}/1")), len(server.to(BUILD))) == (1, 3)
 
 
-def test_unknown_status_word_without_an_end_goes_on(quick):
+def test_unknown_status_without_an_end_continues(quick):
     waiting = build("QUEUED", build_end=None)
     assert waited([waiting, waiting, build("FINISHED")])[0]["status"] == "FINISHED"
 
 
-def test_unknown_status_word_with_an_end_ends_the_waiting():
+def test_unknown_status_with_an_end_ends_the_wait():
     build_of_a_new_kind, server = waited(build("PAUSED"))
     assert build_of_a_new_kind["status"] == "PAUSED"
     assert len(server.requests) == 1
@@ -189,7 +189,7 @@ def test_raise_on_failure_without_a_message_invents_none():
         waited(build("FAILED", message=None), raise_on_failure=True)
 
 
-def test_raise_on_failure_says_in_words_that_there_is_no_status():
+def test_raise_on_failure_names_a_missing_status():
     with pytest.raises(errors.BuildFailedError, match="Build 7 is without a status, with 'Key missing'"):
         waited(build(None, message="Key missing"), raise_on_failure=True)
 
@@ -210,7 +210,7 @@ def test_unknown_build_is_an_error_at_once():
         waited(faults.vendor(404, "No record found for id '7'"))
 
 
-def test_answer_that_no_waiting_heals_is_an_error_at_once():
+def test_permanent_error_ends_the_wait():
     with pytest.raises(errors.SchemaError, match="progress"):
         waited(build("BUILDING", progress="half"))
 
@@ -230,7 +230,7 @@ def test_answer_that_no_waiting_heals_is_an_error_at_once():
         (7, {"timeout": True}),
     ],
 )
-def test_bad_argument_is_refused_before_anything_is_sent(ids, options):
+def test_invalid_argument_is_refused_unsent(ids, options):
     with (
         faults.serve(build("FINISHED")) as server,
         connect_to(server.api) as client,
@@ -269,7 +269,7 @@ def test_token_that_expires_is_renewed(quick):
     assert len(front.to("/authentication")) >= 2
 
 
-def test_expired_token_without_credentials_ends_the_waiting(quick):
+def test_expired_token_without_login_ends_the_wait(quick):
     with pytest.raises(errors.NotAuthenticatedError, match="expired"):
         waited([build("BUILDING"), faults.unauthenticated()])
 
@@ -288,7 +288,7 @@ TROUBLES = {
 
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
-def test_trouble_of_the_server_is_waited_through(trouble, quick):
+def test_transient_fault_does_not_end_the_wait(trouble, quick):
     finished, server = waited([build("BUILDING"), *[trouble] * 7, build("FINISHED")])
     assert finished["status"] == "FINISHED"
     assert len(server.to(BUILD)) == 9
@@ -302,13 +302,13 @@ def test_server_away_for_half_an_hour_ends_the_waiting(clock):
     assert 1800 < clock.now - 1000 < 1900
 
 
-def test_computer_that_sleeps_for_hours_is_harmless(clock):
+def test_sleep_of_the_computer_does_not_end_the_wait(clock):
     clock.jump = 8 * 3600.0
     finished, _ = waited([build("BUILDING"), *[faults.vendor(500)] * 5, build("FINISHED")])
     assert finished["status"] == "FINISHED"
 
 
-def test_sleep_beyond_the_timeout_still_looks_once_more(clock):
+def test_sleep_beyond_the_timeout_looks_once_more(clock):
     clock.jump = 8 * 3600.0
     finished, _ = waited([build("BUILDING"), build("FINISHED")], timeout=60)
     assert finished["status"] == "FINISHED"
@@ -403,13 +403,13 @@ def test_bar_says_that_the_server_is_away(capsys, quick):
     assert "server does not answer" in bar_text(capsys, [faults.vendor(500), build("FINISHED")])
 
 
-def test_bar_survives_a_build_without_progress_or_message(capsys, quick):
+def test_bar_of_build_without_progress_is_shown(capsys, quick):
     text = bar_text(capsys, build("BUILDING", progress=None, message=None), timeout=0)
     assert "Build 7:   0%" in text
     assert "nan" not in text
 
 
-def test_message_cannot_command_the_terminal(capsys, quick):
+def test_control_characters_of_a_message_are_removed(capsys, quick):
     text = bar_text(capsys, build("BUILDING", message="\x1b[2Jone\ntwo\x07" + "x" * 500), timeout=0)
     assert "one two" in text
     assert "\x1b[2J" not in text
@@ -432,7 +432,7 @@ def test_wait_names_no_secret_in_its_errors():
     assert "canary" not in repr(vars(caught.value))
 
 
-def test_a_build_whose_answer_fails_hides_no_other(quick):
+def test_build_whose_request_fails_hides_no_other(quick):
     asked = []
 
     def script(request):

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import datetime as dt
+import importlib
 import inspect
 import json
 import os
@@ -206,7 +207,7 @@ def test_names_of_no_builds_have_the_same_types(client):
     assert client.add_names(builds.head(0)).dtypes.to_dict() == client.add_names(builds).dtypes.to_dict()
 
 
-def test_names_of_unknown_ids_are_missing_or_their_numbers(client):
+def test_names_of_unknown_ids_are_missing_or_ids(client):
     builds = frames.from_rows("builds", rows("builds", 1, project_id=9, patterns=[808, 9], releases=[]))
     named = client.add_names(builds).iloc[0]
     assert pd.isna(named["project"])
@@ -243,7 +244,7 @@ def silent():
 
 
 @each_found
-def test_signature_is_the_schema_by_keyword_only(resource):
+def test_signature_has_the_filters_by_keyword_only(resource):
     accessor = next(c for c in vars(client_module).values() if getattr(c, "resource", None) == resource.name)
     _, *parameters = inspect.signature(accessor.find).parameters.values()
     assert [p.name for p in parameters] == [f.name for f in resource.filters]
@@ -265,7 +266,7 @@ def test_every_verb_has_a_help(client, resource):
         assert "Returns\n" in inspect.getdoc(getattr(accessor, verb))
 
 
-def test_signature_that_differs_from_the_schema_is_noticed():
+def test_signature_unlike_the_schema_is_an_error():
     with pytest.raises(TypeError, match=r"projects.find takes \['nmae'\]"):
 
         class Wrong(client_module.Accessor):
@@ -323,6 +324,12 @@ def test_find_passes_each_filter_under_its_name(silent, resource, monkeypatch):
     monkeypatch.setattr(client_module.Accessor, "_find", lambda self, **filters: filters)
     with connect_to(silent.api) as client:
         assert getattr(client, resource.name).find(**values) == values
+
+
+@pytest.mark.parametrize("package", ["mkframe.client", "mkframe.builds", "mkframe._http"])
+def test_dir_of_a_package_shows_public_names(package):
+    module = importlib.import_module(package)
+    assert dir(module) == sorted(module.__all__)
 
 
 def test_looking_around_sends_nothing(silent):
@@ -386,7 +393,7 @@ def test_tab_offers(kernel, typed, offered):
 
 
 @pytest.mark.slow
-def test_shift_tab_shows_the_filters_and_what_comes_back(kernel):
+def test_shift_tab_shows_filters_and_columns(kernel):
     text = kernel("inspect", "client.builds.find")["data"]["text/plain"]
     for declared in (*RESOURCES["builds"].filters, *RESOURCES["builds"].fields):
         assert declared.name in text
@@ -542,7 +549,7 @@ def test_expired_token(brief):
     assert "has expired" in hint
 
 
-def test_expired_token_with_a_login_is_not_told_at_all(brief):
+def test_expired_token_with_login_is_renewed_silently(brief):
     with connect_to(brief.url, **login(brief)) as client:
         for _ in range(2):
             assert len(client.projects.find()) > 0
@@ -661,7 +668,7 @@ def test_leaving_the_block_ends_the_embedded_server():
         late.projects.find()
 
 
-def test_each_line_that_loads_what_is_odd_is_told_so():
+def test_each_call_with_odd_data_warns_at_its_line():
     odd = faults.reply([{**row, "project_id": None} for row in rows("builds", 3)])
     with (
         faults.serve(odd) as server,
@@ -708,7 +715,7 @@ def test_fetch_takes_builds_among_others(client, tmp_path, shape):
     assert fetched.index.tolist() == expected
 
 
-def test_a_row_of_something_else_is_no_build_and_no_download(client, tmp_path):
+def test_row_of_another_resource_is_refused(client, tmp_path):
     project, download = client.projects.find().iloc[0], client.downloads.find(build_id=5139)
     with pytest.raises(errors.InputError, match=r"row \d+ is neither a download nor a build"):
         client.downloads.fetch([project], to=tmp_path)
@@ -718,7 +725,7 @@ def test_a_row_of_something_else_is_no_build_and_no_download(client, tmp_path):
         client.builds.wait(download)
 
 
-def test_a_download_that_its_build_was_joined_to_is_a_download(client, tmp_path):
+def test_download_joined_with_its_build_is_a_download(client, tmp_path):
     files = client.downloads.find(build_id=5139)
     row = files.join(client.builds.find(), on="build_id", suffixes=("", "_build")).iloc[0]
     assert client.downloads.fetch(row, to=tmp_path, progress=False).index.tolist() == files.index[:1].tolist()
@@ -756,7 +763,7 @@ def test_ids_may_be_given_as_a_column(client, tmp_path):
     assert client.builds.wait(files["build_id"], progress=False).index.tolist() == [5139]
 
 
-def test_names_of_cells_that_came_back_from_parquet_or_a_merge(client):
+def test_names_of_cells_from_parquet_or_merge(client):
     builds = client.builds.find().head(3)
     arrays = builds.assign(patterns=[np.array(ids) for ids in builds["patterns"]])
     assert (

@@ -121,7 +121,7 @@ def test_reading_statement_is_sent_unchanged(sql):
 
 
 @pytest.mark.parametrize("sql", [*NOT_READS.values(), *DIFFERENTLY.values()], ids=[*NOT_READS, *DIFFERENTLY])
-def test_anything_else_is_refused_before_it_is_sent(silent, sql):
+def test_other_statement_is_refused_unsent(silent, sql):
     with connect_to(silent.api) as client, pytest.raises(errors.InputError) as caught:
         client.metadata.query(sql, **SCOPE)
     assert "write=True" in caught.value.hint
@@ -159,7 +159,7 @@ def test_write_lets_it_through(sql):
         ("SELECT 1", {"write": "yes"}, "write must be True or False"),
     ],
 )
-def test_bad_argument_is_refused_before_anything_is_sent(silent, sql, given, sentence):
+def test_invalid_argument_is_refused_unsent(silent, sql, given, sentence):
     with connect_to(silent.api) as client, pytest.raises(errors.InputError, match=sentence):
         client.metadata.query(sql, **{**SCOPE, **given})
     assert silent.connections == 0
@@ -189,7 +189,7 @@ def test_error_status_without_a_text_invents_none():
     assert caught.value.vendor_message is None
 
 
-def test_long_statement_is_quoted_with_a_mark_of_its_cut():
+def test_long_statement_is_quoted_in_part():
     with pytest.raises(errors.QueryFailedError, match=r"\.\.\.'") as caught:
         run_query(result(status="ERROR", error="No"), f"SELECT {'1, ' * 500}1")
     assert len(str(caught.value)) < 500
@@ -228,7 +228,7 @@ def test_lost_answer_of_a_write_warns_of_repeating_it(answer):
     assert len(server.requests) == 1
 
 
-def test_lost_answer_of_a_read_does_not_speak_of_writing():
+def test_lost_answer_of_a_read_has_no_write_hint():
     with pytest.raises(errors.ConnectionLostError) as caught:
         run_query(faults.reset())
     assert "carried out" not in caught.value.hint
@@ -348,7 +348,7 @@ def expected_dtypes(name):
 
 @views
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_view_has_the_declared_types_for_any_number_of_rows(name, count):
+def test_view_of_any_length_has_declared_types(name, count):
     frame, _ = viewed(name, view_rows(name, count))
     assert frame.dtypes.astype(str).to_dict() == expected_dtypes(name)
     assert frame.index.name == ("ID" if name == "DELIVERIES" else None)

@@ -141,7 +141,7 @@ def test_statement_that_every_engine_reads_passes(sql):
 
 
 @pytest.mark.parametrize("sql", NOT_READS, ids=lambda sql: ascii(sql[:60]))
-def test_statement_that_an_engine_may_write_by_is_refused(sql):
+def test_statement_that_may_write_is_refused(sql):
     with pytest.raises(InputError) as caught:
         check_reading(sql)
     assert "write=True" in caught.value.hint

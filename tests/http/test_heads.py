@@ -79,7 +79,7 @@ def test_fields_are_read_in_order():
 
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\n"])
-def test_lines_may_end_in_either_way(end):
+def test_lines_may_end_with_lf_or_crlf(end):
     answer = read(end.join([b"HTTP/1.1 200 OK", b"Content-Length: 2", b"X: y", b"", b"[] and more"]))
     assert answer.headers.items() == [("Content-Length", "2"), ("X", "y")]
     assert answer.read() == b"[]"
@@ -102,11 +102,11 @@ def test_body_ends_where_the_head_says():
         ([], True),
     ],
 )
-def test_connection_is_kept_where_it_may_be(lines, closes):
+def test_connection_is_kept_where_the_head_allows(lines, closes):
     assert read(head(*lines)).will_close is closes
 
 
-def test_answers_before_the_one_that_counts_are_skipped():
+def test_interim_answers_are_skipped():
     before = b"HTTP/1.1 100 Continue\r\nX: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n"
     answer = read(before + head(b"Content-Length: 2"))
     assert (answer.status, answer.headers.items()) == (200, [("Content-Length", "2")])
@@ -116,13 +116,13 @@ def test_cookies_are_left_out():
     assert read(head(b"Set-Cookie: a=b", b"set-cookie2: c=d", b"X: y")).headers.items() == [("X", "y")]
 
 
-def test_many_parts_are_no_matter():
+def test_head_in_many_parts_is_read():
     answer = read(head(b"Content-Type: multipart/mixed", b"Content-Transfer-Encoding: base64"))
     assert answer.headers.defects == []
     assert not answer.headers.is_multipart()
 
 
-def test_status_line_is_refused_before_more_comes():
+def test_invalid_status_line_is_refused_at_once():
     with faults.serve(faults.replace(faults.bare(b"SSH-2.0-x\n"), end="hang")) as server:
         with (
             connected(server.api) as transport,
@@ -161,13 +161,13 @@ BAD = {
 
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD)
 class TestBadHead:
-    def test_is_refused_without_being_quoted(self, content):
+    def test_invalid_head_is_refused_and_not_quoted(self, content):
         with pytest.raises(BadHead) as caught:
             read(content)
         assert "CANARY" not in repr(caught.value)
         assert str(caught.value).isprintable()
 
-    def test_is_one_of_our_errors(self, content, caplog):
+    def test_invalid_head_is_an_mkframe_error(self, content, caplog):
         caplog.set_level(0)
         with faults.serve(faults.bare(content)) as server, connected(server.api) as transport:
             with pytest.raises(errors.ConnectionLostError, match="not an HTTP answer") as caught:
@@ -195,7 +195,7 @@ def connected(url):
 @pytest.mark.parametrize(
     "content", [b"", b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\n"]
 )
-def test_head_that_is_cut_is_a_broken_connection(content):
+def test_truncated_head_is_a_lost_connection(content):
     """The library takes it for whole, and the body for empty."""
     with (
         faults.serve(faults.bare(content)) as server,
@@ -206,7 +206,7 @@ def test_head_that_is_cut_is_a_broken_connection(content):
 
 
 @pytest.mark.parametrize("location", [b"\xf6\xff", b"\x1b[31m", b"http://[", b"//\xff:99999999/"])
-def test_location_that_is_none_is_a_redirect_nevertheless(location):
+def test_invalid_location_is_still_a_redirect(location):
     content = head(b"Location: " + location, b"Content-Length: 2", first=b"HTTP/1.1 302 Found")
     with faults.serve(faults.bare(content)) as server, connected(server.api) as transport:
         with pytest.raises((errors.RedirectError, errors.ConnectionLostError)) as caught:
@@ -230,7 +230,7 @@ LARGE = {
 
 
 @pytest.mark.parametrize("content", LARGE.values(), ids=LARGE)
-def test_megabytes_of_a_head_are_bounded_in_time(content):
+def test_head_of_megabytes_is_refused_fast(content):
     with faults.serve(faults.bare(content)) as server, connected(server.api) as transport:
         began = time.process_time()
         refused = contextlib.suppress(errors.ConnectionLostError, errors.ResponseTooLargeError)
@@ -248,7 +248,7 @@ def test_megabytes_of_a_head_are_bounded_in_time(content):
         b"HTTP/1.1 200 " + b"y" * 70_000,
     ],
 )
-def test_more_than_a_head_has_is_refused(content):
+def test_oversized_head_is_refused(content):
     with (
         faults.serve(faults.bare(content)) as server,
         connected(server.api) as transport,

@@ -71,7 +71,7 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize(("kind", "most"), KINDS.items())
 class TestEachKind:
-    def test_more_than_its_limit_is_one_error_and_not_repeated(self, kind, most, way):
+    def test_answer_above_the_limit_is_not_retried(self, kind, most, way):
         with faults.serve(way(spaces(most + 1))) as server, connected(server.api) as transport:
             error = failure(lambda: transport.get("/builds", parse=b"".join, kind=kind))
             assert len(server.requests) == 1
@@ -81,11 +81,11 @@ class TestEachKind:
         assert f"{most + 1:,} bytes" in error.message
         assert f"mk.Limits({kind}={2 * most})" in error.hint
 
-    def test_as_much_as_its_limit_is_read(self, kind, most, way):
+    def test_answer_at_the_limit_is_read(self, kind, most, way):
         with faults.serve(way(spaces(most))) as server, connected(server.api) as transport:
             assert len(transport.get("/builds", parse=b"".join, kind=kind)) == most
 
-    def test_write_that_answers_too_much_is_sent_once(self, kind, most, way):
+    def test_write_with_a_large_answer_is_sent_once(self, kind, most, way):
         with faults.serve(way(spaces(most + 1))) as server, connected(server.api) as transport:
             error = failure(lambda: transport.post("/builds", {}, parse=b"".join, kind=kind))
             assert len(server.requests) == 1
@@ -101,7 +101,7 @@ def test_announced_length_alone_is_refused():
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_login_that_answers_too_much_is_an_error(way):
+def test_login_with_a_large_answer_is_an_error(way):
     with faults.serve({AUTHENTICATION: way(spaces(1001))}) as server:
         with connected(server.api, **LOGIN) as transport:
             error = failure(lambda: transport.get("/builds", parse=read))
@@ -110,7 +110,7 @@ def test_login_that_answers_too_much_is_an_error(way):
     assert "Limits(login=2000)" in error.hint
 
 
-def test_bomb_is_unpacked_no_further_than_its_limit():
+def test_gzip_bomb_is_decompressed_up_to_the_limit():
     came = []
 
     def count(chunks):
@@ -133,7 +133,7 @@ def test_bomb_is_unpacked_no_further_than_its_limit():
         ("\u00fc", WHOLE.body),
     ],
 )
-def test_packing_that_was_not_asked_for_is_an_error(coding, packed):
+def test_compression_not_asked_for_is_an_error(coding, packed):
     answer = faults.content(packed, "application/json", headers={"Content-Encoding": coding})
     with faults.serve(answer) as server, connected(server.api, limits=Limits()) as transport:
         error = failure(lambda: transport.get("/builds", parse=read))
@@ -144,7 +144,7 @@ def test_packing_that_was_not_asked_for_is_an_error(coding, packed):
 
 
 @pytest.mark.parametrize("coding", ["identity", "", " GZIP "])
-def test_packing_that_was_asked_for_is_read(coding):
+def test_compression_asked_for_is_read(coding):
     body = gzip.compress(WHOLE.body) if coding.strip() == "GZIP" else WHOLE.body
     answer = faults.content(body, "application/json", headers={"Content-Encoding": coding})
     with faults.serve(answer) as server, connected(server.api, limits=Limits()) as transport:
@@ -163,7 +163,7 @@ def test_body_of_a_redirect_is_not_read(status):
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
-def test_body_of_a_refusal_is_read_no_further_than_it_is_shown(status, monkeypatch):
+def test_error_body_is_read_up_to_what_is_shown(status, monkeypatch):
     came = []
 
     def counted(response):
@@ -181,7 +181,7 @@ def test_body_of_a_refusal_is_read_no_further_than_it_is_shown(status, monkeypat
 
 @pytest.mark.parametrize("depth", [300, 3000, 900_000])
 @pytest.mark.parametrize("opening", [b"[", b'{"message":'], ids=["arrays", "objects"])
-def test_deeply_nested_refusal_is_told_by_its_status(opening, depth):
+def test_deeply_nested_error_body_names_the_status(opening, depth):
     answer = faults.content(opening * depth, "application/json", status=400)
     with faults.serve(answer) as server, connected(server.api) as transport:
         error = failure(lambda: transport.get("/builds", parse=read))
@@ -189,7 +189,7 @@ def test_deeply_nested_refusal_is_told_by_its_status(opening, depth):
 
 
 @pytest.mark.parametrize("body", [b'{"accessToken":' + b"[" * 500, b"[" * 900, b'{"accessToken":' * 60])
-def test_deeply_nested_login_is_an_error_of_ours(body):
+def test_deeply_nested_login_is_an_mkframe_error(body):
     answer = faults.content(body, "application/json", status=201)
     with faults.serve({AUTHENTICATION: answer}) as server, connected(server.api, **LOGIN) as transport:
         assert type(failure(lambda: transport.get("/builds", parse=read))) is errors.InvalidResponseError
@@ -251,7 +251,7 @@ def pouring(first, then, times=None):
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("what", ENDLESS)
 @pytest.mark.parametrize("method", ["GET", "POST", "file"])
-def test_what_surrounds_an_answer_has_an_end(what, method):
+def test_endless_framing_is_an_error(what, method):
     is_no_answer = what == "interim heads"  # which a read asks for again, as after any broken connection
     with pouring(*ENDLESS[what]) as (url, seen), connected(url) as transport:
         error = failure(lambda: read_by(transport, method))
@@ -273,7 +273,7 @@ def read_by(transport, method):
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize(("first", "then"), NOTHING_IN_IT.values(), ids=NOTHING_IN_IT)
-def test_packed_answer_with_nothing_in_it_has_an_end(first, then):
+def test_endless_empty_gzip_is_an_error(first, then):
     limits = Limits(row=64 << 20)
     with (
         pouring(PACKED + first, then) as (url, _),
@@ -284,7 +284,7 @@ def test_packed_answer_with_nothing_in_it_has_an_end(first, then):
     assert "damaged" in error.message
 
 
-def test_trailers_and_interim_heads_of_a_usual_size_are_read():
+def test_usual_trailers_and_interim_heads_are_read():
     first = b"HTTP/1.1 100 Continue\r\n\r\n" * 3 + CHUNKED + b"2\r\n[]\r\n0\r\nX-Sum: 5\r\n\r\n"
     with pouring(first, b"", 0) as (url, _), connected(url) as transport:
         assert transport.get("/builds", parse=read) == []
@@ -314,7 +314,7 @@ A_NUMBER = {"plain": b"2", "with zeros": b"002", "twice the same": b"2, 2", "spa
 
 @pytest.mark.parametrize("length", NO_NUMBER.values(), ids=NO_NUMBER)
 @pytest.mark.parametrize("method", ["GET", "POST", "file"])
-def test_length_that_is_no_number_is_one_error(length, method):
+def test_invalid_content_length_is_an_error(length, method):
     first = HEAD + b"Content-Length: " + length + b"\r\n\r\n[]"
     with pouring(first, b"", 0) as (url, seen), connected(url, limits=Limits()) as transport:
         error = failure(lambda: read_by(transport, method))
@@ -325,7 +325,7 @@ def test_length_that_is_no_number_is_one_error(length, method):
     assert error.request.startswith("POST" if method == "POST" else "GET")
 
 
-def test_lengths_in_two_headers_that_differ_are_one_error():
+def test_differing_content_lengths_are_an_error():
     first = HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n[]"
     with pouring(first, b"", 0) as (url, seen), connected(url) as transport:
         error = failure(lambda: transport.get("/builds", parse=read))
@@ -335,13 +335,13 @@ def test_lengths_in_two_headers_that_differ_are_one_error():
 
 
 @pytest.mark.parametrize("length", A_NUMBER.values(), ids=A_NUMBER)
-def test_length_that_is_a_number_is_read(length):
+def test_valid_content_length_is_read(length):
     first = HEAD + b"Content-Length: " + length + b"\r\n\r\n[]"
     with pouring(first, b"", 0) as (url, _), connected(url) as transport:
         assert transport.get("/builds", parse=read) == []
 
 
-def test_length_beside_chunks_says_nothing():
+def test_content_length_beside_chunks_is_ignored():
     first = CHUNKED.replace(b"Transfer", b"Content-Length: -7\r\nTransfer") + b"2\r\n[]\r\n0\r\n\r\n"
     with pouring(first, b"", 0) as (url, _), connected(url) as transport:
         assert transport.get("/builds", parse=read) == []
@@ -354,7 +354,7 @@ HURRIED = Limits(rate=2000, rate_window=0.2)
 
 @pytest.mark.parametrize("method", ["GET", "POST", "file"])
 @pytest.mark.parametrize("head", [True, False])
-def test_answer_that_comes_too_slowly_is_given_up(method, head):
+def test_answer_below_the_lowest_rate_times_out(method, head):
     slow = faults.drip(faults.content(b"[" + b" " * 10_000, "application/json"), pause=0.01, head=head)
     with faults.serve(slow) as server, connected(server.api, limits=HURRIED) as transport:
         started = time.monotonic()
@@ -366,20 +366,20 @@ def test_answer_that_comes_too_slowly_is_given_up(method, head):
     assert "Limits(rate=" in error.hint
 
 
-def test_answer_that_comes_slowly_enough_is_read():
+def test_answer_above_the_lowest_rate_is_read():
     slow = faults.drip(spaces(30_000), pause=0.01, piece=200)
     with faults.serve(slow) as server, connected(server.api, limits=HURRIED) as transport:
         assert len(transport.get("/builds", parse=b"".join)) == 30_000
 
 
-def test_any_rate_is_allowed_where_that_is_wanted():
+def test_rate_of_zero_allows_any_rate():
     slow = faults.drip(spaces(100), pause=0.005)
     limits = Limits(rate=0, rate_window=0.01)
     with faults.serve(slow) as server, connected(server.api, limits=limits) as transport:
         assert len(transport.get("/builds", parse=b"".join)) == 100
 
 
-def test_one_long_pause_is_silence_and_not_a_rate():
+def test_long_pause_does_not_count_as_low_rate():
     late = faults.replace(faults.drip(spaces(4000), pause=0.001, piece=400), latency=0.6)
     limits = Limits(rate=2000, rate_window=0.3)
     with faults.serve(late) as server, connected(server.api, limits=limits) as transport:

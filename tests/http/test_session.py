@@ -129,7 +129,7 @@ PACKED = {
 @pytest.mark.parametrize("name", ["gzip", "X-GZip"])
 @pytest.mark.parametrize("packed", PACKED.values(), ids=PACKED)
 @pytest.mark.parametrize("piece", [1, 1 << 16])
-def test_packed_answer_is_read_to_its_end(packed, name, piece):
+def test_gzip_answer_is_read_to_its_end(packed, name, piece):
     answer = faults.content(packed, "application/json", headers={"Content-Encoding": name})
     dripping = faults.drip(faults.chunked(answer, piece=7), pause=1e-9, piece=piece)
     with faults.serve(dripping) as server, connected(server.api) as transport:
@@ -138,7 +138,7 @@ def test_packed_answer_is_read_to_its_end(packed, name, piece):
             assert b"".join(response.iter_content(50)) == WHOLE.body
 
 
-def test_packed_answer_comes_in_pieces_whatever_its_size():
+def test_gzip_answer_comes_in_bounded_chunks():
     large = faults.zipped(faults.content(b" " * 3_000_000, "application/json"))
     with faults.serve(large) as server, connected(server.api) as transport:
         pieces = transport.get("/builds", parse=lambda chunks: [len(chunk) for chunk in chunks])
@@ -146,13 +146,13 @@ def test_packed_answer_comes_in_pieces_whatever_its_size():
     assert max(pieces) <= 1 << 18
 
 
-def test_packed_answer_of_no_bytes_is_empty():
+def test_gzip_answer_without_bytes_is_empty():
     nothing = faults.content(b"", "application/json", headers={"Content-Encoding": "gzip"})
     with faults.serve(nothing) as server, connected(server.api) as transport:
         assert transport.get("/builds", parse=b"".join) == b""
 
 
-def test_packed_file_without_its_end_is_not_whole():
+def test_gzip_file_without_its_end_is_an_error():
     with (
         faults.serve(faults.unfinished_gzip(faults.file(os.urandom(1000)))) as server,
         connected(server.api) as transport,
@@ -163,7 +163,7 @@ def test_packed_file_without_its_end_is_not_whole():
         list(response.iter_content(100))
 
 
-def test_answer_is_handed_on_while_it_arrives():
+def test_answer_is_parsed_while_it_arrives():
     with faults.serve(faults.cut(WHOLE, "hang")) as server, connected(server.api) as transport:
         first = transport.get("/builds", parse=lambda chunks: next(iter(chunks)))
     assert WHOLE.body.startswith(first)
@@ -187,7 +187,7 @@ def test_parallel_reads_share_a_pool():
         assert server.connections <= 4
 
 
-def test_connection_that_the_server_closed_meanwhile_is_replaced():
+def test_connection_closed_by_the_server_is_replaced():
     with faults.serve([faults.replace(WHOLE, end="close"), WHOLE]) as server:
         with connected(server.api) as transport:
             transport.get("/builds", parse=read)
@@ -195,7 +195,7 @@ def test_connection_that_the_server_closed_meanwhile_is_replaced():
         assert server.connections == 2
 
 
-def test_closing_lets_the_connections_go():
+def test_close_closes_the_connections():
     with faults.serve(WHOLE) as server:
         with connected(server.api) as transport:
             transport.get("/builds", parse=read)
@@ -205,7 +205,7 @@ def test_closing_lets_the_connections_go():
         assert server.open_connections == 0
 
 
-def test_stream_hands_out_the_bytes_of_a_file():
+def test_stream_returns_the_bytes_of_a_file():
     content = os.urandom(300_000)
     with faults.serve(faults.file(content, "a.zip")) as server, connected(server.api) as transport:
         with transport.stream("/downloads/1") as response:
@@ -213,7 +213,7 @@ def test_stream_hands_out_the_bytes_of_a_file():
         assert server.requests[0].headers["accept"] == "*/*"
 
 
-def test_stream_that_breaks_is_one_of_our_errors():
+def test_stream_that_breaks_is_an_mkframe_error():
     half = faults.cut(faults.file(b"x" * 1000))
     with faults.serve(half) as server, connected(server.api) as transport:
         with (
@@ -266,12 +266,12 @@ LASTING = {
 
 @pytest.mark.parametrize("fault", TRANSIENT_FAULTS.values(), ids=TRANSIENT_FAULTS)
 class TestPassingFault:
-    def test_read_is_tried_again_until_it_is_whole(self, fault):
+    def test_read_with_a_transient_fault_is_retried(self, fault):
         with faults.serve([fault, fault, WHOLE]) as server, connected(server.api) as transport:
             assert transport.get("/builds", parse=read) == ROWS
             assert len(server.requests) == 3
 
-    def test_read_is_given_up_after_the_last_try(self, fault):
+    def test_read_fails_after_the_last_attempt(self, fault):
         with faults.serve(fault) as server, connected(server.api) as transport:
             error = failure(transport)
             assert len(server.requests) == 3
@@ -303,7 +303,7 @@ class TestLastingFault:
             assert len(server.requests) == 1
 
 
-def test_write_whose_connection_is_reset_unread_is_not_repeated():
+def test_write_reset_unread_is_not_retried():
     with (
         faults.serve(WHOLE, on_accept=lambda number: faults.reset()) as server,
         connected(server.api) as transport,
@@ -314,14 +314,14 @@ def test_write_whose_connection_is_reset_unread_is_not_repeated():
     assert isinstance(error, errors.ConnectionFailedError)
 
 
-def test_read_whose_connection_is_reset_unread_is_repeated():
+def test_read_reset_unread_is_retried():
     with faults.serve(WHOLE, on_accept=lambda number: faults.reset() if number < 3 else None) as server:
         with connected(server.api) as transport:
             assert transport.get("/builds", parse=read) == ROWS
         assert (server.connections, len(server.requests)) == (3, 1)
 
 
-def test_repeated_read_starts_afresh():
+def test_retry_starts_from_the_beginning():
     started = []
 
     def collect(chunks):
@@ -333,7 +333,7 @@ def test_repeated_read_starts_afresh():
     assert len(started) == 2
 
 
-def test_mistake_of_the_reader_is_not_repeated():
+def test_error_of_the_parser_is_not_retried():
     def fail(chunks):
         raise ZeroDivisionError
 
@@ -344,7 +344,7 @@ def test_mistake_of_the_reader_is_not_repeated():
 
 
 @pytest.mark.parametrize("after", [0.15, "date"])
-def test_pause_is_what_the_server_asks_for(after, monkeypatch, caplog):
+def test_pause_is_the_servers_retry_after(after, monkeypatch, caplog):
     # An HTTP date has whole seconds, so the clock that dates are compared with stands still.
     now = dt.datetime(2026, 11, 21, 12, 0, 0, tzinfo=dt.UTC)
     if after == "date":
@@ -362,7 +362,7 @@ def test_pause_is_what_the_server_asks_for(after, monkeypatch, caplog):
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("after", [60, 1e9, "inf", "date"])
-def test_server_that_asks_for_more_than_our_patience_gets_an_error_at_once(status, after):
+def test_retry_after_beyond_the_maximum_fails_at_once(status, after):
     if after == "date":
         after = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=60)
     with faults.serve(faults.later(status, after)) as server, connected(server.api) as transport:
@@ -374,7 +374,7 @@ def test_server_that_asks_for_more_than_our_patience_gets_an_error_at_once(statu
     assert error.status == status
 
 
-def test_each_further_try_is_told_in_the_log(caplog):
+def test_each_retry_is_logged(caplog):
     with (
         faults.serve([faults.vendor(503, "Closed for lunch"), WHOLE]) as server,
         connected(server.api) as transport,
@@ -389,7 +389,7 @@ def test_each_further_try_is_told_in_the_log(caplog):
 # --- no answer --------------------------------------------------------------------------------------
 
 
-def test_refused_connection_is_tried_again_and_said():
+def test_refused_connection_is_retried_and_named():
     with faults.nobody_listens() as url, connected(url, max_attempts=2) as transport:
         error = failure(transport)
     assert type(error) is errors.ConnectError
@@ -397,13 +397,13 @@ def test_refused_connection_is_tried_again_and_said():
     assert "running" in error.hint
 
 
-def test_refused_write_is_unreachable_too():
+def test_refused_write_is_a_connect_error():
     with faults.nobody_listens() as url, connected(url) as transport:
         error = failure(transport, lambda: transport.post("/builds", {}, parse=read))
     assert type(error) is errors.ConnectError
 
 
-def test_connection_that_never_stands_is_given_up():
+def test_connection_not_made_in_time_is_an_error():
     with faults.nobody_accepts() as url, connected(url, connect_timeout=0.1, max_attempts=1) as transport:
         error = failure(transport)
     assert type(error) is errors.ConnectError
@@ -411,7 +411,7 @@ def test_connection_that_never_stands_is_given_up():
     assert error.hint
 
 
-def test_unknown_host_is_said(monkeypatch):
+def test_unknown_host_is_named(monkeypatch):
     def unknown(*args, **kwargs):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -423,7 +423,7 @@ def test_unknown_host_is_said(monkeypatch):
     assert "spelling" in error.hint
 
 
-def test_server_that_speaks_no_https_is_said():
+def test_server_without_https_is_named():
     # Answered at once: whether the bytes of a handshake look like the line of a request is chance.
     with faults.serve(WHOLE, on_accept=lambda _: WHOLE) as server:
         with connected(server.api.replace("http:", "https:"), max_attempts=1) as transport:
@@ -465,7 +465,7 @@ def over_tls(folder, monkeypatch, *, trusted):
         listening.close()
 
 
-def test_certificate_that_nobody_vouches_for_is_said(tmp_path, monkeypatch):
+def test_untrusted_certificate_is_named(tmp_path, monkeypatch):
     served = over_tls(tmp_path, monkeypatch, trusted=False)
     with served as (url, seen), connected(url, max_attempts=1) as transport:
         error = failure(transport)
@@ -474,14 +474,14 @@ def test_certificate_that_nobody_vouches_for_is_said(tmp_path, monkeypatch):
     assert seen == []
 
 
-def test_encryption_that_breaks_after_the_request_leaves_the_write_in_doubt(tmp_path, monkeypatch):
+def test_tls_error_after_the_request_may_have_written(tmp_path, monkeypatch):
     with over_tls(tmp_path, monkeypatch, trusted=True) as (url, seen), connected(url) as transport:
         error = failure(transport, lambda: transport.post("/builds", {}, parse=read))
     assert type(error) is errors.ConnectionLostError
     assert seen[0].startswith(b"POST /api/v1/builds")
 
 
-def test_longer_pause_than_patience_is_named():
+def test_retry_after_beyond_the_maximum_is_named():
     with (
         faults.serve(faults.later(503, 3600)) as server,
         connected(server.api, max_retry_wait=1.0) as transport,
@@ -491,14 +491,14 @@ def test_longer_pause_than_patience_is_named():
     assert "3600 s" in error.hint
 
 
-def test_page_in_place_of_a_missing_endpoint_points_at_the_url():
+def test_page_for_a_missing_endpoint_hints_at_the_url():
     with faults.serve(faults.html(404)) as server, connected(server.api) as transport:
         error = failure(transport)
     assert "/api/v1" in error.hint
 
 
 @pytest.mark.parametrize("name", ["project", "pattern", "release group"])
-def test_unknown_name_points_at_the_list_of_names(name):
+def test_unknown_name_hints_at_the_list_of_names(name):
     sentence = f"A {name} with the name 'X' does not exist!"
     with faults.serve(faults.vendor(404, sentence)) as server, connected(server.api) as transport:
         error = failure(transport)
@@ -507,7 +507,7 @@ def test_unknown_name_points_at_the_list_of_names(name):
 
 @pytest.mark.parametrize("fault", [faults.silence(), faults.cut(WHOLE, "hang")], ids=["silence", "half"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_silence_is_given_up_and_not_repeated(fault, method):
+def test_read_timeout_is_not_retried(fault, method):
     with faults.serve(fault) as server, connected(server.api, read_timeout=0.2) as transport:
         act = {"POST": lambda: transport.post("/builds", {}, parse=read)}.get(method)
         error = failure(transport, act)
@@ -518,7 +518,7 @@ def test_silence_is_given_up_and_not_repeated(fault, method):
 
 
 @pytest.mark.parametrize("framing", [faults.replace, faults.chunked], ids=["length", "chunked"])
-def test_answer_that_trickles_without_end_is_given_up(framing):
+def test_endless_slow_answer_times_out(framing):
     trickle = faults.drip(framing(WHOLE), pause=0.02)
     with faults.serve(trickle) as server, connected(server.api, total_timeout=0.15) as transport:
         started = time.monotonic()
@@ -530,7 +530,7 @@ def test_answer_that_trickles_without_end_is_given_up(framing):
     assert error.hint
 
 
-def test_answer_that_trickles_behind_a_proxy_is_given_up(monkeypatch):
+def test_slow_answer_behind_a_proxy_times_out(monkeypatch):
     with faults.serve(faults.drip(WHOLE, pause=0.02, head=True)) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         with connected("http://metakraftwerk.example/api/v1", total_timeout=0.1) as transport:
@@ -539,7 +539,7 @@ def test_answer_that_trickles_behind_a_proxy_is_given_up(monkeypatch):
     assert kinds == [errors.RequestTimeoutError] * 2
 
 
-def test_file_that_comes_to_a_trickle_is_given_up():
+def test_file_below_the_lowest_rate_times_out():
     trickle = faults.drip(faults.file(b"x" * 10_000), pause=0.01)
     with (
         faults.serve(trickle) as server,
@@ -552,7 +552,7 @@ def test_file_that_comes_to_a_trickle_is_given_up():
     assert caught.value.hint
 
 
-def test_file_that_comes_slowly_is_waited_for():
+def test_slow_file_above_the_lowest_rate_is_read():
     slow = faults.drip(faults.file(b"x" * 45_000), pause=0.02, piece=1500)
     with (
         faults.serve(slow) as server,
@@ -562,7 +562,7 @@ def test_file_that_comes_slowly_is_waited_for():
         assert len(response.content) == 45_000
 
 
-def test_reader_that_takes_its_time_is_not_taken_for_a_trickle():
+def test_slow_parser_does_not_count_as_slow_answer():
     def slowly(chunks):
         time.sleep(0.4)
         return read(chunks)
@@ -572,27 +572,27 @@ def test_reader_that_takes_its_time_is_not_taken_for_a_trickle():
 
 
 class TestCallerWithoutMuchTime:
-    def test_silence_is_given_up_earlier(self):
+    def test_silence_ends_at_the_timeout(self):
         with faults.serve(faults.silence()) as server, connected(server.api, read_timeout=60) as transport:
             error = failure(transport, lambda: transport.get("/builds", parse=read, timeout=0.1))
         assert type(error) is errors.RequestTimeoutError
         assert "0.1 s" in error.message
 
-    def test_trickle_is_given_up_earlier(self):
+    def test_slow_answer_ends_at_the_timeout(self):
         trickle = faults.drip(WHOLE, pause=0.02, head=True)
         with faults.serve(trickle) as server, connected(server.api) as transport:
             error = failure(transport, lambda: transport.get("/builds", parse=read, timeout=0.1))
         assert type(error) is errors.RequestTimeoutError
         assert "0.1 s" in error.message
 
-    def test_no_try_begins_after_the_time(self):
+    def test_no_attempt_begins_after_the_timeout(self):
         with faults.serve(faults.later(503, 0.06)) as server:
             with connected(server.api, max_attempts=1000, max_retry_wait=1.0) as transport:
                 error = failure(transport, lambda: transport.get("/builds", parse=read, timeout=0.2))
             assert 1 <= len(server.requests) <= 4
         assert type(error) is errors.ServerError
 
-    def test_login_counts(self):
+    def test_login_counts_towards_the_timeout(self):
         with (
             faults.serve({AUTHENTICATION: faults.silence()}) as server,
             connected(server.api, **login(read_timeout=60)) as transport,
@@ -601,7 +601,7 @@ class TestCallerWithoutMuchTime:
         assert type(error) is errors.RequestTimeoutError
         assert error.request == f"POST {server.url}{AUTHENTICATION}"
 
-    def test_next_read_has_all_the_time(self):
+    def test_next_read_has_a_timeout_of_its_own(self):
         late = faults.replace(WHOLE, latency=0.2)
         with faults.serve(late) as server, connected(server.api) as transport:
             failure(transport, lambda: transport.get("/builds", parse=read, timeout=0.02))
@@ -612,7 +612,7 @@ class TestCallerWithoutMuchTime:
             assert transport.get("/builds", parse=read, timeout=30) == ROWS
 
 
-def test_refusal_that_trickles_without_end_is_still_told():
+def test_endless_error_body_still_names_the_status():
     trickle = faults.drip(faults.vendor(500), pause=0.02)
     with faults.serve(trickle) as server, connected(server.api, read_timeout=0.15) as transport:
         started = time.monotonic()
@@ -621,7 +621,7 @@ def test_refusal_that_trickles_without_end_is_still_told():
     assert type(error) is errors.ServerError
 
 
-def test_slow_server_is_waited_for():
+def test_slow_server_within_the_timeout_is_read():
     late = faults.replace(WHOLE, latency=0.05)
     with (
         faults.serve(late, on_accept=lambda number: faults.Answer(None, latency=0.05)) as server,
@@ -633,7 +633,7 @@ def test_slow_server_is_waited_for():
 # --- error sentences --------------------------------------------------------------------------------
 
 
-def test_refusal_quotes_the_server():
+def test_error_status_quotes_the_server():
     sentence = "A project with the name 'X' does not exist!"
     with faults.serve(faults.vendor(404, sentence)) as server, connected(server.api) as transport:
         error = failure(transport, lambda: transport.get("/builds", {"project": "X"}, parse=read))
@@ -653,7 +653,7 @@ def test_refusal_quotes_the_server():
         faults.content(b"\xff{", "x/y", status=502),
     ],
 )
-def test_refusal_in_another_shape_shows_how_it_starts(answer):
+def test_error_body_of_another_shape_shows_its_start(answer):
     with faults.serve(answer) as server, connected(server.api, max_attempts=1) as transport:
         error = failure(transport)
     assert error.vendor_message is None
@@ -661,7 +661,7 @@ def test_refusal_in_another_shape_shows_how_it_starts(answer):
     assert repr(error.body_start) in error.message
 
 
-def test_page_of_a_proxy_shows_how_it_starts():
+def test_page_of_a_proxy_shows_its_start():
     page = faults.html(200, "<html>Please sign in</html>")
     with faults.serve(page) as server, connected(server.api) as transport:
         error = failure(transport)
@@ -670,7 +670,7 @@ def test_page_of_a_proxy_shows_how_it_starts():
     assert error.request == f"GET {server.api}/builds"
 
 
-def test_complaint_of_the_reader_learns_what_was_asked():
+def test_error_of_the_parser_names_the_request():
     def fail(chunks):
         raise errors.SchemaError("Column id holds 'x'.", hint="Report it.")
 
@@ -737,7 +737,7 @@ def test_refused_token_is_replaced_once():
         assert len(server.to(AUTHENTICATION)) == 1
 
 
-def test_refused_write_is_sent_again_after_the_login_only():
+def test_write_with_refused_token_is_resent_once():
     with faults.serve(guarded(faults.token(FRESH))) as server:
         with connected(server.api, **login(token=Secret(TOKEN))) as transport:
             transport.post("/builds", {"project": "X"}, parse=read)
@@ -755,7 +755,7 @@ def test_stream_logs_in_again_too():
         assert response.content == b"PK"
 
 
-def test_fresh_token_that_is_refused_too_is_an_error():
+def test_new_token_that_is_refused_is_an_error():
     with faults.serve(guarded(faults.token("refused-too"))) as server:
         with connected(server.api, **login(token=Secret(TOKEN))) as transport:
             error = failure(transport)
@@ -765,7 +765,7 @@ def test_fresh_token_that_is_refused_too_is_an_error():
     assert error.hint
 
 
-def test_refused_token_without_credentials_says_what_to_give():
+def test_refused_token_without_login_hints_what_to_give():
     with faults.serve(guarded()) as server, connected(server.api) as transport:
         error = failure(transport)
         assert len(server.requests) == 1
@@ -797,7 +797,7 @@ def test_refused_login_names_the_email(status):
     assert error.hint == "Check the e-mail 'ada@example.org' and its password."
 
 
-def test_login_that_is_not_there_doubts_the_url():
+def test_missing_login_endpoint_hints_at_the_url():
     with faults.serve({}) as server, connected(server.api, **login()) as transport:
         error = failure(transport)
     assert type(error) is errors.NotFoundError
@@ -805,7 +805,7 @@ def test_login_that_is_not_there_doubts_the_url():
 
 
 @pytest.mark.parametrize("fault", TRANSIENT_FAULTS.values(), ids=TRANSIENT_FAULTS)
-def test_login_is_tried_again_like_a_read(fault):
+def test_login_with_a_transient_fault_is_retried(fault):
     if fault.status == 200:
         fault = faults.replace(fault, status=201)
     script = guarded(fault, fault, faults.token(FRESH))
@@ -815,7 +815,7 @@ def test_login_is_tried_again_like_a_read(fault):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_login_that_keeps_failing_has_no_more_tries_than_a_read(method):
+def test_failing_login_has_the_attempts_of_a_read(method):
     with (
         faults.serve({AUTHENTICATION: faults.vendor(503)}) as server,
         connected(server.api, **login()) as transport,
@@ -838,7 +838,7 @@ def test_login_that_keeps_failing_has_no_more_tries_than_a_read(method):
     ],
     ids=["no key", "array", "null", "empty", "line break", "broken", "page"],
 )
-def test_login_that_answers_something_else_is_an_error(answer):
+def test_login_with_another_answer_is_an_error(answer):
     with faults.serve({AUTHENTICATION: answer}) as server, connected(server.api, **login()) as transport:
         error = failure(transport)
         assert len(server.requests) == 1
@@ -854,7 +854,7 @@ def test_login_that_answers_something_else_is_an_error(answer):
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("where", [BUILDS, AUTHENTICATION])
-def test_target_of_a_redirect_sees_nothing(status, where):
+def test_target_of_a_redirect_receives_nothing(status, where):
     with faults.serve(WHOLE) as other:
         elsewhere = other.url.replace("127.0.0.1", "localhost") + where
         script = guarded(faults.token(FRESH)) | {where: faults.redirect(elsewhere, status)}
@@ -882,7 +882,7 @@ def test_netrc_replaces_neither_token_nor_login():
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy"])
-def test_proxy_of_the_environment_sees_nothing_meant_for_this_machine(monkeypatch, name):
+def test_proxy_receives_no_request_to_the_loopback(monkeypatch, name):
     for other in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(other, raising=False)
     with faults.serve(WHOLE) as proxy, faults.serve(guarded(faults.token(FRESH))) as server:
@@ -926,7 +926,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("where", [BUILDS, AUTHENTICATION])
 @pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
-def test_no_secret_in_what_an_error_shows(fault, where, caplog):
+def test_error_shows_no_secret(fault, where, caplog):
     caplog.set_level(logging.DEBUG)
     script = {**guarded(faults.token(FRESH), valid=None), where: fault}
     limit = 0.3 if fault.end == "hang" else 5.0
@@ -941,13 +941,13 @@ def test_no_secret_in_what_an_error_shows(fault, where, caplog):
 
 @pytest.mark.parametrize("nobody", [faults.nobody_listens, faults.nobody_accepts])
 @pytest.mark.parametrize("given", [{}, login()], ids=["token", "login"])
-def test_no_secret_where_nobody_answers(nobody, given):
+def test_error_without_an_answer_shows_no_secret(nobody, given):
     with nobody() as url, connected(url, connect_timeout=0.05, max_attempts=2, **given) as transport:
         shown = everything_shown(failure(transport))
     assert [secret for secret in SECRETS if secret in shown] == []
 
 
-def test_no_secret_where_the_sending_is_interrupted():
+def test_interrupt_shows_no_secret():
     def interrupt(request):
         os.kill(os.getpid(), 2)
         return faults.silence()
@@ -964,14 +964,14 @@ def test_no_secret_where_the_sending_is_interrupted():
 
 
 @pytest.mark.parametrize("show", [repr, str, lambda transport: repr(vars(transport))])
-def test_no_secret_in_a_repr(show):
+def test_repr_shows_no_secret(show):
     with connected("https://metakraftwerk.example/api/v1", **login(token=Secret(TOKEN))) as transport:
         shown = show(transport)
     assert [secret for secret in SECRETS if secret in shown] == []
 
 
 @pytest.mark.parametrize("carry", [pickle.dumps, copy.deepcopy])
-def test_transport_is_not_carried_away(carry):
+def test_transport_cannot_be_pickled(carry):
     with connected("https://metakraftwerk.example/api/v1") as transport, pytest.raises(TypeError):
         carry(transport)
 
@@ -987,7 +987,7 @@ def test_log_of_a_good_session_holds_no_secret(caplog):
     assert [secret for secret in SECRETS if secret in caplog.text] == []
 
 
-def test_what_the_caller_was_handling_is_not_the_trouble():
+def test_error_handled_by_the_caller_is_not_the_cause():
     with faults.nobody_listens() as url, connected(url, max_attempts=1) as transport:
         before = failure(transport)
     try:
@@ -1007,7 +1007,7 @@ def test_what_the_caller_was_handling_is_not_the_trouble():
         (urllib3.exceptions.NewConnectionError(None, "refused"), errors.ConnectError),
     ],
 )
-def test_only_a_proxy_that_made_no_connection_proves_that_nothing_was_sent(inner, kind):
+def test_proxy_error_after_the_request_may_have_sent(inner, kind):
     theirs = urllib3.exceptions.ProxyError("Unable to connect to proxy", inner)
     theirs.__cause__ = inner  # as urllib3 does
     error = requests.exceptions.ProxyError(urllib3.exceptions.MaxRetryError(None, "/", theirs))
@@ -1021,7 +1021,7 @@ def test_only_a_proxy_that_made_no_connection_proves_that_nothing_was_sent(inner
     )
 
 
-def test_certificates_that_are_not_there_are_said(monkeypatch):
+def test_missing_certificate_file_is_named(monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
     with connected("https://metakraftwerk.example/api/v1", max_attempts=1) as transport:
         error = failure(transport)
@@ -1030,7 +1030,7 @@ def test_certificates_that_are_not_there_are_said(monkeypatch):
     assert "REQUESTS_CA_BUNDLE" in error.hint
 
 
-def test_a_proxy_that_is_not_there_proves_that_nothing_was_sent(monkeypatch):
+def test_missing_proxy_means_nothing_was_sent(monkeypatch):
     with faults.nobody_listens() as url:
         monkeypatch.setenv("https_proxy", url)
         with connected("https://metakraftwerk.example/api/v1", max_attempts=1) as transport:
