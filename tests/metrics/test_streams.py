@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mkframe.errors import InputError
+from mkframe.metrics._streams import build_ids, pattern_sets, streams
+
+
+def test_pattern_sets_ignore_order_and_repetition(factory):
+    builds = factory.builds(*({"patterns": p} for p in ([1, 2], [2, 1, 1], [2], [], [1, 2, 3])))
+    names, code = pattern_sets(builds)
+    assert names.tolist() == ["(none)", "1 + 2", "1 + 2 + 3", "2"]
+    assert code.tolist() == [1, 1, 3, 0, 2]
+
+
+def test_pattern_sets_have_the_names_of_the_patterns(factory):
+    builds = factory.builds({"patterns": [1, 2], "pattern_names": ["HUB", "SAT"]})
+    assert pattern_sets(builds)[0].tolist() == ["HUB + SAT"]
+
+
+def test_pattern_sets_of_one_name_stay_apart(factory):
+    builds = factory.builds(
+        {"patterns": [1], "pattern_names": ["HUB"]}, {"patterns": [2], "pattern_names": ["HUB"]}
+    )
+    names, code = pattern_sets(builds)
+    assert names.tolist() == ["HUB (1)", "HUB (2)"]
+    assert code.tolist() == [0, 1]
+
+
+def test_pattern_sets_agree_with_frozensets(factory):
+    rng = np.random.default_rng(4)
+    sets = [rng.integers(0, 6, rng.integers(0, 5)).tolist() for _ in range(300)]
+    _, code = pattern_sets(factory.builds(*({"patterns": s} for s in sets)))
+    assert len({(c, frozenset(s)) for c, s in zip(code.tolist(), sets, strict=True)}) == len(
+        set(map(frozenset, sets))
+    )
+    assert len(set(code.tolist())) == len(set(map(frozenset, sets)))
+
+
+def test_streams_of_no_builds_are_empty(factory):
+    names, row, place = streams(factory.builds(), "pattern_set")
+    assert (len(names), len(row), len(place)) == (0, 0, 0)
+
+
+def test_streams_with_several_patterns_hold_a_build_in_each(factory):
+    names, row, place = streams(factory.builds({"patterns": [1, 2]}), "pattern")
+    assert (names.tolist(), row.tolist(), place.tolist()) == (["1", "2"], [0, 0], [0, 1])
+
+
+def test_streams_with_an_unknown_word_are_refused(factory):
+    with pytest.raises(InputError, match="by='branch'"):
+        streams(factory.builds(), "branch")
+
+
+def test_build_ids_of_a_counted_index_with_an_id_column_are_refused(factory):
+    builds = factory.builds({"id": 7})
+    assert build_ids(builds).tolist() == [7]
+    for wrong in (builds.reset_index(), builds.set_axis(["x"]), builds.set_axis([np.nan])):
+        with pytest.raises(InputError, match="indexed by their id"):
+            build_ids(wrong)
