@@ -5,6 +5,7 @@ none, one or a million builds. A build belongs to the period in which it started
 time zone `tz`, and weeks begin on Monday. Every row counts: a build that is in the frame twice counts twice.
 """
 
+from mkframe.metrics._compare_periods import compare_periods
 from mkframe.metrics._durations import completed_builds, duration, duration_by_instances, durations, longest
 from mkframe.metrics._outcomes import calendar, failure_rate, outcomes, throughput, wilson
 from mkframe.metrics._releases import releases
@@ -12,6 +13,7 @@ from mkframe.metrics._summary import describe, suggest_period, summary
 
 __all__ = [
     "calendar",
+    "compare_periods",
     "completed_builds",
     "describe",
     "duration",
