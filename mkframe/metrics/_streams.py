@@ -76,10 +76,10 @@ def pattern_sets(builds: pd.DataFrame) -> tuple[pd.Index[str], Places]:
         member = np.zeros(len(builds), dtype=np.intp)
         member[has] = place[begins[has] + position] + 1
         # numbered anew in every turn, so that the product stays small
-        code = np.unique(code * (len(names) + 1) + member, return_inverse=True)[1]
-    found, first = np.unique(code, return_index=True)
+        code = pd.factorize(code * (len(names) + 1) + member)[0]
+    _, first = np.unique(code, return_index=True)
     labels = [" + ".join(names[place[begins[at] : begins[at] + sizes[at]]]) for at in first]
-    order = sorted(range(len(found)), key=labels.__getitem__)
+    order = sorted(range(len(first)), key=labels.__getitem__)
     rank = np.empty(len(order), dtype=np.intp)
     rank[order] = np.arange(len(order))
     return pd.Index([labels[at] for at in order], dtype="str"), rank[code]
