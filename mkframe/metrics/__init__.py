@@ -5,6 +5,7 @@ none, one or a million builds. A build belongs to the period in which it started
 time zone `tz`, and weeks begin on Monday. Every row counts: a build that is in the frame twice counts twice.
 """
 
+from mkframe.metrics._change_points import change_points
 from mkframe.metrics._compare_periods import compare_periods
 from mkframe.metrics._durations import completed_builds, duration, duration_by_instances, durations, longest
 from mkframe.metrics._outcomes import calendar, failure_rate, outcomes, throughput, wilson
@@ -13,6 +14,7 @@ from mkframe.metrics._summary import describe, suggest_period, summary
 
 __all__ = [
     "calendar",
+    "change_points",
     "compare_periods",
     "completed_builds",
     "describe",

@@ -76,8 +76,9 @@ def _incomplete_beta(x: Floats, rest: Floats, a: Floats, log_beta: Floats) -> Fl
     first, second = np.where(is_small, a, b), np.where(is_small, b, a)
     with np.errstate(divide="ignore"):
         front = np.exp(first * np.log(low) + second * np.log(high) - log_beta) / first
-    part = front * _continued_fraction(low, first, second)
-    return np.where(is_small, part, 1 - part)
+    part: Floats = front * _continued_fraction(low, first, second)
+    value: Floats = np.where(is_small, part, 1 - part)
+    return value
 
 
 def _continued_fraction(x: Floats, a: Floats, b: Floats) -> Floats:
