@@ -1,0 +1,169 @@
+"""How often the statements of the insight functions are true, on simulated builds.
+
+    python tests/benchmarks/bench_insight.py [periods] [changes] [eta] [families] [speed]
+                                             [--runs 40] [--seed 1] [--real builds.json]
+
+Every figure is a share of simulated histories, with its standard error. The histories are those of
+`simulated_builds`; another simulator would give other figures. ``--real`` takes the answer of GET /builds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+HOME = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(HOME))
+
+from mkframe import metrics  # noqa: E402
+from tests.benchmarks.simulated_builds import History, Kind, information, simulate  # noqa: E402
+
+NONE, SOME, STRONG = "no", "some", "strong"
+DAY = 86_400.0
+
+
+def share(hits: Iterable[bool]) -> str:
+    """Write a share with its standard error."""
+    found = np.fromiter(hits, dtype=float)
+    if not len(found):
+        return "none"
+    p = found.mean()
+    return f"{p:.3f} ± {np.sqrt(p * (1 - p) / len(found)):.3f} of {len(found):,}"
+
+
+def say(*words: object) -> None:
+    print("  ", *words, flush=True)
+
+
+# --- periods ----------------------------------------------------------------------------------------------
+
+
+def weeks(g: np.random.Generator, runs: int, n: int, rates: tuple[float, float], days: dict) -> pd.DataFrame:
+    """Simulate pairs of weeks, one pair for each user: `n` builds a week, of which some fail."""
+    users, week = (a.ravel() for a in np.indices((runs, 2, n))[:2])
+    day = g.choice(7, len(users), p=np.array([20, 20, 20, 20, 16, 2, 2]) / 100)
+    cell = (users * 2 + week) * 7 + day
+    rate = np.take(rates, week)
+    logit = np.log(rate / (1 - rate)) + g.normal(0, days["logit"], runs * 14)[cell]
+    failed = g.random(len(users)) < 1 / (1 + np.exp(-logit))
+    if days["incidents"]:
+        has = g.random(runs * 2) < days["incidents"]
+        first, length = g.integers(0, 5, runs * 2), g.integers(1, 3, runs * 2)
+        pair = users * 2 + week
+        hit = has[pair] & (day >= first[pair]) & (day < (first + length)[pair])
+        failed = np.where(hit, g.random(len(users)) < 0.7, failed)
+    seconds = np.exp(4 + g.normal(0, 0.4, len(users)) + g.normal(0, days["log"], runs * 14)[cell])
+    seconds = seconds * np.take(days.get("ratio", (1.0, 1.0)), week)
+    start = pd.Timestamp("2026-04-06 08:00", tz="UTC") + pd.to_timedelta(week * 7 + day, unit="D")
+    start = start + pd.to_timedelta(g.integers(0, 36_000, len(users)), unit="s")
+    return pd.DataFrame(
+        {
+            "status": np.where(failed, "FAILED", "FINISHED"),
+            "build_start": start.as_unit("us"),
+            "build_end": (start + pd.to_timedelta(np.round(seconds * 1e3), unit="ms")).as_unit("us"),
+            "user_id": users,
+        }
+    )
+
+
+EFFECTS = {
+    NONE: {"logit": 0.0, "incidents": 0.0, "log": 0.0},
+    SOME: {"logit": 0.5, "incidents": 0.0, "log": 0.2},
+    STRONG: {"logit": 1.2, "incidents": 0.0, "log": 0.5},
+    "an incident in 1 of 4 weeks, some": {"logit": 0.0, "incidents": 0.25, "log": 0.2},
+    "an incident in 3 of 5 weeks, strong": {"logit": 0.0, "incidents": 0.6, "log": 0.5},
+}
+
+
+def periods(runs: int, seed: int) -> None:
+    print("compare_periods: share of pairs of weeks that are said to differ")
+    g = np.random.default_rng([1, seed])
+    runs *= 25
+
+    def supported(n: int, rates: tuple[float, float], days: dict) -> tuple[str, str]:
+        builds = weeks(g, runs, n, rates, days)
+        table = metrics.compare_periods(builds, end="2026-04-20", by="user")["supported"]
+        return tuple(share(table.xs(name, level="metric")) for name in ("failure_rate", "duration"))
+
+    for n in (30, 150):
+        for effect, days in EFFECTS.items():
+            for rate in (0.03, 0.1, 0.25):
+                rates, lengths = supported(n, (rate, rate), days)
+                say(
+                    f"one process, n {n}, day effects {effect}, rate {rate}: rate {rates}, duration {lengths}"
+                )
+    for n in (30, 150):
+        for effect in (NONE, SOME, STRONG):
+            days = EFFECTS[effect] | {"ratio": (1.0, 1.3)}
+            rates, lengths = supported(n, (0.1, 0.35), days)
+            say(f"rate .10 against .35, duration × 1.3, n {n}, day effects {effect}: {rates}, {lengths}")
+
+
+# --- changes ----------------------------------------------------------------------------------------------
+
+
+def changes_of(history: History) -> pd.DataFrame:
+    table = metrics.change_points(history.builds, by="project")
+    return table[table["result"] == "change"]
+
+
+def is_located(history: History, within: int = 7) -> bool:
+    return bool(((changes_of(history)["at"] - history.at).abs() <= pd.Timedelta(days=within)).any())
+
+
+def changes(runs: int, seed: int) -> None:
+    print("change_points")
+    begin = 100_000 * seed
+
+    def any_alarm(kind: Kind, **more: float) -> str:
+        return share(len(changes_of(simulate(begin + i, kind, **more))) > 0 for i in range(runs))
+
+    say("any alarm, no step:", any_alarm("none"))
+    say("any alarm, no step, sigma .5, rho .5:", any_alarm("none", sigma=0.5, rho=0.5))
+    say("any alarm, no step, rho .7:", any_alarm("none", rho=0.7))
+    say("any alarm, no step, day effects .3:", any_alarm("none", day_effect=0.3))
+    say("any alarm, instances × 3 only:", any_alarm("growth", growth=3.0))
+    say("any alarm, a week × 1.3:", any_alarm("blip", factor=1.3))
+    say("any alarm, a week × 3:", any_alarm("blip", factor=3.0))
+    bounds = [0, 4, 8, 12, 16, 25, np.inf]
+    found: dict[int, list[bool]] = {i: [] for i in range(len(bounds) - 1)}
+    for factor in (1.15, 1.3, 1.5, 2.0):
+        for i in range(runs):
+            history = simulate(begin + i, "step", factor=factor)
+            place = int(np.searchsorted(bounds, information(history, factor), side="right")) - 1
+            found[place].append(is_located(history))
+    for place, hits in found.items():
+        say(f"step located within a week, information {bounds[place]} to {bounds[place + 1]}:", share(hits))
+    seen = []
+    for i in range(runs):
+        calm = simulate(begin + i)
+        table = metrics.change_points(calm.builds, by="project").iloc[0]
+        if table["result"] == "no change" and np.isfinite(table["detectable"]):
+            builds = calm.builds.copy()
+            later = np.arange(len(builds)) >= len(builds) // 2
+            length = builds["build_end"] - builds["build_start"]
+            builds["build_end"] = builds["build_start"] + length * np.where(later, table["detectable"], 1.0)
+            seen.append("change" in set(metrics.change_points(builds, by="project")["result"]))
+    say("a step of `detectable` in the middle is found:", share(seen))
+
+
+PARTS: dict[str, Callable[[int, int], None]] = {"periods": periods, "changes": changes}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=[])
+    parser.add_argument("--runs", type=int, default=40, help="histories for each figure")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    for name in given.parts or PARTS:
+        PARTS[name](given.runs, given.seed)
+
+
+if __name__ == "__main__":
+    main()
