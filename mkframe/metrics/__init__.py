@@ -8,6 +8,7 @@ time zone `tz`, and weeks begin on Monday. Every row counts: a build that is in 
 from mkframe.metrics._change_points import change_points
 from mkframe.metrics._compare_periods import compare_periods
 from mkframe.metrics._durations import completed_builds, duration, duration_by_instances, durations, longest
+from mkframe.metrics._eta import eta
 from mkframe.metrics._outcomes import calendar, failure_rate, outcomes, throughput, wilson
 from mkframe.metrics._releases import releases
 from mkframe.metrics._summary import describe, suggest_period, summary
@@ -21,6 +22,7 @@ __all__ = [
     "duration",
     "duration_by_instances",
     "durations",
+    "eta",
     "failure_rate",
     "longest",
     "outcomes",

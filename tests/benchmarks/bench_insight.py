@@ -152,7 +152,49 @@ def changes(runs: int, seed: int) -> None:
     say("a step of `detectable` in the middle is found:", share(seen))
 
 
-PARTS: dict[str, Callable[[int, int], None]] = {"periods": periods, "changes": changes}
+# --- remaining times --------------------------------------------------------------------------------------
+
+
+def etas(runs: int, seed: int, every: int = 3) -> None:
+    print(f"eta at the start of every {every}rd build of the last 60 %")
+    kinds: list[tuple[str, Kind, dict[str, float]]] = [
+        ("stationary", "none", {}),
+        ("× 1.3 from a day on", "step", {"factor": 1.3}),
+        ("× 2 from a day on", "step", {"factor": 2.0}),
+        ("drift to × 1.5", "drift", {"factor": 1.5}),
+        ("instances × 3", "growth", {"growth": 3.0}),
+    ]
+    for name, kind, more in kinds:
+        hits, shares, widths = [], [], []
+        for i in range(runs):
+            history = simulate(200_000 * seed + i, kind, **more)
+            row = _etas_of(history, every)
+            hits.append(row[["hit50", "hit80", "hit90"]])
+            if len(row) * every >= 100:
+                shares.append(0.75 <= row["hit80"].mean() <= 0.85)
+            widths.append(row["width"].mean())
+        pooled = pd.concat(hits)
+        inside = ", ".join(f"{share(pooled[column])}" for column in pooled)
+        wide = f"{np.mean(widths):.2f} (largest {np.max(widths):.2f})"
+        say(f"{name}: 50, 80, 90 %: {inside}; histories in .75-.85: {share(shares)}; width / true: {wide}")
+
+
+def _etas_of(history: History, every: int) -> pd.DataFrame:
+    builds = history.builds
+    seconds = (builds["build_end"] - builds["build_start"]).dt.total_seconds()
+    true = 2 * 1.2815515655446004 * np.hypot(history.sigma, history.day_effect)
+    rows = []
+    for place in range(int(0.4 * len(builds)), len(builds), every):
+        one = builds.iloc[[place]].assign(status="BUILDING")
+        past = builds.iloc[max(0, place - 1500) : place]
+        table = metrics.eta(one, past, now=one["build_start"].iloc[0], levels=(0.5, 0.8, 0.9)).iloc[0]
+        took = seconds.iloc[place]
+        hits = {f"hit{n}": table[f"low{n}"] <= took <= table[f"high{n}"] for n in (50, 80, 90)}
+        rows.append(hits | {"width": np.log(table["high80"] / max(table["low80"], 0.5)) / true})
+    return pd.DataFrame(rows)
+
+
+PARTS: dict[str, Callable[[int, int], None]] = {"periods": periods, "changes": changes, "eta": etas}
 
 
 def main() -> None:

@@ -1,0 +1,363 @@
+"""How long builds that run may still take, as ranges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mkframe.errors import InputError
+from mkframe.metrics._checks import require_columns, status_of
+from mkframe.metrics._durations import completed_builds
+from mkframe.metrics._formatting import count_text, duration_text
+from mkframe.metrics._grouping import BY
+from mkframe.metrics._regression import FREQUENT, Design, fit_huber
+from mkframe.metrics._streams import pattern_sets
+
+__all__ = ["eta"]
+
+Floats: TypeAlias = NDArray[np.float64]
+Places: TypeAlias = NDArray[np.intp]
+
+SHORTEST = 0.5
+"""Seconds; a build that took less counts as this long, since there is no logarithm of 0."""
+_WINDOW = 60
+"""Similar builds whose durations are the distribution: few enough to follow a change within weeks."""
+_FITTED = 400
+"""Builds of each pattern set from which the regression is made, and builds on which the ranges are tried."""
+_GAMMA = 0.01
+"""How much a range that was missed widens the next ones."""
+_ALPHA = (0.002, 0.9)
+_UNUSUAL = 0.9
+_SAME, _ALL, _NO_STEP = "same patterns", "all patterns", "none"
+
+
+def eta(
+    running: pd.DataFrame,
+    history: pd.DataFrame,
+    *,
+    now: str | datetime | None = None,
+    levels: Sequence[float] = (0.5, 0.8),
+) -> pd.DataFrame:
+    r"""Give ranges of the seconds that running builds still need, if they finish.
+
+    Log seconds of finished builds are regressed on 1, u and u², u = log(instances), per pattern set, by
+    Huber's method. The newest 60 residuals of the same pattern set, each as if its build had been left out
+    of the regression, are the distribution around the fitted value of the running build; those whose builds
+    would have ended by now are left out of it. With the n that remain, a range of a level 1 - α lies between
+    the order statistics ⌊(n + 1) α / 2⌋ and ⌈(n + 1) (1 - α / 2)⌉ (split conformal prediction). Where n is
+    too small for one of these, that end is open. α begins at 1 - level and is adapted by trying the ranges on
+    the newest 400 builds in their order: α + 0.01 · (1 - level - miss) after each. So ranges widen
+    while builds become slower or faster.
+
+    A pattern set with fewer than 20 finished builds is compared with builds of all patterns, around one
+    regression of all. Failed and canceled builds tell nothing here, nor does the progress in percent.
+
+    V. Vovk, A. Gammerman and G. Shafer, Algorithmic Learning in a Random World (2005); I. Gibbs and
+    E. Candès, Adaptive conformal inference under distribution shift, NeurIPS 34 (2021).
+
+    Parameters
+    ----------
+    running : DataFrame
+        With `status`, `build_start`, `instances` and `patterns` (or `pattern_names`). Builds with the status
+        BUILDING get a row.
+    history : DataFrame
+        With `status`, `build_start`, `build_end`, `instances` and `patterns` (or `pattern_names`). Finished
+        builds that ended until `now` are used.
+    now : str or datetime, optional
+        With a zone. By default the clock of this machine.
+    levels : sequence of float, default (0.5, 0.8)
+        Shares of builds that the ranges are to hold, between 0 and 1.
+
+    Returns
+    -------
+    DataFrame
+        On the index of the running builds: `elapsed` float64, seconds since the start; `median`, and for
+        each level such as 0.8 `low80`, `high80`, float64, seconds from now on: `high80` is inf where the
+        range is open, `low80` and `median` are NaN where no similar build took longer; `n` int64, similar
+        builds that took longer than `elapsed`, `of` all similar builds; `step` str, "same patterns", "all
+        patterns" or "none"; `unusually_long` bool, beyond the upper end of the 90 % range that was given at
+        the start; `says` str.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or `now` or a level cannot be used.
+
+    Examples
+    --------
+    >>> start = pd.date_range("2026-04-01 08:00", periods=41, freq="h", tz="UTC")
+    >>> builds = pd.DataFrame({"status": ["FINISHED"] * 40 + ["BUILDING"], "build_start": start,
+    ...     "instances": 3, "patterns": [[808]] * 41, "build_end": start + pd.to_timedelta(
+    ...     [60 + n % 20 for n in range(40)] + [None], unit="s")})
+    >>> table = eta(builds, builds, now=start[40] + pd.Timedelta("30s"))
+    >>> table[["elapsed", "low80", "high80"]].round().iloc[0].tolist()
+    [30.0, 31.0, 48.0]
+    >>> table["says"].iloc[0]
+    '31 s to 48 s more (80 %), half within 40 s; from 40 similar builds; if it finishes'
+    """
+    shares = _levels(levels)
+    moment = _moment(now)
+    columns = ["status", "build_start", "instances"]
+    require_columns(running, columns)
+    require_columns(history, [*columns, "build_end"])
+    patterns = _pattern_columns(running, history)
+    waiting = running.loc[(status_of(running) == "BUILDING").to_numpy(bool), [*columns, *patterns]]
+    counted = history.reset_index(drop=True)
+    past = completed_builds(counted)
+    past = past.join(counted.loc[past.index, ["build_end", *patterns]])
+    past = past[(past["build_end"] <= moment).to_numpy(bool)]
+    both = pd.concat([past[patterns], waiting[patterns]], ignore_index=True)
+    _, sets = pattern_sets(both)
+    model = _Model.of(past, sets[: len(past)])
+    alphas = model.alphas([*shares, _UNUSUAL])
+    passed = pd.Series(moment - waiting["build_start"]).dt.total_seconds()
+    elapsed = passed.to_numpy("float64")
+    instances = waiting["instances"].astype("Float64").to_numpy("float64", na_value=np.nan)
+    rows = [
+        _row(float(seconds), model.similar(int(group), float(number)), shares, alphas)
+        for seconds, group, number in zip(elapsed, sets[len(past) :], instances, strict=True)
+    ]
+    types = dict.fromkeys(_names(shares), "float64")
+    types = {"elapsed": "float64", "median": "float64", **types, "n": "int64", "of": "int64"}
+    types |= {"step": "str", "unusually_long": "bool", "says": "str"}
+    found = {name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()}
+    return pd.DataFrame(found).set_axis(waiting.index)
+
+
+def _levels(levels: Sequence[float]) -> list[float]:
+    hint = "Give shares between 0 and 1, such as levels=(0.5, 0.8)."
+    if isinstance(levels, str) or not isinstance(levels, Sequence):
+        raise InputError(f"levels={levels!r} is not a sequence of shares.", hint=hint)
+    for level in levels:
+        if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+            raise InputError(f"The level {level!r} is not a share between 0 and 1.", hint=hint)
+    return sorted(set(levels))
+
+
+def _names(levels: Sequence[float]) -> list[str]:
+    return [f"{end}{100 * level:g}" for level in levels for end in ("low", "high")]
+
+
+def _moment(now: str | datetime | None) -> pd.Timestamp:
+    if now is None:
+        return pd.Timestamp.now("UTC")
+    hint = 'Give a time with its zone, such as pd.Timestamp.now("UTC").'
+    try:
+        moment = pd.Timestamp(now)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"now={now!r} is not a time.", hint=hint) from error
+    if pd.isna(moment) or moment.tzinfo is None:
+        raise InputError(f"now={now!r} is not a time with a zone.", hint=hint)
+    return moment.tz_convert("UTC")
+
+
+def _pattern_columns(running: pd.DataFrame, history: pd.DataFrame) -> list[str]:
+    """Name the columns by which patterns are known in both frames."""
+    names, ids = BY["pattern"]
+    both = [name for name in (names, ids) if name in running.columns and name in history.columns]
+    if not both:
+        require_columns(running, [ids])
+        require_columns(history, [ids])
+    return both
+
+
+@dataclass(frozen=True)
+class _Similar:
+    """Residuals of builds to compare with, the fitted log seconds of the build, and where they are from."""
+
+    residuals: Floats
+    fitted: float
+    step: str
+    is_beyond: bool
+
+
+@dataclass(frozen=True)
+class _Model:
+    """The finished builds in the order in which they ended, and what is left of them beside the fit."""
+
+    group: Places
+    instances: pd.Series[Any]
+    y: Floats
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    design: Design
+    residuals: Floats
+    coefficients: Floats
+
+    @classmethod
+    def of(cls, past: pd.DataFrame, sets: Places) -> _Model:
+        start, end = (
+            past[name].to_numpy("datetime64[us]").astype("int64") for name in ("build_start", "build_end")
+        )
+        # ties are put in one order, so that the order of rows makes no difference
+        order = np.lexsort((sets, past["instances"].fillna(-1).to_numpy("int64"), start, end))
+        newest = pd.Series(sets[order]).groupby(sets[order]).cumcount(ascending=False).to_numpy() < _FITTED
+        order = order[newest]
+        y = np.log(np.maximum(past["seconds"].to_numpy("float64")[order], SHORTEST))
+        instances = past["instances"].iloc[order]
+        design = Design.of(sets[order], instances)
+        residuals, coefficients = _left_out(design, y) if len(y) else (y, np.zeros((0, 3)))
+        return cls(sets[order], instances, y, start[order], end[order], design, residuals, coefficients)
+
+    def alphas(self, levels: Sequence[float]) -> dict[float, float]:
+        """Adapt α of each level by predicting the newest builds from those that had ended before."""
+        least, below, upto = self._ranks()
+        start, end = self.start[-_FITTED:], self.end[-_FITTED:]
+        # a range is given at the start and judged at the end; of equal times ends come first
+        places = np.arange(len(start))
+        events = sorted(
+            [(int(e), 0, int(i)) for i, e in zip(places, end, strict=True)]
+            + [(int(s), 1, int(i)) for i, s in zip(places, start, strict=True)]
+        )
+        found = {}
+        for level in levels:
+            alpha = 1 - level
+            given: dict[int, float] = {}
+            for _, is_start, place in events:
+                if least[place] < FREQUENT:
+                    continue
+                if is_start:
+                    given[place] = alpha
+                elif place in given:
+                    low, high = _order_statistics(int(least[place]), given.pop(place))
+                    hit = upto[place] >= low and below[place] <= high - 1
+                    alpha = min(max(alpha + _GAMMA * (hit - level), _ALPHA[0]), _ALPHA[1])
+            found[level] = alpha
+        return found
+
+    def _ranks(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Count for the newest builds their earlier similar ones, those below and those not above."""
+        begin = max(len(self.y) - _FITTED, 0)
+        counts = np.zeros((3, len(self.y) - begin), dtype="int64")
+        for block in np.unique(self.design.block[begin:]):
+            members = np.flatnonzero(self.design.block == block)
+            if len(members) < FREQUENT or len(np.unique(self.group[members])) > 1:
+                continue  # rare pattern sets have no similar builds
+            asked = members[members >= begin]
+            stop = np.searchsorted(self.end[members], self.start[asked], side="right")
+            window = stop[:, None] - 1 - np.arange(_WINDOW)
+            values = np.where(window >= 0, self.residuals[members][np.maximum(window, 0)], np.nan)
+            own = self.residuals[asked][:, None]
+            counts[:, asked - begin] = (
+                (window >= 0).sum(axis=1),
+                (values < own).sum(axis=1),
+                (values <= own).sum(axis=1),
+            )
+        return counts[0], counts[1], counts[2]
+
+    def similar(self, group: int, instances: float) -> _Similar:
+        """Find the builds to compare with: of the same pattern set, or of all where these are too few."""
+        unknown = math.isnan(instances)
+        is_null = self.instances.isna().to_numpy(bool)
+        own = np.flatnonzero((self.group == group) & (is_null == unknown))
+        if len(own) >= FREQUENT:
+            return self._similar(own, instances, self.design, self.coefficients, self.residuals, _SAME)
+        newest = np.arange(len(self.y))[-_FITTED:]
+        known = newest[is_null[newest] == unknown]
+        if len(known) < FREQUENT:
+            return _Similar(np.zeros(0), math.nan, _NO_STEP, False)
+        design = Design.of(np.zeros(len(known), dtype=np.intp), self.instances.iloc[known])
+        residuals, coefficients = _left_out(design, self.y[known])
+        return self._similar(known, instances, design, coefficients, residuals, _ALL)
+
+    def _similar(
+        self,
+        own: Places,
+        instances: float,
+        design: Design,
+        coefficients: Floats,
+        residuals: Floats,
+        step: str,
+    ) -> _Similar:
+        numbers = self.instances.iloc[own].astype("Float64").to_numpy("float64", na_value=np.nan)
+        rows = own if design is self.design else np.arange(len(own))
+        block = int(design.block[rows[0]])
+        middle, scale = float(design.middle[block]), float(design.scale[block])
+        constant, slope, bend = (float(c) for c in coefficients[block])
+        u = 0.0 if math.isnan(instances) else math.log(max(instances, 1.0))
+        seen = np.log(np.maximum(np.nan_to_num(numbers, nan=1.0), 1.0))
+        edge = min(max(u, float(seen.min())), float(seen.max()))
+        v = (edge - middle) / scale
+        # beyond the numbers that were seen a parabola means nothing: seconds grow less than instances do
+        tangent = min(max((slope + 2 * bend * v) / scale, 0.0), 1.0)
+        fitted = constant + slope * v + bend * v * v + tangent * (u - edge)
+        return _Similar(residuals[rows][-_WINDOW:], fitted, step, u > edge)
+
+
+def _left_out(design: Design, y: Floats) -> tuple[Floats, Floats]:
+    """Give the residual of each build as if it had been left out, and the coefficients with all."""
+    fit = fit_huber(design, y)
+    inverse = np.linalg.inv(design.gram())[design.block]
+    leverage = np.einsum("in,nij,jn->n", design.basis, inverse, design.basis)
+    return fit.residuals / np.maximum(1 - leverage, 0.05), fit.coefficients
+
+
+def _order_statistics(n: int, alpha: float) -> tuple[int, int]:
+    """Give the places, from 1 on, of the values that bound a range; 0 and n + 1 are open ends."""
+    # rounding must not move an end that falls on a whole number
+    return math.floor((n + 1) * alpha / 2 + 1e-9), math.ceil((n + 1) * (1 - alpha / 2) - 1e-9)
+
+
+def _row(
+    elapsed: float, similar: _Similar, levels: Sequence[float], alphas: dict[float, float]
+) -> dict[str, Any]:
+    """Calculate the ranges of one build and say them."""
+    of = len(similar.residuals)
+    unknown = dict.fromkeys(_names(levels), math.nan) | {"median": math.nan}
+    row = {"elapsed": elapsed, **unknown, "n": 0, "of": of, "step": similar.step, "unusually_long": False}
+    if math.isnan(elapsed):
+        return row | {"says": "no idea: the build has no start"}
+    if of < FREQUENT:
+        few = f"no idea: under {FREQUENT} finished builds to compare with"
+        return row | {"says": few, "of": of}
+    totals = np.sort(np.exp(similar.residuals + similar.fitted))
+    usual = _order_statistics(of, alphas[_UNUSUAL])[1]
+    row["unusually_long"] = usual <= of and elapsed > float(totals[min(usual, of) - 1])
+    left = totals[totals > elapsed]
+    row["n"] = n = len(left)
+    low, high = math.inf, -math.inf
+    row["median"] = float(np.median(left)) - elapsed if n else math.nan
+    for level in levels:
+        first, last = _order_statistics(n, alphas[level])
+        # a wider range holds the narrower one, whatever their own adaptations say
+        low = min(
+            low,
+            float(left[first - 1]) if first >= 1 else max(elapsed, 0.0),
+            float(np.median(left)) if n else low,
+        )
+        high = max(
+            high, float(left[last - 1]) if last <= n else math.inf, float(np.median(left)) if n else high
+        )
+        row[f"low{100 * level:g}"] = low - elapsed if n else math.nan
+        row[f"high{100 * level:g}"] = high - elapsed
+    return row | {"says": _says(row, similar, levels)}
+
+
+def _says(row: dict[str, Any], similar: _Similar, levels: Sequence[float]) -> str:
+    kind = "similar builds" if similar.step == _SAME else "builds of all patterns"
+    unusual = "unusually long: " if row["unusually_long"] else ""
+    beyond = "; it has more instances than any of them" if similar.is_beyond else ""
+    if not row["n"]:
+        return f"{unusual}longer than all {row['of']} {kind}{beyond}"
+    longer = (
+        "" if row["n"] == row["of"] else f", of which {count_text(row['n'])} took longer than this one now"
+    )
+    of = f"from {row['of']} {kind}{longer}{beyond}; if it finishes"
+    half = f"half within {duration_text(row['median'])}"
+    if not levels:
+        return f"{unusual}{half}; {of}"
+    widest = f"{100 * levels[-1]:g}"
+    low, high = row[f"low{widest}"], row[f"high{widest}"]
+    ends = (
+        f"{duration_text(low)} to {duration_text(high)}"
+        if math.isfinite(high)
+        else f"{duration_text(low)} or"
+    )
+    return f"{unusual}{ends} more ({widest} %), {half}; {of}"
