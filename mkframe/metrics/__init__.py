@@ -9,6 +9,7 @@ from mkframe.metrics._change_points import change_points
 from mkframe.metrics._compare_periods import compare_periods
 from mkframe.metrics._durations import completed_builds, duration, duration_by_instances, durations, longest
 from mkframe.metrics._eta import eta
+from mkframe.metrics._failure_families import failure_families
 from mkframe.metrics._outcomes import calendar, failure_rate, outcomes, throughput, wilson
 from mkframe.metrics._releases import releases
 from mkframe.metrics._summary import describe, suggest_period, summary
@@ -23,6 +24,7 @@ __all__ = [
     "duration_by_instances",
     "durations",
     "eta",
+    "failure_families",
     "failure_rate",
     "longest",
     "outcomes",

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from mkframe.errors import InputError
 from mkframe.metrics._checks import require_columns, status_of
-from mkframe.metrics._durations import completed_builds
 from mkframe.metrics._formatting import count_text, duration_text
-from mkframe.metrics._grouping import BY
+from mkframe.metrics._grouping import BY, check_lists, list_items
 from mkframe.metrics._regression import FREQUENT, Design, fit_huber
-from mkframe.metrics._streams import pattern_sets
 
 __all__ = ["eta"]
 
@@ -107,22 +105,21 @@ def eta(
     columns = ["status", "build_start", "instances"]
     require_columns(running, columns)
     require_columns(history, [*columns, "build_end"])
-    patterns = _pattern_columns(running, history)
-    waiting = running.loc[(status_of(running) == "BUILDING").to_numpy(bool), [*columns, *patterns]]
-    counted = history.reset_index(drop=True)
-    past = completed_builds(counted)
-    past = past.join(counted.loc[past.index, ["build_end", *patterns]])
-    past = past[(past["build_end"] <= moment).to_numpy(bool)]
-    both = pd.concat([past[patterns], waiting[patterns]], ignore_index=True)
-    _, sets = pattern_sets(both)
-    model = _Model.of(past, sets[: len(past)])
+    patterns = _pattern_column(running, history)
+    waiting = running[(status_of(running) == "BUILDING").to_numpy(bool)]
+    past = _past(history, moment)
+    cells = [*history[patterns].iloc[past.row], *waiting[patterns]]
+    numbers: dict[frozenset[Any], int] = {}
+    sets = np.array(
+        [numbers.setdefault(frozenset(list_items(cell)), len(numbers)) for cell in cells], dtype=np.intp
+    )
+    model = _Model.of(past, sets[: len(past.row)])
     alphas = model.alphas([*shares, _UNUSUAL])
-    passed = pd.Series(moment - waiting["build_start"]).dt.total_seconds()
-    elapsed = passed.to_numpy("float64")
-    instances = waiting["instances"].astype("Float64").to_numpy("float64", na_value=np.nan)
+    elapsed = (moment - waiting["build_start"]).dt.total_seconds().to_numpy("float64")
+    instances = _numbers(waiting["instances"])
     rows = [
         _row(float(seconds), model.similar(int(group), float(number)), shares, alphas)
-        for seconds, group, number in zip(elapsed, sets[len(past) :], instances, strict=True)
+        for seconds, group, number in zip(elapsed, sets[len(past.row) :], instances, strict=True)
     ]
     types = dict.fromkeys(_names(shares), "float64")
     types = {"elapsed": "float64", "median": "float64", **types, "n": "int64", "of": "int64"}
@@ -158,14 +155,39 @@ def _moment(now: str | datetime | None) -> pd.Timestamp:
     return moment.tz_convert("UTC")
 
 
-def _pattern_columns(running: pd.DataFrame, history: pd.DataFrame) -> list[str]:
-    """Name the columns by which patterns are known in both frames."""
+def _pattern_column(running: pd.DataFrame, history: pd.DataFrame) -> str:
+    """Name the column by which patterns are known in both frames, ids before names."""
     names, ids = BY["pattern"]
-    both = [name for name in (names, ids) if name in running.columns and name in history.columns]
+    both = [name for name in (ids, names) if name in running.columns and name in history.columns]
     if not both:
         require_columns(running, [ids])
         require_columns(history, [ids])
-    return both
+    for frame in (running, history):
+        check_lists(frame[both[0]])
+    return both[0]
+
+
+def _numbers(instances: pd.Series[Any]) -> Floats:
+    return np.asarray(instances.astype("Float64").to_numpy("float64", na_value=np.nan), dtype="float64")
+
+
+@dataclass(frozen=True)
+class _Past:
+    """Finished builds that have ended: their rows, times in microseconds, and instances."""
+
+    row: Places
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    instances: Floats
+
+
+def _past(history: pd.DataFrame, moment: pd.Timestamp) -> _Past:
+    start, end = (history[name].to_numpy("datetime64[us]") for name in ("build_start", "build_end"))
+    now = moment.tz_convert(None).to_numpy()
+    is_finished = (status_of(history) == "FINISHED").to_numpy(bool)
+    row = np.flatnonzero(is_finished & (end >= start) & (end <= now))  # NaT is in neither
+    begun, over = (time[row].astype("int64") for time in (start, end))
+    return _Past(row, begun, over, _numbers(history["instances"])[row])
 
 
 @dataclass(frozen=True)
@@ -183,7 +205,7 @@ class _Model:
     """The finished builds in the order in which they ended, and what is left of them beside the fit."""
 
     group: Places
-    instances: pd.Series[Any]
+    instances: Floats
     y: Floats
     start: NDArray[np.int64]
     end: NDArray[np.int64]
@@ -192,19 +214,16 @@ class _Model:
     coefficients: Floats
 
     @classmethod
-    def of(cls, past: pd.DataFrame, sets: Places) -> _Model:
-        start, end = (
-            past[name].to_numpy("datetime64[us]").astype("int64") for name in ("build_start", "build_end")
-        )
+    def of(cls, past: _Past, sets: Places) -> _Model:
         # ties are put in one order, so that the order of rows makes no difference
-        order = np.lexsort((sets, past["instances"].fillna(-1).to_numpy("int64"), start, end))
+        order = np.lexsort((sets, past.instances, past.start, past.end))
         newest = pd.Series(sets[order]).groupby(sets[order]).cumcount(ascending=False).to_numpy() < _FITTED
         order = order[newest]
-        y = np.log(np.maximum(past["seconds"].to_numpy("float64")[order], SHORTEST))
-        instances = past["instances"].iloc[order]
+        start, end, instances = past.start[order], past.end[order], past.instances[order]
+        y = np.log(np.maximum((end - start) / 1e6, SHORTEST))
         design = Design.of(sets[order], instances)
         residuals, coefficients = _left_out(design, y) if len(y) else (y, np.zeros((0, 3)))
-        return cls(sets[order], instances, y, start[order], end[order], design, residuals, coefficients)
+        return cls(sets[order], instances, y, start, end, design, residuals, coefficients)
 
     def alphas(self, levels: Sequence[float]) -> dict[float, float]:
         """Adapt α of each level by predicting the newest builds from those that had ended before."""
@@ -255,7 +274,7 @@ class _Model:
     def similar(self, group: int, instances: float) -> _Similar:
         """Find the builds to compare with: of the same pattern set, or of all where these are too few."""
         unknown = math.isnan(instances)
-        is_null = self.instances.isna().to_numpy(bool)
+        is_null = np.isnan(self.instances)
         own = np.flatnonzero((self.group == group) & (is_null == unknown))
         if len(own) >= FREQUENT:
             return self._similar(own, instances, self.design, self.coefficients, self.residuals, _SAME)
@@ -263,7 +282,7 @@ class _Model:
         known = newest[is_null[newest] == unknown]
         if len(known) < FREQUENT:
             return _Similar(np.zeros(0), math.nan, _NO_STEP, False)
-        design = Design.of(np.zeros(len(known), dtype=np.intp), self.instances.iloc[known])
+        design = Design.of(np.zeros(len(known), dtype=np.intp), self.instances[known])
         residuals, coefficients = _left_out(design, self.y[known])
         return self._similar(known, instances, design, coefficients, residuals, _ALL)
 
@@ -276,13 +295,12 @@ class _Model:
         residuals: Floats,
         step: str,
     ) -> _Similar:
-        numbers = self.instances.iloc[own].astype("Float64").to_numpy("float64", na_value=np.nan)
         rows = own if design is self.design else np.arange(len(own))
         block = int(design.block[rows[0]])
         middle, scale = float(design.middle[block]), float(design.scale[block])
         constant, slope, bend = (float(c) for c in coefficients[block])
         u = 0.0 if math.isnan(instances) else math.log(max(instances, 1.0))
-        seen = np.log(np.maximum(np.nan_to_num(numbers, nan=1.0), 1.0))
+        seen = np.log(np.maximum(np.nan_to_num(self.instances[own], nan=1.0), 1.0))
         edge = min(max(u, float(seen.min())), float(seen.max()))
         v = (edge - middle) / scale
         # beyond the numbers that were seen a parabola means nothing: seconds grow less than instances do

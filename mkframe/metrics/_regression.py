@@ -8,7 +8,7 @@ of different sets never overlap; every sum is a count per set, and the time grow
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -38,23 +38,22 @@ class Design:
     scale: Floats
 
     @classmethod
-    def of(cls, group: Places, instances: pd.Series[Any]) -> Design:
+    def of(cls, group: Places, instances: Floats) -> Design:
         """Make the columns.
 
         Parameters
         ----------
         group : ndarray of intp
             The pattern set of each build.
-        instances : Series
-            Numbers of instances. Builds without a number form blocks of their own, without a slope.
+        instances : ndarray of float64
+            Numbers of instances. Builds without one, NaN, form blocks of their own, without a slope.
 
         Returns
         -------
         Design
         """
-        number = instances.astype("Float64").to_numpy("float64", na_value=np.nan)
-        unknown = np.isnan(number)
-        u = np.log(np.maximum(np.where(unknown, 1.0, number), 1.0))
+        unknown = np.isnan(instances)
+        u = np.log(np.maximum(np.where(unknown, 1.0, instances), 1.0))
         key = group * 2 + unknown
         often = np.bincount(key, minlength=1) >= FREQUENT
         is_rare = (np.bincount(key, minlength=1) > 0) & ~often

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -21,7 +22,9 @@ HOME = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(HOME))
 
 from mkframe import metrics  # noqa: E402
+from mkframe.metrics._failure_families import families_of  # noqa: E402
 from tests.benchmarks.simulated_builds import History, Kind, information, simulate  # noqa: E402
+from tests.benchmarks.simulated_messages import simulate_messages  # noqa: E402
 
 NONE, SOME, STRONG = "no", "some", "strong"
 DAY = 86_400.0
@@ -155,11 +158,10 @@ def changes(runs: int, seed: int) -> None:
 # --- remaining times --------------------------------------------------------------------------------------
 
 
-def etas(runs: int, seed: int, every: int = 3) -> None:
-    print(f"eta at the start of every {every}rd build of the last 60 %")
+def etas(runs: int, seed: int) -> None:
+    print("eta at the start of each build of the last 60 %")
     kinds: list[tuple[str, Kind, dict[str, float]]] = [
         ("stationary", "none", {}),
-        ("× 1.3 from a day on", "step", {"factor": 1.3}),
         ("× 2 from a day on", "step", {"factor": 2.0}),
         ("drift to × 1.5", "drift", {"factor": 1.5}),
         ("instances × 3", "growth", {"growth": 3.0}),
@@ -168,9 +170,9 @@ def etas(runs: int, seed: int, every: int = 3) -> None:
         hits, shares, widths = [], [], []
         for i in range(runs):
             history = simulate(200_000 * seed + i, kind, **more)
-            row = _etas_of(history, every)
+            row = _etas_of(history)
             hits.append(row[["hit50", "hit80", "hit90"]])
-            if len(row) * every >= 100:
+            if len(row) >= 100:
                 shares.append(0.75 <= row["hit80"].mean() <= 0.85)
             widths.append(row["width"].mean())
         pooled = pd.concat(hits)
@@ -179,12 +181,12 @@ def etas(runs: int, seed: int, every: int = 3) -> None:
         say(f"{name}: 50, 80, 90 %: {inside}; histories in .75-.85: {share(shares)}; width / true: {wide}")
 
 
-def _etas_of(history: History, every: int) -> pd.DataFrame:
+def _etas_of(history: History) -> pd.DataFrame:
     builds = history.builds
     seconds = (builds["build_end"] - builds["build_start"]).dt.total_seconds()
     true = 2 * 1.2815515655446004 * np.hypot(history.sigma, history.day_effect)
     rows = []
-    for place in range(int(0.4 * len(builds)), len(builds), every):
+    for place in range(int(0.4 * len(builds)), len(builds)):
         one = builds.iloc[[place]].assign(status="BUILDING")
         past = builds.iloc[max(0, place - 1500) : place]
         table = metrics.eta(one, past, now=one["build_start"].iloc[0], levels=(0.5, 0.8, 0.9)).iloc[0]
@@ -194,7 +196,39 @@ def _etas_of(history: History, every: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-PARTS: dict[str, Callable[[int, int], None]] = {"periods": periods, "changes": changes, "eta": etas}
+# --- families ---------------------------------------------------------------------------------------------
+
+
+def homogeneity_completeness(found: list[str], truth: list[int]) -> tuple[float, float]:
+    """Compare two partitions, by entropies (Rosenberg and Hirschberg 2007)."""
+
+    def entropy(values: list[object]) -> float:
+        shares = np.array(list(Counter(values).values())) / len(values)
+        return float(-(shares * np.log(shares)).sum())
+
+    both = entropy(list(zip(found, truth, strict=True)))
+    ours, theirs = entropy(list(found)), entropy(list(truth))
+    return 1 - (both - ours) / theirs, 1 - (both - theirs) / ours
+
+
+def families(runs: int, seed: int) -> None:
+    print("failure_families of 2,000 messages: mean homogeneity, completeness")
+    del runs
+    for known in (False, True):
+        judged = []
+        for i in range(3):
+            messages, truth, names = simulate_messages(2_000, 10 * seed + i)
+            judged.append(homogeneity_completeness(families_of(messages, names if known else None), truth))
+        homogeneity, completeness = np.mean(judged, axis=0)
+        say(f"names {'known' if known else 'not known'}: {homogeneity:.3f}, {completeness:.3f}")
+
+
+PARTS: dict[str, Callable[[int, int], None]] = {
+    "periods": periods,
+    "changes": changes,
+    "eta": etas,
+    "families": families,
+}
 
 
 def main() -> None:
