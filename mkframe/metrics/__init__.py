@@ -11,6 +11,7 @@ from mkframe.metrics._durations import completed_builds, duration, duration_by_i
 from mkframe.metrics._eta import eta
 from mkframe.metrics._failure_families import failure_families
 from mkframe.metrics._outcomes import calendar, failure_rate, outcomes, throughput, wilson
+from mkframe.metrics._recovery import recovery
 from mkframe.metrics._releases import releases
 from mkframe.metrics._summary import describe, suggest_period, summary
 
@@ -28,6 +29,7 @@ __all__ = [
     "failure_rate",
     "longest",
     "outcomes",
+    "recovery",
     "releases",
     "suggest_period",
     "summary",

@@ -12,7 +12,7 @@ from mkframe.errors import InputError
 from mkframe.metrics._checks import check_choice
 from mkframe.metrics._grouping import BY, By, memberships
 
-__all__ = ["STREAMS", "Stream", "build_ids", "pattern_sets", "streams"]
+__all__ = ["STREAMS", "Stream", "build_ids", "pattern_sets", "sets_of", "streams"]
 
 Stream: TypeAlias = By | Literal["pattern_set"]
 Places: TypeAlias = NDArray[np.intp]
@@ -67,7 +67,19 @@ def pattern_sets(builds: pd.DataFrame) -> tuple[pd.Index[str], Places]:
     >>> names.tolist(), code.tolist()
     (['(none)', '9 + 808'], [1, 1, 0])
     """
-    names, row, place, _ = memberships(builds, "pattern")
+    return sets_of(builds, "pattern")
+
+
+def sets_of(builds: pd.DataFrame, by: By) -> tuple[pd.Index[str], Places]:
+    """Name the sets of groups that builds are in, and give for each build the place of its own.
+
+    Examples
+    --------
+    >>> names, code = sets_of(pd.DataFrame({"releases": [[1], [2, 1]]}), "release")
+    >>> names.tolist(), code.tolist()
+    (['1', '1 + 2'], [0, 1])
+    """
+    names, row, place, _ = memberships(builds, by)
     begins = np.flatnonzero(np.diff(row, prepend=-1))
     sizes = np.diff(begins, append=len(row))
     code = np.zeros(len(builds), dtype=np.intp)
