@@ -7,6 +7,7 @@ time zone `tz`, and weeks begin on Monday. Every row counts: a build that is in 
 
 from mkframe.metrics._change_points import change_points
 from mkframe.metrics._compare_periods import compare_periods
+from mkframe.metrics._cost_card import cost_card
 from mkframe.metrics._durations import completed_builds, duration, duration_by_instances, durations, longest
 from mkframe.metrics._eta import eta
 from mkframe.metrics._failure_families import failure_families
@@ -20,6 +21,7 @@ __all__ = [
     "change_points",
     "compare_periods",
     "completed_builds",
+    "cost_card",
     "describe",
     "duration",
     "duration_by_instances",
