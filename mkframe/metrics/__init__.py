@@ -8,6 +8,7 @@ time zone `tz`, and weeks begin on Monday. Every row counts: a build that is in 
 from mkframe.metrics._change_points import change_points
 from mkframe.metrics._compare_periods import compare_periods
 from mkframe.metrics._cost_card import cost_card
+from mkframe.metrics._deliveries import artifact_use, builds_without_delivery
 from mkframe.metrics._durations import completed_builds, duration, duration_by_instances, durations, longest
 from mkframe.metrics._eta import eta
 from mkframe.metrics._failure_families import failure_families
@@ -17,6 +18,8 @@ from mkframe.metrics._releases import releases
 from mkframe.metrics._summary import describe, suggest_period, summary
 
 __all__ = [
+    "artifact_use",
+    "builds_without_delivery",
     "calendar",
     "change_points",
     "compare_periods",
