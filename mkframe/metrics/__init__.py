@@ -12,6 +12,7 @@ from mkframe.metrics._deliveries import artifact_use, builds_without_delivery
 from mkframe.metrics._durations import completed_builds, duration, duration_by_instances, durations, longest
 from mkframe.metrics._eta import eta
 from mkframe.metrics._failure_families import failure_families
+from mkframe.metrics._failure_progress import failure_progress
 from mkframe.metrics._outcomes import calendar, failure_rate, outcomes, throughput, wilson
 from mkframe.metrics._recovery import recovery
 from mkframe.metrics._releases import releases
@@ -31,6 +32,7 @@ __all__ = [
     "durations",
     "eta",
     "failure_families",
+    "failure_progress",
     "failure_rate",
     "longest",
     "outcomes",
