@@ -17,6 +17,7 @@ from mkframe.metrics._outcomes import calendar, failure_rate, outcomes, throughp
 from mkframe.metrics._recovery import recovery
 from mkframe.metrics._releases import releases
 from mkframe.metrics._summary import describe, suggest_period, summary
+from mkframe.metrics._top_failing import top_failing
 
 __all__ = [
     "artifact_use",
@@ -41,6 +42,7 @@ __all__ = [
     "suggest_period",
     "summary",
     "throughput",
+    "top_failing",
     "wilson",
 ]
 
