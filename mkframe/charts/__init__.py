@@ -7,23 +7,40 @@ figure; a notebook shows it.
 """
 
 from mkframe.charts._calendar import calendar
+from mkframe.charts._change_points import change_points
+from mkframe.charts._cost_card import cost_card
+from mkframe.charts._deliveries import artifact_use, builds_without_delivery
 from mkframe.charts._duration_by_instances import duration_by_instances
 from mkframe.charts._durations import durations
+from mkframe.charts._eta import eta
+from mkframe.charts._failure_families import failure_families
+from mkframe.charts._failure_progress import failure_progress
 from mkframe.charts._failure_rate import failure_rate
 from mkframe.charts._longest import longest
+from mkframe.charts._median_duration import median_duration
 from mkframe.charts._outcomes import outcomes, throughput
+from mkframe.charts._recovery import recovery
 from mkframe.charts._releases import releases
 from mkframe.charts._style import COLORS, OTHER
 
 __all__ = [
     "COLORS",
     "OTHER",
+    "artifact_use",
+    "builds_without_delivery",
     "calendar",
+    "change_points",
+    "cost_card",
     "duration_by_instances",
     "durations",
+    "eta",
+    "failure_families",
+    "failure_progress",
     "failure_rate",
     "longest",
+    "median_duration",
     "outcomes",
+    "recovery",
     "releases",
     "throughput",
 ]

@@ -1,0 +1,138 @@
+"""When durations changed, and with which build."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from mkframe import metrics
+from mkframe.charts import _style
+from mkframe.charts._labels import printable_text
+from mkframe.metrics._checks import status_of
+from mkframe.metrics._formatting import count_text
+from mkframe.metrics._grouping import local_times
+from mkframe.metrics._streams import Stream
+
+__all__ = ["change_points"]
+
+_MOST_ROWS = 25
+_LOOKS: dict[str, dict[str, Any]] = {
+    "slower": {"color": _style.COLORS["FAILED"], "marker": "^"},
+    "faster": {"color": _style.COLORS["FINISHED"], "marker": "v"},
+}
+_FIRST, _LAST = np.datetime64("0100-01-01"), np.datetime64("9900-01-01")
+
+
+def change_points(
+    builds: pd.DataFrame,
+    *,
+    by: Stream = "pattern",
+    tz: str = "UTC",
+    alpha: float = 0.01,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw when finished builds became slower or faster, with the first build after each change.
+
+    A row for each change, the greatest first: the symbol stands at the first build after it, the line from
+    the earliest to the latest time at which it may have happened. See `mkframe.metrics.change_points`.
+
+    Parameters
+    ----------
+    builds : DataFrame
+        As in `mkframe.metrics.change_points`.
+    by : {"pattern", "release", "project", "user", "pattern_set"}, default "pattern"
+        The streams.
+    tz : str, default "UTC"
+        Zone in which days are cut and times are given.
+    alpha : float, default 0.01
+        Probability that any stream is said to have a change when none has.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If a column is missing, an argument is not known, or the index holds no ids.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> start = pd.date_range("2026-01-05 08:00", periods=120, freq="D", tz="UTC")
+    >>> seconds = [60 + (n * 7) % 11 + (30 if n >= 80 else 0) for n in range(120)]
+    >>> builds = pd.DataFrame({"status": "FINISHED", "build_start": start, "instances": 3,
+    ...     "patterns": [[808]] * 120, "build_end": start + pd.to_timedelta(seconds, unit="s")},
+    ...     index=range(5001, 5121))
+    >>> ax = change_points(builds, ax=Figure().subplots())
+    >>> ax.get_yticklabels()[0].get_text()
+    '808   slower × 1.47 (1.44–1.49), build 5081'
+    """
+    table = metrics.change_points(builds, by=by, tz=tz, alpha=alpha)
+    found = table[table["result"] == "change"]
+    size = np.abs(np.log(found["ratio"].to_numpy("float64")))
+    found = found.iloc[np.argsort(-size, kind="stable")]
+    shown = found.head(_MOST_ROWS)
+    ax = _style.open_axes(ax, height=2.1 + 0.3 * max(len(shown), 3))
+    title = f"Changes of duration per {by.replace('_', ' ')}"
+    silent = table.loc[table["result"] == "no change", "detectable"]
+    short = int((table["result"] == "too short").sum())
+    quiet = _quiet(silent, short)
+    started = builds.loc[(status_of(builds) == "FINISHED").to_numpy(bool), "build_start"].dropna()
+    limits = local_times(pd.Series([started.min(), started.max()]), tz) if len(started) else None
+    if not len(found) or limits is None:
+        return _style.show_message(
+            ax, title, f"No build began a change of duration that can be supported. {quiet}"
+        )
+    if limits[0] < _FIRST or limits[1] > _LAST:
+        return _style.show_message(ax, title, "No build is drawn: they lie too far apart, or too far off.")
+    rows = np.arange(len(shown), dtype="float64")
+    at, earliest, latest = (
+        _style.date_numbers(local_times(shown[name], tz)) for name in ("at", "earliest", "latest")
+    )
+    ax.hlines(rows, earliest, latest, color=_style.OTHER, alpha=0.5, linewidth=5, label="when it happened")
+    is_slower = shown["ratio"].to_numpy() > 1
+    for word, mask in (("slower", is_slower), ("faster", ~is_slower)):
+        ax.plot(
+            at[mask], rows[mask], linestyle="", markersize=7, markeredgewidth=0, label=word, **_LOOKS[word]
+        )
+    _style.format_date_axis(ax, _style.date_numbers(limits), "W", tz)
+    ax.set_xlabel(
+        f"first build after the change ({tz})", fontsize=9, color=_style.MUTED_COLOR, parse_math=False
+    )
+    _style.set_row_labels(ax, rows, [_label(row) for row in shown.itertuples()])
+    _style.draw_grid(ax, "x")
+    more = len(found) - len(shown)
+    rest = f" {count_text(more, 'smaller change')} not drawn." if more else ""
+    said = (
+        "▲ slower, ▼ faster, with the size at equal numbers of instances and its 95 % interval. "
+        f"Each may have come gradually.{rest}"
+    )
+    _style.set_heading(ax, title, said, quiet)
+    return ax
+
+
+def _quiet(silent: pd.Series[float], short: int) -> str:
+    """Say what was looked at without finding a change."""
+    parts = []
+    if len(silent):
+        known = silent[np.isfinite(silent)]
+        size = f" (× {known.median():.2f} in the middle would show in half of them)" if len(known) else ""
+        parts.append(f"{count_text(len(silent), 'stream')} without a change{size}")
+    if short:
+        parts.append(f"{count_text(short, 'stream')} too short to tell")
+    return f"{'; '.join(parts).capitalize()}." if parts else ""
+
+
+def _label(row: Any) -> str:
+    word = "slower" if row.ratio > 1 else "faster"
+    size = (row.ratio, row.low, row.high) if row.ratio > 1 else (1 / row.ratio, 1 / row.high, 1 / row.low)
+    return (
+        f"{printable_text(row.Index, 28)}   {word} × {size[0]:.2f} ({size[1]:.2f}–{size[2]:.2f}), "
+        f"build {row.first_build}"
+    )

@@ -1,0 +1,105 @@
+"""What builds cost to begin with and for each instance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from mkframe import metrics
+from mkframe.charts import _style
+from mkframe.charts._labels import printable_text
+from mkframe.metrics._formatting import count_text, duration_text
+
+__all__ = ["cost_card"]
+
+_LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+_POINTS = 40
+
+
+def cost_card(builds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the typical seconds of each pattern set's builds over their numbers of instances.
+
+    A line reaches from the smallest to the largest number of instances that was built; the six sets with
+    most builds have one. The legend gives base and part with their 95 % intervals. See
+    `mkframe.metrics.cost_card`.
+
+    Parameters
+    ----------
+    builds : DataFrame
+        As in `mkframe.metrics.cost_card`.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> start = pd.date_range("2026-04-01 08:00", periods=40, freq="h", tz="UTC")
+    >>> numbers = [1 + n % 20 for n in range(40)]
+    >>> builds = pd.DataFrame({"status": "FINISHED", "build_start": start, "instances": numbers,
+    ...     "patterns": [[808]] * 40, "build_end": start + pd.to_timedelta(
+    ...     [14 + 2 * k for k in numbers], unit="s")})
+    >>> cost_card(builds, ax=Figure().subplots()).get_legend().get_texts()[0].get_text()
+    '808: 14 s (14–14) + 2 s (2–2) per instance, 40 builds'
+    """
+    table = metrics.cost_card(builds)
+    known = table[table["refused"] == ""].sort_values("n", ascending=False, kind="stable")
+    shown = known.head(len(_LINES))
+    refused = table.loc[table["refused"] != "", "refused"]
+    reasons = refused.str.replace(r"[\d,]+ builds?, ", "builds, ", regex=True).value_counts()
+    quiet = (
+        f"Refused: {count_text(len(refused), 'pattern set')}, most often as {reasons.index[0]}."
+        if len(refused)
+        else ""
+    )
+    ax = _style.open_axes(ax)
+    title = "Typical seconds of a build"
+    if not len(shown):
+        return _style.show_message(
+            ax, title, f"There are no pattern sets whose base and part can be told apart. {quiet}"
+        )
+    drawn = []
+    for line, (name, row) in enumerate(shown.iterrows()):
+        number = np.geomspace(float(row["smallest"]), float(row["largest"]), _POINTS)
+        seconds = np.maximum(row["base"] + row["per_instance"] * number, _style.MIN_SECONDS)
+        drawn.append(seconds)
+        ax.plot(
+            number, seconds, color=_LINES[line], linestyle=_STYLES[line], linewidth=2, label=_label(name, row)
+        )
+    _style.format_duration_axis(ax, np.concatenate(drawn))
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.set_xlabel("instances in the build (logarithmic)", fontsize=9, color=_style.MUTED_COLOR)
+    legend = ax.legend(frameon=False, fontsize=9, labelcolor=_style.TEXT_COLOR, loc="upper left")
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    more = len(known) - len(shown)
+    rest = f" {count_text(more, 'more pattern set')} with fewer builds not drawn." if more else ""
+    said = f"Base + part for each instance, medians; long builds lie above, so totals are greater.{rest}"
+    _style.set_heading(ax, title, said, quiet)
+    return ax
+
+
+def _label(name: object, row: pd.Series[float]) -> str:
+    base, part = (
+        f"{duration_text(row[key])} ({_figure(row[f'{key}_low'])}–{_figure(row[f'{key}_high'])})"
+        for key in ("base", "per_instance")
+    )
+    return f"{printable_text(name, 28)}: {base} + {part} per instance, {count_text(int(row['n']), 'build')}"
+
+
+def _figure(seconds: float) -> str:
+    return f"{seconds:.3g}" if seconds < 100 else f"{seconds:,.0f}"

@@ -1,0 +1,87 @@
+"""What failed builds have in common, the most frequent first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from mkframe import metrics
+from mkframe.charts import _style
+from mkframe.charts._labels import printable_text
+from mkframe.metrics._formatting import count_text, percent_text
+
+__all__ = ["failure_families"]
+
+_MOST_ROWS = 15
+
+
+def failure_families(
+    builds: pd.DataFrame, *, names: Iterable[str] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw the families of failed builds as a Pareto chart, with the share that the first ones cover.
+
+    Beside each bar stand the number of builds and the share of all failed builds that this family and those
+    above it make up together. Families beyond the 15th are one bar, always the last. See
+    `mkframe.metrics.failure_families`.
+
+    Parameters
+    ----------
+    builds : DataFrame
+        As in `mkframe.metrics.failure_families`.
+    names : iterable of str, optional
+        Names that messages may hold.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If a column is missing, the index holds no ids, or a name is no text.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> builds = pd.DataFrame({"status": "FAILED", "message": ["Timeout after 3 s", "Timeout after 9 s"],
+    ...     "build_start": pd.Timestamp("2026-04-01", tz="UTC"), "patterns": [[808], [9]]}, index=[1, 2])
+    >>> failure_families(builds, ax=Figure().subplots()).get_yticklabels()[0].get_text()
+    'Timeout after <n>'
+    """
+    table = metrics.failure_families(builds, names=names)
+    total = int(table["builds"].sum())
+    shown = table.head(_MOST_ROWS)
+    rest = table.iloc[_MOST_ROWS:]
+    bars = len(shown) + (len(rest) > 0)
+    ax = _style.open_axes(ax, height=1.7 + 0.3 * max(bars, 3))
+    title = "Why builds failed"
+    if not total:
+        return _style.show_message(ax, title, "There are no failed builds.")
+    counts = np.append(
+        shown["builds"].to_numpy("float64"), [float(rest["builds"].sum())] if len(rest) else []
+    )
+    labels = [printable_text(family, 58) for family in shown.index]
+    labels += [f"{count_text(len(rest), 'other family', 'other families')}"] if len(rest) else []
+    rows = np.arange(bars, dtype="float64")
+    drawn = ax.barh(rows, counts, 0.6, label="failed builds", **_style.bar_style("FAILED", hatched=False))
+    if len(rest):
+        drawn[-1].set_facecolor(_style.OTHER)
+    shares = np.cumsum(counts) / total
+    texts = [f"{count:,.0f}   {percent_text(share)}" for count, share in zip(counts, shares, strict=True)]
+    ax.bar_label(drawn, texts, padding=5, fontsize=9, color=_style.TEXT_COLOR, parse_math=False)
+    _style.set_row_labels(ax, rows, labels)
+    ax.set_xlim(0, counts.max() * 1.02)
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    _style.draw_grid(ax, "x")
+    said = (
+        f"{count_text(total, 'failed build')} in {count_text(len(table), 'family', 'families')}. "
+        "At the right: builds, and the share of all with the families above."
+    )
+    _style.set_heading(ax, title, said)
+    return ax

@@ -1,0 +1,98 @@
+"""At which progress builds fail, by group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+
+from mkframe import metrics
+from mkframe.charts import _style
+from mkframe.charts._labels import builds_text, printable_text
+from mkframe.metrics._failure_progress import BANDS
+from mkframe.metrics._formatting import count_text
+from mkframe.metrics._streams import Stream
+
+__all__ = ["failure_progress"]
+
+_MOST_ROWS = 25
+_SHADES = LinearSegmentedColormap.from_list("failed", ["#FFFFFF", _style.COLORS["FAILED"]])
+
+
+def failure_progress(
+    builds: pd.DataFrame,
+    *,
+    by: Stream = "pattern",
+    statuses: Sequence[str] = ("FAILED",),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw failed builds by group and last progress as a heat map, with the numbers in it.
+
+    The darker a cell, the more of all builds drawn lie in it; an empty cell has none. See
+    `mkframe.metrics.failure_progress`.
+
+    Parameters
+    ----------
+    builds : DataFrame
+        With `status`, `progress` and the columns that `by` needs.
+    by : {"pattern", "release", "project", "user", "pattern_set"}, default "pattern"
+        The rows.
+    statuses : sequence of str, default ("FAILED",)
+        Whose progress is counted.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If a column is missing or an argument is not known.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> builds = pd.DataFrame({"status": "FAILED", "progress": [35, 99], "patterns": [[808], [808]]})
+    >>> failure_progress(builds, ax=Figure().subplots()).get_yticklabels()[0].get_text()
+    '808   2'
+    """
+    table = metrics.failure_progress(builds, by=by, statuses=statuses)
+    shown = table.head(_MOST_ROWS)
+    ax = _style.open_axes(ax, height=2.0 + 0.3 * max(len(shown), 3))
+    what = builds_text(statuses)
+    title = f"Last progress of {what} per {by.replace('_', ' ')}"
+    if not len(shown):
+        return _style.show_message(ax, title, f"There are no {what}.")
+    columns = [*BANDS, "unknown"] if shown["unknown"].any() else BANDS
+    counts = shown[columns].to_numpy("float64")
+    most = counts.max()
+    ax.pcolormesh(
+        np.arange(len(columns) + 1) - 0.5,
+        np.arange(len(shown) + 1) - 0.5,
+        counts,
+        cmap=_SHADES,
+        vmin=0,
+        vmax=most,
+        edgecolors=_style.LIGHT_COLOR,
+        linewidth=0.5,
+        label="builds",
+    )
+    for row, column in np.argwhere(counts > 0):
+        ink = "white" if counts[row, column] > 0.6 * most else _style.TEXT_COLOR
+        text = f"{counts[row, column]:,.0f}"
+        ax.text(column, row, text, ha="center", va="center", fontsize=9, color=ink, parse_math=False)
+    ax.set_xticks(range(len(columns)), columns, fontsize=9)
+    ax.tick_params(axis="x", length=0)
+    ax.spines["bottom"].set_visible(False)
+    labels = [f"{printable_text(name, 32)}   {count_text(n)}" for name, n in shown["builds"].items()]
+    _style.set_row_labels(ax, np.arange(len(shown), dtype="float64"), labels)
+    more = len(table) - len(shown)
+    rest = f" {count_text(more, 'more row')} with fewer builds not drawn." if more else ""
+    said = "The progress that the server told last; that it stays where a build failed is not documented."
+    _style.set_heading(ax, title, f"{said}{rest}")
+    return ax
