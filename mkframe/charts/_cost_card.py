@@ -63,7 +63,7 @@ def cost_card(builds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         if len(refused)
         else ""
     )
-    ax = _style.open_axes(ax)
+    ax = _style.open_axes(ax, height=4.2 + 0.22 * len(shown))
     title = "Typical seconds of a build"
     if not len(shown):
         return _style.show_message(
@@ -83,7 +83,9 @@ def cost_card(builds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     ax.set_xlabel("instances in the build (logarithmic)", fontsize=9, color=_style.MUTED_COLOR)
-    legend = ax.legend(frameon=False, fontsize=9, labelcolor=_style.TEXT_COLOR, loc="upper left")
+    legend = ax.legend(
+        frameon=False, fontsize=9, labelcolor=_style.TEXT_COLOR, loc="upper left", bbox_to_anchor=(0, -0.14)
+    )
     for text in legend.get_texts():
         text.set_parse_math(False)
     more = len(known) - len(shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from mkframe import metrics
 from mkframe.charts import _style
@@ -19,6 +20,7 @@ from mkframe.metrics._formatting import count_text, duration_text
 __all__ = ["eta"]
 
 _MOST_ROWS = 25
+_STEPS = (1, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400)
 
 
 def eta(
@@ -105,7 +107,8 @@ def eta(
             "", (edge * 1.08, row), (begin, row), arrowprops={"arrowstyle": "->", "color": _style.MUTED_COLOR}
         )
     ax.set_xlim(0, edge * 1.1)
-    ax.xaxis.set_major_locator(MaxNLocator(6))
+    step = next((size for size in _STEPS if edge / size <= 6), _STEPS[-1] * math.ceil(edge / _STEPS[-1] / 6))
+    ax.xaxis.set_major_locator(MultipleLocator(step))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration_text(value) if value else "0"))
     ax.set_xlabel("time since the start", fontsize=9, color=_style.MUTED_COLOR)
     labels = [

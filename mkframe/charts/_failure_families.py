@@ -66,7 +66,7 @@ def failure_families(
     counts = np.append(
         shown["builds"].to_numpy("float64"), [float(rest["builds"].sum())] if len(rest) else []
     )
-    labels = [printable_text(family, 58) for family in shown.index]
+    labels = [printable_text(family, 46) for family in shown.index]
     labels += [f"{count_text(len(rest), 'other family', 'other families')}"] if len(rest) else []
     rows = np.arange(bars, dtype="float64")
     drawn = ax.barh(rows, counts, 0.6, label="failed builds", **_style.bar_style("FAILED", hatched=False))

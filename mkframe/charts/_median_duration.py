@@ -113,7 +113,8 @@ def _groups(table: pd.DataFrame, by: By | None) -> list[tuple[str, pd.DataFrame]
     if by is None:
         return [("", table)] if len(table) else []
     parts = [(str(name), part.droplevel(by)) for name, part in table.groupby(level=by, sort=False)]
-    return sorted(parts, key=lambda pair: -int(pair[1][["finished", "running"]].to_numpy().sum()))
+    many = {name: int(part[["finished", "running"]].to_numpy().sum()) for name, part in parts}
+    return sorted((pair for pair in parts if many[pair[0]]), key=lambda pair: -many[pair[0]])
 
 
 def _draw(ax: Axes, part: pd.DataFrame, middle: NDArray[np.float64], name: str, line: int) -> None:
