@@ -1,16 +1,19 @@
 """How often the statements of the insight functions are true, on simulated builds.
 
-    python tests/benchmarks/bench_insight.py [periods] [changes] [eta] [families] [speed]
+    python tests/benchmarks/bench_insight.py [periods changes eta families costs speed]
                                              [--runs 40] [--seed 1] [--real builds.json]
 
 Every figure is a share of simulated histories, with its standard error. The histories are those of
-`simulated_builds`; another simulator would give other figures. ``--real`` takes the answer of GET /builds.
+`simulated_builds`; another simulator would give other figures. ``--real`` takes a file with the answer of
+GET /builds instead: it prints how often ranges of the remaining time held, with days as the units, and what
+the other functions say.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,13 +24,13 @@ import pandas as pd
 HOME = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(HOME))
 
+import mkframe as mk  # noqa: E402
 from mkframe import metrics  # noqa: E402
 from mkframe.metrics._failure_families import families_of  # noqa: E402
 from tests.benchmarks.simulated_builds import History, Kind, information, simulate  # noqa: E402
 from tests.benchmarks.simulated_messages import simulate_messages  # noqa: E402
 
 NONE, SOME, STRONG = "no", "some", "strong"
-DAY = 86_400.0
 
 
 def share(hits: Iterable[bool]) -> str:
@@ -223,11 +226,134 @@ def families(runs: int, seed: int) -> None:
         say(f"names {'known' if known else 'not known'}: {homogeneity:.3f}, {completeness:.3f}")
 
 
+# --- costs ------------------------------------------------------------------------------------------------
+
+
+def costs(runs: int, seed: int) -> None:
+    print("cost_card: share of 95 % intervals that hold base, per instance")
+    runs *= 5
+    for n in (15, 30, 61, 200):
+        g = np.random.default_rng([3, seed, n])
+        base, each = np.repeat(g.uniform(4, 40, runs), n), np.repeat(g.uniform(0.3, 3, runs), n)
+        few = 1 + g.lognormal(0.7, 1.0, runs * n).astype(int)
+        number = np.where(g.random(runs * n) < 0.28, g.integers(20, 60, runs * n), few)
+        hangs = np.where(g.random(runs * n) < 1 / 80, g.uniform(2.5, 6, runs * n), 1.0)
+        seconds = (base + each * number) * g.lognormal(0, 0.38, runs * n) * hangs
+        start = pd.Timestamp("2026-04-01", tz="UTC")
+        builds = pd.DataFrame(
+            {
+                "status": "FINISHED",
+                "build_start": start,
+                "build_end": start + pd.to_timedelta(np.round(seconds * 1e3), unit="ms"),
+                "instances": number,
+                "patterns": [[pattern] for pattern in np.repeat(np.arange(runs), n).tolist()],
+            }
+        )
+        table = metrics.cost_card(builds.astype({"build_start": "datetime64[us, UTC]"}))
+        table = table[table["refused"] == ""]
+        place = table.index.astype(int) * n
+        held = [
+            (table[f"{name}_low"] <= truth[place]) & (truth[place] <= table[f"{name}_high"])
+            for name, truth in (("base", base), ("per_instance", each))
+        ]
+        say(f"n {n}:", ", ".join(share(hits) for hits in held))
+
+
+# --- speed and real builds --------------------------------------------------------------------------------
+
+
+def large(n: int, seed: int) -> pd.DataFrame:
+    """Simulate many builds of 30 patterns, in two years."""
+    g = np.random.default_rng([4, seed])
+    t = np.sort(g.uniform(0, 700, n))
+    pattern, number = g.integers(0, 30, n), 1 + g.lognormal(1, 1, n).astype(int)
+    slower = np.where((t > 350) & (pattern % 5 == 0), 1.4, 1.0)
+    seconds = (10 + pattern + (1 + pattern) * number) * g.lognormal(0, 0.4, n) * slower
+    start = pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(np.round(t * 86_400e6), unit="us")
+    status = g.choice(["FINISHED", "FAILED", "CANCELED"], n, p=[0.75, 0.2, 0.05])
+    numbers = zip(g.integers(0, 900, n), g.integers(0, 99_999, n), strict=True)
+    return pd.DataFrame(
+        {
+            "status": pd.Series(status, dtype="str"),
+            "build_start": start.as_unit("us"),
+            "build_end": (start + pd.to_timedelta(np.round(seconds * 1e6), unit="us")).as_unit("us"),
+            "instances": pd.Series(number, dtype="Int64"),
+            "patterns": [[800 + p] if p % 3 else [800 + p, 801 + p] for p in pattern.tolist()],
+            "releases": [[21]] * n,
+            "project_id": 1,
+            "user_id": g.integers(0, 60, n),
+            "progress": pd.Series(g.integers(0, 101, n), dtype="Int64"),
+            "message": [f"Instance I_{a} (id {b}): functional role BK is missing" for a, b in numbers],
+            "deliveries_calculated": pd.Series(True, index=range(n), dtype="boolean"),
+        }
+    ).set_index(pd.Index(np.arange(1, n + 1), name="id"))
+
+
+def speed(runs: int, seed: int) -> None:
+    print("Seconds of processor time for 100,000 builds")
+    del runs
+    builds = large(100_000, seed)
+    running = builds.tail(5).assign(status="BUILDING")
+    now = builds["build_start"].max() + pd.Timedelta("30s")
+    deliveries = pd.DataFrame({"BUILD_ID": builds.index[::2]})
+    calls: dict[str, Callable[[], pd.DataFrame]] = {
+        "compare_periods": lambda: metrics.compare_periods(builds, by="pattern"),
+        "change_points": lambda: metrics.change_points(builds),
+        "eta": lambda: metrics.eta(running, builds, now=now),
+        "failure_families": lambda: metrics.failure_families(builds),
+        "recovery": lambda: metrics.recovery(builds),
+        "cost_card": lambda: metrics.cost_card(builds),
+        "failure_progress": lambda: metrics.failure_progress(builds),
+        "builds_without_delivery": lambda: metrics.builds_without_delivery(builds, deliveries),
+        "median_duration": lambda: metrics.median_duration(builds, by="pattern"),
+        "top_failing": lambda: metrics.top_failing(builds),
+    }
+    for name, call in calls.items():
+        began = time.process_time()
+        call()
+        say(f"{name}: {time.process_time() - began:.2f}")
+
+
+def real(path: Path) -> None:
+    builds = mk.read_json(path)
+    last = builds["build_start"].max().normalize()
+    end = (last - pd.Timedelta(days=last.weekday())).tz_localize(None)
+    print(f"{path.name}: {len(builds):,} builds; the week before {end:%d %B %Y}")
+    say(metrics.compare_periods(builds, end=end).T.to_string())
+    tables = {
+        "change_points": metrics.change_points(builds)[["says"]],
+        "recovery": metrics.recovery(builds)[["says"]],
+        "failure_families": metrics.failure_families(builds)[["builds", "share"]],
+        "cost_card": metrics.cost_card(builds)[["n", "refused"]],
+    }
+    for name, table in tables.items():
+        say(name, "\n", table.head(8).to_string())
+    finished = builds[(builds["status"] == "FINISHED").to_numpy(bool)].sort_values("build_start")
+    finished = finished[(finished["build_end"] >= finished["build_start"]).to_numpy(bool)]
+    rows = []
+    for place in range(len(finished) // 2, len(finished)):
+        one = finished.iloc[[place]].assign(status="BUILDING")
+        now = one["build_start"].iloc[0]
+        table = metrics.eta(one, finished.iloc[:place], now=now, levels=(0.5, 0.8, 0.9)).iloc[0]
+        took = (finished["build_end"].iloc[place] - now).total_seconds()
+        hits = {n: table[f"low{n}"] <= took <= table[f"high{n}"] for n in (50, 80, 90)}
+        rows.append(hits | {"day": now.date()})
+    held = pd.DataFrame(rows)
+    for n in (50, 80, 90):
+        days = held.groupby("day")[n].agg(["sum", "size"])
+        p, k = days["sum"].sum() / days["size"].sum(), len(days)
+        rest = ((days["sum"] - p * days["size"]) ** 2).sum()
+        half = 1.96 * float(np.sqrt(rest * k / (k - 1)) / days["size"].sum())
+        say(f"eta at the start, {n} %: {p:.3f} ± {half:.3f} with days as units, {len(held)} builds, {k} days")
+
+
 PARTS: dict[str, Callable[[int, int], None]] = {
     "periods": periods,
     "changes": changes,
     "eta": etas,
     "families": families,
+    "costs": costs,
+    "speed": speed,
 }
 
 
@@ -236,7 +362,11 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=[])
     parser.add_argument("--runs", type=int, default=40, help="histories for each figure")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--real", type=Path, help="a file with the answer of GET /builds")
     given = parser.parse_args()
+    if given.real:
+        real(given.real)
+        return
     for name in given.parts or PARTS:
         PARTS[name](given.runs, given.seed)
 
