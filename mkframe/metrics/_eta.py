@@ -361,6 +361,8 @@ def _row(
 def _says(row: dict[str, Any], similar: _Similar, levels: Sequence[float]) -> str:
     kind = "similar builds" if similar.step == _SAME else "builds of all patterns"
     unusual = "unusually long: " if row["unusually_long"] else ""
+    if row["elapsed"] < 0:
+        unusual = f"starts {duration_text(-row['elapsed'])} later than now: "
     beyond = "; it has more instances than any of them" if similar.is_beyond else ""
     if not row["n"]:
         return f"{unusual}longer than all {row['of']} {kind}{beyond}"

@@ -211,6 +211,7 @@ def test_start_in_the_future_or_missing_is_told(past, asked):
     row = metrics.eta(running, past(SPREAD), now=now).loc[7]
     assert row["elapsed"] == -30
     assert row["n"] == 39
+    assert row["says"].startswith("starts 30 s later than now: ")
 
 
 def test_order_of_rows_makes_no_difference(past, asked):
