@@ -14,7 +14,6 @@ from mkframe.metrics._formatting import count_text, duration_text
 
 __all__ = ["cost_card"]
 
-_LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 _POINTS = 40
 
@@ -55,7 +54,7 @@ def cost_card(builds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     table = metrics.cost_card(builds)
     known = table[table["refused"] == ""].sort_values("n", ascending=False, kind="stable")
-    shown = known.head(len(_LINES))
+    shown = known.head(len(_style.GROUP_STYLES))
     refused = table.loc[table["refused"] != "", "refused"]
     reasons = refused.str.replace(r"[\d,]+ builds?, ", "builds, ", regex=True).value_counts()
     quiet = (
@@ -74,9 +73,9 @@ def cost_card(builds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         number = np.geomspace(float(row["smallest"]), float(row["largest"]), _POINTS)
         seconds = np.maximum(row["base"] + row["per_instance"] * number, _style.MIN_SECONDS)
         drawn.append(seconds)
-        ax.plot(
-            number, seconds, color=_LINES[line], linestyle=_STYLES[line], linewidth=2, label=_label(name, row)
-        )
+        ink = _style.GROUP_STYLES[line][0]
+        label = _label(name, row)
+        ax.plot(number, seconds, color=ink, linestyle=_STYLES[line], linewidth=2, label=label)
     _style.format_duration_axis(ax, np.concatenate(drawn))
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -21,14 +21,6 @@ __all__ = ["MIN_BUILDS", "durations"]
 
 MIN_BUILDS, MIN_BUILDS_P90, MIN_BUILDS_P95 = 5, 10, 20
 """Minimum of builds for which a median and band, p90 and p95 are drawn; below, single builds are drawn."""
-_GROUP_STYLES = (
-    ("#0072B2", "o"),
-    ("#D55E00", "s"),
-    ("#009E73", "^"),
-    ("#A64D79", "D"),
-    ("#A87400", "v"),
-    ("#222222", "P"),
-)
 _MEDIAN_COLOR = "#00507E"
 _MAX_STATUSES = 4
 
@@ -171,7 +163,7 @@ def _draw_medians(ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64], by:
     total = table["n"].groupby(level=by).sum().sort_values(ascending=False, kind="stable")
     total = total[total > 0]
     ends, medians = [], []
-    for (color, marker), group in zip(_GROUP_STYLES, total.index, strict=False):
+    for (color, marker), group in zip(_style.GROUP_STYLES, total.index, strict=False):
         part = table.xs(group, level=by)
         n, median = part["n"], np.maximum(part["p50"], _style.MIN_SECONDS)
         line = np.where(n >= MIN_BUILDS, median, np.nan)

@@ -19,9 +19,6 @@ from mkframe.metrics._grouping import BY, EVERY, By, Every
 
 __all__ = ["median_duration"]
 
-_LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_MARKERS = "osD^vP"
-
 
 @_style.explain_too_many_periods("Median duration")
 def median_duration(
@@ -86,7 +83,7 @@ def median_duration(
             ax, title, f"There are no finished or running builds with a start. {missing}"
         )
     middle = (limits[:-1] + limits[1:]) / 2
-    shown = groups[: len(_LINES)]
+    shown = groups[: len(_style.GROUP_STYLES)]
     for line, (name, part) in enumerate(shown):
         _draw(ax, part, middle, name, line)
     drawn = pd.concat([part for _, part in shown])
@@ -120,14 +117,14 @@ def _groups(table: pd.DataFrame, by: By | None) -> list[tuple[str, pd.DataFrame]
 def _draw(ax: Axes, part: pd.DataFrame, middle: NDArray[np.float64], name: str, line: int) -> None:
     low, median, high = (part[column].to_numpy("float64") for column in ("low", "median", "high"))
     low = np.maximum(low, _style.MIN_SECONDS)
-    ink = _LINES[line]
+    ink, marker = _style.GROUP_STYLES[line]
     closed = np.isfinite(high) & (part["running"].to_numpy() > 0)
     ax.vlines(
         middle[closed], low[closed], np.maximum(high[closed], low[closed]), color=ink, alpha=0.4, linewidth=5
     )
     label = f"{printable_text(name, 30)} ({int(part['finished'].sum()):,})" if name else "median"
     values = np.where(np.isnan(median), np.nan, np.maximum(median, _style.MIN_SECONDS))
-    ax.plot(middle, values, color=ink, marker=_MARKERS[line], markersize=5, linewidth=1.2, label=label)
+    ax.plot(middle, values, color=ink, marker=marker, markersize=5, linewidth=1.2, label=label)
     is_open = np.isinf(high)
     ax.plot(
         middle[is_open],

@@ -27,6 +27,7 @@ from mkframe.metrics._grouping import EVERY, Every, period_edges
 
 __all__ = [
     "COLORS",
+    "GROUP_STYLES",
     "HATCHES",
     "LIGHT_COLOR",
     "MARKERS",
@@ -63,6 +64,16 @@ MARKERS = {"FINISHED": "o", "FAILED": "X", "CANCELED": "s", "BUILDING": "^"}
 HATCHES = {"FAILED": "///", "BUILDING": "..."}
 """Hatches distinguish statuses without color; finished and canceled builds differ in lightness."""
 _OTHER_HATCH = "xxx"
+
+GROUP_STYLES = (
+    ("#0072B2", "o"),
+    ("#D55E00", "s"),
+    ("#009E73", "^"),
+    ("#A64D79", "D"),
+    ("#A87400", "v"),
+    ("#222222", "P"),
+)
+"""Color and marker of each line of a group, distinguishable for color-blind readers."""
 
 TEXT_COLOR, MUTED_COLOR, LIGHT_COLOR = "#222222", "#6A6A6A", "#DADADA"
 REFERENCE_LINE: dict[str, Any] = {"color": TEXT_COLOR, "linewidth": 0.8, "linestyle": (0, (4, 3))}

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from mkframe._validation import check_timezone
 from mkframe.errors import InputError
-from mkframe.metrics._checks import require_columns
+from mkframe.metrics._checks import float_values, require_columns
 from mkframe.metrics._distributions import Z95
 from mkframe.metrics._durations import completed_builds
 from mkframe.metrics._formatting import count_text, day_text
 from mkframe.metrics._grouping import local_days
-from mkframe.metrics._regression import CLIP, Design, Fit, fit_huber, median_deviation
+from mkframe.metrics._regression import CLIP, SHORTEST, Design, Fit, fit_huber, median_deviation
 from mkframe.metrics._streams import Stream, build_ids, pattern_sets, streams
 
 __all__ = ["change_points"]
@@ -27,8 +27,6 @@ __all__ = ["change_points"]
 Floats: TypeAlias = NDArray[np.float64]
 Places: TypeAlias = NDArray[np.intp]
 
-SHORTEST = 0.5
-"""Seconds; a build that took less counts as this long, since there is no logarithm of 0."""
 _LEAST_BUILDS = 8
 _LEAST_DAYS = 7.0
 _LEAST_STREAM = 4 * _LEAST_BUILDS
@@ -124,8 +122,7 @@ def change_points(
     limits = np.searchsorted(group, np.arange(len(names) + 1))
     days = local_days(builds, tz).astype("int64")
     time = builds["build_start"].to_numpy("datetime64[us]").astype("int64") / 86_400e6
-    numbers = builds["instances"].astype("Float64").to_numpy("float64", na_value=np.nan)
-    instances = np.asarray(numbers, dtype="float64")
+    instances = float_values(builds["instances"])
     scans = [
         _Stream.of(part, seconds, sets, instances, time, days) if _is_long(time[part]) else None
         for part in (row[limits[at] : limits[at + 1]] for at in range(len(names)))

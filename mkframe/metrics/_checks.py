@@ -6,13 +6,16 @@ Each check returns None or raises `InputError`; none changes or converts its arg
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, STATUSES
 
-__all__ = ["check_statuses", "check_choice", "require_columns", "status_of"]
+__all__ = ["check_statuses", "check_choice", "float_values", "require_columns", "status_of"]
 
 
 def require_columns(frame: pd.DataFrame, columns: Iterable[str], resource: str = "builds") -> None:
@@ -65,6 +68,17 @@ def status_of(builds: pd.DataFrame) -> pd.Series[str]:
     ['FAILED', nan]
     """
     return builds["status"].astype(pd.StringDtype(na_value=float("nan")))
+
+
+def float_values(values: pd.Series[Any]) -> NDArray[np.float64]:
+    """Give numbers as floats, whatever their dtype; missing ones are NaN.
+
+    Examples
+    --------
+    >>> float_values(pd.Series([3, None], dtype="Int64")).tolist()
+    [3.0, nan]
+    """
+    return np.asarray(values.astype("Float64").to_numpy("float64", na_value=np.nan), dtype="float64")
 
 
 def check_choice(name: str, value: str | None, allowed: Sequence[str | None]) -> None:

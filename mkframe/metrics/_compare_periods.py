@@ -16,6 +16,7 @@ from mkframe.metrics._distributions import Z95, t_quantile
 from mkframe.metrics._durations import duration
 from mkframe.metrics._formatting import count_text
 from mkframe.metrics._grouping import Days, local_days
+from mkframe.metrics._regression import SHORTEST
 from mkframe.metrics._streams import Stream, streams
 
 __all__ = ["METRICS", "compare_periods", "rate_difference"]
@@ -23,8 +24,6 @@ __all__ = ["METRICS", "compare_periods", "rate_difference"]
 Floats: TypeAlias = NDArray[np.float64]
 
 METRICS = ("failure_rate", "duration")
-SHORTEST = 0.5
-"""Seconds; a build that took less counts as this long, since there is no logarithm of 0."""
 _LEAST_DAYS = 3
 _ONE_DAY = np.timedelta64(1, "D")
 

@@ -8,19 +8,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mkframe.metrics._checks import require_columns, status_of
+from mkframe.metrics._checks import float_values, require_columns, status_of
 from mkframe.metrics._distributions import t_quantile
 from mkframe.metrics._durations import completed_builds
 from mkframe.metrics._formatting import count_text
-from mkframe.metrics._regression import CLIP, median_deviation
+from mkframe.metrics._regression import CLIP, SHORTEST, median_deviation
 from mkframe.metrics._streams import pattern_sets
 
 __all__ = ["cost_card"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-SHORTEST = 0.5
-"""Seconds; a build that took less counts as this long, since there is no logarithm of 0."""
 _LEAST_BUILDS, _LEAST_NUMBERS, _LEAST_SPREAD = 15, 3, 2
 _ROUNDS = 60
 
@@ -75,7 +73,7 @@ def cost_card(builds: pd.DataFrame) -> pd.DataFrame:
     is_finished = (status_of(counted) == "FINISHED").to_numpy(bool)
     names, sets = pattern_sets(counted)
     finished = np.bincount(sets[is_finished], minlength=len(names))
-    number: Floats = np.asarray(rows["instances"].astype("Float64").to_numpy("float64", na_value=np.nan))
+    number = float_values(rows["instances"])
     usable = number >= 1
     seconds = np.maximum(rows["seconds"].to_numpy("float64")[usable], SHORTEST)
     number, place = number[usable], sets[rows.index.to_numpy()[usable]]

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mkframe.errors import InputError
-from mkframe.metrics._checks import check_choice, require_columns, status_of
+from mkframe.metrics._checks import check_choice, float_values, require_columns, status_of
 from mkframe.metrics._durations import duration
 from mkframe.metrics._outcomes import wilson
 from mkframe.metrics._streams import Stream, build_ids, pattern_sets, sets_of, streams
@@ -201,7 +201,7 @@ def artifact_use(
     require_columns(build_deployments, ["build_id", "pattern_id"], "build_deployments")
     ids = pd.Series(build_ids(downloads))
     fetches = pd.Series(list(own), dtype="int64").value_counts()
-    counter = downloads["downloaded"].astype("Float64").to_numpy("float64", na_value=np.nan)
+    counter = float_values(downloads["downloaded"])
     counter = counter - ids.map(fetches).fillna(0).to_numpy("float64")
     keys = pd.MultiIndex.from_frame(downloads[["build_id", "pattern_id"]].astype("Int64"))
     deployed = keys.isin(

@@ -13,18 +13,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mkframe.errors import InputError
-from mkframe.metrics._checks import require_columns, status_of
+from mkframe.metrics._checks import float_values, require_columns, status_of
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.metrics._grouping import BY, check_lists, list_items
-from mkframe.metrics._regression import FREQUENT, Design, fit_huber
+from mkframe.metrics._moments import read_moment
+from mkframe.metrics._regression import FREQUENT, SHORTEST, Design, fit_huber
 
 __all__ = ["eta"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Places: TypeAlias = NDArray[np.intp]
 
-SHORTEST = 0.5
-"""Seconds; a build that took less counts as this long, since there is no logarithm of 0."""
 _WINDOW = 60
 """Similar builds whose durations are the distribution: few enough to follow a change within weeks."""
 _FITTED = 400
@@ -101,7 +100,7 @@ def eta(
     '31 s to 48 s more (80 %), half within 40 s; from 40 similar builds; if it finishes'
     """
     shares = _levels(levels)
-    moment = _moment(now)
+    moment = pd.Timestamp.now("UTC") if now is None else read_moment(now)
     columns = ["status", "build_start", "instances"]
     require_columns(running, columns)
     require_columns(history, [*columns, "build_end"])
@@ -116,7 +115,7 @@ def eta(
     model = _Model.of(past, sets[: len(past.row)])
     alphas = model.alphas([*shares, _UNUSUAL])
     elapsed = (moment - waiting["build_start"]).dt.total_seconds().to_numpy("float64")
-    instances = _numbers(waiting["instances"])
+    instances = float_values(waiting["instances"])
     rows = [
         _row(float(seconds), model.similar(int(group), float(number)), shares, alphas)
         for seconds, group, number in zip(elapsed, sets[len(past.row) :], instances, strict=True)
@@ -142,19 +141,6 @@ def _names(levels: Sequence[float]) -> list[str]:
     return [f"{end}{100 * level:g}" for level in levels for end in ("low", "high")]
 
 
-def _moment(now: str | datetime | None) -> pd.Timestamp:
-    if now is None:
-        return pd.Timestamp.now("UTC")
-    hint = 'Give a time with its zone, such as pd.Timestamp.now("UTC").'
-    try:
-        moment = pd.Timestamp(now)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"now={now!r} is not a time.", hint=hint) from error
-    if pd.isna(moment) or moment.tzinfo is None:
-        raise InputError(f"now={now!r} is not a time with a zone.", hint=hint)
-    return moment.tz_convert("UTC")
-
-
 def _pattern_column(running: pd.DataFrame, history: pd.DataFrame) -> str:
     """Name the column by which patterns are known in both frames, ids before names."""
     names, ids = BY["pattern"]
@@ -165,10 +151,6 @@ def _pattern_column(running: pd.DataFrame, history: pd.DataFrame) -> str:
     for frame in (running, history):
         check_lists(frame[both[0]])
     return both[0]
-
-
-def _numbers(instances: pd.Series[Any]) -> Floats:
-    return np.asarray(instances.astype("Float64").to_numpy("float64", na_value=np.nan), dtype="float64")
 
 
 @dataclass(frozen=True)
@@ -187,7 +169,7 @@ def _past(history: pd.DataFrame, moment: pd.Timestamp) -> _Past:
     is_finished = (status_of(history) == "FINISHED").to_numpy(bool)
     row = np.flatnonzero(is_finished & (end >= start) & (end <= now))  # NaT is in neither
     begun, over = (time[row].astype("int64") for time in (start, end))
-    return _Past(row, begun, over, _numbers(history["instances"])[row])
+    return _Past(row, begun, over, float_values(history["instances"])[row])
 
 
 @dataclass(frozen=True)

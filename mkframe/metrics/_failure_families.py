@@ -12,7 +12,7 @@ import pandas as pd
 
 from mkframe.errors import InputError
 from mkframe.metrics._checks import require_columns, status_of
-from mkframe.metrics._grouping import memberships
+from mkframe.metrics._grouping import memberships, missing_label
 from mkframe.metrics._outcomes import wilson
 from mkframe.metrics._streams import build_ids
 
@@ -239,23 +239,9 @@ def families_of(messages: Sequence[str | None], names: Iterable[str] | None = No
             memo[message] = mask(message) if message and message.strip() else None
     templates = {template for template in memo.values() if template is not None}
     label_of = _labels(templates)
-    nothing = unnamed_message(label_of.values())
+    nothing = missing_label(label_of.values(), NO_MESSAGE)
     found = {message: nothing if t is None else label_of[t] for message, t in memo.items()}
     return [found[message] for message in messages]
-
-
-def unnamed_message(taken: Iterable[str]) -> str:
-    """Name the family without a message; in more brackets where a message reads so.
-
-    Examples
-    --------
-    >>> unnamed_message([]), unnamed_message(["(no message)"])
-    ('(no message)', '((no message))')
-    """
-    names, name = set(taken), NO_MESSAGE
-    while name in names:
-        name = f"({name})"
-    return name
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mkframe.metrics._checks import check_statuses, require_columns
+from mkframe.metrics._checks import check_statuses, float_values, require_columns
 from mkframe.metrics._durations import status_mask
 from mkframe.metrics._streams import Stream, streams
 
@@ -57,7 +57,7 @@ def failure_progress(
     check_statuses(builds, statuses)
     held = builds[status_mask(builds, statuses)]
     names, row, place = streams(held, by)
-    progress = held["progress"].astype("Float64").to_numpy("float64", na_value=np.nan)
+    progress = float_values(held["progress"])
     known = (progress >= 0) & (progress <= 100)
     band = np.where(known, np.nan_to_num(progress) // _WIDTH, len(BANDS)).astype(np.intp)
     columns = len(BANDS) + 1

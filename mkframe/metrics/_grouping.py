@@ -305,7 +305,7 @@ def list_items(cell: Any) -> Any:
     return () if pd.isna(cell) else (cell,)
 
 
-def missing_label(labels: Iterable[str]) -> str:
+def missing_label(labels: Iterable[str], label: str = "(none)") -> str:
     """Return a label for builds without a value; more brackets make it differ from all others.
 
     Examples
@@ -313,7 +313,7 @@ def missing_label(labels: Iterable[str]) -> str:
     >>> missing_label(["CORE_DV_HLS"]), missing_label(["(none)"])
     ('(none)', '((none))')
     """
-    used, label = set(labels), "(none)"
+    used = set(labels)
     while label in used:
         label = f"({label})"
     return label

@@ -13,7 +13,7 @@ from mkframe.metrics._checks import check_choice, require_columns, status_of
 from mkframe.metrics._durations import duration
 from mkframe.metrics._formatting import duration_text
 from mkframe.metrics._grouping import EVERY, By, Every, group_builds
-from mkframe.metrics._recovery import last_moment
+from mkframe.metrics._moments import last_moment
 from mkframe.metrics._survival import floor_text, kaplan_meier_quantile
 
 __all__ = ["median_duration"]

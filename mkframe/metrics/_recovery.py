@@ -15,10 +15,11 @@ from mkframe.errors import InputError
 from mkframe.metrics._checks import require_columns, status_of
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.metrics._grouping import memberships, missing_label
+from mkframe.metrics._moments import last_moment
 from mkframe.metrics._streams import build_ids, sets_of
 from mkframe.metrics._survival import floor_text
 
-__all__ = ["CHAINED_BY", "last_moment", "recovery"]
+__all__ = ["CHAINED_BY", "recovery"]
 
 Places: TypeAlias = NDArray[np.intp]
 
@@ -95,29 +96,6 @@ def recovery(
     order = held[np.lexsort((ids[held], is_failed[held], known[held], code[held]))]
     chains = _chains(order, code, start, known, is_failed)
     return _table(chains, labels, code, known, ids, moment, words, tz)
-
-
-def last_moment(builds: pd.DataFrame, now: str | datetime | None) -> np.datetime64:
-    """Read a time, or find the latest in the frame; NaT where there is none.
-
-    Examples
-    --------
-    >>> str(last_moment(pd.DataFrame(), "2026-04-01T10:00+02:00"))
-    '2026-04-01T08:00:00.000000'
-    """
-    if now is None:
-        times = [builds[name].to_numpy("datetime64[us]") for name in ("build_start", "build_end")]
-        known = np.concatenate(times)
-        known = known[~np.isnat(known)]
-        return known.max() if len(known) else np.datetime64("NaT", "us")
-    hint = "Give a time with its zone, such as pd.Timestamp.now('UTC')."
-    try:
-        moment = pd.Timestamp(now)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"now={now!r} is not a time.", hint=hint) from error
-    if pd.isna(moment) or moment.tzinfo is None:
-        raise InputError(f"now={now!r} is not a time with a zone.", hint=hint)
-    return moment.tz_convert("UTC").tz_localize(None).as_unit("us").to_numpy()
 
 
 def _words(by: Sequence[str]) -> tuple[str, ...]:

@@ -14,13 +14,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["CLIP", "FREQUENT", "Design", "Fit", "fit_huber", "median_deviation"]
+__all__ = ["CLIP", "FREQUENT", "SHORTEST", "Design", "Fit", "fit_huber", "median_deviation"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Places: TypeAlias = NDArray[np.intp]
 
 CLIP = 1.345
 """Standard deviations beyond which Huber's estimate bounds a residual; 95 % efficient for normal ones."""
+SHORTEST = 0.5
+"""Seconds; a build that took less counts as this long, since there is no logarithm of 0."""
 FREQUENT = 20
 """Builds that a pattern set needs for columns of its own; all rarer ones share theirs."""
 _ROUNDS = 50
