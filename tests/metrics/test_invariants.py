@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -83,3 +84,45 @@ def test_classes_of_instances_sum_is_complete(rows, factory):
     builds = factory.builds(*rows)
     table = metrics.duration_by_instances(builds, None)
     assert table["n"].sum() == metrics.completed_builds(builds, None)["instances"].notna().sum()
+
+
+@few_examples
+@given(rows=ROWS)
+def test_insights_count_every_build_once(rows, factory):
+    builds = factory.builds(*(row | {"message": row["status"], "progress": row["instances"]} for row in rows))
+    failed, finished = ((builds["status"] == word).sum() for word in ("FAILED", "FINISHED"))
+    assert metrics.failure_families(builds)["builds"].sum() == failed
+    assert metrics.failure_progress(builds, by="pattern_set")["builds"].sum() == failed
+    assert metrics.top_failing(builds, by="pattern_set")["failed"].sum() == failed
+    assert metrics.recovery(builds)["attempts"].sum() == failed
+    assert metrics.cost_card(builds)[["n", "excluded"]].to_numpy().sum() == finished
+    deliveries = pd.DataFrame({"BUILD_ID": builds.index[::2]})
+    classes = metrics.builds_without_delivery(builds.assign(deliveries_calculated=True), deliveries)
+    assert classes[["delivered", "without_delivery", "identical", "unknown"]].to_numpy().sum() == finished
+
+
+@few_examples
+@given(rows=ROWS, seed=st.integers(0, 9), tz=ZONES)
+def test_insights_do_not_depend_on_the_order_of_builds(rows, seed, tz, factory):
+    builds = factory.builds(*(row | {"message": f"{row['status']} X_{row['seconds']}"} for row in rows))
+    shuffled = builds.sample(frac=1, random_state=seed)
+    for insight in (
+        lambda frame: metrics.compare_periods(frame, tz=tz, by="pattern"),
+        lambda frame: metrics.change_points(frame, tz=tz),
+        lambda frame: metrics.recovery(frame, tz=tz),
+        lambda frame: metrics.median_duration(frame, tz=tz),
+        metrics.failure_families,
+        metrics.cost_card,
+        metrics.top_failing,
+    ):
+        pd.testing.assert_frame_equal(insight(builds), insight(shuffled))
+
+
+@few_examples
+@given(rows=ROWS, tz=ZONES)
+def test_change_lies_in_its_interval(rows, tz, factory):
+    table = metrics.compare_periods(factory.builds(*rows), tz=tz)
+    known = table[table["low"].notna()]
+    assert (known["low"] <= known["change"] + 1e-12).all()
+    assert (known["change"] <= known["high"] + 1e-12).all()
+    assert not (table["supported"] & table["low"].isna()).any()
