@@ -74,6 +74,8 @@ class ChunkReader:
         """The bytes around the last verified cut."""
         self.chunk_size = size or _CUT
         self.size = size or _FIRST_CUT
+        self.searched = 0
+        """Up to where the buffer was searched for a cut."""
         self.bytes_read = 0
         self.limits = limits
 
@@ -157,6 +159,7 @@ class ChunkReader:
         rows[cut[1] :] = b"]"
         self.parallel.submit(self.reader.row_schema, rows)
         self.buffer, self.buffer[:1] = rest, b"["
+        self.searched = 0
         return True
 
     def _submit_rest(self, parallel: ParallelReader, rest: bytearray) -> None:
@@ -187,6 +190,7 @@ class ChunkReader:
         self.buffer[:1] = b"[" + rows + (b"," if self.buffer else b"]")
         self.close()
         self.parallel = None
+        self.searched = 0
 
     # --- in this thread --------------------------------------------------------------------------------
 
@@ -202,6 +206,7 @@ class ChunkReader:
             if columns is not None:
                 self.boundary = boundary
                 self.size = self.chunk_size
+                self.searched = 0
                 self.bytes_read += comma
                 del self.buffer[:comma]
                 self.buffer[:1] = b"["
@@ -218,11 +223,13 @@ class ChunkReader:
         if cut := self._last_boundary():
             yield cut
         end = self._end
-        # Before a row counts as too large, more of the buffer is searched.
-        window = max(0, end - (_CUT if end > self.limits.row else _FIRST_CUT))
+        # The end of the buffer is searched at first, then all that was not; before a row counts as too large,
+        # everything is, since small rows may stand before a large one.
+        start = 0 if end > self.limits.row else max(0, min(self.searched or end, end) - _FIRST_CUT)
+        self.searched = end
         last: deque[tuple[int, int]] = deque(maxlen=max(_MIN_CANDIDATES, _MAX_CANDIDATES * _FIRST_CUT // end))
         different: dict[bytes, tuple[int, int]] = {}
-        for match in _BOUNDARY.finditer(self.buffer, window, end):
+        for match in _BOUNDARY.finditer(self.buffer, start, end):
             brace, comma = match.start(), self.buffer.index(b",", match.start())
             last.append((brace, comma))
             # Many small objects may lie between two rows, and the bytes around them are alike.

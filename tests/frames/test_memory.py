@@ -162,6 +162,14 @@ def test_rows_up_to_the_limit_are_read():
     assert frame["name"].map(len).tolist() == [1_000_000] * 4
 
 
+@pytest.mark.parametrize("lengths", [[5_000_000] * 6, [50_000, 16_750_000, 10]], ids=["alike", "small first"])
+def test_large_rows_below_the_limit_are_read(lengths):
+    """Cuts are found wherever they are, not only near the end of what has arrived."""
+    records = [row("release_groups", n, name="a" * length) for n, length in enumerate(lengths, 1)]
+    frame = frames.decode("release_groups", body(records), Limits(row=16 << 20))
+    assert frame["name"].map(len).tolist() == lengths
+
+
 class TestResultOfAStatement:
     def test_small_objects_are_given_up_before_they_are_made(self):
         text = b'{"rows": [' + b'{"":0},' * 200_000 + b"{}]}"
