@@ -71,7 +71,7 @@ def make_app(state: State, logins: Logins, latency: float) -> Starlette:
         routes.append(make_route(_ROOT + resource.path, api.collection(resource)))
         routes.append(make_route(_ROOT + resource.path + "/{id}", api.item(resource)))
     app = Starlette(routes=routes, exception_handlers=_HANDLERS)
-    app.state.close = api.databases.close
+    app.state.close, app.state.add_pattern = api.databases.close, api.databases.add_pattern
     app.router.redirect_slashes = False
     return app
 

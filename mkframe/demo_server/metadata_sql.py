@@ -1,46 +1,48 @@
-"""POST /metadata: SQL on a project's meta database, run by SQLite in memory.
+"""POST /metadata: SQL on a project's meta database, in the documented dialect, run by SQLite in memory.
 
-Open in the reference; here:
+What the dialect leaves open is said in `dialect`. Open in the reference besides; here:
 
-* the text of an error is in ``error``, an unknown field, and ``rows`` and ``metadata`` are empty then;
-* the dialect is SQLite's with NVL and DECODE added; CONNECT BY is not understood;
-* the views can only be read; tables of the user can be created, filled and dropped, up to a size; no other
-  statement is accepted;
+* the text of an error is in ``error``, the message of a statement that is not a query in ``message``: both
+  are unknown fields; ``rows`` and ``metadata`` are empty then;
+* the views can be read only, but for INSERT INTO @INSTANCES;
 * a statement that runs longer than five seconds or yields more than 200,000 rows or 20 MB is an ERROR, as is
-  one of more than a million characters or 100 SELECTs, with more than 200 columns, with a value of more than
-  1 MB or a row of more than 16 MB, with a pattern of LIKE of more than 200 characters, or with expressions
-  more than 100 deep;
-* statements run one after the other;
+  one of more than 200,000 characters or 100 SELECTs, with more than 200 columns, with a value of more than
+  1 MB or a row of more than 16 MB, or with expressions more than 100 deep;
+* statements run one after the other; the next waits for its turn;
 * halves of surrogate pairs, which SQLite cannot hold, come as U+FFFD;
-* column names come in upper case, a repeated one gets a number; numbers with a fraction have the type
-  ``float``, bytes come as hexadecimal text, and an infinite number, which JSON does not have, as null;
-* TABLES and COLUMNS list the views; INSTANCE_LABELS and PATTERN_VARIABLES hold columns of our own choice.
+* the rows are objects, so of columns of one name the last is kept; ``metadata`` lists all of them;
+* a user has selected the release of today in each group, for CURRENT_RELEASE;
+* `@INSTANCES` shows the rows of an instance in its present release only.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 import sqlite3
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mkframe import schema
 from mkframe.demo_server import sql_allow_list
 from mkframe.demo_server.auth import User
 from mkframe.demo_server.catalog import Instance
+from mkframe.demo_server.data import vocabulary
 from mkframe.demo_server.data.projects import PATTERNS
 from mkframe.demo_server.defaults import add_missing_fields, default_value, missing_fields
 from mkframe.demo_server.deliveries import COMMIT_COLUMNS, DELIVERY_COLUMNS, Deliveries, Values
 from mkframe.demo_server.filters import check_body, find_project
 from mkframe.demo_server.responses import ApiError, encode_json
 from mkframe.demo_server.state import State
+from mkframe.demo_server.times import iso
+
+if TYPE_CHECKING:
+    from mkframe.demo_server.dialect import Engine, Facts, Pattern, Result
 
 _SECONDS = 5.0
 _ROWS = 200_000
@@ -51,11 +53,6 @@ _STACK = 64 * 2**20
 """Bytes of stack for SQLite, which parses a statement recursively."""
 _SQLITE_TYPES = {"int": "INTEGER", "flag": "INTEGER", "bool": "INTEGER"}
 """Types of columns; all others are TEXT."""
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-# a token that is never closed ends with the text: else each of many openings would be searched to the end
-_WORDS = re.compile(
-    r"'[^']*(?:'|\Z)|\"[^\"]*(?:\"|\Z)|--[^\n]*|/\*.*?(?:\*/|\Z)|@(?=INFORMATION_SCHEMA\b)", re.I | re.S
-)
 _NOTE = re.compile(r"\s*(--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))", re.S)
 _FIRST = re.compile(r"\W*([A-Za-z]+)")
 _HALVES = re.compile("[\ud800-\udfff]")
@@ -70,12 +67,19 @@ _VIEW_COLUMNS = {
     ),
 }  # fmt: skip
 """Columns of the rows that are put into a view; other columns that it has get a default value."""
+_UNRELATED = 1000
+"""More than there are folders above a folder."""
 _EXTRA = {
-    "INSTANCE_LABELS": ("INSTANCE_ID INTEGER", "LABEL TEXT"),
-    "PATTERN_VARIABLES": ("PATTERN TEXT", "NAME TEXT", "LEVEL TEXT", "VALUE TEXT"),
-    "TABLES": ("TABLE_NAME TEXT", "DESCRIPTION TEXT"),
-    "COLUMNS": ("TABLE_NAME TEXT", "COLUMN_NAME TEXT", "POSITION INTEGER", "DATA_TYPE TEXT"),
-}
+    "INSTANCE_LABELS": (
+        ("ID", "int"), ("PATTERN", "str"), ("FOLDER", "str"), ("INSTANCE", "str"), ("LABEL", "str"),
+        ("COLOR", "str"), ("USER_NAME", "str"), ("CREATED", "timestamp"),
+    ),
+    "PATTERN_VARIABLES": (("PATTERN", "str"), ("FOLDER", "str"), ("NAME", "str"), ("VALUE", "str")),
+}  # fmt: skip
+"""Documented views that the schema does not list: names and types of their columns."""
+_PROPERTIES = {"integer": "integer", "int": "integer", "decimal": "decimal", "timestamp": "timestamp"}
+"""Types of instance properties that are not held as text."""
+_STRATEGIES = {"OVERWRITE": "Overwrite", "RETAIN": "Retain", "MERGE": "Merge", "ADD NEW": "Add New"}
 
 
 class MetaDatabase:
@@ -103,6 +107,18 @@ class MetaDatabase:
             pool = self._pool = self._pool or _start_pool()
             return pool.submit(self._run, user, project, params["statement"], self._count)
 
+    def add_pattern(
+        self, project: int, pattern: Pattern, rows: Sequence[tuple[str, str, str | None, bool, Sequence[Any]]]
+    ) -> None:
+        """Offer `@INSTANCES.<pattern>` in a project, with these rows; `Engine.add_pattern` tells more."""
+
+        def add() -> None:
+            self._database(project).add_pattern(pattern, rows)
+
+        with self._lock:
+            pool = self._pool = self._pool or _start_pool()
+            pool.submit(add).result()
+
     def close(self) -> None:
         """Interrupt the running statement, and close all databases."""
         with self._lock:
@@ -114,16 +130,19 @@ class MetaDatabase:
         while self._projects:
             self._projects.popitem()[1].close()
 
+    def _database(self, project: int) -> _Database:
+        if project not in self._projects:
+            self._projects[project] = _Database(self._state, project)
+        return self._projects[project]
+
     def _run(self, user: User, project: int, sql: str, number: int) -> bytes:
         started = self._state.clock()
         try:
-            if project not in self._projects:
-                self._projects[project] = _Database(self._state, project)
-            status, rows, metadata, error = self._projects[project].run(kind(sql), sql)
+            status, rows, metadata, texts = self._database(project).run(kind(sql), sql, user)
         except MemoryError:  # the views may lack rows: they were being filled
             if database := self._projects.pop(project, None):
                 database.close()
-            status, rows, metadata, error = _error(_NO_MEMORY)
+            status, rows, metadata, texts = _error(_NO_MEMORY)
         answer = {
             "id": str(uuid.uuid4()),
             "user_id": user.id,
@@ -133,7 +152,8 @@ class MetaDatabase:
             "start_time": started,
             "status": status,
             "metadata": metadata,
-        } | ({"error": error} if error else {})
+            **texts,
+        }
         fields = [f for f in schema.RESOURCES["metadata"].fields if f.name != "rows"]
         (answer,) = add_missing_fields([answer], fields, "stmt_no")
         return encode_json(answer)[:-1] + b',"rows":[' + b",".join(rows) + b"]}"
@@ -175,30 +195,35 @@ class _Database:
         sql_allow_list.apply_limits(self._db)
         self._db.text_factory = self._decode
         self._db.set_progress_handler(lambda: self._closing or time.monotonic() > self._until, 1000)
+        self._engine = _engine(self._db, state)
+        self._unread: dict[str, int] = {}
         self._create()
 
-    def run(self, kind: str, sql: str) -> _Outcome:
+    def run(self, kind: str, sql: str, user: User) -> _Outcome:
+        from mkframe.demo_server.dialect import SqlError
+
         self._fill()
-        if problem := sql_allow_list.check(kind, sql):
+        self._fill_instances(sql)
+        if problem := sql_allow_list.check(sql):
             return _error(problem)
         user_tables = self._user_tables()
         self._until = time.monotonic() + _SECONDS
+        self._engine.stop_at(self._until)
         self._db.set_authorizer(sql_allow_list.Authorizer(kind, _VIEWS_DATABASE, user_tables, self._modules))
         try:
-            cursor = self._db.execute(_WORDS.sub(lambda m: m[0] if m[0] != "@" else "", sql))
-            return self._fetch(cursor)
+            return self._fetch(self._engine.run(sql, self._facts(user)))
+        except SqlError as err:
+            return _error(str(err))
         except _ResultTooLarge as err:
             return _error(str(err))
         except MemoryError:
             return _error(_NO_MEMORY)
         except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as err:
-            messages = {
-                "interrupted": f"The statement ran longer than {_SECONDS:g} s",
-                "user-defined function raised exception": "A function in it is not understood here",
-            }
-            return _error(messages.get(str(err), str(err)))
+            timed_out = str(err) == "interrupted"
+            return _error(f"The statement ran longer than {_SECONDS:g} s" if timed_out else str(err))
         finally:
             self._until = float("inf")
+            self._engine.stop_at(self._until)
             self._db.set_authorizer(None)
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -210,6 +235,23 @@ class _Database:
             self._row = 0
         return names
 
+    def add_pattern(
+        self, pattern: Pattern, rows: Sequence[tuple[str, str, str | None, bool, Sequence[Any]]]
+    ) -> None:
+        self._unread.pop(pattern.name.upper(), None)
+        self._engine.add_pattern(pattern, rows)
+
+    def _facts(self, user: User) -> Facts:
+        from mkframe.demo_server.dialect import Facts
+
+        def release(name: str) -> str | None:
+            catalog = self._state.catalog
+            group = next((p.group for p in PATTERNS.values() if p.name.upper() == name.upper()), None)
+            found = catalog.releases.get(catalog.release_at(group, self._state.clock()) or 0)
+            return found.name if found else None
+
+        return Facts(user.email, release)
+
     def interrupt(self) -> None:
         self._closing = True
 
@@ -218,10 +260,9 @@ class _Database:
 
     # --- answering --------------------------------------------------------------------------------------
 
-    def _fetch(self, cursor: sqlite3.Cursor) -> _Outcome:
+    def _fetch(self, result: Result) -> _Outcome:
         """Fetch and encode some rows at a time: as objects, they would take many times the memory."""
-        columns = [_Column(name) for name in _unique_names([c[0] for c in cursor.description or ()])]
-        names = [column.name for column in columns]
+        names = [column.name for column in result.columns]
         parts: list[bytes] = []
         batch: list[dict[str, Any]] = []
         total = waiting = 0
@@ -235,24 +276,16 @@ class _Database:
             if total > _BYTES:
                 raise _ResultTooLarge(f"The statement yields more than {_BYTES // 1_000_000} MB")
 
-        for count, row in enumerate(cursor, 1):
+        for count, row in enumerate(result.rows, 1):
             if count > _ROWS:
                 raise _ResultTooLarge(f"The statement yields more than {_ROWS} rows")
-            batch.append(dict(zip(names, map(self._plain, columns, row), strict=True)))
+            batch.append(dict(zip(names, row, strict=True)))
             waiting, self._row = waiting + self._row, 0
             if len(batch) >= _BATCH or waiting > _BATCH_BYTES:
                 encode_batch()
         encode_batch()
-        return "FINISHED", parts, [{"name": c.name, "type": c.type()} for c in columns], None
-
-    def _plain(self, column: _Column, value: Any) -> Any:
-        if isinstance(value, bytes):
-            value = value.hex()
-            self._count(value)
-        elif isinstance(value, float) and not math.isfinite(value):
-            value = None
-        column.add(value)
-        return value
+        columns = [{"name": c.name, "type": c.type} for c in result.columns]
+        return "FINISHED", parts, columns, {"message": result.message} if result.message else {}
 
     def _decode(self, text: bytes) -> str:
         """Decode a text of a row, and count its memory."""
@@ -268,35 +301,117 @@ class _Database:
     # --- filling ----------------------------------------------------------------------------------------
 
     def _create(self) -> None:
-        for view in schema.VIEWS.values():
-            columns = (f"{f.name} {_SQLITE_TYPES.get(f.type, 'TEXT')}" for f in view.fields)
-            self._db.execute(f"CREATE TABLE {_VIEWS_DATABASE}.{view.name} ({', '.join(columns)})")
-        for name, extra in _EXTRA.items():
-            self._db.execute(f"CREATE TABLE {_VIEWS_DATABASE}.{name} ({', '.join(extra)})")
+        views = {v.name: [(f.name, f.type) for f in v.fields] for v in schema.VIEWS.values()}
+        for name, fields in (_EXTRA | views).items():
+            self._create_view(name, fields)
         self._insert("COMMITS", self._deliveries.manual_commits())
-        self._insert("TABLES", [(v.name, v.doc) for v in schema.VIEWS.values()])
-        self._insert(
-            "COLUMNS",
-            [(v.name, f.name, n, _column_type(f.type))
-             for v in schema.VIEWS.values() for n, f in enumerate(v.fields, 1)],
-        )  # fmt: skip
-        self._insert(
-            "PATTERN_VARIABLES",
-            [(PATTERNS[r["pattern_id"]].name, r["name"], r["level"], r["value"])
-             for r in self._state.tables["pattern_variables"] if r["project_id"] in (None, self._project)],
-        )  # fmt: skip
+        self._insert("PATTERN_VARIABLES", list(self._variables()))
+        for project, pattern in self._state.catalog.by_pattern:
+            if project == self._project:
+                self._create_pattern(pattern)
+
+    def _create_view(self, name: str, fields: Sequence[tuple[str, str]]) -> None:
+        columns = ", ".join(f"{field} {_SQLITE_TYPES.get(kind, 'TEXT')}" for field, kind in fields)
+        self._db.execute(f"CREATE TABLE {_VIEWS_DATABASE}.{name} ({columns})")
+        self._engine.add_view(f"@{_VIEWS_DATABASE}.{name}", f"{_VIEWS_DATABASE}.{name}", _columns(fields))
+
+    def _create_pattern(self, id: int) -> None:
+        """Offer `@COMMITS` and `@INSTANCES` of a pattern; rows of the latter come when they are asked for."""
+        from mkframe.demo_server.dialect import Pattern
+
+        pattern, tables = PATTERNS[id], self._state.tables
+        roles = {
+            r["name"]: _STRATEGIES.get((r["merge_strategy"] or "").upper().replace("_", " "), "Overwrite")
+            for r in tables["functional_roles"]
+            if r["pattern_id"] == id
+        }
+        described = sorted((r for r in tables["instance_properties"] if r["pattern_id"] == id), key=_place)
+        properties = {"FUNCTIONAL_ROLE": "string", "NAME": "string"} | {
+            r["name"]: _PROPERTIES.get(r["datatype"], "string") for r in described
+        }
+        known = self._state.catalog.releases.values()
+        releases = [r.name for r in known if r.group == pattern.group and not r.deleted]
+        self._engine.add_pattern(
+            Pattern(pattern.name, properties, roles, releases if pattern.group else None)
+        )
+        self._unread[pattern.name.upper()] = id
+        fields = [(f.name, f.type) for f in schema.VIEWS["COMMITS"].fields if f.name != "PATTERN"]
+        names, name = ", ".join(field for field, _ in fields), pattern.name.replace("'", "''")
+        commits = f"(SELECT {names} FROM {_VIEWS_DATABASE}.COMMITS WHERE PATTERN = '{name}')"  # noqa: S608 - our own names
+        self._engine.add_view(f"@COMMITS.{pattern.name}", commits, _columns(fields))
+
+    def _fill_instances(self, sql: str) -> None:
+        """Put in the rows of the patterns that a statement names, when it names them first."""
+        upper = sql.upper()
+        for name, pattern in list(self._unread.items()):
+            if name in upper:
+                del self._unread[name]
+                self._engine.set_instances(name, list(self._instance_rows(pattern)))
+
+    def _instance_rows(self, pattern: int) -> Iterator[tuple[str, str, str | None, bool, list[Any]]]:
+        catalog, at = self._state.catalog, self._state.clock()
+        names = self._engine.properties(PATTERNS[pattern].name)
+        for instance in catalog.by_pattern[self._project, pattern]:
+            version = instance.version(at)
+            changed = catalog.release_at(PATTERNS[pattern].group, instance.version_start(version))
+            release = catalog.releases[changed].name if changed else None
+            for column in self._state.instance_columns.get(instance, version):
+                known = {
+                    "FUNCTIONAL_ROLE": column.role, "NAME": column.name, "DATA_TYPE": column.type,
+                    "PRECISION": column.length,
+                }  # fmt: skip
+                values = [known.get(name) for name in names]
+                yield instance.folder, instance.name, release, bool(instance.flags["deleted"]), values
+
+    def _variables(self) -> Iterator[Values]:
+        """Resolve the variables of each pattern for each of its folders: the nearest level wins."""
+        rows = self._state.tables["pattern_variables"]
+        folders = {
+            f["id"]: f for f in self._state.tables["instance_folders"] if f["project_id"] == self._project
+        }
+        for folder in folders.values():
+            above: list[int] = []
+            at: Any = folder
+            while at is not None:
+                above.append(at["id"])
+                at = folders.get(at["parent_folder_id"])
+            own = [r for r in rows if r["pattern_id"] == folder["pattern_id"] and r["instance_id"] is None]
+            for name in dict.fromkeys(r["name"] for r in own):
+                found = [r for r in own if r["name"] == name]
+                best = min(found, key=lambda r: self._distance(r, above))
+                if self._distance(best, above) < _UNRELATED:
+                    yield PATTERNS[folder["pattern_id"]].name, folder["path"], name, best["value"]
+
+    def _distance(self, row: dict[str, Any], above: list[int]) -> int:
+        if row["instance_folder_id"] is not None:
+            folder = row["instance_folder_id"]
+            return above.index(folder) if folder in above else _UNRELATED
+        if row["project_id"] is not None:
+            return _UNRELATED - 2 if row["project_id"] == self._project else _UNRELATED
+        return _UNRELATED - 1
 
     def _fill(self) -> None:
         with self._state.lock:
             deliveries, commits = self._deliveries.advance()
             instances = [i for i in self._state.catalog.instances.values() if i.project_id == self._project]
             rows = [self._instance(i) for i in instances]
-            labels = [(i.id, label) for i in instances for label in i.labels]
+            labels = list(self._labels(instances))
         self._insert("DELIVERIES", deliveries)
         self._insert("COMMITS", commits)
         for name, values in (("INSTANCES", rows), ("INSTANCE_LABELS", labels)):
             self._db.execute(f"DELETE FROM {_VIEWS_DATABASE}.{name}")  # noqa: S608 - our own names
             self._insert(name, values)
+
+    def _labels(self, instances: list[Instance]) -> Iterator[Values]:
+        colors = {row["name"]: row["color"] for row in self._state.tables["labels"]}
+        number = 0
+        for i in instances:
+            for label in i.labels:
+                number += 1
+                yield (
+                    number, PATTERNS[i.pattern_id].name, i.folder, i.name, label, colors.get(label),
+                    vocabulary.USERS[i.user_id], iso(i.created),
+                )  # fmt: skip
 
     def _insert(self, table: str, rows: list[Values]) -> None:
         columns = _VIEW_COLUMNS.get(table, ())
@@ -328,8 +443,8 @@ def _to_sqlite(value: Any) -> Any:
 # --- results --------------------------------------------------------------------------------------------
 
 
-_Outcome = tuple[str, list[bytes], list[dict[str, str]], str | None]
-"""Status, rows as JSON, columns, and the error text."""
+_Outcome = tuple[str, list[bytes], list[dict[str, str]], dict[str, str]]
+"""Status, rows as JSON, columns, and the error or the message."""
 _NO_MEMORY = "The statement needs more memory than there is for it"
 
 
@@ -338,49 +453,29 @@ class _ResultTooLarge(Exception):
 
 
 def _error(text: str) -> _Outcome:
-    return "ERROR", [], [], text
+    return "ERROR", [], [], {"error": text}
 
 
-def _unique_names(found: list[str]) -> list[str]:
-    """Return the names in upper case; a repeated one gets a number."""
-    names: list[str] = []
-    for name in (n.upper() for n in found):
-        names.append(name if name not in names else f"{name}_{sum(n.startswith(name) for n in names)}")
-    return names
+def _columns(fields: Sequence[tuple[str, str]]) -> list[Any]:
+    from mkframe.demo_server.dialect import Column
 
-
-class _Column:
-    """The name of a column, and the types that fit all its values so far."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._types: list[str] | None = None
-
-    def add(self, value: Any) -> None:
-        if value is None or self._types == []:
-            return
-        types = self._types if self._types is not None else list(_TESTS)
-        self._types = [name for name in types if _TESTS[name](value)]
-
-    def type(self) -> str:
-        if self._types is None:
-            declared = (f.type for view in schema.VIEWS.values() for f in view.fields if f.name == self.name)
-            return _column_type(next(declared, "str"))
-        return next(iter(self._types), "string")
-
-
-_TESTS: dict[str, Callable[[Any], bool]] = {
-    "integer": lambda v: isinstance(v, int),
-    "float": lambda v: isinstance(v, (int, float)),
-    "timestamp": lambda v: isinstance(v, str) and _TIMESTAMP.fullmatch(v) is not None,
-}
-"""Tests of the types of values, the narrowest type first; any other text or mixture is a string."""
+    return [Column(name.upper(), _column_type(kind)) for name, kind in fields]
 
 
 _COLUMN_TYPES = {"int": "integer", "flag": "integer", "bool": "integer", "timestamp": "timestamp"}
 
 
 def _column_type(type: str) -> str:
-    return {"int": "integer", "flag": "integer", "bool": "integer", "timestamp": "timestamp"}.get(
-        type, "string"
+    return _COLUMN_TYPES.get(type, "string")
+
+
+def _place(row: dict[str, Any]) -> int:
+    return int(row["pos_no"])
+
+
+def _engine(database: sqlite3.Connection, state: State) -> Engine:
+    from mkframe.demo_server.dialect import (
+        Engine,  # with sqlglot, which the start of a server should not cost
     )
+
+    return Engine(database, state.clock)

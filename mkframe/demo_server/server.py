@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import secrets
 import socket
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -164,6 +166,51 @@ class Server:
             ) from error
         return sock
 
+    def add_pattern(
+        self,
+        project: int,
+        name: str,
+        *,
+        properties: Mapping[str, str],
+        roles: Mapping[str, str],
+        rows: Sequence[tuple[str, str, str | None, Sequence[Any]]] = (),
+        releases: Sequence[str] | None = None,
+    ) -> None:
+        """Offer the view `@INSTANCES.<name>` in a project, to read and to insert into by SQL.
+
+        No endpoint lists the pattern; a view of this name that is there already is replaced.
+
+        Parameters
+        ----------
+        project : int
+            Project ID.
+        name : str
+            Name of the pattern.
+        properties : mapping of str to str
+            Instance properties in their order, with their types (``string``, ``integer``, ``decimal`` or
+            ``timestamp``); FUNCTIONAL_ROLE and NAME are among them.
+        roles : mapping of str to str
+            Functional roles with their merge strategies: Overwrite, Retain, Merge or Add New.
+        rows : sequence of tuple, optional
+            Folder, instance, release and properties of each metadata row, in their order.
+        releases : sequence of str, optional
+            Names of the releases of its group; None without release management.
+
+        Raises
+        ------
+        InputError
+            If the server has not been started, or if a property is missing or a strategy unknown.
+        """
+        from mkframe.demo_server.dialect import Pattern
+
+        if self._app is None:
+            raise InputError("The server has no meta database yet.", hint="Call start() first.")
+        try:
+            pattern = Pattern(name, dict(properties), dict(roles), releases)
+        except ValueError as error:
+            raise InputError(str(error), hint="See the parameters of add_pattern.") from error
+        self._app.state.add_pattern(project, pattern, [(*row[:3], False, row[3]) for row in rows])
+
     def stop(self) -> None:
         """Close the port and all connections; the data is kept."""
         if self._running:
@@ -210,6 +257,10 @@ def _load() -> tuple[Any, Any]:
     """Import the modules that only a running server needs."""
     try:
         from mkframe.demo_server import app, uvicorn_server  # noqa: F401
+
+        for library in ("sqlglot", "regex"):  # imported by the first statement
+            if importlib.util.find_spec(library) is None:
+                raise ImportError(name=library)
     except ImportError as err:
         raise ImportError(
             f'The embedded server needs {err.name}, which is not installed. Try: pip install "mkframe[demo]"'

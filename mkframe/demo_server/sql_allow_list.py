@@ -1,8 +1,8 @@
-"""The statements, functions and tables that SQLite may use; everything else is refused.
+"""The functions and tables that rewritten statements may use in SQLite; everything else is refused.
 
 SQLite brings functions, virtual tables and statements that crash it, read files, or fill the memory in one
-step. A statement reaches only `STATEMENTS`, `ACTIONS`, `FUNCTIONS` and the tables that `Authorizer` is given.
-A function in Python needs its name in `FUNCTIONS` and its code in `OUR_FUNCTIONS`.
+step. The dialect rewrites every statement and passes on nothing that it does not know; `ACTIONS`, `FUNCTIONS`
+and the tables that `Authorizer` is given hold if it errs. A function of SQLite needs its name in `FUNCTIONS`.
 
 The limits bound the work of SQLite between two calls of the progress handler, and while it parses a
 statement: then it calls no handler.
@@ -17,23 +17,19 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Collection
 
 __all__ = [
     "FUNCTIONS",
     "HEAP",
     "LIMITS",
     "MAX_SELECTS",
-    "OUR_FUNCTIONS",
-    "STATEMENTS",
+    "PREFIX",
     "Authorizer",
     "check",
     "apply_limits",
 ]
 
-STATEMENTS = frozenset({"select", "insert", "update", "delete", "create", "drop"})
-"""Kinds of statements that are accepted, as `metadata_sql.kind` names them."""
 ACTIONS = frozenset(
     {
         sqlite3.SQLITE_SELECT,
@@ -45,29 +41,24 @@ ACTIONS = frozenset(
         sqlite3.SQLITE_DELETE,
         sqlite3.SQLITE_CREATE_TABLE,
         sqlite3.SQLITE_DROP_TABLE,
+        sqlite3.SQLITE_TRANSACTION,
     }
 )
 FUNCTIONS = frozenset(
     {
-        # of rows and groups of rows
         "avg", "count", "max", "min", "sum", "row_number", "rank", "dense_rank", "first_value",
-        "last_value", "nth_value", "lag", "lead",
-        # of conditions
-        "coalesce", "nullif", "nvl", "decode", "like",
-        # of numbers
-        "abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh", "exp", "floor", "ln", "log", "mod",
-        "power", "round", "sign", "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
-        # of texts
-        "instr", "length", "lower", "ltrim", "replace", "rtrim", "substr", "trim", "upper",
+        "last_value", "nth_value", "lag", "lead", "coalesce", "nullif",
     }
 )  # fmt: skip
+"""SQLite's own functions that rewritten statements call; those of the dialect begin with `PREFIX`."""
+PREFIX = "mk_"
 LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: 1_000_000,
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 1_000_000,
     sqlite3.SQLITE_LIMIT_COLUMN: 200,
     sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 100,
     sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 200,
-    sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER: 100,
+    sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER: 250,
     sqlite3.SQLITE_LIMIT_ATTACHED: 1,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
@@ -80,10 +71,8 @@ _WRITES = {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE}
 _TABLES = {sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_DROP_TABLE}
 
 
-def check(kind: str, sql: str) -> str | None:
-    """Return the error text of a statement that SQLite must not parse, or None."""
-    if kind not in STATEMENTS:
-        return f"{kind.upper()[:40]} is no statement that is understood here"
+def check(sql: str) -> str | None:
+    """Return the error text of a statement that nothing must parse, or None."""
     if len(sql) > LIMITS[sqlite3.SQLITE_LIMIT_SQL_LENGTH]:
         return "The statement is too large"
     if sum(1 for _ in _SELECT.finditer(sql)) > MAX_SELECTS:
@@ -109,7 +98,7 @@ class Authorizer:
     def __init__(
         self, kind: str, views_database: str, user_tables: Collection[str], modules: Collection[str]
     ) -> None:
-        self._changes_tables = kind in ("create", "drop")
+        self._changes_tables = kind in ("create", "drop", "alter")
         self._views_database, self._modules = views_database.lower(), modules
         self._user_tables = {name.lower() for name in user_tables}
 
@@ -124,7 +113,7 @@ class Authorizer:
 
     def _allows(self, action: int, one: str, two: str, database: str) -> bool:
         if action == sqlite3.SQLITE_FUNCTION:
-            return two in FUNCTIONS
+            return two in FUNCTIONS or two.startswith(PREFIX)
         if action == sqlite3.SQLITE_READ:
             return self._reads(one, two, database)
         if action in _TABLES:
@@ -149,7 +138,7 @@ class Authorizer:
 
 
 def apply_limits(database: sqlite3.Connection) -> None:
-    """Set the limits of a connection, remove its functions, and add ours."""
+    """Set the limits of a connection, and remove its functions."""
     database.execute(f"PRAGMA hard_heap_limit = {HEAP}")
     database.execute("PRAGMA temp_store = MEMORY")
     for category, maximum in LIMITS.items():
@@ -157,69 +146,3 @@ def apply_limits(database: sqlite3.Connection) -> None:
     for name, count in database.execute("SELECT DISTINCT name, narg FROM pragma_function_list").fetchall():
         if name.lower() not in FUNCTIONS:
             database.create_function(name, count, None)
-    for (name, count), function in OUR_FUNCTIONS.items():
-        database.create_function(name, count, function)
-
-
-# --- functions ------------------------------------------------------------------------------------------
-
-
-def _nvl(value: Any, other: Any) -> Any:
-    return other if value is None else value
-
-
-def _decode(value: Any = None, *pairs: Any) -> Any:
-    """Oracle's DECODE: return the result after the first equal value; null equals null."""
-    for candidate, result in zip(pairs[::2], pairs[1::2], strict=False):
-        if value == candidate:
-            return result
-    return pairs[-1] if len(pairs) % 2 else None
-
-
-def _text(value: Any) -> str:
-    """Return a value as SQLite casts it to text."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _instr(text: Any, part: Any) -> int | None:
-    return None if text is None or part is None else _text(text).find(_text(part)) + 1
-
-
-def _replace(text: Any, part: Any, other: Any) -> str | None:
-    if text is None or part is None or other is None:
-        return None
-    whole, old, new = _text(text), _text(part), _text(other)
-    if not old:
-        return whole
-    if len(whole) + whole.count(old) * (len(new) - len(old)) > LIMITS[sqlite3.SQLITE_LIMIT_LENGTH]:
-        raise OverflowError  # SQLite reports that as "string or blob too big"
-    return whole.replace(old, new)
-
-
-def _trims(left: bool, right: bool) -> Callable[[Any, Any], str | None]:
-    """Make TRIM, LTRIM or RTRIM with the characters to remove; `str.strip` is slow with many of them."""
-
-    def trim(text: Any, characters: Any) -> str | None:
-        if text is None or characters is None:
-            return None
-        whole, gone = _text(text), set(_text(characters))
-        start, end = 0, len(whole)
-        while left and start < end and whole[start] in gone:
-            start += 1
-        while right and start < end and whole[end - 1] in gone:
-            end -= 1
-        return whole[start:end]
-
-    return trim
-
-
-OUR_FUNCTIONS: dict[tuple[str, int], Callable[..., Any]] = {
-    ("nvl", 2): _nvl,
-    ("decode", -1): _decode,
-    ("instr", 2): _instr,
-    ("replace", 3): _replace,
-    ("trim", 2): _trims(left=True, right=True),
-    ("ltrim", 2): _trims(left=True, right=False),
-    ("rtrim", 2): _trims(left=False, right=True),
-}
-"""Functions by name and number of arguments. SQLite's own take quadratic time, in one step."""

@@ -203,10 +203,17 @@ def _objects(chunks: Sequence[ColumnChunk]) -> Array:
     return np.fromiter(itertools.chain.from_iterable(parts), dtype=_OBJECT, count=sum(map(len, parts)))
 
 
+_MAX_EXACT_INT = 2**53
+"""Whole numbers up to it are doubles without loss."""
+
+
 def _infer_dtype(values: Array) -> Array | ExtensionArray:
     """Use a nullable dtype where all values of an undocumented column are of one kind, else object."""
     kinds = {"integer": "Int64", "floating": "Float64", "boolean": "boolean", "string": "str"}
-    kind = kinds.get(pd.api.types.infer_dtype(values))
+    found = pd.api.types.infer_dtype(values)
+    if found == "mixed-integer-float" and all(abs(v) <= _MAX_EXACT_INT for v in values if isinstance(v, int)):
+        found = "floating"  # JavaScript writes 2.0 as 2
+    kind = kinds.get(found)
     if kind is None or (kind == "Int64" and any(v is not None and v not in INT64 for v in values)):
         return values
     if kind == "str" and SURROGATE.search("".join(filter(None, values))):

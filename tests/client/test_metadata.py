@@ -247,6 +247,15 @@ def test_columns_get_the_announced_types():
     assert frame.iloc[0].tolist() == [1, "a", pd.Timestamp("2026-04-02 08:14:40.320", tz="UTC"), {"lat": 1}]
 
 
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [([0.5, 2, None], "Float64"), ([2, 3], "Int64"), ([0.5, 2**53 + 1], "object"), ([0.5, "x"], "object")],
+)
+def test_decimals_are_floats_where_nothing_is_lost(values, dtype):
+    frame, _ = run_query(result([{"N": value} for value in values], columns(N="decimal")))
+    assert (str(frame["N"].dtype), [None if pd.isna(v) else v for v in frame["N"]]) == (dtype, values)
+
+
 def test_no_rows_have_the_same_columns_and_types():
     frame, _ = run_query(result([], TYPED))
     assert frame.shape == (0, 4)
@@ -313,7 +322,7 @@ def test_real_answer_is_typed(client):
 
 
 def test_real_error_is_quoted(client):
-    with pytest.raises(errors.QueryFailedError, match="no such table: NOWHERE"):
+    with pytest.raises(errors.QueryFailedError, match=r"Table or View .*NOWHERE.* does not exist"):
         client.metadata.query("SELECT * FROM NOWHERE", **SCOPE)
 
 
