@@ -8,7 +8,8 @@ The limits bound the work of SQLite between two calls of the progress handler, a
 statement: then it calls no handler.
 
 * All other functions are removed from the connection: the authorizer is not called for a column's default.
-* Users cannot create views and triggers: views of views grow without bound while they are parsed.
+* There are no views and triggers in SQLite: the dialect puts the query of a view in its place, and limits how
+  many sources a statement reads from.
 * The text of a statement holds at most `MAX_SELECTS` SELECTs, since SQLite merges a chain of them into one
   expression that is as deep as all of them together, and walks through it on the stack.
 """
