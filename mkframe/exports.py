@@ -1,4 +1,4 @@
-"""Frames as files for spreadsheets, in which no cell is taken for a formula."""
+"""Write frames as files for spreadsheets, in which no cell is read as a formula."""
 
 from __future__ import annotations
 
@@ -27,40 +27,42 @@ from mkframe.errors import InputError, warn
 
 __all__ = ["export"]
 
-_SIGNS = "=+\\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
-"""What a formula begins with, as OWASP lists it, and other forms of these: small and full-width ones."""
-_UNSEEN = r"\"\u034f\u115f\u1160\u2800\u3164\ufe00-\ufe0f\uffa0"
-"""What a spreadsheet may take away, as it does spaces, before it looks for a formula: quotes, and fillers."""
-_FORMULA = re.compile(rf"[\t\r\n]|[\s{_UNSEEN}]*+[{_SIGNS}]")
-_SECOND = re.compile(rf"(?<=[;\t\n])(?=(?:(?![\t\n])[\s{_UNSEEN}])*+[{_SIGNS}])")
-"""Where such a cell would begin in a spreadsheet that takes another mark than the comma to part cells."""
+_FORMULA_SIGNS = "=+\\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
+"""Characters that a formula begins with, as OWASP lists them, and their small and full-width forms."""
+_IGNORED = r"\"\u034f\u115f\u1160\u2800\u3164\ufe00-\ufe0f\uffa0"
+"""Characters that a spreadsheet may ignore before a formula, as it ignores spaces: quotes and fillers."""
+_FORMULA = re.compile(rf"[\t\r\n]|[\s{_IGNORED}]*+[{_FORMULA_SIGNS}]")
+_FORMULA_AFTER_SEPARATOR = re.compile(rf"(?<=[;\t\n])(?=(?:(?![\t\n])[\s{_IGNORED}])*+[{_FORMULA_SIGNS}])")
+"""Where such a cell would begin in a spreadsheet that separates cells by another character than the comma."""
 _ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
-"""What a workbook would read as the number of a character."""
-_MOST_ROWS, _LONGEST, _EXACT = 1_048_575, 32_767, 10**15
-"""What a sheet holds: rows below its header, characters in a cell, and whole numbers up to this exactly."""
+"""Text that a workbook would read as an escaped character."""
+_MAX_ROWS, _MAX_LENGTH, _MAX_EXACT = 1_048_575, 32_767, 10**15
+"""Limits of a sheet: rows below its header, characters in a cell, and whole numbers that it keeps exactly."""
 _FIRST_DAY, _LAST_DAY = dt.datetime(1900, 3, 1), dt.datetime(9999, 12, 31)
-_SAID = {
-    "marked": "began like a formula, or would after a semicolon or line break, and were given an apostrophe",
-    "spelled": "held invisible or control characters, which are spelled out, such as ‹U+001B›",
-    "cut": f"were longer than the {_LONGEST:,} characters that a cell holds and were cut; CSV has them whole",
+_CHANGES = {
+    "quoted": "began like a formula, or would after a semicolon or line break, and were given an apostrophe",
+    "escaped": "held invisible or control characters, which are spelled out, such as ‹U+001B›",
+    "cut": f"were longer than the {_MAX_LENGTH:,} characters that a cell holds and were cut; "
+    "CSV has them whole",
 }
 Rows = Iterator[tuple[Any, ...]]
 
 
 def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC") -> Path:
-    """Write a frame as CSV or as an Excel workbook, such that a spreadsheet shows it and runs nothing.
+    """Write a frame as CSV or as an Excel workbook that runs nothing in a spreadsheet.
 
     A name or message may begin like a formula (``=``, ``+``, ``-``, ``@``), which a spreadsheet would
-    compute. In a workbook such a text is a text. CSV knows no texts, so there an apostrophe goes before
-    it, also where spaces or quotes come first, and after a semicolon, a tab or a line break, at which some
-    spreadsheets part cells. Whatever is changed in this or another way is counted in a warning.
+    compute. In a workbook such a text stays text. CSV has no type for text, so there an apostrophe goes
+    before it, also where spaces or quotes come first, and after a semicolon, a tab or a line break, at which
+    some spreadsheets separate cells. A warning counts these and other changes.
 
     Parameters
     ----------
     frame : DataFrame
         Any frame; the index goes before the columns, unless it only counts the rows.
     path : path
-        File to write, ``.csv`` or ``.xlsx`` (extra ``excel``). It is replaced only when all is there.
+        File to write, ``.csv`` or ``.xlsx`` (extra ``excel``). It is replaced only when the new file
+        is complete.
     tz : str, default "UTC"
         Time zone in which times are written. A workbook has no zones: its headers name it.
 
@@ -75,13 +77,13 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
     Raises
     ------
     InputError
-        If the ending is another, the zone is not known, the extra is not installed, the frame has more
+        If the suffix is another, the zone is unknown, the extra is not installed, the frame has more
         rows than a sheet, or the file cannot be written.
 
     Warns
     -----
     UserWarning
-        If texts were marked, spelled out or cut: how many, and how.
+        If texts were changed or cut: how many, and how.
 
     Examples
     --------
@@ -94,19 +96,19 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
     """
     target, is_csv = expand_path(path), str(path).lower().endswith(".csv")
     _check(frame, target, tz)
-    cells = _Cells(is_csv, tz)
+    writer = _CellWriter(is_csv, tz)
     columns = [
-        [cells.written(_header(name, values, "" if is_csv else tz)), *map(cells.written, cells.local(values))]
+        [writer.cell(_header(name, values, "" if is_csv else tz)), *map(writer.cell, writer.local(values))]
         for name, values in _columns(frame)
     ]
     rows, write = zip(*columns, strict=True), _csv if is_csv else _xlsx
     atomic_write(target, lambda file: write(file, rows), "Name another file.")
-    cells.tell(target)
+    writer.warn_changes(target)
     return target
 
 
 def _check(frame: pd.DataFrame, target: Path, tz: str) -> None:
-    """Refuse what cannot be written, before anything is."""
+    """Refuse what cannot be written, before a file is opened."""
     is_xlsx = target.suffix.lower() == ".xlsx"
     if not is_xlsx and target.suffix.lower() != ".csv":
         raise InputError(f"{target.name!r} ends neither in .csv nor in .xlsx.", hint="Name the file so.")
@@ -117,9 +119,9 @@ def _check(frame: pd.DataFrame, target: Path, tz: str) -> None:
             "A workbook needs openpyxl.",
             hint='Install it with: pip install "mkframe[excel]", or write a .csv.',
         )
-    if is_xlsx and len(frame) > _MOST_ROWS:
+    if is_xlsx and len(frame) > _MAX_ROWS:
         raise InputError(
-            f"A sheet holds {_MOST_ROWS:,} rows, not {len(frame):,}.", hint="Write a .csv, or a part of it."
+            f"A sheet holds {_MAX_ROWS:,} rows, not {len(frame):,}.", hint="Write a .csv, or a part of it."
         )
     check_timezone(tz)
 
@@ -128,9 +130,9 @@ def _check(frame: pd.DataFrame, target: Path, tz: str) -> None:
 
 
 def _columns(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[Any]]]:
-    """All columns by their place, since names may repeat; the index first, unless it only counts."""
-    counts = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
-    whole = frame if counts else frame.reset_index(allow_duplicates=True)
+    """Yield all columns by position, since names may repeat; the index first, unless it only counts rows."""
+    is_default = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
+    whole = frame if is_default else frame.reset_index(allow_duplicates=True)
     return ((str(name), whole.iloc[:, place]) for place, name in enumerate(whole.columns))
 
 
@@ -141,36 +143,36 @@ def _header(name: str, values: pd.Series[Any], tz: str) -> str:
 
 
 def _has_zone(values: pd.Series[Any]) -> bool:
-    """Whether these are times with a zone, also where each has one of its own."""
+    """Tell whether these are times with a zone, even if each has its own zone."""
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         return True
     first = next(iter(values[values.notna()]), None)
     return isinstance(first, dt.datetime) and first.tzinfo is not None
 
 
-class _Cells:
-    """Makes cells harmless, and counts what that has changed."""
+class _CellWriter:
+    """Make cells safe for spreadsheets, and count the changes."""
 
     def __init__(self, is_csv: bool, tz: str) -> None:
         self._is_csv, self._zone = is_csv, pd.DatetimeTZDtype("us", tz).tz
         self._counts: Counter[str] = Counter()
 
     def local(self, values: pd.Series[Any]) -> list[Any]:
-        """Values of a column; times in the zone at once, where each of them has a day there."""
+        """Return the values of a column; times are converted at once where all of them exist in the zone."""
         if isinstance(values.dtype, pd.DatetimeTZDtype):
             with contextlib.suppress(OverflowError, ValueError):
                 return list(values.dt.tz_convert(self._zone))
         return list(values)
 
-    def written(self, value: Any) -> Any:
-        """A value as a cell: text, number, truth, time, or None for nothing."""
+    def cell(self, value: Any) -> Any:
+        """Convert a value to a cell: text, number, bool, time, or None for an empty cell."""
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, int) and self._is_exact(value):
             return value
         if not pd.api.types.is_scalar(value):
-            listed = json.dumps(value, ensure_ascii=False, default=_as_json)
-            return self._text(listed)
+            as_json = json.dumps(value, ensure_ascii=False, default=_as_json)
+            return self._text(as_json)
         if pd.isna(value):
             return None
         if isinstance(value, pd.Timedelta):
@@ -182,41 +184,41 @@ class _Cells:
 
     def _is_exact(self, value: Any) -> bool:
         if type(value) is int:
-            return self._is_csv or abs(value) < _EXACT
+            return self._is_csv or abs(value) < _MAX_EXACT
         return isinstance(value, bool) or (isinstance(value, float) and math.isfinite(value))
 
     def _time(self, value: dt.datetime) -> Any:
         try:
             local = value if value.tzinfo in (None, self._zone) else value.astimezone(self._zone)
-        except (OverflowError, ValueError):  # beyond the first or last day there is no time
+        except (OverflowError, ValueError):  # out of the range of datetime
             return value.isoformat(sep=" ")
-        wall = local.replace(tzinfo=None)
-        if self._is_csv or not _FIRST_DAY <= wall <= _LAST_DAY:
+        local_time = local.replace(tzinfo=None)
+        if self._is_csv or not _FIRST_DAY <= local_time <= _LAST_DAY:
             return local.isoformat(sep=" ")
-        return wall
+        return local_time
 
     def _text(self, text: str) -> str:
-        shown = escape_invisible(text)
-        self._counts["spelled"] += shown != text
+        escaped = escape_invisible(text)
+        self._counts["escaped"] += escaped != text
         if self._is_csv:
-            marked = _SECOND.sub("'", f"'{shown}" if _FORMULA.match(shown) else shown)
-            self._counts["marked"] += marked != shown
-            return marked
-        if (more := len(_escaped(shown)) - _LONGEST) > 0:
+            quoted = _FORMULA_AFTER_SEPARATOR.sub("'", f"'{escaped}" if _FORMULA.match(escaped) else escaped)
+            self._counts["quoted"] += quoted != escaped
+            return quoted
+        if (excess := len(_for_workbook(escaped)) - _MAX_LENGTH) > 0:
             self._counts["cut"] += 1
-            return shown[: max(0, len(shown) - more)]
-        return shown
+            return escaped[: max(0, len(escaped) - excess)]
+        return escaped
 
-    def tell(self, target: Path) -> None:
-        """Warn of what was changed."""
-        for what, count in self._counts.items():
+    def warn_changes(self, target: Path) -> None:
+        """Warn about the changes."""
+        for change, count in self._counts.items():
             if count:
                 noun = "cells" if count > 1 else "cell"
-                warn(f"{target.name}: {count:,} {noun} that {_SAID[what]}.")
+                warn(f"{target.name}: {count:,} {noun} that {_CHANGES[change]}.")
 
 
 def _as_json(value: Any) -> Any:
-    """What JSON does not know: the downloads inside a build, and whatever else a frame may hold."""
+    """Convert what JSON does not know: the downloads inside a build, and other objects."""
     if isinstance(value, np.ndarray | np.generic):  # Parquet gives arrays back
         return value.tolist()
     if isinstance(value, Iterable):
@@ -232,7 +234,7 @@ def _csv(file: IO[bytes], rows: Rows) -> None:
     try:
         csv.writer(text, lineterminator="\n").writerows(rows)
     finally:
-        text.detach()  # the file stays open for whoever opened it
+        text.detach()  # so that the file stays open
 
 
 def _xlsx(file: IO[bytes], rows: Rows) -> None:
@@ -246,12 +248,12 @@ def _xlsx(file: IO[bytes], rows: Rows) -> None:
     book.save(file)
 
 
-def _escaped(text: str) -> str:
+def _for_workbook(text: str) -> str:
     return _ESCAPE.sub("_x005F_", text)
 
 
 def _cell(sheet: Any, value: Any) -> Any:
-    """A cell of a workbook, in which a text is a text whatever it looks like."""
+    """Make a cell of a workbook, in which text stays text whatever it looks like."""
     from openpyxl.cell import WriteOnlyCell
 
     if not isinstance(value, str | dt.datetime):
@@ -260,7 +262,7 @@ def _cell(sheet: Any, value: Any) -> Any:
     if isinstance(value, dt.datetime):
         cell.number_format = "yyyy-mm-dd hh:mm:ss.000"
         return cell
-    cell.value = _escaped(value)
+    cell.value = _for_workbook(value)
     cell.data_type = "s"
-    cell.quotePrefix = bool(_FORMULA.match(value))  # also after somebody has edited it
+    cell.quotePrefix = bool(_FORMULA.match(value))  # also after a person has edited it
     return cell

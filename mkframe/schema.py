@@ -1,7 +1,7 @@
-"""The MetaKraftwerk REST API, written down once, as data.
+"""The MetaKraftwerk REST API as data.
 
-Everything else reads this page: dtypes of frames, checks of filters, the signatures' docstrings, the
-embedded server, the tables of docs/resources.md and the row factories of the tests. No behaviour lives here.
+Other modules read it: dtypes of frames, checks of filters, the signatures' docstrings, the demo server, the
+tables of docs/resources.md and the row factories of the tests. There is no behavior here.
 
 The source is the vendor's public reference. Where it is silent, `Resource.notes` says so; a gap is
 never filled by a guess.
@@ -45,16 +45,16 @@ AUTHENTICATION = "/authentication"
 """Path of the login, at the root of the host and not below the base URL."""
 
 STATUSES = ("BUILDING", "FINISHED", "FAILED", "CANCELED")
-"""The build statuses of the reference; a server may know more, and those survive."""
+"""The build statuses of the reference; a server may send others, which are kept."""
 TERMINAL = ("FINISHED", "FAILED", "CANCELED")
 RUNNING = tuple(status for status in STATUSES if status not in TERMINAL)
 
 
 def is_over(status: str | None, has_end: bool) -> bool:
-    """Tell whether a build goes on no more; where the reference does not know its status, by its end.
+    """Tell whether a build is over; if the reference does not list its status, decide by its end.
 
-    That a build which runs has no end is not in the reference: for words that it does not list there is
-    nothing better to go by.
+    The reference does not say that a running build has no end; for a status that it does not list, nothing
+    else is known.
 
     Examples
     --------
@@ -83,7 +83,7 @@ ERROR_MEANINGS = {
     405: "HTTP method not supported for this endpoint.",
     500: "Unexpected server error.",
 }
-"""What the reference says of each status, for all endpoints alike."""
+"""Meaning of each status in the reference, the same for all endpoints."""
 
 FieldType = Literal[
     "int",  # a whole number
@@ -120,7 +120,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Exclusive:
-    """Names of which at most one may be given, or exactly one where `required`."""
+    """Names of which at most one may be given, or exactly one if `required`."""
 
     names: tuple[str, ...]
     required: bool = False
@@ -138,9 +138,9 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A documented error: ``{}`` stands for the name or id that was asked for.
+    """A documented error: ``{}`` stands for the requested name or id.
 
-    `verbs` are those that answer so, where the reference says it of some only.
+    `verbs` are those that answer with it, if the reference names only some.
     """
 
     status: int
@@ -150,7 +150,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One endpoint: where it is, what its rows hold, and what may be asked of it."""
+    """One endpoint: its path, the fields of its rows, its filters and verbs."""
 
     name: str
     doc: str
@@ -170,7 +170,7 @@ class Resource:
         return f"/{self.name}"
 
     def field(self, name: str) -> Field:
-        """One of the fields, by its name."""
+        """Return one of the fields by its name."""
         return next(f for f in self.fields if f.name == name)
 
 
@@ -184,7 +184,7 @@ class View:
     notes: tuple[str, ...] = ()
 
 
-# --- words that several resources share -------------------------------------------------------------
+# --- messages and fields that several resources share ----------------------------------------------
 
 NOT_AUTHENTICATED = Message(401, "Not authenticated")
 NO_RECORD = Message(404, "No record found for id '{}'")

@@ -99,7 +99,7 @@ def cells_of(text, mark):
 @pytest.mark.parametrize(
     "before", ["", "x;", "x\t", "x\n", "x; ", 'x;"', 'x;""', 'x\t "', "x;\u00a0", 'x";', 'x,";"']
 )
-def test_no_mark_between_cells_makes_a_formula(mark, place, before, tmp_path):
+def test_no_separator_makes_a_formula(mark, place, before, tmp_path):
     text = f"{before}=cmd|' /C calc'!A0"
     frame = {
         "index": lambda: pd.DataFrame({"a": [1]}, index=pd.Index([text], name="i")),
@@ -116,32 +116,32 @@ def test_no_mark_between_cells_makes_a_formula(mark, place, before, tmp_path):
 
 @pytest.mark.parametrize("text", FORMULAS)
 class TestFormulas:
-    def test_csv_gives_them_an_apostrophe_and_says_so(self, text, tmp_path):
+    def test_csv_formula_gets_an_apostrophe_with_a_warning(self, text, tmp_path):
         with pytest.warns(UserWarning, match="1 cell that began like a formula"):
             path = mk.export(pd.DataFrame({"name": ["a", text]}), tmp_path / "a.csv")
         assert [line[0] for line in read_csv(path)] == ["name", "a", marked(text)]
 
-    def test_workbook_keeps_them_as_texts(self, text, tmp_path):
+    def test_workbook_formula_stays_text(self, text, tmp_path):
         path = written(pd.DataFrame({"name": [text]}), tmp_path / "a.xlsx")
         cell = read_xlsx(path)[1][0]
         assert (cell.value, cell.data_type, cell.quotePrefix) == (text, "s", True)
 
-    def test_header_of_a_server_is_marked_too(self, text, tmp_path):
+    def test_header_formula_gets_an_apostrophe(self, text, tmp_path):
         with pytest.warns(UserWarning, match="1 cell "):
             path = mk.export(pd.DataFrame({text: [1]}), tmp_path / "a.csv")
         assert read_csv(path)[0] == [marked(text)]
 
-    def test_inside_a_list_it_is_none(self, text, path):
+    def test_formula_inside_a_list_is_unchanged(self, text, path):
         assert json.loads(values(written(pd.DataFrame({"labels": [[text]]}), path))[1][0]) == [text]
 
 
 @pytest.mark.parametrize("text", [text for text in HARMLESS if text != "_x0041_"])
-def test_any_other_text_comes_out_as_it_is(text, path):
+def test_harmless_text_is_unchanged(text, path):
     frame = pd.DataFrame({"name": [text, "z"]})
     assert values(written(frame, path))[1][0] == (text or (None if path.suffix == ".xlsx" else ""))
 
 
-def test_workbook_does_not_read_a_text_as_the_number_of_a_character(tmp_path):
+def test_workbook_does_not_decode_escaped_characters(tmp_path):
     path = written(pd.DataFrame({"name": ["_x0041_"]}), tmp_path / "a.xlsx")
     assert read_xlsx(path)[1][0].value == "_x005F_x0041_"
 
@@ -149,13 +149,13 @@ def test_workbook_does_not_read_a_text_as_the_number_of_a_character(tmp_path):
 @pytest.mark.parametrize(
     "text", ["a\x1b[31mb", "a\x00b", "a\u202eb", "a\u200bb", "a\rb", "a\ud800b", "a\u2028b"]
 )
-def test_what_cannot_be_seen_is_spelled_out_and_counted(text, path):
+def test_invisible_characters_are_escaped_with_a_warning(text, path):
     with pytest.warns(UserWarning, match="2 cells that held invisible or control characters"):
         mk.export(pd.DataFrame({"name": [text, text]}, dtype=object), path)
     assert values(path)[2][0].startswith(f"a‹U+{ord(text[1]):04X}›")
 
 
-def test_text_longer_than_a_cell_is_cut_aloud_in_a_workbook_and_whole_in_csv(tmp_path):
+def test_long_text_is_cut_with_a_warning_only_in_a_workbook(tmp_path):
     frame = pd.DataFrame({"message": ["m" * 40_000]})
     with pytest.warns(UserWarning, match=r"1 cell that were longer than the 32,767 .* CSV has them whole"):
         path = mk.export(frame, tmp_path / "a.xlsx")
@@ -222,7 +222,7 @@ def test_durations_are_seconds(builds, path):
     ],
     ids=str,
 )
-def test_no_number_or_time_changes(value, in_csv, in_workbook, path):
+def test_numbers_and_times_are_unchanged(value, in_csv, in_workbook, path):
     shown = values(written(pd.DataFrame({"value": [value]}), path))[1][0]
     assert shown == (in_csv if path.suffix == ".csv" else in_workbook)
     assert type(shown) is (str if path.suffix == ".csv" else type(in_workbook))
@@ -234,7 +234,7 @@ def test_infinity_below_is_no_formula(tmp_path):
     assert values(path)[1] == ["'-inf"]
 
 
-def test_index_that_only_counts_is_left_out(path):
+def test_default_index_is_left_out(path):
     assert values(written(pd.DataFrame({"a": [1]}), path))[0] == ["a"]
     assert values(written(pd.DataFrame({"a": [1]}, index=["x"]), path))[0] == ["index", "a"]
 
@@ -244,7 +244,7 @@ def test_two_columns_of_one_name_stay_two(path):
     assert [[str(v) for v in line] for line in values(written(frame, path))] == [["a"] * 3, ["3", "1", "2"]]
 
 
-def test_nothing_gives_a_header(path):
+def test_empty_frame_gives_a_header(path):
     assert values(written(mk.read_json(b"[]")[["name"]], path)) == [["id", "name"]]
 
 
@@ -263,7 +263,7 @@ def test_link_of_another_user_is_not_followed(builds, path, tmp_path, monkeypatc
     assert (tmp_path / "precious").read_text() == "precious"
 
 
-def test_what_cannot_be_written_leaves_the_old_file(builds, path, monkeypatch):
+def test_failed_write_leaves_the_old_file(builds, path, monkeypatch):
     path.write_text("old")
     monkeypatch.setattr("mkframe.exports.csv.writer", lambda *_, **__: full_disk())
     monkeypatch.setattr("openpyxl.Workbook", lambda **_: full_disk())
@@ -290,13 +290,13 @@ def full_disk():
     ],
     ids=["ending", "series", "two headers", "zone", "no zone", "folder", "rows"],
 )
-def test_what_cannot_be_exported_is_told(frame, name, how, sentence, tmp_path):
+def test_invalid_export_raises(frame, name, how, sentence, tmp_path):
     with pytest.raises(InputError, match=sentence):
         mk.export(frame, tmp_path / name, **how)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_openpyxl_it_says_what_to_install(builds, tmp_path, monkeypatch):
+def test_missing_openpyxl_error_names_the_extra(builds, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r'pip install "mkframe\[excel\]"'):
@@ -304,13 +304,13 @@ def test_without_openpyxl_it_says_what_to_install(builds, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("mark", [";", "\n", "\t"])
-def test_what_another_mark_would_make_a_cell_is_no_formula(mark, tmp_path):
+def test_formula_after_another_separator_is_quoted(mark, tmp_path):
     with pytest.warns(UserWarning, match="1 cell that began like a formula, or would after"):
         path = mk.export(pd.DataFrame({"name": [f"x{mark}=1+1", "a; b", "a;b"]}), tmp_path / "a.csv")
     assert [line[0] for line in read_csv(path)] == ["name", f"x{mark}'=1+1", "a; b", "a;b"]
 
 
-def test_times_of_several_zones_are_those_of_one(path):
+def test_times_of_several_zones_are_converted_to_one(path):
     zones = [pd.Timestamp("2026-04-01T08:00", tz=zone) for zone in ("UTC", "Europe/Vienna")]
     frame = pd.DataFrame({"at": pd.Series(zones, dtype=object)})
     written(frame, path, tz="Europe/Vienna")
@@ -322,7 +322,7 @@ def test_times_of_several_zones_are_those_of_one(path):
         assert [first[0].hour, second[0].hour] == [10, 8]
 
 
-def test_a_time_that_a_zone_does_not_have_stays_in_utc(path):
+def test_time_outside_the_zones_range_stays_in_utc(path):
     last = pd.Series(pd.to_datetime(["9999-12-31T23:59:59Z", "2026-04-01T08:00:00Z"], utc=True)).dt.as_unit(
         "us"
     )
@@ -331,13 +331,13 @@ def test_a_time_that_a_zone_does_not_have_stays_in_utc(path):
     assert "10:00:00" in str(values(path)[2][0])
 
 
-def test_what_is_no_character_is_spelled_out(path):
+def test_noncharacter_is_escaped(path):
     with pytest.warns(UserWarning, match="1 cell that held invisible"):
         mk.export(pd.DataFrame({"name": ["a\uffffb"]}), path)
     assert values(path)[1] == ["a‹U+FFFF›b"]
 
 
-def test_what_is_written_longer_than_it_is_fits_a_cell(tmp_path):
+def test_escaped_text_is_cut_to_a_cell(tmp_path):
     text = "_x0041_" * 4_000 + "z" * 4_767
     with pytest.warns(UserWarning, match="were cut"):
         path = mk.export(pd.DataFrame({"name": [text]}), tmp_path / "a.xlsx")

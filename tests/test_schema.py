@@ -83,7 +83,7 @@ class TestEachResource:
         excluded = {tuple(group.names) for group in resource.exclusive}
         assert pairs <= excluded
 
-    def test_everything_is_told_in_a_sentence(self, resource):
+    def test_every_doc_is_a_sentence(self, resource):
         texts = [resource.doc, *resource.notes]
         texts += [thing.doc for thing in (*resource.fields, *resource.filters, *resource.body)]
         assert all(text and text.endswith(".") for text in texts)

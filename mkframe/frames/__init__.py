@@ -1,4 +1,4 @@
-"""The only place where a response body becomes a DataFrame."""
+"""Turn response bodies into typed DataFrames; no other package does."""
 
 from mkframe.frames._columns import DTYPES, dtype_of
 from mkframe.frames._decode import decode, decode_one, decode_row, from_rows
@@ -8,15 +8,19 @@ from mkframe.frames._tables import frame_from_rows, parse_object
 
 __all__ = [
     "DTYPES",
-    "explode_downloads",
-    "explode_patterns",
-    "explode_releases",
     "decode",
     "decode_one",
     "decode_row",
     "dtype_of",
-    "from_rows",
-    "read_json",
-    "parse_object",
+    "explode_downloads",
+    "explode_patterns",
+    "explode_releases",
     "frame_from_rows",
+    "from_rows",
+    "parse_object",
+    "read_json",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -47,7 +47,7 @@ SCALARS = [f for f in BUILDS if f.type not in ("ints", "downloads")]
 TIMES = [f.name for f in BUILDS if f.type == "timestamp"]
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 SMALL = (1, 10, 50)
-WEIRD = (100, 1)  # one row in so many, where the careful road is measured
+WEIRD = (100, 1)  # one row in so many, where the strict path is measured
 
 
 # --- the body ---------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Response bodies become typed frames, by either road and however they are cut."""
+"""Response bodies become typed frames, by either path and however they are cut."""
 
 import gc
 import json
@@ -20,8 +20,8 @@ from tests.support.rows import body, download, row, rows
 FINDS = [name for name, known in RESOURCES.items() if "find" in known.verbs]
 
 
-def careful(resource, records):
-    """The same rows by the careful road."""
+def strict(resource, records):
+    """The same rows by the strict path."""
     return frames.from_rows(resource, records)
 
 
@@ -52,7 +52,7 @@ def plain(frame):
 
 @pytest.mark.parametrize("resource", FINDS)
 class TestEveryResource:
-    def test_none_one_and_many_rows_have_the_same_columns_and_dtypes(self, resource):
+    def test_dtypes_are_equal_for_none_one_and_many_rows(self, resource):
         none, one, many = (frames.decode(resource, body(rows(resource, n))) for n in (0, 1, 40))
         assert none.dtypes.to_dict() == one.dtypes.to_dict() == many.dtypes.to_dict()
         assert none.index.dtype == one.index.dtype == many.index.dtype == np.int64
@@ -79,9 +79,9 @@ class TestEveryResource:
         assert frame.dtypes.to_dict() == frames.decode(resource, b"[]").dtypes.to_dict()
         assert all(frame[name].isna().all() for name in nulls)
 
-    def test_both_roads_give_equal_frames(self, resource):
+    def test_fast_and_strict_path_give_equal_frames(self, resource):
         records = rows(resource, 7)
-        pd.testing.assert_frame_equal(frames.decode(resource, body(records)), careful(resource, records))
+        pd.testing.assert_frame_equal(frames.decode(resource, body(records)), strict(resource, records))
 
 
 class TestCuts:
@@ -107,20 +107,20 @@ class TestCuts:
         records = self.tricky()[:40]
         whole = json.dumps(records, indent=indent).encode()
         chunks = (whole[i : i + size] for i in range(0, len(whole), size))
-        pd.testing.assert_frame_equal(frames.decode("builds", chunks), careful("builds", records))
+        pd.testing.assert_frame_equal(frames.decode("builds", chunks), strict("builds", records))
 
-    def test_body_is_really_cut(self, monkeypatch):
+    def test_body_is_read_in_many_chunks(self, monkeypatch):
         added = []
         add = RowReader.add
         monkeypatch.setattr(RowReader, "add", lambda self, chunks: (added.append(1), add(self, chunks)))
         frames.decode("builds", body(self.tricky()))
         assert len(added) > 10
 
-    def test_one_row_larger_than_many_cuts(self):
+    def test_row_larger_than_many_chunks_is_read(self):
         records = [row("builds", 1, message="},{" * 5000), row("builds", 2)]
         assert frames.decode("builds", body(records)).loc[1, "message"] == "},{" * 5000
 
-    def test_unknown_field_that_comes_late_is_missing_before(self):
+    def test_late_unknown_field_is_missing_before(self):
         records = rows("builds", 60)
         records[50]["queue"] = "night"
         frame = frames.decode("builds", body(records))
@@ -128,7 +128,7 @@ class TestCuts:
         assert frame["queue"].notna().sum() == 1
         assert frame.loc[51, "queue"] == "night"
 
-    def test_download_key_that_comes_late_gives_all_downloads_one_type(self):
+    def test_late_download_key_gives_all_downloads_one_type(self):
         records = rows("builds", 60)
         records[50]["downloads"] = [download(50, type="IICS")]
         frame = frames.decode("builds", body(records))
@@ -137,7 +137,7 @@ class TestCuts:
         assert frame.loc[1, "downloads"][0].type is None
 
     @pytest.mark.parametrize("running", [True, False])
-    def test_collector_looks_at_new_rows_piece_by_piece_if_it_runs(self, running):
+    def test_collector_runs_for_each_chunk_if_enabled(self, running):
         looks = []
 
         def note(phase, info):
@@ -154,7 +154,7 @@ class TestCuts:
             gc.enable()
         assert (len(looks) > 40) if running else not looks
 
-    def test_break_after_many_rows_says_how_many_were_read(self):
+    def test_truncated_body_error_counts_the_rows_read(self):
         with pytest.raises(InvalidResponseError, match=r"after \d+ rows"):
             frames.decode("builds", body(rows("builds", 60))[:-40])
 
@@ -190,11 +190,11 @@ def outcome(read):
 
 @hypothesis.given(odd_rows())
 @hypothesis.settings(deadline=None, max_examples=100)
-def test_anything_json_can_hold_gives_the_same_frame_or_the_same_error_by_both_roads(case):
+def test_any_json_gives_equal_results_on_both_paths(case):
     resource, records = case
     text = json.dumps(records, separators=(",", ":")).encode()
     fast = outcome(lambda: frames.decode(resource, text))
-    slow = outcome(lambda: careful(resource, json.loads(text)))
+    slow = outcome(lambda: strict(resource, json.loads(text)))
     if isinstance(fast, str) or isinstance(slow, str):
         assert fast == slow
     else:
@@ -222,7 +222,7 @@ class TestSurprises:
         frame = frames.decode("builds", body([record]))
         assert frame[["message", "instances"]].isna().all(axis=None)
 
-    def test_null_that_was_never_promised_is_kept_and_told(self):
+    def test_unexpected_null_is_kept_with_a_warning(self):
         records = [row("builds", 1, project_id=None), row("builds", 2)]
         with pytest.warns(SchemaWarning, match="'project_id' was expected without nulls, but 1 of 2"):
             frame = frames.decode("builds", body(records))
@@ -251,7 +251,7 @@ class TestSurprises:
             ("id", "5139"),
         ],
     )
-    def test_value_that_does_not_fit_is_named_with_column_and_row(self, column, value):
+    def test_invalid_value_error_names_column_and_row(self, column, value):
         records = [row("builds", 1), row("builds", 2, **{column: value})]
         with pytest.raises(SchemaError) as caught:
             frames.decode("builds", body(records))
@@ -260,7 +260,7 @@ class TestSurprises:
         assert caught.value.hint
 
     @pytest.mark.parametrize(("name", "value"), [("id", "x"), ("file_id", 1.5), ("name", 7), ("pattern", [])])
-    def test_value_inside_a_download_is_named_with_its_place_and_its_build(self, name, value):
+    def test_invalid_download_value_error_names_its_build(self, name, value):
         records = [
             row("builds", 1, downloads=[download(1)]),
             row("builds", 2, downloads=[{"id": 2, name: value}]),
@@ -269,7 +269,7 @@ class TestSurprises:
             frames.decode("builds", body(records))
         assert f"Column 'downloads.{name}', row 2: {value!r} is not" in str(caught.value)
 
-    def test_whole_number_written_as_a_fraction_is_taken_inside_downloads_as_elsewhere(self):
+    def test_integral_float_is_read_as_int_in_downloads_too(self):
         inside = [download(1, file_id=7.0, type="IICS"), download(2)]
         records = [row("builds", 1, instances=7.0, downloads=inside), row("builds", 2, downloads=None)]
         frame = frames.decode("builds", body(records))
@@ -289,7 +289,7 @@ class TestSurprises:
     def test_duplicate_ids_are_kept(self):
         assert frames.decode("builds", body([row("builds", 1), row("builds", 1)])).index.tolist() == [1, 1]
 
-    def test_endless_new_fields_are_an_error_not_a_frame_without_end(self):
+    def test_too_many_unknown_fields_raise(self):
         records = [row("labels", n, **{f"key{n}": 1}) for n in range(1, 1100)]
         with pytest.raises(SchemaError, match="more than 1000 unknown fields"):
             frames.decode("labels", body(records))
@@ -315,7 +315,7 @@ class TestTimes:
         frame = frames.decode("builds", body([row("builds", build_start="3456-01-02T03:04:05.678Z")]))
         assert frame["build_start"].dt.strftime("%Y-%m-%d").tolist() == ["3456-01-02"]
 
-    def test_time_without_a_zone_is_read_as_utc_and_told(self):
+    def test_naive_time_is_read_as_utc_with_a_warning(self):
         with pytest.warns(
             SchemaWarning, match="1 without a time zone, such as '2026-04-02T08:14:40', read as UTC"
         ):
@@ -339,38 +339,38 @@ class TestBodies:
             b"[NaN]",
         ],
     )
-    def test_what_is_no_array_of_rows_is_an_error_that_shows_its_start(self, content):
+    def test_invalid_body_error_shows_its_start(self, content):
         with pytest.raises(InvalidResponseError) as caught:
             frames.decode("labels", content)
         assert content.decode().strip()[:20] in str(caught.value) or "empty" in str(caught.value)
         assert caught.value.hint
 
-    def test_row_that_is_no_object(self):
+    def test_row_that_is_not_an_object_raises(self):
         with pytest.raises(SchemaError, match="Row 1 is not an object but 7"):
             frames.decode("labels", body([row("labels"), 7]))
 
-    def test_nesting_without_end(self):
+    def test_endless_nesting_raises(self):
         with pytest.raises(InvalidResponseError):
             frames.decode("labels", b'[{"id":1,"a":' + b"[" * 100_000)
 
-    def test_broken_utf8(self):
+    def test_invalid_utf8_raises(self):
         with pytest.raises(InvalidResponseError):
             frames.decode("labels", b'[{"id":1,"name":"\xff\xfe"}]')
 
     @pytest.mark.parametrize("depth", range(970, 1000, 3))
     @pytest.mark.parametrize("name", ["status", "patterns", "downloads", "build_start"])
-    def test_nesting_nearly_too_deep_to_read_is_told_too(self, name, depth):
+    def test_nesting_near_the_depth_limit_raises(self, name, depth):
         record = json.dumps(row("builds", **{name: None})).replace(f'"{name}": null', f'"{name}": @')
         with pytest.raises(InvalidResponseError):
             frames.decode("builds", f"[{record}]".replace("@", "[" * depth + "]" * depth).encode())
 
     @pytest.mark.parametrize("size", [1, 300, 10**6])
-    def test_more_space_before_the_rows_than_anyone_writes(self, size):
+    def test_long_whitespace_before_the_rows_is_skipped(self, size):
         content = b" " * 700 + body(rows("labels", 2))
         frame = frames.decode("labels", (content[i : i + size] for i in range(0, len(content), size)))
         assert frame.index.tolist() == [1, 2]
 
-    def test_only_the_space_of_json_may_stand_before_the_rows(self):
+    def test_non_json_whitespace_before_the_rows_raises(self):
         with pytest.raises(InvalidResponseError):
             frames.decode("labels", b"\x0c[]")
 
@@ -391,7 +391,7 @@ class TestOne:
             frames.decode_one("builds", body([row("builds")]))
 
 
-def test_collector_is_left_as_it_was():
+def test_collector_state_is_restored():
     gc.disable()
     try:
         frames.decode("builds", b"[]")

@@ -45,7 +45,7 @@ def test_no_builds_give_the_same_columns_and_dtypes(builds, open_list):
     assert open_list(builds.iloc[:0]).dtypes.to_dict() == open_list(builds).dtypes.to_dict()
 
 
-def test_further_keys_of_downloads_come_last():
+def test_extra_download_keys_come_last():
     child = mk.explode_downloads(
         mk.read_json(body([row("builds", downloads=[download(1, type="IICS", odd=[1])])]))
     )
@@ -59,7 +59,7 @@ def test_child_joins_its_builds(builds):
     assert joined["status"].tolist() == ["status 1", "status 1", "status 3"]
 
 
-def test_frame_without_the_list_is_told(builds):
+def test_explode_without_the_column_raises(builds):
     with pytest.raises(InputError, match="no column 'patterns'"):
         mk.explode_patterns(builds.drop(columns="patterns"))
 
@@ -68,45 +68,45 @@ def test_frame_survives_pickling(builds):
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(builds)), builds)
 
 
-def test_build_id_that_downloads_bring_along_is_checked():
+def test_build_id_in_downloads_is_checked():
     inside = [download(1, build_id=1), download(2, build_id=None), download(3)]
     child = mk.explode_downloads(mk.read_json(body([row("builds", 1, downloads=inside)])))
     assert child["build_id"].tolist() == [1, 1, 1]
 
 
-def test_download_that_names_another_build_is_told():
+def test_download_of_another_build_warns():
     builds = mk.read_json(body([row("builds", 1, downloads=[download(1, build_id=2)])]))
     with pytest.warns(SchemaWarning, match="1 downloads name another build"):
         assert mk.explode_downloads(builds)["build_id"].tolist() == [1]
 
 
 @pytest.mark.parametrize("open_list", [mk.explode_patterns, mk.explode_releases, mk.explode_downloads])
-def test_frame_that_lost_its_index_is_told(builds, open_list):
+def test_frame_without_id_index_raises(builds, open_list):
     with pytest.raises(InputError, match="not by the id of the builds"):
         open_list(builds.reset_index())
 
 
 @pytest.mark.parametrize("open_list", [mk.explode_patterns, mk.explode_releases, mk.explode_downloads])
-def test_builds_that_a_join_left_without_lists_have_none(builds, open_list):
+def test_builds_without_lists_after_a_join_give_no_rows(builds, open_list):
     wider = builds.reindex([1, 99])
     assert set(open_list(wider)["build_id"]) == {1}
 
 
 @pytest.mark.parametrize("open_list", [mk.explode_patterns, mk.explode_releases, mk.explode_downloads])
 @pytest.mark.parametrize("index", [[1.5, 2, 3], [None, 2, 3], ["a", "b", "c"]])
-def test_index_that_holds_no_ids_is_told(builds, open_list, index):
+def test_index_without_ids_raises(builds, open_list, index):
     builds.index = pd.Index(index, name="id")
     with pytest.raises(InputError, match="what is no id of a build"):
         open_list(builds)
 
 
 @pytest.mark.parametrize("cells", [[808, 1, 2], [[1.5], [1], [2]], [["x"], [], []], [[True], [], []]])
-def test_lists_that_find_did_not_put_there_are_told(builds, cells):
+def test_cells_of_another_kind_raise(builds, cells):
     with pytest.raises(InputError, match="which find\\(\\) did not put there"):
         mk.explode_patterns(builds.assign(patterns=pd.Series(cells, index=builds.index, dtype=object)))
 
 
-def test_column_that_is_there_twice_is_told(builds):
+def test_duplicate_column_raises(builds):
     with pytest.raises(InputError, match="has 2 columns 'patterns'"):
         mk.explode_patterns(pd.concat([builds, builds["patterns"]], axis=1))
 
@@ -124,13 +124,13 @@ def test_column_that_is_there_twice_is_told(builds):
         "__annotations__",
     ],
 )
-def test_download_key_that_python_has_another_use_for(name):
+def test_reserved_download_key_is_kept(name):
     frame = mk.read_json(body([row("builds", 1, downloads=[download(1, **{name: 5})])]))
     assert mk.explode_downloads(frame)[name].tolist() == [5]
     assert pickle.loads(pickle.dumps(frame)).loc[1, "downloads"] == frame.loc[1, "downloads"]
 
 
-def test_download_keys_that_would_share_an_attribute():
+def test_download_keys_with_clashing_attributes_are_kept():
     inside = download(1) | {"field_6": 1, "a b": 2, "a²": 3}
     child = mk.explode_downloads(mk.read_json(body([row("builds", 1, downloads=[inside])])))
     assert child[["field_6", "a b", "a²"]].to_numpy().tolist() == [[1, 2, 3]]

@@ -56,55 +56,55 @@ def test_other_resource():
     assert mk.read_json(body(rows("releases", 2)), resource="releases")["group_id"].tolist() == [101, 102]
 
 
-def test_missing_file_is_told(tmp_path):
+def test_missing_file_raises(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         mk.read_json(tmp_path / "nothing.json")
 
 
-def test_pipe_is_told_and_not_waited_for(tmp_path):
+def test_pipe_raises_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "x.json")
     with pytest.raises(InputError, match="cannot be read: it is a named pipe, not a regular file"):
         mk.read_json(tmp_path / "x.json")
 
 
-def test_device_is_told_and_not_read():
+def test_device_raises_unread():
     with pytest.raises(InputError, match="cannot be read: it is a device"):
         mk.read_json("/dev/zero")
 
 
-def test_unknown_resource_is_told():
+def test_unknown_resource_raises_with_the_choices():
     with pytest.raises(InputError, match=r"'bilds'.*builds"):
         mk.read_json(BODY, resource="bilds")
 
 
-def test_broken_gzip_is_told():
+def test_truncated_gzip_raises():
     with pytest.raises(InputError, match="cannot be unpacked"):
         mk.read_json(gzip.compress(BODY)[:-20])
 
 
 @pytest.mark.parametrize("source", ["a\x00b", "\ud800", "~no-such-user/builds.json"])
-def test_path_that_cannot_be_is_told(source):
+def test_impossible_path_raises(source):
     with pytest.raises(InputError, match="cannot be read"):
         mk.read_json(source)
 
 
-def test_what_is_no_file_is_told():
+def test_source_of_another_type_raises():
     with pytest.raises(InputError, match="nothing to read in NoneType"):
         mk.read_json(None)
 
 
 @pytest.mark.parametrize("text", ['["\ud800"]', '[{"id": 1, "name": "\ud800"}]'])
-def test_text_file_with_half_a_character_is_no_answer(text):
+def test_text_file_with_surrogate_raises(text):
     with pytest.raises(InvalidResponseError):
         mk.read_json(io.StringIO(text), resource="release_groups")
 
 
-def test_two_objects_without_brackets_are_no_answer():
+def test_two_objects_without_brackets_raise():
     with pytest.raises(InvalidResponseError, match=r"one object.*but 2 of them"):
         mk.read_json(b'{"id": 1, "name": "a"}, {"id": 2, "name": "b"}', resource="release_groups")
 
 
-def test_another_file_is_not_blamed_on_a_server():
+def test_other_file_error_does_not_mention_a_server():
     with pytest.raises(
         mk.errors.InvalidResponseError, match=r"Is it the saved answer of a find or get of builds\?"
     ) as told:
@@ -131,7 +131,7 @@ def written(path, content):
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_content_larger_than_max_bytes_is_told(way, tmp_path):
+def test_content_over_max_bytes_raises(way, tmp_path):
     source = way(BODY, tmp_path)
     with pytest.raises(ResponseTooLargeError, match=r"the limit for a saved answer: [\d,]+ bytes") as caught:
         mk.read_json(source, max_bytes=len(BODY) - 1)
@@ -146,7 +146,7 @@ def test_content_of_max_bytes_is_read(way, tmp_path, expected):
 @pytest.mark.parametrize(
     "start", [b"", b"[", b'[{"id": 1, "name": "', b'{"id": 1, "name": "', b"\xef\xbb\xbf "]
 )
-def test_bomb_takes_no_memory(start):
+def test_gzip_bomb_takes_little_memory(start):
     bomb = gzip.compress(start + b" " * 60_000_000)
     tracemalloc.start()
     try:
@@ -158,7 +158,7 @@ def test_bomb_takes_no_memory(start):
     assert peak < 50 << 20
 
 
-def test_one_row_larger_than_a_row_may_be_is_told():
+def test_row_over_the_limit_raises():
     large = body(row("release_groups", 1, name="a" * (17 << 20)))
     with pytest.raises(ResponseTooLargeError, match="one row"):
         mk.read_json(large, resource="release_groups")
@@ -167,7 +167,7 @@ def test_one_row_larger_than_a_row_may_be_is_told():
 
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, "1", True])
-def test_max_bytes_that_is_no_number_of_bytes_is_refused(size):
+def test_invalid_max_bytes_raises(size):
     with pytest.raises(InputError, match="max_bytes must be a whole number of bytes"):
         mk.read_json(BODY, max_bytes=size)
 
@@ -177,12 +177,12 @@ def test_max_bytes_that_is_no_number_of_bytes_is_refused(size):
     [b"\x1f", b"\x1f\x8b", gzip.compress(BODY)[:15], gzip.compress(BODY) + b"x"],
     ids=["one byte", "two bytes", "cut", "more behind"],
 )
-def test_other_broken_content_is_told(bad):
+def test_invalid_content_raises(bad):
     with pytest.raises((InputError, InvalidResponseError)):
         mk.read_json(bad)
 
 
-def test_file_that_gives_a_byte_at_a_time_is_read(expected):
+def test_file_read_byte_by_byte_is_complete(expected):
     class Slow(io.BytesIO):
         def read(self, size=-1):
             return super().read(1)
@@ -191,6 +191,6 @@ def test_file_that_gives_a_byte_at_a_time_is_read(expected):
         pd.testing.assert_frame_equal(mk.read_json(Slow(content)), expected)
 
 
-def test_file_that_cannot_be_read_is_told(tmp_path):
+def test_unreadable_file_raises(tmp_path):
     with (tmp_path / "new").open("wb") as file, pytest.raises(InputError, match="cannot be read"):
         mk.read_json(file)

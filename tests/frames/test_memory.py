@@ -45,7 +45,7 @@ def taken(value):
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_estimate_is_never_far_below_the_truth(text):
+def test_estimate_is_never_far_below_actual_memory(text):
     assert taken(msgspec.json.decode(text)) < 1.4 * max_memory(text)
     assert max_memory(memoryview(text)) == max_memory(bytearray(text)) == max_memory(text)
 
@@ -77,7 +77,7 @@ def without_end(text):
 @pytest.mark.parametrize("text", ROWS.values(), ids=ROWS)
 @pytest.mark.parametrize("storage", ["pyarrow", "python"])
 @pytest.mark.parametrize("resource", ["release_groups", "builds"])
-def test_rows_without_end_are_given_up(text, storage, resource):
+def test_endless_rows_raise(text, storage, resource):
     with (
         pd.option_context("mode.string_storage", storage),
         pytest.raises(ResponseTooLargeError, match="of memory") as caught,
@@ -88,7 +88,7 @@ def test_rows_without_end_are_given_up(text, storage, resource):
 
 
 @pytest.mark.parametrize("storage", ["pyarrow", "python"])
-def test_downloads_without_end_are_given_up(storage):
+def test_endless_downloads_raise(storage):
     text = body(row("builds", 1, downloads=[{"id": n, "name": f"{n}.zip"} for n in range(500)])) + b","
     with (
         pd.option_context("mode.string_storage", storage),
@@ -115,7 +115,7 @@ ENDLESS = {
 @pytest.mark.parametrize(("first", "then"), ENDLESS.values(), ids=ENDLESS)
 @pytest.mark.parametrize("storage", ["pyarrow", "python"])
 @pytest.mark.parametrize("after", [0, 3000])
-def test_row_without_end_is_given_up(first, then, storage, after):
+def test_endless_row_raises(first, then, storage, after):
     came = []
 
     def chunks():
@@ -171,21 +171,21 @@ def test_large_rows_below_the_limit_are_read(lengths):
 
 
 class TestResultOfAStatement:
-    def test_small_objects_are_given_up_before_they_are_made(self):
+    def test_many_small_objects_raise_before_decoding(self):
         text = b'{"rows": [' + b'{"":0},' * 200_000 + b"{}]}"
         with pytest.raises(ResponseTooLargeError, match="of memory"):
             frames.parse_object([text], "a result", "query", Limits(query=1 << 20))
 
-    def test_columns_of_their_own_for_each_row_are_given_up(self):
+    def test_new_columns_in_each_row_raise(self):
         answered = [{f"c{n}": 1} for n in range(5000)]
         with pytest.raises(ResponseTooLargeError, match="5,000 rows name 5,000 columns"):
             frames.frame_from_rows([], answered, Limits(query=4 << 20))
 
-    def test_columns_without_end_are_given_up(self):
+    def test_too_many_columns_raise(self):
         with pytest.raises(InvalidResponseError, match="10,001 columns"):
             frames.frame_from_rows([], [{f"c{n}": 1 for n in range(10_001)}])
 
-    def test_full_table_within_its_limit_is_never_refused(self):
+    def test_full_table_within_its_limit_is_read(self):
         answered = [{str(c): 0 for c in range(10)}] * 1000
         text = json.dumps({"rows": answered}, separators=(",", ":")).encode()
         assert frames.frame_from_rows([], answered, Limits(query=len(text))).shape == (1000, 10)

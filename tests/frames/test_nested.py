@@ -56,7 +56,7 @@ def test_equal_cells_have_equal_hashes(builds):
     assert builds["downloads"].nunique() == 5
 
 
-def test_json_of_pandas_has_the_downloads_of_each_build_and_no_others(builds):
+def test_to_json_writes_only_the_downloads_of_each_build(builds):
     cells = json.loads(builds[["downloads"]].to_json(orient="index"))
     assert cells["1"] == {"downloads": {}}
     assert [record["id"] for record in cells["3"]["downloads"].values()] == [2, 3]
@@ -93,7 +93,7 @@ def test_some_builds_give_their_downloads_in_their_order(builds):
     assert child["build_id"].tolist() == [5, 5, 5, 5, 3, 3]
 
 
-def test_builds_of_two_answers_give_the_downloads_of_both(builds):
+def test_builds_of_two_answers_give_downloads_of_both(builds):
     late = frames.decode("builds", body([row("builds", 9, downloads=[download(90, type="IICS")])]))
     child = mk.explode_downloads(pd.concat([builds.loc[[3]], late, builds.loc[[2]]]))
     assert child["build_id"].to_dict() == {2: 3, 3: 3, 90: 9, 1: 2}
@@ -112,11 +112,11 @@ def test_changing_the_child_leaves_the_builds_alone(builds):
     assert builds.loc[4, "downloads"][0].name != "other"
 
 
-def test_number_that_64_bits_cannot_hold_is_named():
+def test_integer_beyond_64_bits_raises():
     with pytest.raises(SchemaError, match=r"Column 'downloads\.file_id', row 1"):
         frames.decode("builds", body([row("builds", downloads=[download(1, file_id=2**63)])]))
 
 
-def test_column_that_find_did_not_make_is_told():
+def test_foreign_downloads_column_raises():
     with pytest.raises(InputError, match="which find\\(\\) did not put there"):
         mk.explode_downloads(pd.DataFrame({"downloads": [[1]]}, index=pd.Index([1], name="id")))

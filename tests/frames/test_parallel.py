@@ -1,4 +1,4 @@
-"""Long answers are read by threads with Arrow's reader; what that refuses, the other roads read."""
+"""Long answers are read by threads with Arrow's reader; what that refuses, the other paths read."""
 
 import itertools
 import subprocess
@@ -51,7 +51,7 @@ def living():
 
 
 @pytest.mark.parametrize("resource", ["builds", "downloads", "instances", "projects"])
-def test_all_but_the_first_piece_is_read_by_threads(resource, given):
+def test_all_but_the_first_chunk_is_read_by_threads(resource, given):
     records = rows(resource, 300)
     assert_read(records, resource)
     assert sum(len(text) for text, _ in given) > 0.9 * (len(body(records)) - _chunks._FIRST_CUT)
@@ -72,7 +72,7 @@ def test_rest_at_the_end_is_split_between_the_threads(given, monkeypatch):
 
 
 @pytest.mark.parametrize("reason", ["no Arrow", "one processor", "an unknown field"])
-def test_where_threads_gain_nothing_none_are_started(reason, given, monkeypatch):
+def test_no_threads_start_where_they_gain_nothing(reason, given, monkeypatch):
     if reason == "one processor":
         monkeypatch.setattr(_parallel, "processors", lambda: 1)
     unknown = {"queue": "night"} if reason == "an unknown field" else {}
@@ -114,19 +114,19 @@ def test_one_odd_row_is_read_wherever_it_stands(odd, place):
     assert_read(records)
 
 
-def test_odd_rows_everywhere_end_the_threads_work_soon(given):
+def test_many_odd_rows_stop_the_threads_soon(given):
     assert_read([row("builds", n, active=n % 2 == 0) for n in range(300)])
     assert len(given) < 25
 
 
-def test_one_odd_row_does_not_end_the_threads_work(given):
+def test_one_odd_row_does_not_stop_the_threads(given):
     records = rows("builds", 200)
     records[20]["active"] = True
     assert_read(records)
     assert sum(len(text) for text, _ in given) > 0.8 * len(body(records))
 
 
-def test_cut_that_only_looked_right_is_found_out(monkeypatch):
+def test_wrong_cut_is_detected(monkeypatch):
     """Downloads end and begin here as the rows do."""
     put_back = []
     withdraw = ParallelReader.withdraw
@@ -141,7 +141,7 @@ def test_cut_that_only_looked_right_is_found_out(monkeypatch):
     assert put_back
 
 
-def test_break_after_many_rows_is_told_as_without_threads(monkeypatch):
+def test_truncated_body_error_is_equal_with_threads(monkeypatch):
     content = body(rows("builds", 60))[:-40]
     told = []
     for processors in (1, 3):
@@ -153,7 +153,7 @@ def test_break_after_many_rows_is_told_as_without_threads(monkeypatch):
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, ConnectionError])
-def test_no_thread_outlives_an_answer_that_broke_off(end):
+def test_no_thread_outlives_a_broken_answer(end):
     content = body(rows("builds", 60))
 
     def chunks():
@@ -184,7 +184,7 @@ def readable(text):
 GOOD = body(rows("builds", 2))
 
 
-def test_rows_as_the_reference_shows_them_are_read():
+def test_arrow_reads_rows_of_the_reference():
     assert readable(GOOD)
 
 
@@ -215,7 +215,7 @@ def test_rows_as_the_reference_shows_them_are_read():
         GOOD.replace(b'"status 1"', b"1"),
     ],
 )
-def test_what_is_no_json_or_was_not_promised_is_left_to_the_other_roads(text):
+def test_arrow_refuses_invalid_or_unexpected_rows(text):
     assert readable(text) is None
 
 
@@ -240,18 +240,18 @@ def test_what_is_no_json_or_was_not_promised_is_left_to_the_other_roads(text):
         "",
     ],
 )
-def test_time_in_another_form_is_left_to_the_other_roads(time):
+def test_arrow_refuses_times_in_another_form(time):
     assert readable(body([row("builds", 1), row("builds", 2, build_start=time)])) is None
 
 
-def test_times_of_other_widths_do_not_make_up_for_each_other():
+def test_arrow_refuses_times_of_compensating_widths():
     time = row("builds")["build_start"]
     pair = [row("builds", 1, build_start=time[:-1]), row("builds", 2, build_start=f"Z{time}")]
     assert readable(body(pair)) is None
 
 
 @pytest.mark.parametrize("name", ["build_start", "patterns", "downloads", "message", "instances", "active"])
-def test_nulls_are_as_the_careful_road_has_them(name):
+def test_nulls_are_equal_to_the_strict_path(name):
     for records in (rows("builds", 60, **{name: None}), rows("builds", 60)):
         for record in itertools.islice(records, 0, None, 3):
             record[name] = None
@@ -259,7 +259,7 @@ def test_nulls_are_as_the_careful_road_has_them(name):
             assert_read(records)
 
 
-def test_null_that_was_never_promised_is_told(given):
+def test_unexpected_null_from_threads_warns(given):
     records = rows("builds", 60)
     records[40]["project_id"] = None
     with pytest.warns(SchemaWarning, match="but 1 of 60 rows are"):
@@ -282,7 +282,7 @@ atexit.register(lambda: print(len(frames.decode("builds", body))))
 """
 
 
-def test_long_answers_are_read_also_while_python_ends(tmp_path):
+def test_long_answer_is_read_during_shutdown(tmp_path):
     (tmp_path / "builds.json").write_bytes(body(rows("builds", 12_000)))
     command = [sys.executable, "-c", AT_THE_END, str(tmp_path / "builds.json")]
     told = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -18,7 +18,7 @@ def test_dtypes_are_those_of_the_fields_for_none_and_many():
     assert frame_from_rows(FIELDS, rows).dtypes.to_dict() == frame_from_rows(FIELDS, []).dtypes.to_dict()
 
 
-def test_column_that_was_not_announced_comes_last():
+def test_unannounced_column_comes_last():
     assert list(frame_from_rows(FIELDS, [{"ODD": 1, "N": 2}]).columns) == ["N", "WHEN", "NAME", "ODD"]
 
 
@@ -29,6 +29,6 @@ def test_value_of_another_type_keeps_the_column_as_it_came():
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"<html>", b'{"build":', b'"\xff"'])
-def test_what_is_no_object_is_told_by_its_start(content):
+def test_non_object_error_shows_its_start(content):
     with pytest.raises(InvalidResponseError, match="the new build"):
         parse_object([content], "the new build")

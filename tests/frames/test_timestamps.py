@@ -82,7 +82,7 @@ def test_fractions_of_any_width_are_read(digits):
         {},
     ],
 )
-def test_what_is_no_time_is_invalid_and_leaves_others_alone(odd):
+def test_invalid_time_leaves_others_unchanged(odd):
     plain = "2026-04-02T08:14:40Z"
     times, invalid, naive = timestamps([plain, odd, None, plain])
     assert invalid == [1]

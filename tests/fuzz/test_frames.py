@@ -1,4 +1,4 @@
-"""Bodies become the frame that an oracle expects, or one of mkframe's errors; by every road the same."""
+"""Bodies become the frame that an oracle expects, or one of mkframe's errors; the same by every path."""
 
 import gzip
 import io
@@ -120,7 +120,7 @@ def without_threads(resource, content):
         return frames.decode(resource, content)
 
 
-def without_fast_road(resource, content):
+def without_fast_path(resource, content):
     def refuse(self, text):
         raise SchemaMismatch
 
@@ -136,7 +136,7 @@ def value_by_value(resource, content):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_strict, "_check_types", refuse)
         patch.setattr(_timestamps, "_parse_batch", refuse)
-        return without_fast_road(resource, content)
+        return without_fast_path(resource, content)
 
 
 def in_storage(storage, resource, content):
@@ -146,10 +146,10 @@ def in_storage(storage, resource, content):
 
 @given(bodies.bodies(), st.data())
 @amount(60)
-def test_every_road_gives_the_same(case, data):
+def test_all_paths_give_equal_frames(case, data):
     resource, content = case
     whole = outcome(frames.decode, resource, content)
-    for read in (without_threads, without_fast_road, value_by_value):
+    for read in (without_threads, without_fast_path, value_by_value):
         assert same(outcome(read, resource, content), whole), read
     for storage in ("python", "pyarrow"):
         assert same(outcome(in_storage, storage, resource, content), whole), storage
@@ -166,7 +166,7 @@ def test_every_road_gives_the_same(case, data):
 
 @given(bodies.bodies("builds"))
 @amount(2)
-def test_a_boundary_between_chunks_may_lie_anywhere(case):
+def test_chunk_boundary_anywhere_gives_equal_frames(case):
     _, content = case
     content = content if len(content) < 3000 else content[:3000]
     whole = outcome(frames.decode, "builds", content)
@@ -234,7 +234,7 @@ PYTHON = st.recursive(
     st.data(),
 )
 @amount(60)
-def test_rows_of_python_are_a_frame_or_an_error_in_either_storage(resource, changes, data):
+def test_python_rows_give_equal_dtypes_in_both_storages(resource, changes, data):
     names = [field.name for field in RESOURCES[resource].fields]
     rows = []
     for number, change in enumerate(changes):
@@ -253,7 +253,7 @@ def test_rows_of_python_are_a_frame_or_an_error_in_either_storage(resource, chan
 
 @given(builds())
 @amount(40)
-def test_lists_of_builds_open_or_say_why_not(frame):
+def test_exploded_lists_match_or_raise(frame):
     for open_list, column in ((mk.explode_patterns, "patterns"), (mk.explode_releases, "releases")):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SchemaWarning)
@@ -272,7 +272,7 @@ def test_lists_of_builds_open_or_say_why_not(frame):
 
 @given(builds())
 @amount(40)
-def test_downloads_of_builds_open_or_say_why_not(frame):
+def test_exploded_downloads_match_or_raise(frame):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SchemaWarning)
         try:
@@ -288,7 +288,7 @@ def test_downloads_of_builds_open_or_say_why_not(frame):
         assert [plain(v) for v in child[name].to_numpy(dtype=object)] == [d[name] for _, d in owners]
 
 
-def test_the_oracle_has_both_kinds_of_bodies_to_judge():
+def test_oracle_sees_valid_and_invalid_bodies():
     """Else the properties above would hold of nothing but errors."""
     seen = Counter()
 
