@@ -48,6 +48,8 @@ def check(
     SchemaError
         If a value cannot be held by the declared dtype; names column, row and value.
     """
+    if field.type == "any":
+        return ColumnChunk(values)
     with contextlib.suppress(SchemaMismatch, msgspec.ValidationError):
         return _check_types(field, values, nested)
     if field.type == "timestamp":
@@ -94,8 +96,6 @@ _EXPECTED_TYPES: dict[str, set[type]] = {
 
 def _check_types(field: Field, values: Sequence[Any], nested: tuple[str, ...]) -> ColumnChunk:
     """Pack a whole column, unless a single value is not of the expected type."""
-    if field.type == "any":
-        return ColumnChunk(values)
     if field.type == "downloads":
         download = download_type(nested)
         return pack([field], [msgspec.convert(values, list[list[download] | None])])[0]  # type: ignore[valid-type]
