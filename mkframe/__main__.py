@@ -29,15 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        Words behind ``mkframe``; those of the process by default.
+        Arguments after ``mkframe``; those of the process by default.
 
     Returns
     -------
     int
-        0, or 1 where the command ended with one of mkframe's errors, which is printed.
+        0, or 1 if the command failed with one of mkframe's errors, which is printed.
     """
     options = _parser().parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what a console's code page lacks
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what the console cannot encode
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         options.run(options)
@@ -115,12 +115,12 @@ def _report(options: argparse.Namespace) -> None:
     }
     bar = tqdm(desc="Report", unit="cell", disable=None, leave=False)
 
-    def tell(done: int, total: int) -> None:
+    def update(done: int, total: int) -> None:
         bar.total = total
         bar.update(done - bar.n)
 
     with bar:
-        path = report.write(options.out, parameters, progress=tell)
+        path = report.write(options.out, parameters, progress=update)
     print(f"{path} is written ({path.stat().st_size // 1024} kB). Open {path.as_uri()}")  # noqa: T201
 
 
@@ -164,7 +164,7 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _assignment(name: str, value: str) -> str:
-    """Write how a shell of this system sets a variable."""
+    """Return the shell command of this system that sets a variable."""
     return f'$env:{name} = "{value}"' if sys.platform == "win32" else f"export {name}={value}"
 
 
@@ -185,9 +185,9 @@ def _print(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EINVAL):  # the second is Windows' word for a closed pipe
+        if error.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL is the error of a closed pipe on Windows
             raise
-        # whoever reads has enough; Python would complain once more when it closes its output
+        # the reader has closed the pipe; Python would report that again when it closes its output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

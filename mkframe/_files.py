@@ -1,4 +1,4 @@
-"""Bytes become a file: written beside the target under a name of their own, moved when complete."""
+"""Write files atomically: under a temporary name beside the target, moved when complete."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = [
     "PartialFile",
     "check_target",
     "expand_path",
-    "holds",
+    "has_content",
     "atomic_write",
     "open_input",
-    "pieces",
+    "iter_chunks",
     "remove_stale_parts",
     "replace",
     "temporary_path",
@@ -35,11 +35,11 @@ __all__ = [
 
 _NAME = re.compile(r"\.mkframe-[0-9a-f]{16}\.part")
 """What `temporary_path` gives."""
-_PIECE = 1 << 18
+_CHUNK = 1 << 18
 
 
 class PartialFile:
-    """A file that is not complete yet; whatever happens, leaving the block removes it.
+    """A file that is not complete yet; leaving the block removes it, whatever happens.
 
     It is hidden, lies in the target's folder, and is locked while its process lives. Nobody else can read
     it before it has its name.
@@ -86,11 +86,11 @@ class PartialFile:
         with contextlib.suppress(OSError):  # closing writes what is left, and a full disk fails again
             self.file.close()
         with self._folder, contextlib.suppress(FileNotFoundError, PermissionError):
-            _patiently(self._folder.remove, self._name)  # held: a leftover, removed later
+            _retry_while_held(self._folder.remove, self._name)  # else `remove_stale_parts` removes it
 
     @property
     def sha256(self) -> str:
-        """Checksum of what was written so far, in hexadecimal."""
+        """Checksum of the bytes written so far, in hexadecimal."""
         return self._digest.hexdigest()
 
     def write(self, chunk: bytes) -> None:
@@ -102,7 +102,7 @@ class PartialFile:
     def move(self, name: str, *, overwrite: bool = False) -> None:
         """Give the complete file its final name, in one step.
 
-        Its bytes are on the disk before, so that the name never stands for less, even after a power cut.
+        Its bytes are synced to disk before, so that the name never has less, even after a power failure.
         Where it replaces a file of this user, it takes over the permissions.
 
         Raises
@@ -110,19 +110,19 @@ class PartialFile:
         FileExistsError
             If the name is taken and `overwrite` is False; nothing is touched.
         OSError
-            If the name belongs to a folder, pipe or device, or somebody has exchanged this file.
+            If the name belongs to a folder, pipe or device, or another process has replaced this file.
         """
         self.file.flush()
         written = os.fstat(self.file.fileno())
-        self._set_mode(_replaced(self._folder, name) if overwrite else None)
+        self._set_mode(_stat_replaceable(self._folder, name) if overwrite else None)
         os.fsync(self.file.fileno())
         if sys.platform == "win32":
             self.file.close()  # an open file cannot be moved there; elsewhere it stays locked until moved
         if not os.path.samestat(written, self._folder.lstat(self._name)):
             path = str(self._folder.path / self._name)
-            raise OSError(errno.EBUSY, "somebody has exchanged the file while it was written", path)
+            raise OSError(errno.EBUSY, "another process has replaced the file while it was written", path)
         if overwrite:
-            _patiently(self._folder.replace, self._name, name)
+            _retry_while_held(self._folder.replace, self._name, name)
         else:
             _move_to_free_name(self._folder, self._name, name)
 
@@ -135,7 +135,7 @@ class PartialFile:
 
 
 def atomic_write(target: Path, write: Callable[[IO[bytes]], object], hint: str) -> Path:
-    """Write a file such that nobody reads half of it, in place of the old one where there is one.
+    """Write a file atomically, in place of the old one if there is one.
 
     A link of this user stays one, and the file that it leads to is written; one of another user is not
     followed. The permissions of this user's old file are kept.
@@ -143,11 +143,11 @@ def atomic_write(target: Path, write: Callable[[IO[bytes]], object], hint: str) 
     Parameters
     ----------
     target : Path
-        What is written.
+        The file.
     write : callable
-        Fills the open file that it is given.
+        Writes to the open file that it is called with.
     hint : str
-        What to try where that does not work.
+        What to try if it fails.
 
     Raises
     ------
@@ -162,8 +162,8 @@ def atomic_write(target: Path, write: Callable[[IO[bytes]], object], hint: str) 
     ...     atomic_write(target, lambda file: file.write(b"whole"), "Name another.").read_text()
     'whole'
     """
-    with _reported(target, hint):
-        real = _checked(target)
+    with _convert_os_errors(target, hint):
+        real = _resolve_target(target)
         with PartialFile(real.parent) as partial:
             write(partial.file)
             partial.move(real.name, overwrite=True)
@@ -171,26 +171,26 @@ def atomic_write(target: Path, write: Callable[[IO[bytes]], object], hint: str) 
 
 
 def check_target(target: Path, hint: str) -> None:
-    """Check where `atomic_write` would write, before there is anything to write.
+    """Check the target of `atomic_write` before there is anything to write.
 
     Raises
     ------
     InputError
         If the folder is missing, or the target is a folder, a device or a link of another user.
     """
-    with _reported(target, hint):
-        _checked(target)
+    with _convert_os_errors(target, hint):
+        _resolve_target(target)
 
 
-def _checked(target: Path) -> Path:
+def _resolve_target(target: Path) -> Path:
     real = resolve(target)
     with open_folder(real.parent) as folder:
-        _replaced(folder, real.name)
+        _stat_replaceable(folder, real.name)
     return real
 
 
 @contextlib.contextmanager
-def _reported(target: Path, hint: str) -> Iterator[None]:
+def _convert_os_errors(target: Path, hint: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -199,8 +199,8 @@ def _reported(target: Path, hint: str) -> Iterator[None]:
         ) from error
 
 
-def _replaced(folder: Folder, name: str) -> os.stat_result | None:
-    """The file or link that has a name; what is neither is not replaced."""
+def _stat_replaceable(folder: Folder, name: str) -> os.stat_result | None:
+    """Return the status of the file or link with a name; raise for anything else, which is not replaced."""
     try:
         found = folder.lstat(name or os.curdir)
     except FileNotFoundError:
@@ -212,26 +212,26 @@ def _replaced(folder: Folder, name: str) -> os.stat_result | None:
 
 
 def _is_held(error: BaseException) -> bool:
-    """Whether Windows says that another program has the file open: scanners look at what is new."""
+    """Whether another program has the file open on Windows: virus scanners open new files."""
     return getattr(error, "winerror", None) in (5, 32)
 
 
-_patiently = tenacity.Retrying(
+_retry_while_held = tenacity.Retrying(
     retry=tenacity.retry_if_exception(_is_held),
     wait=tenacity.wait_fixed(0.05),
     stop=tenacity.stop_after_delay(2),
     reraise=True,
 )
-"""Calls a function, and again while a scanner holds the file."""
+"""Calls a function, and retries while another program has the file open."""
 
 
 def replace(folder: Folder, name: str, target: str, to: Folder) -> None:
     """Move a file or folder into another folder, in place of a file that has its name."""
-    _patiently(folder.replace, name, target, to)
+    _retry_while_held(folder.replace, name, target, to)
 
 
 def temporary_path() -> str:
-    """Name what is not complete yet: hidden, and in the folder where the whole will be.
+    """Return a hidden name for an incomplete file, in the folder of its target.
 
     Examples
     --------
@@ -242,12 +242,12 @@ def temporary_path() -> str:
 
 
 def expand_path(path: str | os.PathLike[str]) -> Path:
-    """Take a path as people write it, with ``~`` for their home folder.
+    """Expand ``~`` to the home folder.
 
     Raises
     ------
     InputError
-        If it is no path, or nobody has the home folder that is meant.
+        If it is no path, or the home folder is unknown.
 
     Examples
     --------
@@ -260,7 +260,7 @@ def expand_path(path: str | os.PathLike[str]) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise InputError(
-            f"Whose home folder {os.fspath(path)!r} means is not known.", hint="Write the folder out in full."
+            f"The home folder in {os.fspath(path)!r} is unknown.", hint="Write the folder out in full."
         ) from error
 
 
@@ -281,15 +281,15 @@ def open_input(path: Path, hint: str) -> IO[bytes]:
         raise InputError(f"{str(path)!r} cannot be read: {reason}.", hint=hint) from error
 
 
-def pieces(file: IO[bytes]) -> Iterator[bytes]:
-    """Read a file to the end that it has now, however long it grows meanwhile."""
+def iter_chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """Read a file in chunks up to its present size, even if it grows meanwhile."""
     left = os.fstat(file.fileno()).st_size
-    while left and (piece := file.read(min(left, _PIECE))):
-        left -= len(piece)
-        yield piece
+    while left and (chunk := file.read(min(left, _CHUNK))):
+        left -= len(chunk)
+        yield chunk
 
 
-def holds(path: Path, size: int, sha256: str, *, own: bool = False) -> bool:
+def has_content(path: Path, size: int, sha256: str, *, own: bool = False) -> bool:
     """Whether a file has exactly these bytes; no link of another user is followed to it.
 
     Parameters
@@ -301,7 +301,7 @@ def holds(path: Path, size: int, sha256: str, *, own: bool = False) -> bool:
     sha256 : str
         Checksum, in hexadecimal.
     own : bool, default False
-        Whether it must belong to this user: what another owns, he can change at any time.
+        Whether it must belong to this user: another owner can change it at any time.
     """
     try:
         real = resolve(path)
@@ -309,34 +309,34 @@ def holds(path: Path, size: int, sha256: str, *, own: bool = False) -> bool:
             found = os.fstat(file.fileno())
             if found.st_size != size or (own and not is_mine(found)):
                 return False
-            hashed = hashlib.sha256()
-            for piece in pieces(file):
-                hashed.update(piece)
-            return hashed.hexdigest() == sha256
+            digest = hashlib.sha256()
+            for chunk in iter_chunks(file):
+                digest.update(chunk)
+            return digest.hexdigest() == sha256
     except OSError:
         return False
 
 
 def remove_stale_parts(folder: Path) -> list[Path]:
-    """Remove what killed processes of this user left; files that a living process writes are left alone.
+    """Remove temporary files of dead processes of this user; keep those of running processes.
 
     Returns
     -------
     list of Path
-        What was removed.
+        The removed files.
     """
-    with open_folder(folder) as place:
-        names = [name for name in place.names() if _NAME.fullmatch(name)]
-        return [folder / name for name in names if _remove_if_dead(place, name)]
+    with open_folder(folder) as directory:
+        names = [name for name in directory.names() if _NAME.fullmatch(name)]
+        return [folder / name for name in names if _remove_if_dead(directory, name)]
 
 
 def _usual_mode(folder: Folder) -> int:
-    """Permissions that a new file gets here: only making one tells, without changing the umask for all."""
+    """Find the permissions of a new file by creating one: reading the umask changes it for all threads."""
     name = temporary_path()
     with folder.create(name) as file:
         mode = os.fstat(file.fileno()).st_mode & 0o777
-    with contextlib.suppress(FileNotFoundError, PermissionError):  # another process took it for a leftover
-        _patiently(folder.remove, name)
+    with contextlib.suppress(FileNotFoundError, PermissionError):  # another process removed it as stale
+        _retry_while_held(folder.remove, name)
     return mode
 
 
@@ -346,17 +346,17 @@ def _create(folder: Folder) -> tuple[str, IO[bytes]]:
         file = folder.create(name, 0o600)
         try:
             _lock(file)
-            if _is_there(folder, name):
+            if _exists(folder, name):
                 return name, file
         except BaseException:
             file.close()
             with contextlib.suppress(FileNotFoundError):
                 folder.remove(name)
             raise
-        file.close()  # another process took it for a leftover before it was locked
+        file.close()  # another process removed it as stale before it was locked
 
 
-def _is_there(folder: Folder, name: str) -> bool:
+def _exists(folder: Folder, name: str) -> bool:
     try:
         folder.lstat(name)
     except FileNotFoundError:
@@ -365,12 +365,12 @@ def _is_there(folder: Folder, name: str) -> bool:
 
 
 def _lock(file: IO[bytes]) -> bool:
-    """Mark a file as in use for as long as this process has it open; False where another has."""
+    """Mark a file as in use for as long as this process has it open; False if another process has."""
     if sys.platform == "win32":
         return True  # an open file cannot be removed there, which protects it as well
     try:
         return lock(file)
-    except OSError:  # no locks on this file system: nobody knows whether it is in use
+    except OSError:  # no locks on this file system: it may be in use
         return False
 
 
@@ -393,8 +393,8 @@ def _move_to_free_name(folder: Folder, name: str, target: str) -> None:
     except (FileExistsError, FileNotFoundError):
         raise
     except OSError:
-        # No links here, such as on FAT. Nothing portable is both atomic and unwilling to replace:
-        # a stranger who takes the name between these two lines loses it.
-        if _is_there(folder, target):
+        # No links here, such as on FAT. No portable call is atomic and never replaces:
+        # a file that another process creates between these two lines is lost.
+        if _exists(folder, target):
             raise FileExistsError(str(folder.path / target)) from None
-        _patiently(folder.replace, name, target)
+        _retry_while_held(folder.replace, name, target)

@@ -1,11 +1,11 @@
-"""Folders that are opened once, and files in them, without following links of other users.
+"""Open folders, and files in them, without following links of other users.
 
-A neighbour who can write a folder can give any path below it another meaning between two looks. So a folder
-is opened step by step, and what happens in it happens relative to the open folder. On the way, a link is
-followed only where this user or the system made it, in a folder that not everybody can write.
+Another user who can write a folder can redirect any path below it between two system calls. So a folder is
+opened step by step, and all calls in it are relative to the open folder. A link on the way is followed only
+if this user or root owns it and it lies in a folder that not everybody can write.
 
-Windows has neither owners as numbers nor open folders: there, before each use of a path, it must lead where
-it led at first.
+Windows has neither numeric owners nor directory file descriptors: there, each use of a path first checks that
+it still resolves to the same folder.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ __all__ = [
     "resolve",
 ]
 
-_MOST_LINKS = 40
+_MAX_LINKS = 40
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _PLAIN = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _PLAIN
 """Without O_NONBLOCK, opening a named pipe waits for a writer; files do not care."""
 _ENTER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | _NO_FOLLOW | _PLAIN
-_IS_A_LINK = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}
-"""What systems say where `_ENTER` meets a link."""
-_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+_LINK_ERRNOS = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}
+"""Errors of opening a link with `_ENTER`."""
+_LOCKED = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFLNK: "a link",
@@ -53,7 +53,7 @@ _KINDS = {
 
 
 class Folder:
-    """An open folder: names in it keep their meaning whatever becomes of its path.
+    """An open folder: calls in it reach the same folder even if its path changes.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Folder:
     def __init__(self, path: Path, fd: int | None) -> None:
         self.path = path
         self._fd = fd
-        # Without an open folder, all that can be looked at is where its path leads now.
+        # Without a file descriptor, remember where the path leads, to notice a change.
         self._real = path.resolve() if fd is None else path
 
     def __enter__(self) -> Self:
@@ -84,15 +84,15 @@ class Folder:
             os.close(fd)
 
     def stat(self) -> os.stat_result:
-        """Look at the folder itself."""
+        """Return the status of the folder itself."""
         return self.path.stat() if self._fd is None else os.fstat(self._fd)
 
     def lstat(self, name: str) -> os.stat_result:
-        """Look at a name in it without following it."""
+        """Return the status of a name in it without following a link."""
         return os.stat(self._at(name), dir_fd=self._fd, follow_symlinks=False)
 
     def names(self) -> list[str]:
-        """List what is in it."""
+        """List the names in it."""
         if self._fd is None:
             return [path.name for path in self.path.iterdir()]
         listed = os.open(".", os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _PLAIN, dir_fd=self._fd)
@@ -103,28 +103,28 @@ class Folder:
 
     def create(self, name: str, mode: int = 0o666) -> IO[bytes]:
         """Create a file for writing and reading; FileExistsError where the name is taken, by a link too."""
-        return self._opened(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, "w+b", mode)
+        return self._open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, "w+b", mode)
 
     def read(self, name: str) -> IO[bytes]:
         """Open a regular file for reading; OSError where the name is something else, such as a link."""
         check_regular(self.lstat(name), self.path / name)
-        return self._opened(name, _READ, "rb")
+        return self._open(name, _READ, "rb")
 
     def append(self, name: str, mode: int = 0o666) -> IO[bytes]:
         """Open a regular file to write at its end, created where it is missing."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
-        return self._opened(name, flags, "ab", mode)
+        return self._open(name, flags, "ab", mode)
 
     def update(self, name: str, mode: int = 0o666) -> IO[bytes]:
         """Open a regular file for reading and writing, created where it is missing."""
-        return self._opened(name, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), "r+b", mode)
+        return self._open(name, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), "r+b", mode)
 
     def make_folder(self, name: str, mode: int = 0o777) -> None:
         """Make a folder in it."""
         os.mkdir(self._at(name), mode, dir_fd=self._fd)
 
     def open_below(self, steps: Sequence[str], *, make: bool = False) -> Folder:
-        """Open a folder below it on a way that has no links at all.
+        """Open a folder below it; raise at any link on the way.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class Folder:
             os.link(name, target, src_dir_fd=self._fd, dst_dir_fd=self._fd, follow_symlinks=False)
 
     def remove_tree(self, name: str) -> None:
-        """Remove a folder with all that is in it, as far as that can be."""
+        """Remove a folder with its content; ignore errors."""
         shutil.rmtree(self._at(name), ignore_errors=True, dir_fd=self._fd)
 
     def set_mode(self, name: str, mode: int) -> None:
@@ -173,13 +173,13 @@ class Folder:
         for step in steps:
             below = _by_path(below.path / step, make=make)
             if below._real != self._real.joinpath(*below.path.relative_to(self.path).parts):
-                raise _not_followed(below.path, "")
+                raise _link_error(below.path, "")
         return Folder(below.path, None)
 
     def _check_place(self) -> None:
-        """Refuse to go on by a path that leads to another folder now."""
+        """Raise if the path leads to another folder now."""
         if self.path.resolve() != self._real:
-            raise _not_followed(self.path, "")
+            raise _link_error(self.path, "")
 
     def _at(self, name: str) -> str:
         _check_name(name, self.path)
@@ -188,7 +188,7 @@ class Folder:
         self._check_place()
         return str(self.path / name)
 
-    def _opened(self, name: str, flags: int, how: str, mode: int = 0o666) -> IO[bytes]:
+    def _open(self, name: str, flags: int, how: str, mode: int = 0o666) -> IO[bytes]:
         fd = os.open(self._at(name), flags | _NO_FOLLOW | _PLAIN, mode, dir_fd=self._fd)
         return _regular(fd, self.path / name, how)
 
@@ -224,7 +224,7 @@ def open_folder(path: Path, *, make: bool = False, mode: int = 0o777) -> Folder:
 
 
 def resolve(path: Path) -> Path:
-    """Find where a path leads, its last name too where that is a link; that name need not be there.
+    """Resolve all links of a path, also of its last name, which need not exist.
 
     Parameters
     ----------
@@ -273,12 +273,12 @@ def open_regular(path: Path) -> IO[bytes]:
 
 
 def check_regular(found: os.stat_result, path: Path) -> None:
-    """Refuse what is no regular file.
+    """Raise if it is no regular file.
 
     Raises
     ------
     OSError
-        Says what it is.
+        The message says what it is.
     """
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
@@ -301,7 +301,7 @@ def lock(file: IO[bytes]) -> bool:
     Returns
     -------
     bool
-        False where somebody else holds it.
+        False if another process holds the lock.
 
     Raises
     ------
@@ -318,14 +318,14 @@ def lock(file: IO[bytes]) -> bool:
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno in _HELD:
+        if error.errno in _LOCKED:
             return False
         raise
     return True
 
 
 def private_folder() -> Folder:
-    """Open the folder in which mkframe keeps what nobody else may touch, such as locks.
+    """Open the folder for files that only this user may access, such as locks.
 
     It is ``mkframe`` where the system keeps a user's state, such as ``~/.local/state``.
 
@@ -357,7 +357,7 @@ def private_folder() -> Folder:
 
 
 def _start(path: Path) -> tuple[Sequence[str], int, Path]:
-    """Steps of a path, and the open folder where they begin."""
+    """Return the steps of a path, and the open folder where they begin."""
     if "\0" in str(path):
         raise OSError(errno.EINVAL, "a path holds no null character", str(path))
     if path.is_absolute():
@@ -374,7 +374,7 @@ def _walk(
     follow: bool = True,
     is_file: bool = False,
 ) -> tuple[Folder, str]:
-    """Open folder after folder, beginning in `fd`, which is closed; a file's name is left over."""
+    """Open folder after folder, beginning in `fd`, which is closed; return the last, and a file's name."""
     folder = Folder(path, fd)
     links = 0
     todo = list(reversed(steps))
@@ -382,7 +382,7 @@ def _walk(
         while todo:
             name = todo.pop()
             is_last = is_file and not todo and name != os.pardir
-            if not is_last and (inner := _entered(folder, name, make)):
+            if not is_last and (inner := _enter(folder, name, make)):
                 folder.close()
                 folder = inner
                 continue
@@ -390,9 +390,9 @@ def _walk(
             if where is None and is_last:
                 return folder, name
             if where is None:
-                raise OSError(errno.EAGAIN, "it was exchanged while it was opened", str(folder.path / name))
+                raise OSError(errno.EAGAIN, "it was replaced while it was opened", str(folder.path / name))
             links += 1
-            if links > _MOST_LINKS:
+            if links > _MAX_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(folder.path / name))
             todo.extend(reversed(where.parts[1:] if where.is_absolute() else where.parts))
             if where.is_absolute():
@@ -404,8 +404,8 @@ def _walk(
     return folder, ""
 
 
-def _entered(folder: Folder, name: str, make: int | None) -> Folder | None:
-    """Open a folder in a folder; None where its name is a link."""
+def _enter(folder: Folder, name: str, make: int | None) -> Folder | None:
+    """Open a folder in a folder; return None if its name is a link."""
     try:
         try:
             fd = os.open(name, _ENTER, dir_fd=folder._fd)
@@ -416,32 +416,32 @@ def _entered(folder: Folder, name: str, make: int | None) -> Folder | None:
                 folder.make_folder(name, make)
             fd = os.open(name, _ENTER, dir_fd=folder._fd)
     except OSError as error:
-        if error.errno in _IS_A_LINK and stat.S_ISLNK(folder.lstat(name).st_mode):
+        if error.errno in _LINK_ERRNOS and stat.S_ISLNK(folder.lstat(name).st_mode):
             return None
         raise OSError(error.errno, error.strerror, str(folder.path / name)) from None
     return Folder(folder.path.parent if name == ".." else folder.path / name, fd)
 
 
 def _link(folder: Folder, name: str, *, follow: bool) -> Path | None:
-    """Where a link leads, if it may be followed; None where the name is no link or nothing."""
+    """Return the target of a link that may be followed; None if the name is no link or is missing."""
     try:
-        found, where = _look(folder, name)
+        found, where = _lstat_and_readlink(folder, name)
     except FileNotFoundError:
         return None
     if not stat.S_ISLNK(found.st_mode):
         return None
     path = folder.path / name
     if not follow:
-        raise _not_followed(path, "")
+        raise _link_error(path, "")
     if found.st_uid not in (0, os.geteuid()):
-        raise _not_followed(path, " of another user")
+        raise _link_error(path, " of another user")
     if folder.stat().st_mode & stat.S_IWOTH:
-        raise _not_followed(path, " in a folder that everybody can write")
+        raise _link_error(path, " in a folder that everybody can write")
     return Path(where)
 
 
-def _look(folder: Folder, name: str) -> tuple[os.stat_result, str]:
-    """What a name is, and where it leads if it is a link: of one and the same link where the system can."""
+def _lstat_and_readlink(folder: Folder, name: str) -> tuple[os.stat_result, str]:
+    """Return the status and the link target of a name; on Linux both from one descriptor, so they match."""
     if sys.platform != "linux":
         found = folder.lstat(name)
         return found, os.readlink(name, dir_fd=folder._fd) if stat.S_ISLNK(found.st_mode) else ""
@@ -453,12 +453,12 @@ def _look(folder: Folder, name: str) -> tuple[os.stat_result, str]:
         os.close(link)
 
 
-def _not_followed(path: Path, whose: str) -> PermissionError:
+def _link_error(path: Path, whose: str) -> PermissionError:
     return PermissionError(errno.EACCES, f"{str(path)!r} is a link{whose} and is not followed", str(path))
 
 
 def _by_path(path: Path, *, make: bool) -> Folder:
-    """A folder on Windows."""
+    """Open a folder on Windows."""
     if make:
         path.mkdir(parents=True, exist_ok=True)
     if not path.is_dir():
@@ -468,13 +468,13 @@ def _by_path(path: Path, *, make: bool) -> Folder:
 
 
 def _check_name(name: str, path: Path) -> None:
-    """Refuse what leads out of a folder."""
+    """Raise if a name leads out of the folder."""
     if name == os.pardir or (name != os.curdir and Path(name).name != name):
         raise OSError(errno.EINVAL, "this is no name in the folder", str(path / name))
 
 
 def _regular(fd: int, path: Path, how: str) -> IO[bytes]:
-    """A file of an open one that is regular; another is closed."""
+    """Make a file object of a descriptor; close it and raise if it is no regular file."""
     try:
         check_regular(os.fstat(fd), path)
     except BaseException:

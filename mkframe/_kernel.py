@@ -1,6 +1,6 @@
-"""The kernel of a report: this Python and this mkframe, no file of the current folder, few variables.
+"""Start the kernel of a report: with this Python, this mkframe and few environment variables.
 
-The current folder may be anybody's: a ``pandas.py`` or ``matplotlibrc`` in it must not run beside the token.
+No file of the current folder may run: a ``pandas.py`` or ``matplotlibrc`` in it could read the token.
 Python runs this file as a script to start the kernel.
 """
 
@@ -32,9 +32,9 @@ _OPTIONS = (
 
 
 def command() -> list[str]:
-    """Write the command that starts the kernel, as a kernel specification has it.
+    """Return the command that starts the kernel, as in a kernel specification.
 
-    ``-P`` keeps the current folder and that of this file from the path; what the user has installed stays.
+    ``-P`` keeps the current folder and that of this file off the import path.
 
     Examples
     --------
@@ -44,17 +44,17 @@ def command() -> list[str]:
     return [sys.executable, "-P", str(Path(__file__).resolve()), "-f", "{connection_file}", *_OPTIONS]
 
 
-def environment(given: Mapping[str, str], ipython: Path, *, server: bool) -> dict[str, str]:
-    """Take over the variables that a report needs, and no other.
+def environment(variables: Mapping[str, str], ipython: Path, *, server: bool) -> dict[str, str]:
+    """Select the environment variables that a report needs, and no others.
 
     Parameters
     ----------
-    given : mapping
+    variables : mapping
         The variables of this process.
     ipython : Path
-        An empty folder: startup files and settings of the user's IPython are none of a report's.
+        An empty folder, so that IPython loads no startup files or settings of the user.
     server : bool
-        Whether the report asks the server, and so needs the account, the keyring and the way out.
+        Whether the report sends requests, and so needs the account, the keyring and the proxies.
 
     Returns
     -------
@@ -67,23 +67,23 @@ def environment(given: Mapping[str, str], ipython: Path, *, server: bool) -> dic
     ['IPYTHONDIR', 'LANG', 'PYDEVD_DISABLE_FILE_VALIDATION']
     """
     wanted = {*_SYSTEM, *((*_ACCOUNT, *_KEYRING, *_PROXIES, *map(str.lower, _PROXIES)) if server else ())}
-    kept = {name: word for name, word in given.items() if name in wanted or name.startswith("LC_")}
-    if server:  # a path that is relative to the folder of the user's
-        kept |= {name: str(Path(given[name]).absolute()) for name in _CERTIFICATES if given.get(name)}
-    if path := _absolute(given.get("PYTHONPATH", "")):
+    kept = {name: value for name, value in variables.items() if name in wanted or name.startswith("LC_")}
+    if server:  # a path may be relative to the user's folder
+        kept |= {name: str(Path(variables[name]).absolute()) for name in _CERTIFICATES if variables.get(name)}
+    if path := _absolute(variables.get("PYTHONPATH", "")):
         kept["PYTHONPATH"] = path
     return {**kept, "IPYTHONDIR": str(ipython), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 
 def _absolute(path: str) -> str:
-    """The entries of a search path that name a folder wherever they are read, without the current one."""
+    """Keep the absolute entries of a search path, without the current folder."""
     here = Path.cwd().resolve()
     entries = map(Path, filter(None, path.split(os.pathsep)))
     return os.pathsep.join(str(p) for p in entries if p.is_absolute() and p.resolve() != here)
 
 
 def _load_mkframe() -> None:
-    """Import the mkframe that runs the report, also from a checkout, whatever else is installed."""
+    """Import the mkframe that contains this file, also from a checkout."""
     home = Path(__file__).resolve().parent
     spec = importlib.util.spec_from_file_location(
         "mkframe", home / "__init__.py", submodule_search_locations=[str(home)]
@@ -95,7 +95,7 @@ def _load_mkframe() -> None:
 
 
 def main() -> None:
-    """Run the kernel until it is told to end."""
+    """Run the kernel until it is shut down."""
     _load_mkframe()
     from ipykernel import kernelapp
 

@@ -1,7 +1,7 @@
-"""The API as an OpenAPI 3.1 document, written from the schema and from nothing else.
+"""Generate an OpenAPI 3.1 document of the API from the schema alone.
 
-OpenAPI has no words for some of what the schema knows, so these stand in descriptions: query parameters
-that exclude each other, and what is open in the reference.
+OpenAPI cannot express two facts of the schema, so descriptions state them: query parameters that exclude each
+other, and what the reference leaves open.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def document(base_url: str = schema.BASE_URL) -> Json:
 
     Notes
     -----
-    A field is required where the schema is sure of it, and may be null elsewhere. Keys that the
-    reference does not name are neither promised nor forbidden.
+    A field is required if the schema never has it null. Keys that the reference does not name are neither
+    required nor forbidden.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def document(base_url: str = schema.BASE_URL) -> Json:
         },
         "servers": [{"url": base_url}],
         "security": [{"bearer": []}],
-        "tags": [{"name": r.name, "description": _about(r)} for r in resources],
+        "tags": [{"name": r.name, "description": _description(r)} for r in resources],
         "paths": _paths(resources, root),
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -108,7 +108,7 @@ def _root(base_url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _about(resource: Resource) -> str:
+def _description(resource: Resource) -> str:
     notes = "".join(f"\n* {note}" for note in resource.notes)
     return resource.doc + (f"\n\nWhat to know, and what the reference leaves open:\n{notes}" if notes else "")
 
@@ -201,23 +201,25 @@ def _success(resource: Resource, verb: str) -> Json:
         row = {"type": "array", "items": row}
     if verb == "start" and resource.name == "builds":
         row = {"$ref": "#/components/schemas/build_started"}
-    said = "As asked for." if _VERBS[verb][2] != "2XX" else "Done; which of these statuses is not said."
-    return {"description": said, "content": {"application/json": {"schema": row}}}
+    description = (
+        "As asked for." if _VERBS[verb][2] != "2XX" else "Done; which of these statuses is not said."
+    )
+    return {"description": description, "content": {"application/json": {"schema": row}}}
 
 
 def _errors(resource: Resource, verb: str) -> Json:
     """Name the errors of an operation, with the reference's sentences as examples."""
-    said: dict[int, list[str]] = {status: [] for status in _statuses(resource, verb)}
+    texts: dict[int, list[str]] = {status: [] for status in _statuses(resource, verb)}
     for message in resource.messages:
         if _concerns(message, resource, verb):
-            said.setdefault(message.status, []).append(message.text.format("X"))
-    return {str(status): _error(status, said[status]) for status in sorted(said)}
+            texts.setdefault(message.status, []).append(message.text.format("X"))
+    return {str(status): _error(status, texts[status]) for status in sorted(texts)}
 
 
 def _statuses(resource: Resource, verb: str) -> set[int]:
     """Return the errors that the reference states for all endpoints, as far as they can arise."""
-    asks = verb not in ("get", "fetch") and bool(resource.filters or resource.body)
-    return {401, 500} | ({403} if verb != "login" else set()) | ({400} if asks else set())
+    has_input = verb not in ("get", "fetch") and bool(resource.filters or resource.body)
+    return {401, 500} | ({403} if verb != "login" else set()) | ({400} if has_input else set())
 
 
 def _concerns(message: schema.Message, resource: Resource, verb: str) -> bool:

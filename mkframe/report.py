@@ -1,7 +1,7 @@
-"""A notebook, run with parameters, as one HTML file without code.
+"""Run a notebook with parameters and write it as one HTML file without code.
 
-The notebooks are those of the folder ``notebooks``; the installed package carries them along. Nothing
-in the file points outside: charts are embedded, there is no script, and it opens without a network.
+The notebooks are those of the folder ``notebooks``; the installed package contains them. The file refers
+to nothing outside: charts are embedded, there is no script, and it opens without a network.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["notebook_path", "write"]
 
-_NEEDED = ("ipykernel", "nbclient", "nbconvert")
+_REQUIRED = ("ipykernel", "nbclient", "nbconvert")
 _CELL_TIMEOUT = 1800
 _SOURCES = ("demo", "server")
-"""What the parameter ``source`` may be instead of a file."""
+"""Values of the parameter ``source`` that are not files."""
 _REPORTS = "Choose build_history or release_activity."
-_ELSEWHERE = "Choose another place with --out."
+_HINT_OUT = "Choose another place with --out."
 _WARNING = re.compile(r"^.+?:\d+: \w*Warning: (.+)$", re.M)
 
 
@@ -50,7 +50,7 @@ def write(
     Parameters
     ----------
     out : path
-        File to write; it is replaced only when the whole report is there.
+        File to write; it is replaced only by a complete report.
     parameters : mapping
         Values for the names of the notebook's cell tagged ``parameters``.
     notebook : str, default "build_history"
@@ -58,30 +58,33 @@ def write(
     title : str
         Title of the page.
     progress : callable, optional
-        Called with the number of cells that are done and of all cells.
+        Called with the number of executed cells and of all cells.
 
     Returns
     -------
     Path
-        The file that was written.
+        The written file.
 
     Raises
     ------
     InputError
         If the extra ``report`` is not installed, a parameter is unknown, or the file cannot be written.
     MkframeError
-        If the notebook fails; carries the sentence that the notebook ended with.
+        If the notebook fails; with the message of the notebook's error.
     """
-    lacking = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if lacking:
+    missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
+    if missing:
         raise InputError(
-            f"A report needs {', '.join(lacking)}.", hint='Install them with: pip install "mkframe[report]"'
+            f"A report needs {', '.join(missing)}.", hint='Install them with: pip install "mkframe[report]"'
         )
     target = _writable(expand_path(out).absolute())
-    placed = _placed(parameters)
-    ran = _run(_with(_read(notebook), placed), progress, server=placed.get("source") == "server")
-    notes = _taken_notes(ran)
-    return _land(target, _page(_body(ran) + _listed(notes), title))
+    absolute = _absolute_paths(parameters)
+    executed = _run(
+        _insert_parameters(_read(notebook), absolute), progress, server=absolute.get("source") == "server"
+    )
+    notes = _extract_warnings(executed)
+    page = _page(_body(executed) + _notes_html(notes), title)
+    return atomic_write(target, lambda file: file.write(page.encode()), _HINT_OUT)
 
 
 def notebook_path(name: str) -> Path:
@@ -107,24 +110,24 @@ def _read(name: str) -> NotebookNode:
     return notebook
 
 
-def _placed(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Write paths out in full, for the kernel runs in another folder."""
-    placed = dict(parameters)
+def _absolute_paths(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Make paths absolute, since the kernel runs in another folder."""
+    absolute = dict(parameters)
     for name, value in parameters.items():
         is_file = name == "source" and isinstance(value, str) and value not in _SOURCES
         if is_file or isinstance(value, os.PathLike):
-            placed[name] = str(expand_path(value).absolute())
-    return placed
+            absolute[name] = str(expand_path(value).absolute())
+    return absolute
 
 
-def _with(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode:
-    """Put the parameters into a cell behind the one that holds their defaults."""
+def _insert_parameters(notebook: NotebookNode, parameters: Mapping[str, Any]) -> NotebookNode:
+    """Insert a cell with the parameters after the one with their defaults."""
     import nbformat
 
     cells = notebook.cells
     tagged = (i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", ()))
     if (place := next(tagged, None)) is None:
-        raise InputError("The notebook takes no parameters, so no report is made of it.", hint=_REPORTS)
+        raise InputError("The notebook has no parameters, so it is no report.", hint=_REPORTS)
     known = [line.split("=")[0].strip() for line in cells[place].source.splitlines() if "=" in line]
     for name in parameters:
         if name not in known:
@@ -144,17 +147,17 @@ def _run(
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    codes = sum(cell.cell_type == "code" for cell in notebook.cells)
+    total = sum(cell.cell_type == "code" for cell in notebook.cells)
     done = 0
 
-    def tell(**_: Any) -> None:
+    def on_cell(**_: Any) -> None:
         nonlocal done
         done += 1
         if progress is not None:
-            progress(done, codes)
+            progress(done, total)
 
     class OneSpec(KernelSpecManager):
-        """Knows one kernel, whatever specifications lie in the folders of Jupyter."""
+        """Provides one kernel, whatever specifications Jupyter's folders contain."""
 
         def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
             return KernelSpec(argv=_kernel.command(), display_name=kernel_name, language="python")
@@ -169,34 +172,35 @@ def _run(
         kernel_manager_class=OneKernel,
         timeout=_CELL_TIMEOUT,
         record_timing=False,
-        on_cell_executed=tell,
+        on_cell_executed=on_cell,
     )
     try:
         with _empty_folder() as folder:
             client.resources = {"metadata": {"path": str(folder)}}
             client.execute(env=_kernel.environment(os.environ, folder / "ipython", server=server))
     except CellExecutionError as error:
-        raise _failure(error.ename, error.evalue) from error
+        raise _error_from_cell(error.ename, error.evalue) from error
     except CellTimeoutError as error:
         raise ReportError(
             f"A cell of the notebook took longer than {_CELL_TIMEOUT} s.", hint="Report on fewer builds."
         ) from error
     except DeadKernelError as error:
         raise ReportError(
-            "The notebook's Python ended before the report was done.", hint="Was there enough memory?"
+            "The notebook's Python ended before the report was done.",
+            hint="Check that there is enough memory.",
         ) from error
     return notebook
 
 
 @contextlib.contextmanager
 def _empty_folder() -> Iterator[Path]:
-    """A folder of nobody else's in which the kernel runs: programs read settings of the current one."""
+    """Create a private folder for the kernel to run in: programs read settings of the current folder."""
     with tempfile.TemporaryDirectory(prefix="mkframe-report-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
-def _failure(name: str, sentence: str) -> MkframeError:
-    """The error that a cell ended with, as the same error here."""
+def _error_from_cell(name: str, sentence: str) -> MkframeError:
+    """Rebuild the error that a cell ended with."""
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, MkframeError):
         return kind(sentence)
@@ -205,8 +209,8 @@ def _failure(name: str, sentence: str) -> MkframeError:
     )
 
 
-def _taken_notes(notebook: NotebookNode) -> list[str]:
-    """Take warnings out of the cells: what they say belongs at the end, where they came up does not."""
+def _extract_warnings(notebook: NotebookNode) -> list[str]:
+    """Remove warnings from the cells and return their messages without source paths."""
     notes: dict[str, None] = {}
     for cell in notebook.cells:
         if cell.cell_type != "code":
@@ -222,10 +226,10 @@ def _body(notebook: NotebookNode) -> str:
     from nbconvert import HTMLExporter
 
     class OwnTemplates(HTMLExporter):
-        """Takes no template, which is a program, from the current folder or from the user's."""
+        """Loads no template, which is a program, from the current folder or the user's folders."""
 
         def get_prefix_root_dirs(self) -> list[str]:
-            return [str(_share_of_nbconvert())]
+            return [str(_nbconvert_data_folder())]
 
     exporter = OwnTemplates(  # type: ignore[no-untyped-call]
         template_name="basic",
@@ -239,21 +243,21 @@ def _body(notebook: NotebookNode) -> str:
     return str(body)
 
 
-def _share_of_nbconvert() -> Path:
-    """The folder of data files that nbconvert was installed with."""
+def _nbconvert_data_folder() -> Path:
+    """Find the folder of data files that nbconvert was installed with."""
     part = "share/jupyter/nbconvert/templates/basic/conf.json"
     files = importlib.metadata.files("nbconvert") or []
     installed = [Path(str(file.locate())) for file in files if file.as_posix().endswith(part)]
-    usual = [Path(prefix) / part for prefix in (sys.prefix, sys.base_prefix)]
-    if (found := next((path for path in [*installed, *usual] if path.is_file()), None)) is None:
+    defaults = [Path(prefix) / part for prefix in (sys.prefix, sys.base_prefix)]
+    if (found := next((path for path in [*installed, *defaults] if path.is_file()), None)) is None:
         raise InputError(
-            "The templates of nbconvert are not where it was installed.",
-            hint="Install it anew: pip install --force-reinstall nbconvert",
+            "The templates of nbconvert are missing from its installation.",
+            hint="Reinstall it: pip install --force-reinstall nbconvert",
         )
     return found.resolve().parents[3]
 
 
-def _listed(notes: list[str]) -> str:
+def _notes_html(notes: list[str]) -> str:
     items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
     return f"<h2>Notes</h2><ul>{items}</ul>" if notes else ""
 
@@ -275,12 +279,8 @@ def _writable(target: Path) -> Path:
         raise InputError(f"{str(target)!r} is a folder.", hint="Name the file, such as build-history.html.")
     if not target.parent.is_dir():
         raise InputError(f"There is no folder {str(target.parent)!r}.", hint="Create it, or name another.")
-    check_target(target, _ELSEWHERE)
+    check_target(target, _HINT_OUT)
     return target
-
-
-def _land(target: Path, page: str) -> Path:
-    return atomic_write(target, lambda file: file.write(page.encode()), _ELSEWHERE)
 
 
 _STYLE = """

@@ -14,7 +14,7 @@ from mkframe._files import (
     atomic_write,
     check_target,
     expand_path,
-    holds,
+    has_content,
     remove_stale_parts,
 )
 from mkframe.errors import InputError
@@ -55,7 +55,7 @@ def test_partial_file_is_hidden_beside_its_target(tmp_path):
         assert [name[0] for name in tree(tmp_path)] == ["."]
 
 
-def test_taken_name_is_refused(tmp_path):
+def test_existing_name_is_refused(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"mine")
     with PartialFile(tmp_path) as partial:
         partial.write(b"theirs")
@@ -64,7 +64,7 @@ def test_taken_name_is_refused(tmp_path):
     assert tree(tmp_path) == {"a.zip": b"mine"}
 
 
-def test_taken_name_is_replaced_when_asked(tmp_path):
+def test_existing_name_is_replaced_when_asked(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"mine")
     with PartialFile(tmp_path) as partial:
         partial.write(b"theirs")
@@ -96,7 +96,7 @@ def _no_links(monkeypatch):
 
 
 @pytest.mark.usefixtures("_no_links")
-def test_file_lands_where_links_are_impossible(tmp_path):
+def test_file_is_moved_without_hard_links(tmp_path):
     with PartialFile(tmp_path) as partial:
         partial.write(b"whole")
         partial.move("a.zip")
@@ -104,14 +104,14 @@ def test_file_lands_where_links_are_impossible(tmp_path):
 
 
 @pytest.mark.usefixtures("_no_links")
-def test_taken_name_is_refused_where_links_are_impossible(tmp_path):
+def test_existing_name_without_hard_links_is_refused(tmp_path):
     (tmp_path / "a.zip").symlink_to(tmp_path / "nowhere")
     with PartialFile(tmp_path) as partial, pytest.raises(FileExistsError):
         partial.move("a.zip")
     assert (tmp_path / "a.zip").is_symlink()
 
 
-def test_permissions_are_those_of_any_new_file(tmp_path):
+def test_permissions_are_the_default(tmp_path):
     (tmp_path / "b.zip").write_bytes(b"")
     with PartialFile(tmp_path) as partial:
         partial.move("a.zip")
@@ -135,17 +135,17 @@ def test_the_umask_gives_the_permissions(tmp_path, umask):
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
-def test_partial_file_that_somebody_exchanged_is_not_moved(tmp_path, overwrite):
+def test_replaced_partial_file_is_not_moved(tmp_path, overwrite):
     with PartialFile(tmp_path) as partial:
         (hidden,) = tmp_path.iterdir()
         hidden.unlink()
         hidden.symlink_to("/etc/passwd")
-        with pytest.raises(OSError, match="exchanged"):
+        with pytest.raises(OSError, match="replaced the file"):
             partial.move("a", overwrite=overwrite)
     assert not os.path.lexists(tmp_path / "a")
 
 
-def test_folder_exchanged_meanwhile_gets_nothing(tmp_path):
+def test_replaced_folder_gets_nothing(tmp_path):
     (tmp_path / "to").mkdir()
     (tmp_path / "elsewhere").mkdir()
     with PartialFile(tmp_path / "to") as partial:
@@ -227,7 +227,7 @@ def test_file_that_a_scanner_holds_lands_a_little_later(tmp_path, held):
     assert tree(tmp_path) == {"a.zip": b"whole"}
 
 
-def test_file_has_landed_although_a_scanner_holds_its_first_name(tmp_path, held):
+def test_file_is_moved_although_a_scanner_holds_it(tmp_path, held):
     held("unlink", os.unlink, 1000)
     with PartialFile(tmp_path) as partial:
         partial.write(b"whole")
@@ -235,8 +235,8 @@ def test_file_has_landed_although_a_scanner_holds_its_first_name(tmp_path, held)
     assert (tmp_path / "a.zip").read_bytes() == b"whole"
 
 
-def test_the_home_of_nobody_is_told():
-    with pytest.raises(InputError, match="'~no-such-user/a' means is not known"):
+def test_unknown_home_is_an_error():
+    with pytest.raises(InputError, match="'~no-such-user/a' is unknown"):
         expand_path("~no-such-user/a")
 
 
@@ -276,7 +276,7 @@ def test_link_of_another_user_on_the_way_is_not_followed(tmp_path, write, monkey
 
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize(("make", "kind"), [(os.mkfifo, "a named pipe"), (os.mkdir, "a folder")])
-def test_what_is_no_file_is_not_replaced(tmp_path, write, make, kind):
+def test_special_file_is_not_replaced(tmp_path, write, make, kind):
     make(tmp_path / "out")
     with pytest.raises(InputError, match=f"cannot be written: it is {kind}"):
         WRITES[write](tmp_path / "out")
@@ -306,7 +306,7 @@ def test_permissions_that_another_user_has_given_are_not_kept(tmp_path, mode, mo
     assert (tmp_path / "out.csv").stat().st_mode == (tmp_path / "new").stat().st_mode
 
 
-def test_name_that_no_system_could_have_is_told():
+def test_impossible_name_is_an_error():
     with pytest.raises(InputError, match="no null character"):
         WRITES["land"](Path("a\0b"))
 
@@ -316,23 +316,23 @@ def test_name_that_no_system_could_have_is_told():
 )
 def test_same_bytes_are_found(tmp_path, content, size, result):
     (tmp_path / "a").write_bytes(content)
-    assert holds(tmp_path / "a", size, hashlib.sha256(b"ab").hexdigest()) is result
+    assert has_content(tmp_path / "a", size, hashlib.sha256(b"ab").hexdigest()) is result
 
 
 def test_same_bytes_of_another_user_are_not_own(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"")
     give_away(monkeypatch, tmp_path / "a")
     same = (tmp_path / "a", 0, hashlib.sha256().hexdigest())
-    assert (holds(*same), holds(*same, own=True)) == (True, False)
+    assert (has_content(*same), has_content(*same, own=True)) == (True, False)
 
 
-def test_same_bytes_behind_a_link_of_another_user_are_not_there(tmp_path, monkeypatch):
+def test_same_bytes_behind_a_foreign_link_do_not_count(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"")
     plant(monkeypatch, tmp_path / "link", tmp_path / "a")
-    assert not holds(tmp_path / "link", 0, hashlib.sha256().hexdigest())
+    assert not has_content(tmp_path / "link", 0, hashlib.sha256().hexdigest())
 
 
 @pytest.mark.parametrize("path", [None, 7, b"a"])
-def test_what_is_no_path_is_told(path):
+def test_invalid_path_type_is_an_error(path):
     with pytest.raises(InputError, match="A path is text or a Path, not"):
         expand_path(path)

@@ -93,7 +93,7 @@ def test_relative_path_begins_in_the_working_folder(tmp_path, real, monkeypatch)
         assert (tmp_path / "made" / "here").is_dir()
 
 
-def test_link_exchanged_for_a_folder_meanwhile_is_refused(tmp_path, real, monkeypatch):
+def test_link_replaced_while_opened_is_refused(tmp_path, real, monkeypatch):
     (tmp_path / "link").symlink_to(real)
 
     def exchanged(folder, name):
@@ -101,8 +101,8 @@ def test_link_exchanged_for_a_folder_meanwhile_is_refused(tmp_path, real, monkey
         (tmp_path / "link").mkdir()
         return (tmp_path / "link").lstat(), ""
 
-    monkeypatch.setattr(_folders, "_look", exchanged)
-    with pytest.raises(OSError, match="exchanged while it was opened"):
+    monkeypatch.setattr(_folders, "_lstat_and_readlink", exchanged)
+    with pytest.raises(OSError, match="replaced while it was opened"):
         open_folder(tmp_path / "link" / "deep")
 
 
@@ -126,13 +126,13 @@ def test_name_that_leads_out_of_a_folder_is_refused(real, name):
 
 
 @pytest.mark.parametrize("steps", [[".."], ["a", ".."], ["a/../.."], ["/"]])
-def test_way_that_leads_out_of_a_folder_is_refused(real, steps):
+def test_steps_that_leave_a_folder_are_refused(real, steps):
     with open_folder(real) as folder, pytest.raises(OSError, match="no name in the folder"):
         folder.open_below(steps, make=True)
     assert list(real.iterdir()) == []
 
 
-def test_way_below_a_folder_follows_not_even_own_links(tmp_path, real):
+def test_open_below_follows_no_link(tmp_path, real):
     (real / "link").symlink_to(tmp_path)
     with open_folder(real) as folder, pytest.raises(PermissionError, match="is a link and is not followed"):
         folder.open_below(["link", "x"], make=True)
@@ -163,7 +163,7 @@ KINDS = {"a named pipe": pipe, "a folder": Path.mkdir, "a socket": listening}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_file_is_named_and_not_waited_for(tmp_path, kind, monkeypatch):
+def test_special_file_is_refused_at_once(tmp_path, kind, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a socket's path is short
     KINDS[kind](Path("x"))
     with pytest.raises(OSError, match=f"it is {kind}, not a regular file"):
@@ -252,7 +252,7 @@ def test_user_without_a_home_has_no_private_folder(monkeypatch, tmp_path):
 # --- locks --------------------------------------------------------------------------------------------
 
 
-def test_lock_that_is_held_is_told(tmp_path):
+def test_held_lock_returns_false(tmp_path):
     with (tmp_path / "x").open("wb") as one, (tmp_path / "x").open("wb") as two:
         assert (lock(one), lock(two)) == (True, False)
 
@@ -320,7 +320,7 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("plant", PLANTED.values(), ids=PLANTED)
-def test_what_is_planted_is_neither_followed_nor_replaced(base, plant):
+def test_planted_entries_are_neither_followed_nor_replaced(base, plant):
     plant(base.path)
     before = [found for found in sorted(os.walk(base.path)) if found[2]]
     with pytest.raises(OSError, match=r"not followed|exists|Not a directory"):

@@ -44,11 +44,11 @@ def body_of(resource, verb):
 
 
 @pytest.mark.parametrize("url", [schema.BASE_URL, "http://127.0.0.1:8080/api/v1"])
-def test_an_independent_validator_finds_nothing(url):
+def test_document_is_valid(url):
     assert list(OpenAPIV31SpecValidator(openapi.document(url)).iter_errors()) == []
 
 
-def test_every_verb_of_every_resource_is_an_operation_and_nothing_else_is():
+def test_operations_equal_the_verbs_of_the_schema():
     found = {
         each["operationId"]
         for item in PAGE["paths"].values()
@@ -58,13 +58,13 @@ def test_every_verb_of_every_resource_is_an_operation_and_nothing_else_is():
     assert found == {f"{r.name}_{verb}" for r in RESOURCES for verb in r.verbs}
 
 
-def test_the_login_is_at_the_root_of_the_host_and_open_to_all():
+def test_login_is_at_the_root_without_token():
     item = openapi.document("https://example.com:8443/api/v1")["paths"][schema.AUTHENTICATION]
     assert item["servers"] == [{"url": "https://example.com:8443"}]
     assert item["post"]["security"] == []
 
 
-def test_all_others_want_a_token():
+def test_other_operations_need_a_token():
     assert PAGE["security"] == [{"bearer": []}]
     assert [o for i in PAGE["paths"].values() for o in i.values() if "security" in o] == [
         PAGE["paths"][schema.AUTHENTICATION]["post"]
@@ -72,7 +72,7 @@ def test_all_others_want_a_token():
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda r: r.name)
-def test_notes_are_told(resource):
+def test_notes_are_in_the_description(resource):
     (tag,) = [t for t in PAGE["tags"] if t["name"] == resource.name]
     assert tag["description"].startswith(resource.doc)
     assert all(note in tag["description"] for note in resource.notes)
@@ -94,11 +94,11 @@ EXCLUSIVE = [(r, rule) for r in RESOURCES for rule in r.exclusive]
 @pytest.mark.parametrize(("resource", "rule"), EXCLUSIVE, **NAMES)
 def test_filters_that_exclude_each_other_say_so(resource, rule):
     find = operation(resource, "find")
-    notice = {p["name"]: p["description"] for p in find["parameters"]}
+    descriptions = {p["name"]: p["description"] for p in find["parameters"]}
     assert ("Exactly one is needed: " if rule.required else "At most one may be given: ") + ", ".join(
         rule.names
     ) in find["description"]
-    assert all(other in notice[name] for name in rule.names for other in rule.names if other != name)
+    assert all(other in descriptions[name] for name in rule.names for other in rule.names if other != name)
 
 
 PLAIN = {"int": 5, "str": "x", "bool": True, "releases": {"DWH_GROUP": "R1"}, "instances": [{"id": 1}]}
@@ -113,7 +113,7 @@ def full(resource, without=()):
 
 @pytest.mark.parametrize(("resource", "verb"), POSTS, **NAMES)
 class TestEachBody:
-    def test_is_taken_as_the_schema_has_it(self, resource, verb):
+    def test_is_accepted_as_in_the_schema(self, resource, verb):
         assert errors_of(body_of(resource, verb), full(resource)) == []
 
     def test_is_refused_without_what_is_required(self, resource, verb):
@@ -175,14 +175,14 @@ class TestEachRow:
         assert allowed == [f.name for f in resource.fields if f.null]
 
 
-def test_the_answer_to_a_start_is_the_short_form_or_the_whole_build():
+def test_start_response_is_short_or_whole_build():
     shape = {"$ref": "#/components/schemas/build_started"}
     assert errors_of(shape, {"build": {"id": 5139, "status": "BUILDING"}, "warnings": []}) == []
     assert errors_of(shape, {"build": rows.row("builds"), "warnings": ["x"]}) == []
     assert errors_of(shape, {"build": {"id": 5139}, "warnings": []})
 
 
-def notice(resource, verb):
+def error_texts(resource, verb):
     """Status and sentence of every documented error of an operation."""
     return {
         (int(status), example["value"]["message"])
@@ -191,21 +191,21 @@ def notice(resource, verb):
     }
 
 
-def test_errors_are_told_where_the_reference_tells_them():
+def test_errors_match_the_reference():
     builds, downloads = schema.RESOURCES["builds"], schema.RESOURCES["downloads"]
     start = (403, "You don't have permissions to start builds in this project!")
-    assert start in notice(builds, "start") - notice(builds, "find") - notice(builds, "get")
-    assert notice(builds, "get") == {
+    assert start in error_texts(builds, "start") - error_texts(builds, "find") - error_texts(builds, "get")
+    assert error_texts(builds, "get") == {
         (401, "Not authenticated"),
         (404, "No record found for id 'X'"),
     }
-    assert (403, "You don't have permissions to download build results!") in notice(downloads, "fetch")
-    assert notice(schema.LOGIN, "login") == {(400, "'email' is required"), (401, "Invalid login")}
+    assert (403, "You don't have permissions to download build results!") in error_texts(downloads, "fetch")
+    assert error_texts(schema.LOGIN, "login") == {(400, "'email' is required"), (401, "Invalid login")}
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda r: r.name)
 def test_no_documented_sentence_is_lost(resource):
-    everywhere = {text for verb in resource.verbs for _, text in notice(resource, verb)}
+    everywhere = {text for verb in resource.verbs for _, text in error_texts(resource, verb)}
     assert everywhere == {m.text.format("X") for m in resource.messages}
 
 
@@ -237,7 +237,7 @@ def test_the_command_writes_a_file_for_another_server(tmp_path, capsys):
     assert str(path) in capsys.readouterr().out
 
 
-def test_a_console_without_the_letters_of_a_name_is_no_error(tmp_path):
+def test_console_without_a_letter_of_a_name_is_no_error(tmp_path):
     command = [sys.executable, "-m", "mkframe", "openapi", "--output", str(tmp_path / "ż.json")]
     sentence = subprocess.run(
         command, capture_output=True, check=True, env=os.environ | {"PYTHONIOENCODING": "cp1252"}
@@ -245,7 +245,7 @@ def test_a_console_without_the_letters_of_a_name_is_no_error(tmp_path):
     assert b"\\u017c.json is written" in sentence.stdout
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path, capsys):
+def test_unwritable_file_is_an_error(tmp_path, capsys):
     assert main(["openapi", "--output", str(tmp_path / "missing" / "api.json")]) == 1
     sentence = capsys.readouterr().err
     assert sentence.startswith("mkframe: ")
@@ -260,13 +260,13 @@ def test_a_link_of_another_user_is_not_followed(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "precious").read_text() == "precious"
 
 
-def test_a_reader_that_has_enough_is_no_error():
+def test_closed_pipe_is_no_error():
     command = f"{sys.executable} -m mkframe openapi | head -c 1"
     finished = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert (finished.stdout, finished.stderr) == ("{", "")
 
 
 @pytest.mark.parametrize("url", ["", "ftp://host/api/v1", "host/api/v1", "https://"])
-def test_what_is_no_base_url_is_refused(url):
+def test_invalid_base_url_is_refused(url):
     with pytest.raises(InputError, match="http"):
         openapi.document(url)

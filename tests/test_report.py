@@ -65,7 +65,7 @@ def test_rate_is_of_finished_and_failed(page):
     assert "33.3 % of the 9 builds that finished or failed have failed" in plain(page[0])
 
 
-def test_page_holds_everything_and_no_code(page):
+def test_page_is_self_contained_without_code(page):
     text = page[0]
     assert text.count("data:image/png;base64,") >= 8
     assert not re.search(r"(src|href)=[\"']?https?:", text)
@@ -73,7 +73,7 @@ def test_page_holds_everything_and_no_code(page):
     assert "read_json" not in text
 
 
-def test_progress_is_told_to_the_end(page):
+def test_progress_counts_every_cell(page):
     done, total = page[1][-1]
     assert done == total
     assert [d for d, _ in page[1]] == sorted(d for d, _ in page[1])
@@ -88,7 +88,7 @@ def test_warning_is_a_note_at_the_end_and_not_a_path(tmp_path):
     assert ".py" not in page
 
 
-def test_path_with_a_space_is_in_no_note(monkeypatch, tmp_path):
+def test_path_with_a_space_is_not_in_notes(monkeypatch, tmp_path):
     (tmp_path / "Anna Maria").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "Anna Maria"))
     test_warning_is_a_note_at_the_end_and_not_a_path(tmp_path)
@@ -96,7 +96,7 @@ def test_path_with_a_space_is_in_no_note(monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def odd_page(tmp_path_factory):
-    """A history of ten millennia, with words that are longer and stranger than any."""
+    """A history of ten millennia, with very long and unusual texts."""
     hostile = "</script><script>alert(1)</script>\x1b[31m\u202e\x00$\\frac{a}$\n"
     first = {"build_start": "0001-01-01T00:00:00.000Z", "build_end": "9999-12-31T23:59:59.999Z"}
     last = {"build_start": "9999-12-31T23:59:59.999Z", "build_end": None}
@@ -112,7 +112,7 @@ def odd_page(tmp_path_factory):
     return report.write(folder / "out.html", parameters).read_text()
 
 
-def test_builds_of_millennia_do_not_end_a_report(odd_page):
+def test_history_of_millennia_gives_a_report(odd_page):
     assert "15 builds, 14 of them started from 1 January 1 to 31 December 9999" in plain(odd_page)
     assert odd_page.count("data:image/png;base64,") == 8
 
@@ -126,7 +126,7 @@ def test_page_is_whole_and_nothing_in_it_is_unescaped(name, request):
 @pytest.mark.parametrize(
     "fault", ["<script></script>", "<p>", "</b>", "<img src='http://x'>", "<p onclick=x>", "\x1b"]
 )
-def test_a_fault_in_a_page_is_noticed(fault):
+def test_html_check_finds_an_error(fault):
     assert html_checks.faults(f"<main><h1>Builds</h1>{fault}</main>")
 
 
@@ -143,7 +143,7 @@ def test_error_of_the_notebook_is_the_error_of_the_report(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_link_of_another_user_is_refused_before_the_notebook_runs(tmp_path, monkeypatch):
+def test_foreign_link_is_refused_before_the_run(tmp_path, monkeypatch):
     (tmp_path / "precious").write_text("precious")
     plant(monkeypatch, tmp_path / "out.html", tmp_path / "precious")
     monkeypatch.setattr(report, "_run", None)
@@ -152,7 +152,7 @@ def test_link_of_another_user_is_refused_before_the_notebook_runs(tmp_path, monk
     assert (tmp_path / "precious").read_text() == "precious"
 
 
-def test_unknown_parameter_is_told(tmp_path):
+def test_unknown_parameter_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"no parameter 'zone'.*project, source, every, tz"):
         report.write(tmp_path / "out.html", {"zone": "UTC"})
 
@@ -173,7 +173,7 @@ def test_command_line_ends_with_a_sentence(arguments, sentence, capsys, tmp_path
 
 @pytest.mark.parametrize("name", ["first_look", "start_and_fetch"])
 def test_a_notebook_without_parameters_is_no_report(name, tmp_path):
-    with pytest.raises(InputError, match=r"takes no parameters.*build_history or release_activity"):
+    with pytest.raises(InputError, match=r"has no parameters.*build_history or release_activity"):
         report.write(tmp_path / "out.html", {}, notebook=name)
 
 

@@ -1,4 +1,4 @@
-"""Artifacts on disk: fetched whole, looked into, unpacked with care, compared.
+"""Fetch artifacts to disk, list and read them, extract them, compare them.
 
 Examples
 --------

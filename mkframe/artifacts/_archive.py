@@ -1,4 +1,4 @@
-"""Looking into an archive and unpacking it, without trusting it."""
+"""List, read and extract an archive whose content is not trusted."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe._files import expand_path, holds, replace, temporary_path
+from mkframe._files import expand_path, has_content, replace, temporary_path
 from mkframe._folders import Folder, can_others_write, is_mine, open_folder, resolve
-from mkframe.artifacts._content import decoded, looked_at
+from mkframe.artifacts._content import decode, hash_and_classify
 from mkframe.artifacts._filenames import DESKTOP_FILES
 from mkframe.artifacts._frames import typed_frame
 from mkframe.artifacts._walk import walk_files
@@ -35,8 +35,8 @@ __all__ = ["extract", "members", "read"]
 
 _MEMBERS = {"name": "str", "size": "int64", "compressed": "int64", "sha256": "str", "kind": "str"}
 _EXTRACTED = {"name": "str", "path": "str", "size": "int64", "sha256": "str", "kind": "str"}
-_MOST_NAMES, _LONGEST_NAME = 10_000, 300
-"""Among which the one is looked for that was meant: comparing names is slow."""
+_MAX_NAMES, _MAX_NAME_LENGTH = 10_000, 300
+"""Limits of the names that a suggestion is searched in: comparing names is slow."""
 
 
 def members(
@@ -46,7 +46,7 @@ def members(
     max_ratio: float = MAX_RATIO,
     max_members: int = MAX_MEMBERS,
 ) -> pd.DataFrame:
-    """List what a ZIP archive holds; nothing is written.
+    """List the members of a ZIP archive without writing anything.
 
     Parameters
     ----------
@@ -86,9 +86,9 @@ def members(
     """
     limits = Limits(max_bytes, max_ratio, max_members)
     rows = []
-    with _checked(path, limits) as (archive, entries):
+    with _open_checked(path, limits) as (archive, entries):
         for entry in entries:
-            sha256, kind = looked_at(chunks(archive, entry), entry.name)
+            sha256, kind = hash_and_classify(chunks(archive, entry), entry.name)
             rows.append(_row(entry, sha256, kind, compressed=entry.packed))
     return typed_frame(rows, _MEMBERS)
 
@@ -98,8 +98,8 @@ def read(
 ) -> str:
     """Read one member of a ZIP archive as text.
 
-    The encoding is told by a byte order mark, else by an XML declaration, else it is UTF-8. Bytes that do
-    not fit are an error and never replaced; line ends stay as they are.
+    The encoding comes from a byte order mark, else from an XML declaration, else it is UTF-8. Bytes that
+    are invalid in it are an error and never replaced. Line ends stay as they are.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def extract(
         If there is no such archive, or `to` holds other files, is the folder that Python runs in, or is
         reached by a link of another user.
     ArtifactError
-        If the archive is damaged, harmful or beyond a limit; nothing was written.
+        If the archive is damaged, unsafe or beyond a limit; nothing was written.
 
     Examples
     --------
@@ -197,30 +197,30 @@ def extract(
     ...     extract(path, Path(folder) / "CORE")["name"].tolist()
     ['ddl/airplane.sql']
     """
-    path, folder = expand_path(path), _unlinked(expand_path(to))
-    with _checked(path, Limits(max_bytes, max_ratio, max_members)) as (archive, entries):
+    path, folder = expand_path(path), _resolve_target(expand_path(to))
+    with _open_checked(path, Limits(max_bytes, max_ratio, max_members)) as (archive, entries):
         check_extractable(archive, max_members)
         if _is_free(folder):
-            with _whole(path, folder), _beside(folder) as (parent, hidden, beside):
+            with _convert_os_errors(path, folder), _open_staging(folder) as (parent, hidden, staging):
                 for entry in archive.entries:
                     if entry.is_folder:
-                        beside.open_below(entry.name.removesuffix("/").split("/"), make=True).close()
-                rows = [_unpacked(archive, entry, beside, folder) for entry in entries]
-                if not os.path.samestat(hidden.lstat("unpacked"), beside.stat()):
-                    raise OSError(errno.ENOTDIR, "the folder was exchanged meanwhile")
-                beside.close()  # Windows moves no open folder
-                _moved(hidden, parent, folder.name)
+                        staging.open_below(entry.name.removesuffix("/").split("/"), make=True).close()
+                rows = [_extract_member(archive, entry, staging, folder) for entry in entries]
+                if not os.path.samestat(hidden.lstat("unpacked"), staging.stat()):
+                    raise OSError(errno.ENOTDIR, "the folder was replaced while it was written")
+                staging.close()  # Windows moves no open folder
+                _move_into_place(hidden, parent, folder.name)
         else:
             files = _regular_files(folder)
-            rows = [_there(archive, entry, folder, files) for entry in entries]
+            rows = [_existing_row(archive, entry, folder, files) for entry in entries]
             _refuse_others(folder, files.keys() - {entry.name for entry in entries})
     return typed_frame(rows, _EXTRACTED)
 
 
 def as_text(content: bytes, name: str, encoding: str | None) -> str:
-    """Decode, or say what to try."""
+    """Decode a text, or raise an error that suggests an encoding."""
     try:
-        return decoded(content, encoding)
+        return decode(content, encoding)
     except LookupError as error:
         raise InputError(f"There is no encoding {encoding!r}.", hint="Try 'utf-8' or 'cp1252'.") from error
     except ValueError as error:
@@ -231,7 +231,7 @@ def as_text(content: bytes, name: str, encoding: str | None) -> str:
 
 
 @contextlib.contextmanager
-def _checked(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[Archive, list[Entry]]]:
+def _open_checked(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[Archive, list[Entry]]]:
     """Open an archive within limits, with the entries that are files."""
     with open_zip(path) as archive:
         limits.check(archive)
@@ -241,8 +241,8 @@ def _checked(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[Arc
 def _entry(archive: Archive, member: str) -> Entry:
     found = [entry for entry in archive.entries if entry.name == member]
     if not found:
-        names = [entry.name for entry in archive.entries[:_MOST_NAMES] if len(entry.name) <= _LONGEST_NAME]
-        near = difflib.get_close_matches(str(member)[:_LONGEST_NAME], names, n=1)
+        names = [entry.name for entry in archive.entries[:_MAX_NAMES] if len(entry.name) <= _MAX_NAME_LENGTH]
+        near = difflib.get_close_matches(str(member)[:_MAX_NAME_LENGTH], names, n=1)
         raise InputError(
             f"The archive has no member {member!r}.",
             hint=f"Did you mean {near[0]!r}?" if near else "members(path) lists what there is.",
@@ -270,18 +270,18 @@ def _is_free(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _whole(path: Path, folder: Path) -> Iterator[None]:
+def _convert_os_errors(path: Path, folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise ArtifactError(
             f"{str(path)!r} was not extracted to {str(folder)!r}: {error.strerror or error}.",
-            hint="Nothing was written. Is there room, and may you write there?",
+            hint="Nothing was written. Check that the disk has free space and that you may write there.",
         ) from error
 
 
-def _unlinked(to: Path) -> Path:
-    """A folder that is or will be; where it is a link of this user, the folder that this leads to."""
+def _resolve_target(to: Path) -> Path:
+    """Return the folder to extract to; a link of this user is replaced by its target."""
     try:
         real = resolve(to)
     except (FileNotFoundError, NotADirectoryError):  # its parent will be made, or cannot
@@ -295,11 +295,11 @@ def _unlinked(to: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _beside(folder: Path) -> Iterator[tuple[Folder, Folder, Folder]]:
-    """Where a folder will be, a hidden folder there, and one inside that; the hidden one is removed.
+def _open_staging(folder: Path) -> Iterator[tuple[Folder, Folder, Folder]]:
+    """Open the parent of a folder, a hidden folder in it, and a folder inside that; remove the hidden one.
 
-    Nobody else can look into the hidden one and exchange what is being unpacked. That inside it has ordinary
-    permissions, and so has the hidden one on Windows, where what is moved keeps those that it inherited.
+    The hidden folder is private: no other user can replace a file while it is extracted. The folder inside it
+    has ordinary permissions. So has the hidden one on Windows, where a moved folder keeps what it inherited.
     """
     made = [parent for parent in folder.parents if not parent.exists()]
     name = temporary_path()
@@ -322,23 +322,23 @@ def _beside(folder: Path) -> Iterator[tuple[Folder, Folder, Folder]]:
 
 def _check_private(hidden: Folder) -> None:
     if not is_mine(hidden.stat()) or can_others_write(hidden.stat()):
-        raise PermissionError(errno.EACCES, "somebody has exchanged a folder", str(hidden.path))
+        raise PermissionError(errno.EACCES, "another user has replaced a folder", str(hidden.path))
 
 
-def _unpacked(archive: Archive, entry: Entry, beside: Folder, folder: Path) -> dict[str, Any]:
+def _extract_member(archive: Archive, entry: Entry, staging: Folder, folder: Path) -> dict[str, Any]:
     *steps, name = entry.name.split("/")
-    with beside.open_below(steps, make=True) as inside, inside.create(name) as file:
-        sha256, kind = looked_at(_copied(chunks(archive, entry), file.write), entry.name)
+    with staging.open_below(steps, make=True) as inside, inside.create(name) as file:
+        sha256, kind = hash_and_classify(_tee(chunks(archive, entry), file.write), entry.name)
     return _row(entry, sha256, kind, path=str(folder / entry.name))
 
 
-def _copied(content: Iterator[bytes], write: Callable[[bytes], object]) -> Iterator[bytes]:
+def _tee(content: Iterator[bytes], write: Callable[[bytes], object]) -> Iterator[bytes]:
     for chunk in content:
         write(chunk)
         yield chunk
 
 
-def _moved(hidden: Folder, parent: Folder, name: str) -> None:
+def _move_into_place(hidden: Folder, parent: Folder, name: str) -> None:
     """Give the complete folder its name, in one step."""
     with contextlib.suppress(FileNotFoundError):
         with parent.open_below([name]) as old:
@@ -349,33 +349,35 @@ def _moved(hidden: Folder, parent: Folder, name: str) -> None:
 
 
 def _regular_files(folder: Path) -> dict[str, int]:
-    """The size of every file below a folder, by its name as a member; anything else is a reason to stop."""
+    """Map the member name of every file below a folder to its size; raise where it holds anything else."""
     found = {}
     for entry in walk_files(folder):
         if entry.name not in DESKTOP_FILES:
             if not entry.is_file(follow_symlinks=False):
-                raise _occupied(folder, f"it holds {entry.name!r}, which is a link or another special file")
+                raise _not_empty_error(
+                    folder, f"it holds {entry.name!r}, which is a link or another special file"
+                )
             name = Path(entry.path).relative_to(folder).as_posix()
             found[name] = entry.stat(follow_symlinks=False).st_size
     return found
 
 
-def _there(archive: Archive, entry: Entry, folder: Path, files: dict[str, int]) -> dict[str, Any]:
-    """The row of a member that was extracted before."""
+def _existing_row(archive: Archive, entry: Entry, folder: Path, files: dict[str, int]) -> dict[str, Any]:
+    """Return the row of a member that was extracted before."""
     path = folder / entry.name
-    sha256, kind = looked_at(chunks(archive, entry), entry.name)
-    if files.get(entry.name) != entry.size or not holds(path, entry.size, sha256):
-        raise _occupied(folder, f"it lacks {entry.name!r} or holds it with other content")
+    sha256, kind = hash_and_classify(chunks(archive, entry), entry.name)
+    if files.get(entry.name) != entry.size or not has_content(path, entry.size, sha256):
+        raise _not_empty_error(folder, f"it lacks {entry.name!r} or holds it with other content")
     return _row(entry, sha256, kind, path=str(path))
 
 
 def _refuse_others(folder: Path, others: set[str]) -> None:
     if others:
         name = min(others).rpartition("/")[2]
-        raise _occupied(folder, f"it holds {name!r}, which is not in the archive")
+        raise _not_empty_error(folder, f"it holds {name!r}, which is not in the archive")
 
 
-def _occupied(folder: Path, why: str) -> InputError:
+def _not_empty_error(folder: Path, why: str) -> InputError:
     return InputError(
         f"The folder {str(folder)!r} is not empty, and {why}; nothing was written.",
         hint="Give a new folder as to=.",

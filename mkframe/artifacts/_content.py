@@ -1,4 +1,4 @@
-"""What a member is, and how its bytes become text."""
+"""Classify members, and decode their bytes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-__all__ = ["Look", "decoded", "encoding_of", "looked_at"]
+__all__ = ["ContentClassifier", "decode", "encoding_of", "hash_and_classify"]
 
 _KINDS = {".sql": "sql", ".ddl": "sql", ".dml": "sql", ".xml": "xml", ".xsd": "xml", ".json": "json"}
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
-_NOT_FOR_TEXT = {
+_EXCLUDED_CODECS = {
     "unicode-escape",
     "raw-unicode-escape",
     "unicode_escape",
@@ -40,13 +40,13 @@ def encoding_of(start: bytes) -> str:
     declared = _DECLARED.match(start)
     try:
         name = codecs.lookup(declared[1].decode()).name if declared else "utf-8"
-        fits = name not in _NOT_FOR_TEXT and b"<?xml".decode(name) == "<?xml"
-    except (LookupError, ValueError):  # unknown, not an encoding of text, or not that of these very bytes
+        fits = name not in _EXCLUDED_CODECS and b"<?xml".decode(name) == "<?xml"
+    except (LookupError, ValueError):  # unknown, not an encoding of text, or not of these bytes
         return "utf-8"
     return name if fits else "utf-8"
 
 
-def decoded(content: bytes, encoding: str | None = None) -> str:
+def decode(content: bytes, encoding: str | None = None) -> str:
     """Decode a text strictly; line ends stay as they are.
 
     Raises
@@ -60,14 +60,14 @@ def decoded(content: bytes, encoding: str | None = None) -> str:
     return text
 
 
-class Look:
-    """Looks at a member as it passes, and says in the end what it was.
+class ContentClassifier:
+    """Classify a member while its chunks are read.
 
     Examples
     --------
-    >>> look = Look()
-    >>> look.feed(b"CREATE TABLE airplane (id INTEGER);")
-    >>> look.kind("ddl/airplane.sql")
+    >>> classifier = ContentClassifier()
+    >>> classifier.feed(b"CREATE TABLE airplane (id INTEGER);")
+    >>> classifier.kind("ddl/airplane.sql")
     'sql'
     """
 
@@ -77,14 +77,14 @@ class Look:
         self._is_xml = False
 
     def feed(self, chunk: bytes) -> None:
-        """Look at the next piece."""
+        """Take the next chunk into account."""
         if self._decoder is None:
             self._decoder = codecs.getincrementaldecoder(encoding_of(chunk[:1024]))()
             self._is_xml = b"<?xml" in chunk[:64]
         self._decode(chunk)
 
     def kind(self, name: str) -> str:
-        """Say ``sql``, ``xml``, ``json``, ``text`` or ``binary``; what `read` cannot decode is binary."""
+        """Return ``sql``, ``xml``, ``json``, ``text`` or ``binary``; what `read` cannot decode is binary."""
         self._decode(b"", final=True)
         if not self._is_text:
             return "binary"
@@ -100,10 +100,10 @@ class Look:
                 self._is_text = False
 
 
-def looked_at(content: Iterable[bytes], name: str) -> tuple[str, str]:
-    """Give SHA-256 in hexadecimal and kind of a member, read piece by piece."""
-    hashed, look = hashlib.sha256(), Look()
+def hash_and_classify(content: Iterable[bytes], name: str) -> tuple[str, str]:
+    """Return the SHA-256 in hexadecimal and the kind of a member, read chunk by chunk."""
+    digest, classifier = hashlib.sha256(), ContentClassifier()
     for chunk in content:
-        hashed.update(chunk)
-        look.feed(chunk)
-    return hashed.hexdigest(), look.kind(name)
+        digest.update(chunk)
+        classifier.feed(chunk)
+    return digest.hexdigest(), classifier.kind(name)

@@ -1,4 +1,4 @@
-"""Comparing what two builds delivered."""
+"""Compare the artifacts of two builds."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from mkframe._files import expand_path, open_input, pieces
+from mkframe._files import expand_path, iter_chunks, open_input
 from mkframe.artifacts._archive import as_text, members, read
-from mkframe.artifacts._content import looked_at
+from mkframe.artifacts._content import hash_and_classify
 from mkframe.artifacts._filenames import DESKTOP_FILES
 from mkframe.artifacts._frames import typed_frame
 from mkframe.artifacts._walk import walk_files
 from mkframe.artifacts._zip import MAX_BYTES, MAX_MEMBERS, MAX_RATIO, is_zip
 from mkframe.errors import ArtifactError, InputError
 
-__all__ = ["Delivered", "diff"]
+__all__ = ["DiffSource", "diff"]
 
-Delivered: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+DiffSource: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 _STAMP = re.compile(r"_\d{4}-\d{1,2}-\d{1,2}_\d{1,2}_\d{1,2}(?= \(\d+\)$|$)")
 """The local time at the end of an artifact's name, which differs between builds of the same pattern."""
 _SIDE = "Give a ZIP archive, a folder, or a list of files."
-_LARGEST_EFFORT = 10_000_000
+_MAX_EFFORT = 10_000_000
 """Pairs of equal lines; about five seconds."""
-_LONGEST_DIFFS = 64 << 20
+_MAX_DIFF_CHARS = 64 << 20
 """Characters of all diffs of a frame, which takes up to four bytes for each."""
-_TOO_MUCH = "Left out: all diffs together would be too long. Compare fewer members."
+_NOTE_TOO_LONG = "Left out: all diffs together would be too long. Compare fewer members."
 _NO_NEWLINE = "\n\\ No newline at end of file"
 _DTYPES = {
     "name": "str",
@@ -64,8 +64,8 @@ class _Member:
                 return as_text(file.read(self.size), self.path.name, encoding)
         return read(self.path, self.inside, encoding=encoding, max_bytes=self.size)
 
-    def told(self, encoding: str | None) -> str | None:
-        """Its text, with the encoding where it does not tell its own; None where it is none in that."""
+    def text_or_none(self, encoding: str | None) -> str | None:
+        """Return the text, in `encoding` where it declares none; None where it is not text."""
         if self.kind != "binary":
             return self.text(None)
         with contextlib.suppress(ArtifactError):
@@ -74,8 +74,8 @@ class _Member:
 
 
 def diff(
-    old: Delivered,
-    new: Delivered,
+    old: DiffSource,
+    new: DiffSource,
     *,
     unchanged: bool = False,
     context: int = 3,
@@ -102,10 +102,10 @@ def diff(
     context : int, default 3
         Unchanged lines around each change.
     encoding : str, optional
-        Encoding of texts that do not tell their own, whose kind is ``binary``.
+        Encoding of texts that declare none and are not UTF-8; their kind is ``binary``.
     max_text : int, default 1 MiB
-        Texts larger than this, in bytes, are compared by their checksums only, and `note` says so. So are
-        those whose diffs do not fit into 64 Mi characters, all together.
+        Texts larger than this, in bytes, are compared by their checksums only, and `note` says so. The
+        same holds for diffs beyond 64 Mi characters in total.
     max_bytes, max_ratio, max_members : int, float, int
         Limits for each archive, as `members` has them.
 
@@ -138,18 +138,18 @@ def diff(
     [['airplane.sql', 'changed']]
     """
     limits = {"max_bytes": max_bytes, "max_ratio": max_ratio, "max_members": max_members}
-    before, after = _delivered(old, new, limits), _delivered(new, old, limits)
+    before, after = _members_by_name(old, new, limits), _members_by_name(new, old, limits)
     rows = []
-    left = _LONGEST_DIFFS
+    left = _MAX_DIFF_CHARS
     for name in sorted(before.keys() | after.keys()):
         a, b = before.get(name), after.get(name)
         row = _row(name, a, b)
         if row["change"] == "changed" and a and b:
             if left > 0:
-                row["diff"], row["note"] = _compared(name, a, b, context, encoding, max_text)
+                row["diff"], row["note"] = _diff_member(name, a, b, context, encoding, max_text)
                 left -= len(row["diff"] or "")
             if left <= 0:
-                row["diff"], row["note"] = None, _TOO_MUCH
+                row["diff"], row["note"] = None, _NOTE_TOO_LONG
         if row["change"] != "unchanged" or unchanged:
             rows.append(row)
     return typed_frame(rows, _DTYPES)
@@ -170,78 +170,84 @@ def _change(a: _Member | None, b: _Member | None) -> str:
     return "unchanged" if a.sha256 == b.sha256 else "changed"
 
 
-def _compared(
+def _diff_member(
     name: str, a: _Member, b: _Member, context: int, encoding: str | None, max_text: int
 ) -> tuple[str | None, str | None]:
-    """The unified diff of a changed member, or why it has none."""
+    """Return the unified diff of a changed member, or the reason why it has none."""
     if encoding is None and "binary" in (a.kind, b.kind):
         return None, "Not text."
     if max(a.size, b.size) > max_text:
         return None, f"Larger than max_text={max_text:,} bytes."
-    before, after = a.told(encoding), b.told(encoding)
+    before, after = a.text_or_none(encoding), b.text_or_none(encoding)
     if before is None or after is None:
         return None, "Not text."
     old, new = _lines(before), _lines(after)
-    if _effort(old, new) > _LARGEST_EFFORT:
+    if _effort(old, new) > _MAX_EFFORT:
         return None, "Too many repeated lines to be compared line by line."
     lines = difflib.unified_diff(old, new, f"old/{name}", f"new/{name}", n=context, lineterm="")
     return "\n".join(lines) or None, None
 
 
 def _effort(old: list[str], new: list[str]) -> int:
-    """How many pairs of equal lines difflib looks at; it leaves out those above 1 % in long texts."""
+    """Count the pairs of equal lines that difflib compares; it skips lines above 1 % of a long text."""
     counts = Counter(new)
     most = len(new) // 100 + 1 if len(new) >= 200 else len(new)
     return sum(counts[line] for line in old if counts[line] <= most)
 
 
 def _lines(text: str) -> list[str]:
-    """Lines without their line feed; a last line that has none says so, as in patches."""
+    """Split into lines without line feeds; mark a last line that has none, as patches do."""
     *whole, last = text.split("\n")
     return [*whole, last + _NO_NEWLINE] if last else whole
 
 
-def _delivered(given: Delivered, other: Delivered, limits: dict[str, Any]) -> dict[str, _Member]:
-    """All members of one side, by the name under which the other side has them."""
+def _members_by_name(source: DiffSource, other: DiffSource, limits: dict[str, Any]) -> dict[str, _Member]:
+    """Map the name of every member of one side, in the form in which both sides share it, to the member."""
     found: dict[str, _Member] = {}
-    alone = _is_one_file(given) and (_is_one_file(other) or not _has_archives(other))
-    for name, path in _files(given).items():
+    is_single = _is_one_file(source) and (_is_one_file(other) or not _has_archives(other))
+    for name, path in _files(source).items():
         is_archive = _is_archive(path, name)
-        here = _inside(name, path, alone, limits) if is_archive else [(name, _by_itself(name, path))]
+        here = (
+            _archive_members(name, path, is_single, limits)
+            if is_archive
+            else [(name, _single_file(name, path))]
+        )
         for key, member in here:
             if key in found:
-                raise _twice(key, found[key].path.name, path.name)
+                raise _duplicate_error(key, found[key].path.name, path.name)
             found[key] = member
     return found
 
 
-def _twice(name: str, first: str, second: str) -> InputError:
+def _duplicate_error(name: str, first: str, second: str) -> InputError:
     return InputError(
         f"{name!r} is there twice: in {first!r} and in {second!r}.",
         hint="Give the files of one build at a time, such as a folder for each build.",
     )
 
 
-def _inside(name: str, path: Path, alone: bool, limits: dict[str, Any]) -> Iterator[tuple[str, _Member]]:
-    base = "" if alone else _STAMP.sub("", name.removesuffix(path.suffix)) + "/"
+def _archive_members(
+    name: str, path: Path, is_single: bool, limits: dict[str, Any]
+) -> Iterator[tuple[str, _Member]]:
+    base = "" if is_single else _STAMP.sub("", name.removesuffix(path.suffix)) + "/"
     for row in members(path, **limits).to_dict("records"):
         inside = row["name"]
         yield base + inside, _Member(row["size"], row["sha256"], row["kind"], path, inside)
 
 
-def _by_itself(name: str, path: Path) -> _Member:
+def _single_file(name: str, path: Path) -> _Member:
     with open_input(path, _SIDE) as file:
         size = os.fstat(file.fileno()).st_size
-        sha256, kind = looked_at(pieces(file), name)
+        sha256, kind = hash_and_classify(iter_chunks(file), name)
     return _Member(size, sha256, kind, path, None)
 
 
-def _is_one_file(given: Delivered) -> bool:
-    return isinstance(given, str | os.PathLike) and expand_path(given).is_file()
+def _is_one_file(source: DiffSource) -> bool:
+    return isinstance(source, str | os.PathLike) and expand_path(source).is_file()
 
 
-def _has_archives(given: Delivered) -> bool:
-    return any(_is_archive(path, name) for name, path in _files(given).items())
+def _has_archives(source: DiffSource) -> bool:
+    return any(_is_archive(path, name) for name, path in _files(source).items())
 
 
 def _is_archive(path: Path, name: str) -> bool:
@@ -249,11 +255,11 @@ def _is_archive(path: Path, name: str) -> bool:
         return is_zip(file, name)
 
 
-def _files(given: Delivered) -> dict[str, Path]:
-    """Files by the name that counts: relative to the folder, or their own."""
-    if not isinstance(given, str | os.PathLike):
-        return _listed(given)
-    path = _existing(expand_path(given))
+def _files(source: DiffSource) -> dict[str, Path]:
+    """Map names to files: relative to the folder, or the file name."""
+    if not isinstance(source, str | os.PathLike):
+        return _files_of_list(source)
+    path = _require_path(expand_path(source))
     if not path.is_dir():
         return {path.name: path}
     found = (Path(entry.path) for entry in walk_files(path) if entry.is_file())
@@ -261,17 +267,17 @@ def _files(given: Delivered) -> dict[str, Path]:
     return {p.relative_to(path).as_posix(): p for p in inside}
 
 
-def _listed(given: Iterable[Any]) -> dict[str, Path]:
+def _files_of_list(source: Iterable[Any]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for one in given:
+    for one in source:
         if not isinstance(one, str | os.PathLike):
             raise InputError(
                 f"{one!r} is no path: a file that was not fetched has none.",
                 hint='Leave such files out, as paths["path"].dropna() does.',
             )
-        path = _existing(expand_path(one))
+        path = _require_path(expand_path(one))
         if path.name in found:
-            raise _twice(path.name, str(found[path.name].parent), str(path.parent))
+            raise _duplicate_error(path.name, str(found[path.name].parent), str(path.parent))
         found[path.name] = path
     return found
 
@@ -280,7 +286,7 @@ def _is_ours_or_desktop(name: str) -> bool:
     return name.startswith(".mkframe") or name in DESKTOP_FILES
 
 
-def _existing(path: Path) -> Path:
+def _require_path(path: Path) -> Path:
     if not path.exists():
         raise InputError(
             f"There is no file or folder {str(path)!r}.",

@@ -1,4 +1,4 @@
-"""A comparison to look at: in a notebook as HTML, elsewhere as text."""
+"""Render a comparison: as HTML in a notebook, as text elsewhere."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mkframe.errors import InputError
 
 __all__ = ["DiffView", "show"]
 
-_NEEDED = ("name", "change", "kind", "diff", "note")
+_REQUIRED_COLUMNS = ("name", "change", "kind", "diff", "note")
 _SIGNS = {"added": "+", "removed": "−", "changed": "±", "unchanged": "="}
 _GREEN, _RED, _GREY = "#dafbe1", "#ffebe9", "#eaeef2"
 _SHADES = {"+": _GREEN, "-": _RED, "@": _GREY}
-_MOST = 2 << 20
+_MAX_CHARS = 2 << 20
 """Characters of names and diffs that are shown at most; a browser takes long for more."""
 _PRE = "overflow-x:auto;line-height:1.35;margin:0.3em 0;color:#1f2328;background:#fff"
 
 
 class DiffView:
-    """What `show` returns: HTML where a notebook asks for it, text elsewhere."""
+    """Display a comparison as HTML in a notebook and as text elsewhere; `show` returns it."""
 
     def __init__(self, frame: pd.DataFrame, limit: int | None, lines: int | None) -> None:
         self._frame = frame
@@ -33,7 +33,7 @@ class DiffView:
         parts = [_headline(self._frame)]
         rows, rest = self._rows()
         for row in rows:
-            parts.append(f"{row.sign} {row.name} {row.words}")
+            parts.append(f"{row.sign} {row.name} {row.summary}")
             parts.extend(text for text in (row.diff, row.more, row.note) if text)
         return "\n".join([*parts, *rest])
 
@@ -45,26 +45,26 @@ class DiffView:
         return f"<div>{''.join(parts)}</div>"
 
     def _rows(self) -> tuple[list[_Row], list[str]]:
-        """What is shown, and sentences about what is not."""
+        """Return the rows to display, and sentences about the rest."""
         most = len(self._frame) if self._limit is None else self._limit
         rows: list[_Row] = []
-        room = _MOST
-        for values in self._frame[list(_NEEDED)].head(most).itertuples(index=False):
+        remaining = _MAX_CHARS
+        for values in self._frame[list(_REQUIRED_COLUMNS)].head(most).itertuples(index=False):
             name, change, kind, diff, note = ("" if pd.isna(value) else str(value) for value in values)
-            room -= len(name)
-            if room <= 0:
+            remaining -= len(name)
+            if remaining <= 0:
                 left = len(self._frame) - len(rows)
                 return rows, [f"{left:,} more are too long to be shown at once; show rows of the frame."]
-            shown, more = self._shortened(diff, room)
-            room -= len(shown)
-            words = f"({kind}, {change}{_counts(diff)})"
+            visible, more = self._shorten(diff, remaining)
+            remaining -= len(visible)
+            summary = f"({kind}, {change}{_counts(diff)})"
             sign = _SIGNS.get(change, "?")
             rows.append(
                 _Row(
                     sign,
                     escape_invisible(name),
-                    escape_invisible(words),
-                    escape_invisible(shown),
+                    escape_invisible(summary),
+                    escape_invisible(visible),
                     more,
                     escape_invisible(note),
                 )
@@ -72,23 +72,25 @@ class DiffView:
         left = len(self._frame) - len(rows)
         return rows, [f"{left:,} more are not shown; show(frame, limit=None) shows all."] if left else []
 
-    def _shortened(self, diff: str, room: int) -> tuple[str, str]:
-        """The part of a diff that is shown, and how much is not."""
+    def _shorten(self, diff: str, remaining: int) -> tuple[str, str]:
+        """Return the part of a diff to display, and a sentence about the rest."""
         every = diff.split("\n")
         left = 0 if self._lines is None else len(every) - self._lines
-        shown = "\n".join(every[: self._lines]) if left > 0 else diff
-        if len(shown) > room:
-            return shown[:room], f"{len(diff) - room:,} more characters; the column diff has them all."
-        return shown, f"{left:,} more lines; show(frame, lines=None) shows all." if left > 0 else ""
+        visible = "\n".join(every[: self._lines]) if left > 0 else diff
+        if len(visible) > remaining:
+            return visible[
+                :remaining
+            ], f"{len(diff) - remaining:,} more characters; the column diff has them all."
+        return visible, f"{left:,} more lines; show(frame, lines=None) shows all." if left > 0 else ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One member as it is shown: every text with what is invisible spelled out."""
+    """One member to display, with invisible characters escaped."""
 
     sign: str
     name: str
-    words: str
+    summary: str
     diff: str
     more: str
     note: str
@@ -97,18 +99,18 @@ class _Row:
 def show(frame: pd.DataFrame, limit: int | None = 100, lines: int | None = 500) -> DiffView:
     r"""Render a comparison, with its unified diffs.
 
-    Everything from the archives is escaped, and invisible characters are spelled out. Added and removed
-    lines differ in sign as well as in colour.
+    Everything from the archives is escaped, and invisible characters are escaped. Added and removed
+    lines differ in sign as well as in color.
 
     Parameters
     ----------
     frame : DataFrame
         From `diff`, or rows of it.
     limit : int or None, default 100
-        How many members are shown; what is left is counted.
+        Most members to display; the rest is counted.
     lines : int or None, default 500
-        How many lines of each diff are shown; what is left is counted. No more than 2 Mi characters of
-        names and diffs are shown at once, and what is left is said.
+        Most lines of each diff to display; the rest is counted. At most 2 Mi characters of names and diffs
+        are displayed at once; a sentence counts the rest.
 
     Returns
     -------
@@ -133,16 +135,16 @@ def show(frame: pd.DataFrame, limit: int | None = 100, lines: int | None = 500) 
     -SELECT 1
     +SELECT 2
     """
-    lacking = [column for column in _NEEDED if column not in frame.columns]
-    if lacking:
-        raise InputError(f"The frame has no column {lacking[0]!r}.", hint="Give a frame that diff returned.")
+    missing = [column for column in _REQUIRED_COLUMNS if column not in frame.columns]
+    if missing:
+        raise InputError(f"The frame has no column {missing[0]!r}.", hint="Give a frame that diff returned.")
     return DiffView(frame, limit, lines)
 
 
 def _headline(frame: pd.DataFrame) -> str:
     counts = frame["change"].value_counts()
-    said = [f"{counts[change]:,} {change}" for change in _SIGNS if change in counts]
-    return f"{', '.join(said)}." if said else "No differences."
+    parts = [f"{counts[change]:,} {change}" for change in _SIGNS if change in counts]
+    return f"{', '.join(parts)}." if parts else "No differences."
 
 
 def _counts(diff: str) -> str:
@@ -153,18 +155,18 @@ def _counts(diff: str) -> str:
 
 
 def _block(row: _Row) -> str:
-    """One member; its diff can be folded away."""
-    title = f"{row.sign} <code>{html.escape(row.name)}</code> {html.escape(row.words)}"
+    """Render one member; its diff can be collapsed."""
+    title = f"{row.sign} <code>{html.escape(row.name)}</code> {html.escape(row.summary)}"
     if row.note:
         return f"<div>{title} {html.escape(row.note)}</div>"
     if not row.diff:
         return f"<div>{title} {html.escape(row.more)}</div>" if row.more else f"<div>{title}</div>"
     lines = row.diff.split("\n")
-    shaded = "\n".join(_shaded(line, "@" if place < 2 else line[:1]) for place, line in enumerate(lines))
+    shaded = "\n".join(_shade(line, "@" if place < 2 else line[:1]) for place, line in enumerate(lines))
     pre = f'<pre style="{_PRE}">{shaded}</pre>'
     return f"<details open><summary>{title}</summary>{pre}{html.escape(row.more)}</details>"
 
 
-def _shaded(line: str, sign: str) -> str:
+def _shade(line: str, sign: str) -> str:
     text = html.escape(line)
     return f'<span style="background:{_SHADES[sign]}">{text}</span>' if sign in _SHADES else text

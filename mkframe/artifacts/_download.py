@@ -1,4 +1,8 @@
-"""What the threads of one fetch do: each file streamed, checked and moved into place."""
+"""Download one file in a worker thread: stream it, check it, move it to its name.
+
+A file that fails becomes a row and does not stop the others. Cancelling closes the connections in use, so
+that no thread waits for the network.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from typing import Literal
 
 import requests
 
-from mkframe._files import PartialFile, holds
+from mkframe._files import PartialFile, has_content
 from mkframe._http import Transport
 from mkframe._http.errors import format_request, iter_body
 from mkframe._http.gzip import content_length
@@ -35,7 +39,7 @@ from mkframe.schema import RESOURCES
 __all__ = ["File", "TargetFolder", "FetchJob"]
 
 _PATH = RESOURCES["downloads"].path
-_STOPPED = "The fetch was stopped before this file was whole. Fetch again to get it."
+_CANCELED = "The fetch was stopped before this file was complete. Fetch again to get it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class File:
     build_id : int, optional
         The build it belongs to.
     name : str, optional
-        Its name; else the server's word while fetching counts.
+        Its name; by default the one in the Content-Disposition header.
     """
 
     id: int
@@ -71,116 +75,118 @@ class _Result:
     error: str | None = None
 
 
-class _Stopped(Exception):
-    """The caller has interrupted; nobody needs to be told."""
+class _CanceledError(Exception):
+    """The fetch was canceled; ends a thread without a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetFolder:
-    """A folder and the names in it."""
+    """A folder and its manifest."""
 
     folder: Path
-    ledger: Manifest
+    manifest: Manifest
 
 
 class FetchJob:
-    """What the threads of one `fetch` share."""
+    """Shared state and work of the threads of one `fetch`."""
 
     def __init__(
         self,
         transport: Transport,
         files: list[File],
-        places: dict[int | None, TargetFolder],
+        folders: dict[int | None, TargetFolder],
         max_workers: int,
         overwrite: bool,
-        most: int,
-        meter: ProgressTracker,
+        max_bytes: int,
+        tracker: ProgressTracker,
     ) -> None:
         self.transport = transport
-        self.places = places
+        self.folders = folders
         self.overwrite = overwrite
-        self.most = most
-        self.meter = meter
+        self.max_bytes = max_bytes
+        self.tracker = tracker
         self._results: dict[int, _Result] = {}
         self._streams = threading.BoundedSemaphore(max_workers)
-        self._stopped = threading.Event()
-        self._line = CancelScope()
-        for file in sorted(files, key=lambda f: f.id):  # the same counters, whichever thread is first
+        self._cancel_event = threading.Event()
+        self._cancel_scope = CancelScope()
+        for file in sorted(files, key=lambda f: f.id):  # counters must not depend on threads
             if file.name:
-                places[file.build_id].ledger.claim(file.id, file.name)
+                folders[file.build_id].manifest.reserve_name(file.id, file.name)
 
     def result(self, file: File) -> _Result:
-        """What became of a file; one that was not reached before the end was stopped."""
+        """Return the result of a file; one that was not reached failed because the fetch was stopped."""
         if file.id not in self._results:
-            self._note(_Result(file.id, file.build_id, file.name, error=_STOPPED))
+            self._record(_Result(file.id, file.build_id, file.name, error=_CANCELED))
         return self._results[file.id]
 
-    def _note(self, result: _Result) -> None:
+    def _record(self, result: _Result) -> None:
         self._results[result.id] = result
         size = {} if result.bytes is None else {"bytes": result.bytes, "total": result.bytes}
-        self.meter.note(result.id, name=result.name, status=result.status, error=result.error, **size)
+        self.tracker.update(result.id, name=result.name, status=result.status, error=result.error, **size)
 
-    def one(self, file: File) -> None:
-        """Fetch one file; what can go wrong with it becomes a row."""
-        folder = self.places[file.build_id].folder
+    def run(self, file: File) -> None:
+        """Fetch one file; an error becomes a row."""
+        folder = self.folders[file.build_id].folder
         try:
-            result = self._present(file) or self.transport.retry(lambda: self._fetched(file), self._stopped)
+            result = self._find_existing(file) or self.transport.retry(
+                lambda: self._download(file), self._cancel_event
+            )
         except MkframeError as error:
             result = _Result(file.id, file.build_id, file.name, error=str(error))
         except OSError as error:
-            result = _Result(file.id, file.build_id, file.name, error=_sentence(error, folder))
-        self._note(result)
+            result = _Result(file.id, file.build_id, file.name, error=_disk_error(error, folder))
+        self._record(result)
 
     def stop(self) -> None:
-        """Make every thread end soon: those that wait for an answer, or for more of it, get none."""
-        self._stopped.set()
-        self._line.cancel()
+        """Make every thread end soon, also those that wait for a response or its body."""
+        self._cancel_event.set()
+        self._cancel_scope.cancel()
 
-    def _present(self, file: File) -> _Result | None:
+    def _find_existing(self, file: File) -> _Result | None:
         self._check()
-        place = self.places[file.build_id]
-        entry = place.ledger.entry(file.id)
-        if self.overwrite or entry is None or not entry.is_whole(place.folder):
+        target_folder = self.folders[file.build_id]
+        entry = target_folder.manifest.entry(file.id)
+        if self.overwrite or entry is None or not entry.is_whole(target_folder.folder):
             return None
         name = file.name or entry.name
-        path = str(place.folder / entry.name)
+        path = str(target_folder.folder / entry.name)
         return _Result(file.id, file.build_id, name, path, entry.bytes, entry.sha256, "present")
 
-    def _fetched(self, file: File) -> _Result:
-        """Read the stream once, from its beginning."""
-        with PartialFile(self.places[file.build_id].folder) as partial:
+    def _download(self, file: File) -> _Result:
+        """Download a file once, from its first byte."""
+        with PartialFile(self.folders[file.build_id].folder) as partial:
             with self._stream(file) as response:
                 name = file.name or from_header(response.headers.get("Content-Disposition"))
-                _refuse_page(response, name)
-                self._pour(response, partial, file)
+                _refuse_html(response, name)
+                self._save_body(response, partial, file)
             if is_zip(partial.file, name):
                 check_zip(
                     partial.file, name or f"download {file.id}", retryable=content_length(response) is None
                 )
-            return self._settled(file, name, partial)
+            return self._finish(file, name, partial)
 
     @contextlib.contextmanager
     def _stream(self, file: File) -> Iterator[requests.Response]:
         path = f"{_PATH}/{file.id}"
         with self._streams:
             self._check()
-            with self._line, self.transport.stream(path, self.most) as response:
+            with self._cancel_scope, self.transport.stream(path, self.max_bytes) as response:
                 self._check()
-                self.meter.note(file.id, bytes=0, status="fetching")
+                self.tracker.update(file.id, bytes=0, status="fetching")
                 yield response
 
-    def _pour(self, response: requests.Response, partial: PartialFile, file: File) -> None:
-        """Write the body; the library below holds it against Content-Length, also where it is packed."""
+    def _save_body(self, response: requests.Response, partial: PartialFile, file: File) -> None:
+        """Write the body; urllib3 checks it against Content-Length, also where it is compressed."""
         expected = None if "Content-Encoding" in response.headers else content_length(response)
         request = format_request("GET", response.url)
         try:
             with self.transport.reading(request):
-                for chunk in bounded(iter_body(response), "file", self.most):
+                for chunk in bounded(iter_body(response), "file", self.max_bytes):
                     self._check()
                     partial.write(chunk)
-                    self.meter.note(file.id, bytes=partial.bytes, total=expected)
+                    self.tracker.update(file.id, bytes=partial.bytes, total=expected)
         except ConnectionFailedError:
-            self._check()  # the connection broke because we shut it
+            self._check()  # canceling closes the connection: that is no network error
             raise
         except ResponseTooLargeError as error:
             if not error.request:
@@ -188,41 +194,45 @@ class FetchJob:
                 error.message = f"{request} answered, but: {error.message}"
             raise
 
-    def _settled(self, file: File, name: str | None, partial: PartialFile) -> _Result:
-        """Move the complete file, or leave what is there."""
-        place = self.places[file.build_id]
-        own = place.ledger.claim(file.id, name or "")
-        target, size, sha256 = place.folder / own, partial.bytes, partial.sha256
-        place.ledger.record(file.id, file.build_id, own, size, sha256)
+    def _finish(self, file: File, name: str | None, partial: PartialFile) -> _Result:
+        """Move the complete file to its name, or keep the file that has the name."""
+        target_folder = self.folders[file.build_id]
+        file_name = target_folder.manifest.reserve_name(file.id, name or "")
+        target, size, sha256 = target_folder.folder / file_name, partial.bytes, partial.sha256
+        target_folder.manifest.record(file.id, file.build_id, file_name, size, sha256)
         try:
-            partial.move(own, overwrite=self.overwrite)
+            partial.move(file_name, overwrite=self.overwrite)
         except FileExistsError:
-            if not holds(target, size, sha256):
+            if not has_content(target, size, sha256):
                 return _Result(
-                    file.id, file.build_id, name, status="refused", error=_taken(own, place.folder)
+                    file.id,
+                    file.build_id,
+                    name,
+                    status="refused",
+                    error=_name_conflict(file_name, target_folder.folder),
                 )
             return _Result(file.id, file.build_id, name, str(target), size, sha256, "present")
         return _Result(file.id, file.build_id, name, str(target), size, sha256, "fetched")
 
     def _check(self) -> None:
-        if self._stopped.is_set():
-            raise _Stopped
+        if self._cancel_event.is_set():
+            raise _CanceledError
 
 
-def _refuse_page(response: requests.Response, name: str | None) -> None:
-    """A proxy's page with status 200 is not an artifact."""
+def _refuse_html(response: requests.Response, name: str | None) -> None:
+    """Raise where a proxy answered with a web page and status 200."""
     kind = response.headers.get("Content-Type", "").lower()
     if "html" in kind and not (name or "").lower().endswith((".html", ".htm")):
-        wanted = repr(single_line(name, 100)) if name else "a file"
+        expected = repr(single_line(name, 100)) if name else "a file"
         raise InvalidResponseError(
-            f"GET {response.url} answered with a web page instead of {wanted}.",
+            f"GET {response.url} answered with a web page instead of {expected}.",
             hint=InvalidResponseError._HINT_WRONG_SERVER,
             request=f"GET {response.url}",
             status=response.status_code,
         )
 
 
-def _taken(name: str, folder: Path) -> str:
+def _name_conflict(name: str, folder: Path) -> str:
     return str(
         ArtifactError(
             f"A different file {name!r} is in {str(folder)!r} already; it was left as it is.",
@@ -231,14 +241,14 @@ def _taken(name: str, folder: Path) -> str:
     )
 
 
-def _sentence(error: OSError, folder: Path) -> str:
-    """Say what the disk refused."""
+def _disk_error(error: OSError, folder: Path) -> str:
+    """Describe an error of the file system."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
-            f"The disk of {str(folder)!r} is full; the incomplete file was removed. Make room, fetch again."
+            f"The disk of {str(folder)!r} is full; the incomplete file was removed. Free space, fetch again."
         )
     if error.errno == errno.EFBIG:
         return f"A file of this size is not allowed in {str(folder)!r}; the incomplete file was removed."
     if not folder.is_dir():
-        return f"The folder {str(folder)!r} is not there any more. Fetch again to make it anew."
+        return f"The folder {str(folder)!r} does not exist any more. Fetch again to create it."
     return f"Writing to {str(folder)!r} failed: {error.strerror or error}. Is it writable?"

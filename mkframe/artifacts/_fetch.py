@@ -1,4 +1,4 @@
-"""Fetching artifacts: in parallel, whole or not at all, never over somebody else's file."""
+"""Fetch artifacts in parallel: each file complete or not at all, and never over another file."""
 
 from __future__ import annotations
 
@@ -18,18 +18,24 @@ from mkframe._http import Transport
 from mkframe.artifacts._download import FetchJob, File, TargetFolder
 from mkframe.artifacts._frames import typed_frame
 from mkframe.artifacts._manifest import Manifest
-from mkframe.artifacts._progress import FileProgress, ProgressCallback, ProgressTracker, check_progress, shown
+from mkframe.artifacts._progress import (
+    FileProgress,
+    ProgressCallback,
+    ProgressTracker,
+    check_progress,
+    progress_display,
+)
 from mkframe.artifacts._threads import in_parallel
 from mkframe.errors import InputError
 from mkframe.limits import check_bytes
 
 __all__ = ["File", "fetch"]
 
-_MOST_PARALLEL = 16
-_FINISHING = 2
-"""Threads beyond the streams, so that no stream waits while a file is brought to the disk."""
-_BETWEEN = 0.1
-"""Seconds between two times that progress is shown."""
+_MAX_WORKERS = 16
+_EXTRA_WORKERS = 2
+"""Threads beyond the streams, so that a stream can begin while another file is synced to disk."""
+_PROGRESS_INTERVAL = 0.1
+"""Seconds between two calls of the progress function."""
 _DTYPES = {
     "id": "int64",
     "build_id": "Int64",
@@ -42,8 +48,8 @@ _DTYPES = {
 }
 
 
-class _Halted(Exception):
-    """The caller wants the fetch to end, with what it has."""
+class _StopRequestedError(Exception):
+    """The caller asked the fetch to end and keep the complete files."""
 
 
 def fetch(
@@ -59,15 +65,15 @@ def fetch(
 ) -> pd.DataFrame:
     """Fetch artifacts into a folder.
 
-    Each file is written beside its target under a hidden name and moved when all its bytes have come and,
-    for a ZIP archive, its directory can be read. A stream that breaks is begun again; a file that cannot be
-    had does not stop the others. File names are made safe, and a name that occurs twice is given a counter.
+    Each file is written beside its target under a hidden name. It is moved when all bytes have arrived and,
+    for a ZIP archive, its directory can be read. A broken stream is restarted; a file that fails does not
+    stop the others. File names are made safe, and a name that occurs twice gets a counter.
 
-    What has landed is written down in ``.mkframe.jsonl`` in the folder: download, name, size and SHA-256.
-    A file whose bytes are still those is not fetched again, for an artifact is taken not to change on the
-    server; the list and the file must be this user's own, and nobody else may write the list. Any other
-    file that has the wanted name is compared after fetching: equal ones count as present, different ones
-    are left as they are.
+    The manifest ``.mkframe.jsonl`` in the folder records download, name, size and SHA-256 of each file. A
+    file that still has these bytes is not fetched again: artifacts are assumed not to change on the server.
+    The manifest and the file must belong to this user, and nobody else may write the manifest. Any other
+    file with the same name is compared after fetching: an equal one counts as present, a different one is
+    kept.
 
     Parameters
     ----------
@@ -76,9 +82,9 @@ def fetch(
     files : iterable of File
         What to fetch; a file that is given twice is fetched once.
     to : path
-        Folder; made where it is missing.
-    parallel : int, default 8
-        How many at a time, up to 16.
+        Folder; created if it is missing.
+    max_workers : int, default 8
+        Files at a time, from 1 to 16.
     overwrite : bool, default False
         Fetch all again and replace what has their names.
     by_build : bool, default False
@@ -87,9 +93,9 @@ def fetch(
         Most bytes of each file, unpacked; else the limit of the settings. A larger file is ``failed`` and
         leaves nothing; the others go on.
     progress : bool or callable, default True
-        Show one bar for all where it takes longer than half a second. A function is called in this thread
-        with a `Progress`, about ten times a second and once in the end; `Progress.stop` ends the fetch and
-        keeps what is whole. What the function raises ends it as well, like Ctrl-C.
+        Show one bar for all files if it takes longer than half a second. A function is called in this thread
+        with a `Progress`, about ten times a second and once at the end. `Progress.stop` ends the fetch and
+        keeps the complete files. An exception of the function ends it as well, like Ctrl-C.
 
     Returns
     -------
@@ -103,12 +109,12 @@ def fetch(
     Raises
     ------
     InputError
-        If an argument is unfit, or a link of another user leads to the folder; nothing was sent.
+        If an argument is invalid, or a link of another user leads to the folder; nothing was sent.
 
     Warns
     -----
     UserWarning
-        If the list of what was fetched is left alone, since others have written it or could.
+        If the manifest is ignored because another user has written it or could.
 
     Examples
     --------
@@ -118,58 +124,64 @@ def fetch(
     ...     list(fetch(Transport(load(token="...")), [], to=folder))
     ['build_id', 'name', 'path', 'bytes', 'sha256', 'status', 'error']
     """
-    wanted = _checked(files, max_workers, by_build)
+    wanted = _validate(files, max_workers, by_build)
     check_progress(progress)
-    meter = ProgressTracker([FileProgress(file.id, file.build_id, file.name) for file in wanted])
-    most = transport.settings.limits.file if max_bytes is None else check_bytes("max_bytes", max_bytes)
-    run = FetchJob(
-        transport, wanted, _places(to, wanted, by_build, transport), max_workers, overwrite, most, meter
+    tracker = ProgressTracker([FileProgress(file.id, file.build_id, file.name) for file in wanted])
+    limit = transport.settings.limits.file if max_bytes is None else check_bytes("max_bytes", max_bytes)
+    job = FetchJob(
+        transport,
+        wanted,
+        _target_folders(to, wanted, by_build, transport),
+        max_workers,
+        overwrite,
+        limit,
+        tracker,
     )
-    with shown(progress) as show:
-        with contextlib.suppress(_Halted):
-            in_parallel(run.one, wanted, max_workers + _FINISHING, _ticking(meter, show), run.stop)
-        results = [run.result(file) for file in wanted]
-        show(meter.progress())
+    with progress_display(progress) as show:
+        with contextlib.suppress(_StopRequestedError):
+            in_parallel(job.run, wanted, max_workers + _EXTRA_WORKERS, _throttled(tracker, show), job.stop)
+        results = [job.result(file) for file in wanted]
+        show(tracker.progress())
     return typed_frame([asdict(result) for result in results], _DTYPES).set_index("id")
 
 
-def _places(
+def _target_folders(
     to: str | os.PathLike[str], files: list[File], by_build: bool, transport: Transport
 ) -> dict[int | None, TargetFolder]:
-    """Where the files of each build go; without `by_build` all go to one place."""
+    """Map each build to its target folder; without `by_build` all share one."""
     builds = dict.fromkeys(file.build_id for file in files)
     base = expand_path(to)
     folders = {build: base / f"build-{build}" if by_build else base for build in builds}
-    _folder(base)
-    made: dict[Path, TargetFolder] = {}
+    _prepare_folder(base)
+    by_path: dict[Path, TargetFolder] = {}
     for folder in dict.fromkeys(folders.values()):
-        _folder(folder)
-        made[folder] = TargetFolder(folder, Manifest(folder, transport.settings.url))
-    return {build: made[folder] for build, folder in folders.items()}
+        _prepare_folder(folder)
+        by_path[folder] = TargetFolder(folder, Manifest(folder, transport.settings.url))
+    return {build: by_path[folder] for build, folder in folders.items()}
 
 
-def _ticking(meter: ProgressTracker, show: ProgressCallback) -> Callable[[], None]:
-    """Show progress, but not more often than anybody sees; end where that was asked for."""
+def _throttled(tracker: ProgressTracker, show: ProgressCallback) -> Callable[[], None]:
+    """Return a function that shows progress ten times a second, and raises once a stop is requested."""
     last = float("-inf")
 
     def tick() -> None:
         nonlocal last
-        if time.monotonic() - last >= _BETWEEN:
-            show(meter.progress())
+        if time.monotonic() - last >= _PROGRESS_INTERVAL:
+            show(tracker.progress())
             last = time.monotonic()
-        if meter.stopped:
-            raise _Halted
+        if tracker.stopped:
+            raise _StopRequestedError
 
     return tick
 
 
-def _checked(files: Iterable[File], max_workers: int, by_build: bool) -> list[File]:
-    if type(max_workers) is not int or not 1 <= max_workers <= _MOST_PARALLEL:
+def _validate(files: Iterable[File], max_workers: int, by_build: bool) -> list[File]:
+    if type(max_workers) is not int or not 1 <= max_workers <= _MAX_WORKERS:
         raise InputError(
-            f"max_workers must be a whole number from 1 to {_MOST_PARALLEL}, not {max_workers!r}.",
+            f"max_workers must be a whole number from 1 to {_MAX_WORKERS}, not {max_workers!r}.",
             hint="8 is a good choice.",
         )
-    wanted = list(dict.fromkeys(_plain(file) for file in files))
+    wanted = list(dict.fromkeys(_with_python_ints(file) for file in files))
     seen: set[int] = set()
     for file in wanted:
         if file.id in seen:
@@ -185,18 +197,18 @@ def _checked(files: Iterable[File], max_workers: int, by_build: bool) -> list[Fi
     return wanted
 
 
-def _plain(file: File) -> File:
-    """The same record without numpy's integers, which JSON does not take."""
+def _with_python_ints(file: File) -> File:
+    """Replace numpy integers, which JSON cannot encode."""
     build = None if file.build_id is None else operator.index(file.build_id)
     return File(operator.index(file.id), build, file.name)
 
 
-def _folder(folder: Path) -> None:
+def _prepare_folder(folder: Path) -> None:
     try:
         open_folder(folder, make=True).close()
         remove_stale_parts(folder)
     except (OSError, ValueError) as error:  # a name that no system could have is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"The folder {str(folder)!r} cannot be made or opened: {reason}.", hint="Give another as to=."
+            f"The folder {str(folder)!r} cannot be created or opened: {reason}.", hint="Give another as to=."
         ) from error

@@ -1,4 +1,4 @@
-"""A name from a server becomes one that is safe to write, on every system."""
+"""Make file names from a server safe to write on every system."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import email.utils
 import re
 import unicodedata
 
-__all__ = ["DESKTOP_FILES", "flaw", "folded", "from_header", "numbered", "safe_name"]
+__all__ = ["DESKTOP_FILES", "add_counter", "fold_case", "from_header", "path_problem", "safe_name"]
 
 DESKTOP_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
-"""What macOS and Windows put into folders that somebody has looked at; nobody delivers it."""
-_LONGEST = 255
-_ROOM = 15
+"""Files that macOS and Windows create in folders a user has opened; never part of an artifact."""
+_MAX_NAME_BYTES = 255
+_RESERVED = 15
 """Bytes left free for a counter such as `` (2)``."""
-_LONGEST_SUFFIX = 16
-_LONGEST_PATH = 1024
+_MAX_SUFFIX_BYTES = 16
+_MAX_PATH_BYTES = 1024
 """Bytes of a member's path; macOS opens no longer one."""
-_DEEPEST = 100
-"""Folders in each other around a member; tools that call themselves for each give up at some hundreds."""
+_MAX_DEPTH = 100
+"""Folders in each other around a member; recursive tools fail at some hundreds."""
 _SEPARATORS = re.compile(r"[/\\]")
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
 _LEADING = re.compile(r"^[.\-~]+")
@@ -27,8 +27,8 @@ _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Control characters, bidirectional and other invisible marks, lone surrogates, line separators."""
 
 
-def safe_name(name: str, otherwise: str = "download") -> str:
-    r"""Make a single file name of whatever a server calls a file.
+def safe_name(name: str, default: str = "download") -> str:
+    r"""Make one safe file name of any name from a server.
 
     Path separators become ``_``, and so do characters that a system forbids or that cannot be seen.
     The result is neither hidden nor a device, ends in no dot or space, and is short enough to be numbered.
@@ -36,9 +36,9 @@ def safe_name(name: str, otherwise: str = "download") -> str:
     Parameters
     ----------
     name : str
-        The server's word.
+        Name from the server.
     otherwise : str, default "download"
-        Taken where nothing is left of it.
+        Used if nothing is left of it.
 
     Returns
     -------
@@ -56,38 +56,38 @@ def safe_name(name: str, otherwise: str = "download") -> str:
     text = _LEADING.sub("_", text.strip()).rstrip(" .")
     if _DEVICE.match(text):
         text = f"_{text}"
-    return _shortened(text) or otherwise
+    return _shorten(text) or default
 
 
-def numbered(name: str, number: int) -> str:
-    """Give a name a counter before its ending.
+def add_counter(name: str, number: int) -> str:
+    """Insert a counter before the suffix.
 
     Examples
     --------
-    >>> numbered("CORE.zip", 2)
+    >>> add_counter("CORE.zip", 2)
     'CORE (2).zip'
     """
     stem, suffix = _split(name)
     return f"{stem} ({number}){suffix}"
 
 
-def folded(name: str) -> str:
-    """Give the form in which systems that ignore case or accents' spelling compare names.
+def fold_case(name: str) -> str:
+    """Return the form in which systems that ignore case and Unicode normalization compare names.
 
     Examples
     --------
-    >>> folded("Core.ZIP") == folded("CORE.zip")
+    >>> fold_case("Core.ZIP") == fold_case("CORE.zip")
     True
     """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def flaw(path: str) -> str | None:
-    """Say what is wrong with a member's path inside an archive, or None where it may be extracted.
+def path_problem(path: str) -> str | None:
+    """Return what is wrong with the path of a member, or None if it may be extracted.
 
     Examples
     --------
-    >>> flaw("ddl/airplane.sql"), flaw("../airplane.sql")
+    >>> path_problem("ddl/airplane.sql"), path_problem("../airplane.sql")
     (None, 'leads out of the folder')
     """
     if path.startswith(("/", "\\")):
@@ -98,16 +98,16 @@ def flaw(path: str) -> str | None:
         return "holds a backslash"
     if any(_is_hidden(c) for c in path):
         return "holds control characters or invisible marks"
-    if path.removesuffix("/").count("/") > _DEEPEST:
-        return f"lies more than {_DEEPEST} folders deep"
-    if len(path.encode()) > _LONGEST_PATH:
+    if path.removesuffix("/").count("/") > _MAX_DEPTH:
+        return f"lies more than {_MAX_DEPTH} folders deep"
+    if len(path.encode()) > _MAX_PATH_BYTES:
         return "is too long"
-    flaws = (_flaw_of_part(part) for part in path.removesuffix("/").split("/"))
-    return next((found for found in flaws if found), None)
+    problems = (_part_problem(part) for part in path.removesuffix("/").split("/"))
+    return next((found for found in problems if found), None)
 
 
 def from_header(value: str | None) -> str | None:
-    """Read the file name out of Content-Disposition; ``filename*`` (RFC 5987) goes before ``filename``.
+    """Parse the file name in Content-Disposition; ``filename*`` (RFC 5987) takes precedence.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def from_header(value: str | None) -> str | None:
 
 
 def _as_utf8(text: str) -> str:
-    """Read a header's bytes, which Python hands out as Latin-1, as the UTF-8 that servers mean."""
+    """Decode as UTF-8 what Python decoded as Latin-1: servers send UTF-8."""
     try:
         return text.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -139,7 +139,7 @@ def _is_hidden(character: str) -> bool:
     return unicodedata.category(character) in _HIDDEN
 
 
-def _flaw_of_part(part: str) -> str | None:
+def _part_problem(part: str) -> str | None:
     if part == "..":
         return "leads out of the folder"
     if part in ("", "."):
@@ -150,19 +150,19 @@ def _flaw_of_part(part: str) -> str | None:
         return "names a device"
     if part.casefold().startswith(".mkframe"):
         return "is a name of mkframe's own"
-    return "is too long" if len(part.encode()) > _LONGEST else None
+    return "is too long" if len(part.encode()) > _MAX_NAME_BYTES else None
 
 
 def _split(name: str) -> tuple[str, str]:
     stem, dot, suffix = name.rpartition(".")
-    if not stem or len(suffix.encode()) >= _LONGEST_SUFFIX:
+    if not stem or len(suffix.encode()) >= _MAX_SUFFIX_BYTES:
         return name, ""
     return stem, dot + suffix
 
 
-def _shortened(name: str) -> str:
+def _shorten(name: str) -> str:
     stem, suffix = _split(name)
-    room = _LONGEST - _ROOM - len(suffix.encode())
-    if len(stem.encode()) <= room:
+    available = _MAX_NAME_BYTES - _RESERVED - len(suffix.encode())
+    if len(stem.encode()) <= available:
         return name
-    return stem.encode()[:room].decode("utf-8", "ignore").rstrip(" .") + suffix
+    return stem.encode()[:available].decode("utf-8", "ignore").rstrip(" .") + suffix

@@ -1,4 +1,4 @@
-"""Rows become a frame with declared columns, also where there are none."""
+"""Make frames with declared columns and dtypes, also without rows."""
 
 from __future__ import annotations
 

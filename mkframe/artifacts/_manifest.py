@@ -1,9 +1,8 @@
-"""What has landed in a folder: a line of JSON for each file, in ``.mkframe.jsonl`` beside the files.
+"""The manifest of a folder: ``.mkframe.jsonl``, with one line of JSON for each fetched file.
 
-The API tells neither size nor checksum before a file is fetched, so a file counts as there and whole only
-where its bytes are those that were written down when it landed. Whoever can write this down can make a fetch
-skip a file: so the list counts only where this user has written it and nobody else can, and so does a file
-only where it is this user's.
+The API gives neither size nor checksum before a file is fetched. So a file counts as present and complete
+only if its bytes match the manifest. A forged manifest could make a fetch skip a file. So the manifest counts
+only if this user has written it and nobody else can, and a file counts only if it belongs to this user.
 """
 
 from __future__ import annotations
@@ -15,21 +14,21 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mkframe._files import holds
+from mkframe._files import has_content
 from mkframe._folders import can_others_write, is_mine, open_folder
-from mkframe.artifacts._filenames import flaw, folded, numbered, safe_name
+from mkframe.artifacts._filenames import add_counter, fold_case, path_problem, safe_name
 from mkframe.errors import InputError, warn
 
 __all__ = ["NAME", "Entry", "Manifest"]
 
 NAME = ".mkframe.jsonl"
-_LARGEST = 64 << 20
+_MAX_BYTES = 64 << 20
 """Bytes; lines of some 250,000 downloads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line: which download of which server has which bytes.
+    """One line of the manifest: a download, its file and its checksum.
 
     Parameters
     ----------
@@ -53,29 +52,29 @@ class Entry:
     sha256: str
 
     def is_whole(self, folder: Path) -> bool:
-        """Whether a file of this user is there with exactly these bytes."""
-        return holds(folder / self.name, self.bytes, self.sha256, own=True)
+        """Whether this user owns a file with exactly these bytes."""
+        return has_content(folder / self.name, self.bytes, self.sha256, own=True)
 
 
 class Manifest:
-    """The names that downloads of one server have in a folder, now and in earlier runs.
+    """File names of the downloads of one server in a folder, also of earlier runs.
 
     Parameters
     ----------
     folder : Path
         Where the files are.
     server : str
-        Base URL; lines of other servers are left alone.
+        Base URL; lines of other servers are ignored.
 
     Raises
     ------
     InputError
-        If the list cannot be read, is no regular file, or is too large for one.
+        If the manifest cannot be read, is no regular file, or is too large.
 
     Warns
     -----
     UserWarning
-        If the list is not this user's alone: it is neither read nor written.
+        If another user owns or can write the manifest: it is neither read nor written.
     """
 
     def __init__(self, folder: Path, server: str) -> None:
@@ -86,27 +85,27 @@ class Manifest:
         self._is_ours = lines is not None
         self._entries = {e.id: e for e in map(_entry, lines or ()) if e and e.server == server}
         self._names = {e.id: e.name for e in self._entries.values()}
-        self._taken = {folded(name) for name in self._names.values()}
+        self._reserved = {fold_case(name) for name in self._names.values()}
 
     def entry(self, id: int) -> Entry | None:
-        """Give the line of a download, where there is one."""
+        """Return the entry of a download, if there is one."""
         return self._entries.get(id)
 
-    def claim(self, id: int, name: str) -> str:
-        """Choose the file name of a download; one that another download has is given a counter."""
+    def reserve_name(self, id: int, name: str) -> str:
+        """Choose the file name of a download; a counter keeps it apart from the names of others."""
         with self._lock:
             if id not in self._names:
-                wanted = free = safe_name(name, f"download_{id}")
+                base = candidate = safe_name(name, f"download_{id}")
                 number = 1
-                while folded(free) in self._taken:
+                while fold_case(candidate) in self._reserved:
                     number += 1
-                    free = numbered(wanted, number)
-                self._taken.add(folded(free))
-                self._names[id] = free
+                    candidate = add_counter(base, number)
+                self._reserved.add(fold_case(candidate))
+                self._names[id] = candidate
             return self._names[id]
 
     def record(self, id: int, build_id: int | None, name: str, bytes: int, sha256: str) -> None:
-        """Write a line, before the file is moved: a line without its file is harmless."""
+        """Append a line. Call it before the file is moved: a line without its file is harmless."""
         entry = Entry(self._server, id, build_id, name, bytes, sha256)
         if self._entries.get(id) == entry:
             return
@@ -119,21 +118,21 @@ class Manifest:
 
 
 def _read(folder: Path) -> list[bytes] | None:
-    """All lines; none where there is no list, and None where it is not to be trusted."""
+    """Return all lines; an empty list without a manifest, None for one that is not trusted."""
     path = folder / NAME
     try:
-        with open_folder(folder) as place, place.read(NAME) as file:
+        with open_folder(folder) as directory, directory.read(NAME) as file:
             found = os.fstat(file.fileno())
             if not is_mine(found) or can_others_write(found):
                 _warn(path, is_mine(found))
                 return None
-            content = file.read(_LARGEST + 1)
+            content = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise _unreadable(path, str(error.strerror or error)) from error
-    if len(content) > _LARGEST:
-        raise _unreadable(path, f"it has more than {_LARGEST:,} bytes")
+    if len(content) > _MAX_BYTES:
+        raise _unreadable(path, f"it has more than {_MAX_BYTES:,} bytes")
     return content.splitlines()
 
 
@@ -141,32 +140,32 @@ def _warn(path: Path, mine: bool) -> None:
     why = "can be written by other users" if mine else "belongs to another user"
     hint = "Remove it, or change its permissions" if mine else "Give a folder of your own as to="
     warn(
-        f"{str(path)!r}, the list of what was fetched, {why} and is left alone: every file is fetched and "
-        f"compared, and none is written down. {hint}."
+        f"{str(path)!r}, the list of fetched files, {why} and is ignored: every file is fetched and "
+        f"compared, and none is recorded. {hint}."
     )
 
 
 def _unreadable(path: Path, why: str) -> InputError:
     return InputError(
-        f"{str(path)!r}, the list of what was fetched, cannot be read: {why}.",
-        hint="Give another folder as to=, or look what stands there.",
+        f"{str(path)!r}, the list of fetched files, cannot be read: {why}.",
+        hint="Give another folder as to=, or check this file.",
     )
 
 
 def _entry(line: bytes) -> Entry | None:
-    """A sound line; a torn or foreign one only means that its file is compared after fetching it."""
+    """Parse a line; None if it is invalid, so that its file is fetched and compared."""
     with contextlib.suppress(ValueError, TypeError, RecursionError):
-        return _checked(Entry(**json.loads(line)))
+        return _validate(Entry(**json.loads(line)))
     return None
 
 
-def _checked(entry: Entry) -> Entry:
-    """Trust nothing: the folder may come from somebody else."""
+def _validate(entry: Entry) -> Entry:
+    """Check types and file name: the folder may come from somebody else."""
     numbers = (entry.id, entry.bytes, 0 if entry.build_id is None else entry.build_id)
     if not all(type(n) is int for n in numbers) or not all(
-        isinstance(word, str) for word in (entry.server, entry.name, entry.sha256)
+        isinstance(text, str) for text in (entry.server, entry.name, entry.sha256)
     ):
-        raise TypeError("not a line of ours")
-    if flaw(entry.name) or "/" in entry.name or entry.name.startswith("."):
-        raise ValueError("not a name of ours")
+        raise TypeError("not a line of a manifest")
+    if path_problem(entry.name) or "/" in entry.name or entry.name.startswith("."):
+        raise ValueError("not a name that a fetch gives")
     return entry

@@ -1,4 +1,4 @@
-"""How far a fetch is: threads write it down, and one bar or a function of the caller shows it."""
+"""Progress of a fetch: worker threads update it, a bar or a function of the caller shows it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ from typing import Any, Literal
 
 from mkframe.errors import InputError
 
-__all__ = ["FileProgress", "ProgressTracker", "Progress", "ProgressCallback", "check_progress", "shown"]
+__all__ = [
+    "FileProgress",
+    "ProgressTracker",
+    "Progress",
+    "ProgressCallback",
+    "check_progress",
+    "progress_display",
+]
 
-_UNNOTICED = 0.5
-"""Seconds within which nobody misses a bar."""
+_BAR_DELAY = 0.5
+"""Seconds before a bar appears."""
 Status = Literal["waiting", "fetching", "fetched", "present", "refused", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class FileProgress:
-    """How far one file is.
+    """Progress of one file.
 
     Parameters
     ----------
@@ -28,13 +35,13 @@ class FileProgress:
     build_id : int, optional
         The build it belongs to.
     name : str, optional
-        Its name, as soon as it is known.
+        Its name, once it is known.
     bytes : int
-        What has come so far; it falls to 0 where a broken stream is begun again.
+        Bytes received so far; 0 again when a broken stream is restarted.
     total : int, optional
-        Its size in bytes; None before the server has told it, or where it does not.
+        Its size in bytes; None until the server has sent it, or if it does not.
     status : str
-        ``waiting``, ``fetching``, then the word of the frame: ``fetched``, ``present``, ``refused`` or
+        ``waiting``, ``fetching``, then the status in the frame: ``fetched``, ``present``, ``refused`` or
         ``failed``.
     error : str, optional
         Why there is no file.
@@ -50,12 +57,12 @@ class FileProgress:
 
     @property
     def done(self) -> bool:
-        """Whether nothing more happens to it."""
+        """Whether its status is final."""
         return self.status not in ("waiting", "fetching")
 
     @property
     def share(self) -> float:
-        """From 0 to 1; 1 is a file that is through, whatever became of it."""
+        """Progress from 0 to 1; 1 for every final status."""
         if self.done:
             return 1.0
         return min(self.bytes / self.total, 0.99) if self.total else 0.0
@@ -63,7 +70,7 @@ class FileProgress:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a fetch is; what a function given as ``progress=`` is handed.
+    """Progress of a fetch; the argument of a function given as ``progress=``.
 
     Parameters
     ----------
@@ -78,33 +85,33 @@ class Progress:
     """
 
     files: tuple[FileProgress, ...]
-    _halt: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+    _on_stop: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
     @property
     def share(self) -> float:
-        """From 0 to 1; every file counts alike, since a size is not known before its file begins."""
+        """Progress from 0 to 1; all files have equal weight, since a size is unknown at first."""
         return sum(file.share for file in self.files) / len(self.files) if self.files else 1.0
 
     @property
     def bytes(self) -> int:
-        """What has come so far, over all files."""
+        """Bytes received so far, over all files."""
         return sum(file.bytes for file in self.files)
 
     @property
     def done(self) -> int:
-        """How many files are through."""
+        """Number of files with a final status."""
         return sum(file.done for file in self.files)
 
     def stop(self) -> None:
-        """End the fetch soon: whole files stay, the others come back as ``failed``."""
-        self._halt()
+        """End the fetch soon: complete files stay, the others are ``failed``."""
+        self._on_stop()
 
 
 ProgressCallback = Callable[[Progress], object]
 
 
 class ProgressTracker:
-    """Keeps the state of all files; each is written by one thread at a time.
+    """State of all files; one thread at a time updates each.
 
     Parameters
     ----------
@@ -116,12 +123,12 @@ class ProgressTracker:
         self._files = {file.id: file for file in files}
         self.stopped = False
 
-    def note(self, id: int, **news: Any) -> None:
-        """Write down what is new of a file."""
-        self._files[id] = replace(self._files[id], **news)
+    def update(self, id: int, **changes: Any) -> None:
+        """Change the state of a file."""
+        self._files[id] = replace(self._files[id], **changes)
 
     def progress(self) -> Progress:
-        """How far all are now."""
+        """Return the state of all files."""
         return Progress(tuple(self._files.values()), self._stop)
 
     def _stop(self) -> None:
@@ -129,17 +136,17 @@ class ProgressTracker:
 
 
 def check_progress(progress: Any) -> None:
-    """Check what was given to show progress."""
+    """Check the argument ``progress=``."""
     if not isinstance(progress, bool) and not callable(progress):
         raise InputError(
             f"progress must be True, False or a function, not {progress!r}.",
-            hint="A function is handed a mkframe.artifacts.Progress about ten times a second.",
+            hint="A function is called with a mkframe.artifacts.Progress about ten times a second.",
         )
 
 
 @contextlib.contextmanager
-def shown(progress: bool | ProgressCallback) -> Iterator[ProgressCallback]:
-    """What shows progress: one bar, nothing, or the function that was given."""
+def progress_display(progress: bool | ProgressCallback) -> Iterator[ProgressCallback]:
+    """Return a function that shows progress: in one bar, not at all, or by the given function."""
     if not isinstance(progress, bool):
         yield progress
         return
@@ -151,36 +158,36 @@ def shown(progress: bool | ProgressCallback) -> Iterator[ProgressCallback]:
 
 
 class _Bar:
-    """One bar for all files, after half a second: quick work shows none, nor waits for its import."""
+    """One bar for all files, after half a second: quick work shows none and does not import tqdm."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._bar: Any = None
 
     def show(self, now: Progress) -> None:
-        waited = time.monotonic() - self._started
-        if waited < _UNNOTICED:
+        elapsed = time.monotonic() - self._started
+        if elapsed < _BAR_DELAY:
             return
         if self._bar is None:
-            self._bar = _tqdm(len(now.files), waited)
+            self._bar = _tqdm(len(now.files), elapsed)
         size = self._bar.format_sizeof(now.bytes, "B")
         self._bar.set_description_str(f"{now.done} of {len(now.files)} files, {size}", refresh=False)
         self._bar.update(now.share * len(now.files) - self._bar.n)
 
     def close(self) -> None:
-        """Leave the bar as it stands in the end."""
+        """Close the bar and leave it visible."""
         if self._bar is not None:
             self._bar.close()
 
 
-def _tqdm(total: int, waited: float) -> Any:
-    """A bar that suits terminal or notebook."""
+def _tqdm(total: int, elapsed: float) -> Any:
+    """Create a bar for the terminal or the notebook."""
     from tqdm.auto import tqdm
 
     # tqdm's thread that wakes stalled bars would outlive us; `show` is called often enough
-    unwatched = type("Bar", (tqdm,), {"monitor_interval": 0})
-    bar = unwatched(
+    unmonitored = type("Bar", (tqdm,), {"monitor_interval": 0})
+    bar = unmonitored(
         total=total, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}", miniters=0
     )
-    bar.start_t -= waited
+    bar.start_t -= elapsed
     return bar

@@ -61,7 +61,7 @@ def in_parallel(
         threading.Thread(
             target=contextvars.copy_context().run,
             args=(_work, do, todo, done),
-            name=f"mkframe-crew-{n}",
+            name=f"mkframe-fetch-{n}",
             daemon=True,
         )
         for n in range(min(workers, len(jobs)))

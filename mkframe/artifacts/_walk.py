@@ -1,4 +1,4 @@
-"""Folders of any depth, listed without recursion."""
+"""List folders of any depth without recursion."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ __all__ = ["walk_files"]
 
 
 def walk_files(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Give all below a folder that is not a folder itself; no link is followed.
+    """Yield every entry below a folder that is not a folder itself; follow no link.
 
-    Path.rglob does not, but calls itself for each level, and passes over folders that cannot be read.
+    Path.rglob recurses for each level and skips folders that cannot be read.
 
     Raises
     ------
     InputError
         If a folder cannot be read.
     """
-    waiting: list[str | Path] = [folder]
-    while waiting:
-        path = waiting.pop()
+    pending: list[str | Path] = [folder]
+    while pending:
+        path = pending.pop()
         try:
             with os.scandir(path) as found:
                 for entry in found:
                     if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
+                        pending.append(entry.path)
                     else:
                         yield entry
         except OSError as error:
             raise InputError(
                 f"The folder {str(path)[:300]!r} cannot be read: {error.strerror or error}.",
-                hint="May you read it, and is its path not too long?",
+                hint="Check its permissions and the length of its path.",
             ) from error

@@ -1,4 +1,4 @@
-"""Opening ZIP archives: what is broken or would do harm is an `ArtifactError` and never a surprise."""
+"""Open ZIP archives; a damaged or unsafe one raises `ArtifactError`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 
 from mkframe._files import expand_path, open_input
 from mkframe._text import single_line
-from mkframe.artifacts._filenames import flaw, folded
+from mkframe.artifacts._filenames import fold_case, path_problem
 from mkframe.artifacts._zip_directory import STARTS, Archive, Entry, entries
 from mkframe.errors import ArtifactError
 
@@ -30,15 +30,15 @@ __all__ = [
 ]
 
 _ARCHIVE = "Give the path of a ZIP archive."
-_HARMLESS = 1 << 20
+_RATIO_EXEMPT = 1 << 20
 """Bytes unpacked up to which the ratio does not matter: a few blank lines pack very well."""
 MAX_BYTES, MAX_RATIO, MAX_MEMBERS = 4 << 30, 200.0, 100_000
-"""What `Limits` are where nobody says otherwise."""
+"""Defaults of `Limits`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much an archive may unpack to before it counts as a bomb.
+    """Limits beyond which an archive counts as a ZIP bomb.
 
     Parameters
     ----------
@@ -55,22 +55,24 @@ class Limits:
     max_members: int
 
     def check(self, archive: Archive) -> None:
-        """Refuse what is beyond, by the sizes the archive declares; reading holds it to them.
+        """Compare the sizes that the archive declares with the limits; reading enforces the declared sizes.
 
         Raises
         ------
         ArtifactError
-            If a limit is exceeded; says which, and by how much.
+            If a limit is exceeded; the message names it.
         """
         path, count = archive.path, len(archive.entries)
         total = sum(entry.size for entry in archive.entries)
         ratio = total / max(1, path.stat().st_size)
         if count > self.max_members:
-            raise _beyond(path, f"holds {count:,} entries", "max_members", f"{self.max_members:,}")
+            raise _limit_error(path, f"holds {count:,} entries", "max_members", f"{self.max_members:,}")
         if total > self.max_bytes:
-            raise _beyond(path, f"unpacks to {total:,} bytes", "max_bytes", f"{self.max_bytes:,}")
-        if total > _HARMLESS and ratio > self.max_ratio:
-            raise _beyond(path, f"unpacks to {ratio:,.0f} times its size", "max_ratio", f"{self.max_ratio:g}")
+            raise _limit_error(path, f"unpacks to {total:,} bytes", "max_bytes", f"{self.max_bytes:,}")
+        if total > _RATIO_EXEMPT and ratio > self.max_ratio:
+            raise _limit_error(
+                path, f"unpacks to {ratio:,.0f} times its size", "max_ratio", f"{self.max_ratio:g}"
+            )
 
 
 def is_zip(file: IO[bytes], name: str | None) -> bool:
@@ -97,8 +99,8 @@ def check_zip(file: IO[bytes], name: str, *, retryable: bool = False) -> None:
             pass
     except BadZipFile as error:
         raise ArtifactError(
-            f"{single_line(name, 100)!r} did not come as a whole ZIP archive: {error}.",
-            hint="Try again; where it goes on, the file on the server is broken.",
+            f"{single_line(name, 100)!r} did not arrive as a complete ZIP archive: {error}.",
+            hint="Try again; if it happens again, the file on the server is broken.",
             retryable=retryable,
         ) from error
 
@@ -123,9 +125,9 @@ def open_zip(path: str | os.PathLike[str]) -> Iterator[Archive]:
                 f"{str(path)!r} is damaged or not a ZIP archive: {error}.", hint="Fetch it again."
             ) from error
         for entry in archive.entries:
-            if reason := _ambiguity(entry):
+            if reason := _ambiguity_problem(entry):
                 raise ArtifactError(
-                    f"{str(path)!r} was not opened: its member {_named(entry)} {reason}.",
+                    f"{str(path)!r} was not opened: its member {_quoted_name(entry)} {reason}.",
                     hint="Programs would not agree on what it holds. Ask for it without such a member.",
                 )
         yield archive
@@ -140,18 +142,20 @@ def chunks(archive: Archive, entry: Entry) -> Iterator[bytes]:
         If it is damaged, encrypted, or packed in a way that cannot be read here.
     """
     if entry.is_encrypted:
-        raise ArtifactError(f"The member {_named(entry)} is encrypted.", hint="Ask for it without password.")
+        raise ArtifactError(
+            f"The member {_quoted_name(entry)} is encrypted.", hint="Ask for it without password."
+        )
     if entry.unknown_method:
         raise ArtifactError(
-            f"The member {_named(entry)} is packed by {entry.unknown_method}; stored and deflated members "
-            "alone are read.",
+            f"The member {_quoted_name(entry)} is packed by {entry.unknown_method}; "
+            "stored and deflated members alone are read.",
             hint="Unpack the archive with another program, or ask for it in an ordinary ZIP archive.",
         )
     try:
         yield from archive.chunks(entry)
     except (BadZipFile, OSError) as error:
         raise ArtifactError(
-            f"The member {_named(entry)} of {str(archive.path)!r} cannot be read: {error}.",
+            f"The member {_quoted_name(entry)} of {str(archive.path)!r} cannot be read: {error}.",
             hint="Where it is damaged, fetch the archive again.",
         ) from error
 
@@ -167,17 +171,17 @@ def check_extractable(archive: Archive, max_members: int) -> None:
     path = archive.path
     seen: dict[str, bool] = {}
     for entry in archive.entries:
-        reason = _harm(entry) or _clash(entry, seen)
+        reason = _extraction_problem(entry) or _duplicate_problem(entry, seen)
         if reason:
             raise ArtifactError(
-                f"{str(path)!r} was not extracted: its member {_named(entry)} {reason}.",
+                f"{str(path)!r} was not extracted: its member {_quoted_name(entry)} {reason}.",
                 hint="Nothing was written. mk.artifacts.members and read show it without extracting.",
             )
         if len(seen) > max_members:  # each member can lie in a hundred folders of its own
-            raise _beyond(path, "has too many files and folders", "max_members", f"{max_members:,}")
+            raise _limit_error(path, "has too many files and folders", "max_members", f"{max_members:,}")
 
 
-def _ambiguity(entry: Entry) -> str | None:
+def _ambiguity_problem(entry: Entry) -> str | None:
     if entry.other_name is not None:
         return f"has another name besides, {single_line(entry.other_name, 100)!r}"
     if entry.is_folder and entry.size:
@@ -185,7 +189,7 @@ def _ambiguity(entry: Entry) -> str | None:
     return None
 
 
-def _harm(entry: Entry) -> str | None:
+def _extraction_problem(entry: Entry) -> str | None:
     kind = stat.S_IFMT(entry.mode)
     if kind == stat.S_IFLNK:
         return "is a link"
@@ -195,12 +199,12 @@ def _harm(entry: Entry) -> str | None:
         return "is encrypted"
     if entry.unknown_method:
         return f"is packed by {entry.unknown_method}, which is not read here"
-    return flaw(entry.name)
+    return path_problem(entry.name)
 
 
-def _clash(entry: Entry, seen: dict[str, bool]) -> str | None:
-    """Whether an entry takes a name that is taken, where systems that ignore case are counted in."""
-    name = folded(entry.name).removesuffix("/")
+def _duplicate_problem(entry: Entry, seen: dict[str, bool]) -> str | None:
+    """Return how the name of an entry conflicts with another, also on systems that ignore case."""
+    name = fold_case(entry.name).removesuffix("/")
     steps = name.split("/")
     for end in range(1, len(steps)):
         if not seen.setdefault("/".join(steps[:end]), True):
@@ -211,11 +215,11 @@ def _clash(entry: Entry, seen: dict[str, bool]) -> str | None:
     return None
 
 
-def _named(entry: Entry) -> str:
+def _quoted_name(entry: Entry) -> str:
     return repr(single_line(entry.name, 100))
 
 
-def _beyond(path: Path, what: str, limit: str, value: str) -> ArtifactError:
+def _limit_error(path: Path, what: str, limit: str, value: str) -> ArtifactError:
     return ArtifactError(
         f"{path.name!r} {what}, more than {limit}={value}; nothing was written.",
         hint=f"If you trust it, give a larger {limit}.",

@@ -24,9 +24,9 @@ __all__ = ["STARTS", "Archive", "Entry", "entries"]
 _LOCAL, _CENTRAL, _END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 _END64, _LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
 STARTS = (_LOCAL, _END)
-"""What the first four bytes of an archive can be."""
-_LONGEST_END = (1 << 16) + 22
-_LARGEST_DIRECTORY = 32 << 20
+"""Possible first four bytes of an archive."""
+_MAX_END = (1 << 16) + 22
+_MAX_DIRECTORY = 32 << 20
 _CHUNK = 1 << 18
 _HEAD = struct.Struct("<4x4x2H4x3L3H4x2L")
 """Of a member in the directory, without its version, time, disk and kind of text."""
@@ -38,7 +38,7 @@ METHODS = {1: "shrunk", 6: "imploded", 9: "Deflate64", 12: "bzip2", 14: "LZMA", 
 
 
 class Entry(NamedTuple):
-    """What the directory says of one member.
+    """The directory entry of one member.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Entry(NamedTuple):
 
     @property
     def is_folder(self) -> bool:
-        """Whether its name says that it is a folder."""
+        """Whether its name is that of a folder."""
         return self.name.endswith("/")
 
     @property
@@ -91,7 +91,7 @@ def entries(file: IO[bytes]) -> Iterator[Entry]:
     BadZipFile
         If the directory is missing, broken, too large, or does not fit the file.
     """
-    end = _End.found(file)
+    end = _End.find(file)
     file.seek(end.start)
     left, count, first = end.size, 0, end.start
     while left > 0:
@@ -103,9 +103,9 @@ def entries(file: IO[bytes]) -> Iterator[Entry]:
         if comment:  # nobody reads it
             file.seek(comment, os.SEEK_CUR)
         left -= _HEAD.size + name + extra + comment
-        wide, paths = _fields(fields) if fields else (b"", [])
+        zip64, paths = _fields(fields) if fields else (b"", [])
         if _FULL32 in (size, packed, offset):
-            size, packed, offset = _widened((size, packed, offset), wide)
+            size, packed, offset = _apply_zip64((size, packed, offset), zip64)
         offset += end.shift
         if offset + 30 + name + packed > end.start:
             raise BadZipFile("a member would lie outside of the file")
@@ -144,19 +144,19 @@ class Archive:
         self._file = file
         self.entries = list(entries(file))
         self._offsets = array("Q", sorted(entry.offset for entry in self.entries))
-        self._end = _End.found(file).start
+        self._end = _End.find(file).start
 
     def chunks(self, entry: Entry) -> Iterator[bytes]:
-        """Unpack a member piece by piece: exactly as many bytes as the directory says, or an error.
+        """Decompress a member chunk by chunk: exactly as many bytes as the directory declares, or an error.
 
         Raises
         ------
         BadZipFile
-            If the content does not fit what the directory says of it.
+            If the content does not match its directory entry.
         """
         size, crc = 0, 0
-        packed = self._packed(entry)
-        for chunk in _full(packed if entry.method == ZIP_STORED else _inflated(packed)):
+        packed = self._read_compressed(entry)
+        for chunk in _rechunk(packed if entry.method == ZIP_STORED else _inflate(packed)):
             size += len(chunk)
             crc = zlib.crc32(chunk, crc)
             if size > entry.size:
@@ -167,18 +167,18 @@ class Archive:
         if crc != entry.crc:
             raise BadZipFile("its checksum (CRC-32) differs")
 
-    def _packed(self, entry: Entry) -> Iterator[bytes]:
+    def _read_compressed(self, entry: Entry) -> Iterator[bytes]:
         self._file.seek(self._start(entry))
         left = entry.packed
         while left:
-            piece = self._file.read(min(left, _CHUNK))
-            if not piece:
+            part = self._file.read(min(left, _CHUNK))
+            if not part:
                 raise BadZipFile("it breaks off")
-            left -= len(piece)
-            yield piece
+            left -= len(part)
+            yield part
 
     def _start(self, entry: Entry) -> int:
-        """Where the content of a member begins, after its own header."""
+        """Return the offset of a member's content, after its own header."""
         self._file.seek(entry.offset)
         header = self._file.read(30)
         if len(header) < 30 or not header.startswith(_LOCAL):
@@ -199,7 +199,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """What the record at the end of an archive says of the directory."""
+    """The end record of an archive, which locates the directory."""
 
     start: int
     """Where the directory begins in the file."""
@@ -210,10 +210,10 @@ class _End:
     count_mask: int
 
     @classmethod
-    def found(cls, file: IO[bytes]) -> _End:
-        """Find the record, which is the last that has room for its comment."""
+    def find(cls, file: IO[bytes]) -> _End:
+        """Find the record: the last one whose comment fits into the file."""
         length = file.seek(0, os.SEEK_END)
-        base = max(0, length - _LONGEST_END)
+        base = max(0, length - _MAX_END)
         file.seek(base)
         tail = file.read()
         place = tail.rfind(_END)
@@ -224,17 +224,17 @@ class _End:
             raise BadZipFile("the end of it is missing")
         disk, first_disk, here, count, size, offset = struct.unpack_from("<4H2L", record, 4)
         end, mask = base + place, _FULL16
-        wide = _zip64(file, end)
-        if wide is not None:
+        zip64 = _zip64(file, end)
+        if zip64 is not None:
             end, mask = end - 20 - 56, -1
             narrow = (disk, first_disk, here, count, size, offset)
             full = (_FULL16,) * 4 + (_FULL32,) * 2
-            if any(n not in (w, f) for n, w, f in zip(narrow, wide, full, strict=True)):
+            if any(n not in (w, f) for n, w, f in zip(narrow, zip64, full, strict=True)):
                 raise BadZipFile("its two records of the directory differ")
-            disk, first_disk, here, count, size, offset = wide
+            disk, first_disk, here, count, size, offset = zip64
         if disk or first_disk or here != count:
             raise BadZipFile("it is one part of several")
-        if size > _LARGEST_DIRECTORY:
+        if size > _MAX_DIRECTORY:
             raise BadZipFile(f"its directory would be {size:,} bytes, more than any artifact needs")
         shift = end - size - offset
         if shift < 0:
@@ -243,7 +243,7 @@ class _End:
 
 
 def _zip64(file: IO[bytes], end: int) -> tuple[int, ...] | None:
-    """The record of archives beyond 4 GiB, which lies before the other; None where there is none."""
+    """Read the ZIP64 end record, which lies before the other; None if there is none."""
     if end < 20:
         return None
     file.seek(end - 20)
@@ -257,22 +257,22 @@ def _zip64(file: IO[bytes], end: int) -> tuple[int, ...] | None:
 
 
 def _fields(extra: bytes) -> tuple[bytes, list[bytes]]:
-    """Among the extra fields of a member: its sizes in 64 bits, and its other names."""
-    place, wide, paths = 0, b"", []
+    """Parse the extra fields of a member: its ZIP64 sizes and its Unicode paths."""
+    place, zip64, paths = 0, b"", []
     while place + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, place)
         place += 4 + length
         if place > len(extra):
             raise BadZipFile("an extra field of a member is broken")
-        if kind == _ZIP64 and not wide:
-            wide = extra[place - length : place]
+        if kind == _ZIP64 and not zip64:
+            zip64 = extra[place - length : place]
         elif kind == _UNICODE_PATH:  # begins with a version and the checksum of the name that it is for
             paths.append(extra[place - length : place][5:])
-    return wide, paths
+    return zip64, paths
 
 
 def _names(raw_name: bytes, is_utf8: bool, paths: list[bytes]) -> tuple[str, str | None]:
-    """A member's name, and another that differs from it, where there is one."""
+    """Return the name of a member, and a second name that differs, if there is one."""
     name = _text(raw_name, "utf-8" if is_utf8 or raw_name in paths else "cp437")
     if not name:
         raise BadZipFile("a member has no name")
@@ -281,12 +281,12 @@ def _names(raw_name: bytes, is_utf8: bool, paths: list[bytes]) -> tuple[str, str
     return name, next((other for other in others if other.replace("\\", "/") != plain), None)
 
 
-def _widened(values: tuple[int, ...], wide: bytes) -> list[int]:
-    """Take what does not fit into 32 bits from the extra field for it."""
+def _apply_zip64(values: tuple[int, ...], zip64: bytes) -> list[int]:
+    """Replace the values that do not fit into 32 bits by those of the ZIP64 extra field."""
     full = sum(value == _FULL32 for value in values)
-    if len(wide) < 8 * full:
+    if len(zip64) < 8 * full:
         raise BadZipFile("the size or place of a member is missing")
-    rest = iter(struct.unpack_from(f"<{full}Q", wide))
+    rest = iter(struct.unpack_from(f"<{full}Q", zip64))
     return [next(rest) if value == _FULL32 else value for value in values]
 
 
@@ -297,26 +297,26 @@ def _text(name: bytes, encoding: str) -> str:
         raise BadZipFile("the name of a member is not text in UTF-8") from error
 
 
-def _full(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Join pieces, which can be of a byte or none: how a text begins is told by its first chunk."""
-    held = bytearray()
-    for piece in pieces:
-        held += piece
-        if len(held) >= _CHUNK:
-            yield bytes(held)
-            held.clear()
-    if held:
-        yield bytes(held)
+def _rechunk(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Join small parts into chunks: the encoding is detected in the first chunk alone."""
+    buffer = bytearray()
+    for part in parts:
+        buffer += part
+        if len(buffer) >= _CHUNK:
+            yield bytes(buffer)
+            buffer.clear()
+    if buffer:
+        yield bytes(buffer)
 
 
-def _inflated(packed: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpack what is deflated, never more than a chunk at a time."""
+def _inflate(packed: Iterator[bytes]) -> Iterator[bytes]:
+    """Decompress deflated data, never more than a chunk at a time, so that no bomb fills the memory."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        for piece in packed:
-            while piece and not inflater.eof:
-                yield inflater.decompress(piece, _CHUNK)
-                piece = inflater.unconsumed_tail
+        for part in packed:
+            while part and not inflater.eof:
+                yield inflater.decompress(part, _CHUNK)
+                part = inflater.unconsumed_tail
         while not inflater.eof:
             if not (chunk := inflater.decompress(b"", _CHUNK)):
                 raise BadZipFile("it breaks off")

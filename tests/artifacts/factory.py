@@ -1,4 +1,4 @@
-"""Archives, transports and listings for the tests of this room."""
+"""Archives, transports and listings for the artifact tests."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from mkframe.settings import Secret, Settings
 SQL = "".join(f"ALTER TABLE airplane ADD COLUMN c{n} INTEGER;\n" for n in range(2000))
 
 
-def packed(members: dict[str, str | bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+def make_zip(members: dict[str, str | bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
     """A ZIP archive; equal members give equal bytes."""
-    return packed_entries(
+    return make_zip_of_entries(
         [(zipfile.ZipInfo(name), content) for name, content in members.items()], compression
     )
 
 
-def packed_entries(
+def make_zip_of_entries(
     entries: list[tuple[zipfile.ZipInfo, str | bytes]], compression: int = zipfile.ZIP_STORED
 ) -> bytes:
     buffer = io.BytesIO()
@@ -38,7 +38,7 @@ def packed_entries(
 def artifact(number: int, size: int = 20_000) -> bytes:
     """An archive of about `size` bytes that differs from every other number's."""
     noise = hashlib.shake_128(str(number).encode()).digest(size)
-    return packed({"ddl/airplane.sql": f"-- {number}\n{SQL}", "mapping.bin": noise}, zipfile.ZIP_STORED)
+    return make_zip({"ddl/airplane.sql": f"-- {number}\n{SQL}", "mapping.bin": noise}, zipfile.ZIP_STORED)
 
 
 def transport(url: str, **settings: Any) -> Transport:
@@ -89,14 +89,14 @@ class Forged:
     """The content as it lies in the archive; else it is `content`, deflated where `method` says so."""
 
 
-def forged(*members: Forged, end: bytes | None = None, **record: int) -> bytes:
+def forge_zip(*members: Forged, end: bytes | None = None, **record: int) -> bytes:
     """An archive of forged members; `record` replaces fields of the record at its end, `end` all of it."""
     body, directory = bytearray(), bytearray()
     for m in members:
         name = m.name.encode() if isinstance(m.name, str) else m.name
         raw = m.raw
         if raw is None:
-            raw = deflated(m.content) if m.method == zipfile.ZIP_DEFLATED else m.content
+            raw = deflate(m.content) if m.method == zipfile.ZIP_DEFLATED else m.content
         crc = zlib.crc32(m.content) if m.crc is None else m.crc
         size = len(m.content) if m.size is None else m.size
         packed = len(raw) if m.packed is None else m.packed
@@ -118,7 +118,7 @@ def forged(*members: Forged, end: bytes | None = None, **record: int) -> bytes:
     return bytes(body + directory + end)
 
 
-def deflated(content: bytes) -> bytes:
+def deflate(content: bytes) -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     return packer.compress(content) + packer.flush()
 

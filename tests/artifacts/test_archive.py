@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mkframe.artifacts import _archive, extract, members, read
 from mkframe.artifacts._zip import chunks
 from mkframe.errors import ArtifactError, InputError, MkframeError
-from tests.artifacts.factory import SQL, packed, packed_entries, tree
+from tests.artifacts.factory import SQL, make_zip, make_zip_of_entries, tree
 from tests.support.owners import plant
 
 PLAIN = {"ddl/airplane.sql": "SELECT 1;\n", "mapping.xml": "<?xml version='1.0'?><a/>", "empty.txt": ""}
@@ -26,11 +26,11 @@ PLAIN = {"ddl/airplane.sql": "SELECT 1;\n", "mapping.xml": "<?xml version='1.0'?
 @pytest.fixture
 def plain(tmp_path):
     path = tmp_path / "plain.zip"
-    path.write_bytes(packed({"ddl/": "", **PLAIN}))
+    path.write_bytes(make_zip({"ddl/": "", **PLAIN}))
     return path
 
 
-def written(tmp_path, content):
+def write_zip(tmp_path, content):
     path = tmp_path / "a.zip"
     path.write_bytes(content)
     return path
@@ -45,7 +45,7 @@ def sha256(text):
 
 @pytest.mark.parametrize("content", [{}, PLAIN], ids=["none", "some"])
 def test_members_have_the_same_columns_and_dtypes_for_any_number(tmp_path, content):
-    frame = members(written(tmp_path, packed(content)))
+    frame = members(write_zip(tmp_path, make_zip(content)))
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
         "name": "str",
         "size": "int64",
@@ -56,7 +56,7 @@ def test_members_have_the_same_columns_and_dtypes_for_any_number(tmp_path, conte
     assert len(frame) == len(content)
 
 
-def test_members_are_told_truly(plain):
+def test_members_match_the_archive(plain):
     frame = members(plain)
     assert frame["name"].tolist() == list(PLAIN)
     assert frame["size"].tolist() == [len(text) for text in PLAIN.values()]
@@ -82,7 +82,7 @@ def test_members_are_told_truly(plain):
     ],
 )
 def test_kind(tmp_path, name, content, kind):
-    assert members(written(tmp_path, packed({name: content})))["kind"].tolist() == [kind]
+    assert members(write_zip(tmp_path, make_zip({name: content})))["kind"].tolist() == [kind]
 
 
 # --- read ---------------------------------------------------------------------------------------------
@@ -100,17 +100,17 @@ def test_kind(tmp_path, name, content, kind):
         (b"<?xml encoding='unicode_escape'?>\\n", "<?xml encoding='unicode_escape'?>\\n"),
     ],
 )
-def test_text_is_decoded_as_it_says(tmp_path, content, text):
-    assert read(written(tmp_path, packed({"a": content})), "a") == text
+def test_text_is_decoded_as_declared(tmp_path, content, text):
+    assert read(write_zip(tmp_path, make_zip({"a": content})), "a") == text
 
 
 def test_encoding_may_be_given(tmp_path):
-    assert read(written(tmp_path, packed({"a": b"\xe4"})), "a", encoding="cp1252") == "ä"
+    assert read(write_zip(tmp_path, make_zip({"a": b"\xe4"})), "a", encoding="cp1252") == "ä"
 
 
 @pytest.mark.parametrize("content", [b"\xe4 is no UTF-8", b"NUL \0"])
-def test_what_is_no_text_is_not_guessed(tmp_path, content):
-    path = written(tmp_path, packed({"a": content}))
+def test_invalid_text_is_an_error(tmp_path, content):
+    path = write_zip(tmp_path, make_zip({"a": content}))
     with pytest.raises(ArtifactError, match="is not text in UTF-8"):
         read(path, "a")
 
@@ -123,7 +123,7 @@ def test_what_is_no_text_is_not_guessed(tmp_path, content):
         ({"member": "mapping.xml", "encoding": "cp9999"}, "no encoding 'cp9999'"),
     ],
 )
-def test_wrong_question_is_answered_in_a_sentence(plain, how, sentence):
+def test_invalid_read_argument_is_an_error(plain, how, sentence):
     with pytest.raises(InputError, match=sentence):
         read(plain, **how)
 
@@ -134,8 +134,10 @@ def test_text_beyond_the_limit_is_refused(plain):
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_member_that_is_there_twice_is_not_chosen(tmp_path):
-    path = written(tmp_path, packed_entries([(zipfile.ZipInfo("a"), "1"), (zipfile.ZipInfo("a"), "2")]))
+def test_duplicate_member_is_not_read(tmp_path):
+    path = write_zip(
+        tmp_path, make_zip_of_entries([(zipfile.ZipInfo("a"), "1"), (zipfile.ZipInfo("a"), "2")])
+    )
     with pytest.raises(ArtifactError, match="2 times"):
         read(path, "a")
 
@@ -146,22 +148,22 @@ def test_member_that_is_there_twice_is_not_chosen(tmp_path):
 PACKINGS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 
 
-def flipped(content, place):
+def flip_byte(content, place):
     return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
 
 
-STORED = packed({"a.sql": "SELECT 1"}, zipfile.ZIP_STORED)
+STORED = make_zip({"a.sql": "SELECT 1"}, zipfile.ZIP_STORED)
 DAMAGED = {
     "nothing": b"",
     "no archive": b"<html></html>",
     "broken off": STORED[:-30],
     "without beginning": STORED[10:],
-    "content differs from its checksum": flipped(STORED, STORED.index(b"SELECT")),
-    "broken stream": flipped(packed({"a.sql": "SELECT 1" * 99}), 45),
+    "content differs from its checksum": flip_byte(STORED, STORED.index(b"SELECT")),
+    "broken stream": flip_byte(make_zip({"a.sql": "SELECT 1" * 99}), 45),
     "name that is no text": STORED.replace(b"a.sql", b"\xff.sql").replace(
         b"\x14\x00\x00\x00\x00\x00", b"\x14\x00\x00\x08\x00\x00"
     ),
-    "unknown compression": packed({"a.sql": "SELECT 1" * 99}).replace(
+    "unknown compression": make_zip({"a.sql": "SELECT 1" * 99}).replace(
         b"\x00\x00\x08\x00", b"\x00\x00\x63\x00"
     ),
     "encrypted": STORED.replace(b"\x14\x00\x00\x00\x00\x00", b"\x14\x00\x01\x00\x00\x00"),
@@ -169,15 +171,15 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
-def test_damaged_archive_is_said(tmp_path, content):
-    path = written(tmp_path, content)
+def test_damaged_archive_is_an_error(tmp_path, content):
+    path = write_zip(tmp_path, content)
     with pytest.raises(ArtifactError):
         members(path)
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_damaged_archive_extracts_to_nothing(tmp_path, content):
-    path = written(tmp_path, content)
+    path = write_zip(tmp_path, content)
     with pytest.raises(ArtifactError):
         extract(path, tmp_path / "to")
     assert list(tree(tmp_path)) == ["a.zip"]
@@ -185,7 +187,7 @@ def test_damaged_archive_extracts_to_nothing(tmp_path, content):
 
 @given(
     data=st.sampled_from(
-        [packed({"a.sql": SQL[:500], "b/": "", "b/c.xml": "<a/>"}, how) for how in PACKINGS]
+        [make_zip({"a.sql": SQL[:500], "b/": "", "b/c.xml": "<a/>"}, how) for how in PACKINGS]
     ),
     place=st.integers(0, 2000),
     byte=st.integers(0, 255),
@@ -193,7 +195,7 @@ def test_damaged_archive_extracts_to_nothing(tmp_path, content):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
 def test_any_damaged_byte_gives_a_frame_or_an_error_of_ours(tmp_path, data, place, byte):
     at = place % len(data)
-    path = written(tmp_path, data[:at] + bytes([byte]) + data[at + 1 :])
+    path = write_zip(tmp_path, data[:at] + bytes([byte]) + data[at + 1 :])
     with contextlib.suppress(MkframeError):
         members(path)
     to = tmp_path / "to"
@@ -217,7 +219,7 @@ def test_directory_that_would_fill_the_memory_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "function", [members, lambda path: read(path, "a"), lambda path: extract(path, "to")]
 )
-def test_missing_archive_is_said(tmp_path, function):
+def test_missing_archive_is_an_error(tmp_path, function):
     with pytest.raises(InputError, match="There is no file"):
         function(tmp_path / "missing.zip")
 
@@ -235,7 +237,7 @@ def test_extracted_files_are_those_of_the_archive(plain, tmp_path):
 
 
 def test_extracting_nothing_keeps_the_columns(tmp_path):
-    frame = extract(written(tmp_path, packed({})), tmp_path / "to")
+    frame = extract(write_zip(tmp_path, make_zip({})), tmp_path / "to")
     assert frame.dtypes.astype(str).to_dict() == dict.fromkeys(
         ["name", "path", "size", "sha256", "kind"], "str"
     ) | {"size": "int64"}
@@ -246,7 +248,7 @@ def test_empty_folder_may_be_extracted_to(plain, tmp_path):
     assert len(extract(plain, tmp_path / "to")) == 3
 
 
-def test_what_a_desktop_puts_into_folders_does_not_hinder(plain, tmp_path):
+def test_desktop_files_do_not_prevent_extraction(plain, tmp_path):
     (tmp_path / "to").mkdir()
     (tmp_path / "to" / ".DS_Store").write_bytes(b"looked at")
     first = extract(plain, tmp_path / "to")
@@ -254,13 +256,13 @@ def test_what_a_desktop_puts_into_folders_does_not_hinder(plain, tmp_path):
     assert extract(plain, tmp_path / "to").equals(first)
 
 
-def test_extracted_folders_have_the_permissions_of_any_new_one(plain, tmp_path):
+def test_extracted_folders_have_default_permissions(plain, tmp_path):
     (tmp_path / "other").mkdir()
     extract(plain, tmp_path / "to")
     assert (tmp_path / "to").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
-def test_home_is_meant_by_its_sign(plain, tmp_path, monkeypatch):
+def test_tilde_is_the_home_folder(plain, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     extract("~/plain.zip", "~/to")
     assert (tmp_path / "to" / "mapping.xml").is_file()
@@ -344,17 +346,17 @@ HARMFUL = {
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize(("entries", "reason"), HARMFUL.values(), ids=HARMFUL)
-def test_harmful_archive_is_refused_as_a_whole(tmp_path, entries, reason):
+def test_unsafe_archive_is_refused_completely(tmp_path, entries, reason):
     deep = tmp_path / "deep"
     deep.mkdir()
     good = [(entry("good.sql"), "SELECT 1")]
-    path = written(deep, packed_entries(good + [(e, "evil") for e in entries]))
+    path = write_zip(deep, make_zip_of_entries(good + [(e, "evil") for e in entries]))
     with pytest.raises(ArtifactError, match=reason):
         extract(path, deep / "to")
     assert list(tree(tmp_path)) == ["deep", "deep/a.zip"]
 
 
-BOMB = packed({"zeros": bytes(20 << 20)})
+BOMB = make_zip({"zeros": bytes(20 << 20)})
 
 
 @pytest.mark.parametrize(
@@ -366,12 +368,12 @@ BOMB = packed({"zeros": bytes(20 << 20)})
             {"max_ratio": 9999, "max_bytes": 1 << 20},
             r"unpacks to 20,971,520 bytes, more than max_bytes=1,048,576",
         ),
-        (packed(PLAIN), {"max_members": 2}, r"holds 3 entries, more than max_members=2"),
+        (make_zip(PLAIN), {"max_members": 2}, r"holds 3 entries, more than max_members=2"),
     ],
 )
 @pytest.mark.parametrize("function", [members, extract])
 def test_bomb_is_refused_and_the_limit_named(tmp_path, function, content, limits, sentence):
-    path = written(tmp_path, content)
+    path = write_zip(tmp_path, content)
     more = [tmp_path / "to"] if function is extract else []
     with pytest.raises(ArtifactError, match=sentence):
         function(path, *more, **limits)
@@ -379,23 +381,23 @@ def test_bomb_is_refused_and_the_limit_named(tmp_path, function, content, limits
 
 
 def test_larger_limit_lets_a_trusted_archive_through(tmp_path):
-    assert len(extract(written(tmp_path, BOMB), tmp_path / "to", max_ratio=2000)) == 1
+    assert len(extract(write_zip(tmp_path, BOMB), tmp_path / "to", max_ratio=2000)) == 1
 
 
-def test_little_text_may_pack_well(tmp_path):
-    assert len(members(written(tmp_path, packed({"a": "\n" * 500_000})))) == 1
+def test_small_text_may_exceed_the_ratio(tmp_path):
+    assert len(members(write_zip(tmp_path, make_zip({"a": "\n" * 500_000})))) == 1
 
 
-def test_size_that_lies_is_found_out(tmp_path):
-    honest = packed({"a": "x" * 100_000})
+def test_wrong_declared_size_is_an_error(tmp_path):
+    honest = make_zip({"a": "x" * 100_000})
     lying = honest.replace(struct.pack("<L", 100_000), struct.pack("<L", 10))
-    path = written(tmp_path, lying)
+    path = write_zip(tmp_path, lying)
     with pytest.raises(ArtifactError):
         extract(path, tmp_path / "to")
     assert list(tree(tmp_path)) == ["a.zip"]
 
 
-def test_folder_that_cannot_be_written_is_said(plain, tmp_path):
+def test_readonly_folder_is_an_error(plain, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ArtifactError, match="was not extracted"):
         extract(plain, tmp_path / "file" / "to")
@@ -436,7 +438,7 @@ def test_link_of_another_user_to_equal_files_is_other_content(plain, tmp_path, m
         extract(plain, tmp_path / "to")
 
 
-def test_nobody_else_can_exchange_what_is_being_unpacked(plain, tmp_path, monkeypatch):
+def test_other_users_cannot_enter_the_staging_folder(plain, tmp_path, monkeypatch):
     seen = []
 
     def look(archive, entry):
@@ -449,7 +451,7 @@ def test_nobody_else_can_exchange_what_is_being_unpacked(plain, tmp_path, monkey
     assert set(seen) == {0o700}
 
 
-def test_hidden_folder_exchanged_for_a_link_gets_nothing(plain, tmp_path, monkeypatch):
+def test_staging_folder_replaced_by_a_link_gets_nothing(plain, tmp_path, monkeypatch):
     (tmp_path / "home").mkdir()
 
     def exchange(archive, entry):
@@ -467,8 +469,8 @@ def test_hidden_folder_exchanged_for_a_link_gets_nothing(plain, tmp_path, monkey
 
 
 @pytest.mark.parametrize("name", [".mkframe.jsonl", "ddl/.MKFRAME.jsonl"])
-def test_list_of_what_was_fetched_comes_from_no_archive(tmp_path, name):
-    (tmp_path / "a.zip").write_bytes(packed({name: "{}"}))
+def test_manifest_in_an_archive_is_refused(tmp_path, name):
+    (tmp_path / "a.zip").write_bytes(make_zip({name: "{}"}))
     with pytest.raises(ArtifactError, match="is a name of mkframe's own"):
         extract(tmp_path / "a.zip", tmp_path / "to")
 
@@ -482,10 +484,10 @@ def test_pipe_is_no_archive_and_not_waited_for(tmp_path, function):
         function(tmp_path / "a.zip")
 
 
-def test_what_failed_leaves_no_folders(tmp_path):
-    honest = packed({"a": "x" * 100_000})
+def test_failed_extraction_leaves_no_folders(tmp_path):
+    honest = make_zip({"a": "x" * 100_000})
     lying = honest.replace(struct.pack("<L", 100_000), struct.pack("<L", 10))
-    path = written(tmp_path, lying)
+    path = write_zip(tmp_path, lying)
     with pytest.raises(ArtifactError):
         extract(path, tmp_path / "new" / "folder" / "to")
     assert list(tree(tmp_path)) == ["a.zip"]
@@ -493,7 +495,7 @@ def test_what_failed_leaves_no_folders(tmp_path):
 
 
 def test_member_may_lie_in_a_hundred_folders(tmp_path):
-    path = written(tmp_path, packed({"x/" * 100 + "a.sql": "SELECT 1", "y/" * 101: ""}))
+    path = write_zip(tmp_path, make_zip({"x/" * 100 + "a.sql": "SELECT 1", "y/" * 101: ""}))
     assert len(extract(path, tmp_path / "to")) == 1
 
 
@@ -518,40 +520,40 @@ PLANTED = {
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right of their own there")
 @pytest.mark.parametrize("plant", PLANTED.values(), ids=PLANTED)
-def test_link_that_is_planted_meanwhile_is_not_followed(tmp_path, monkeypatch, plant):
+def test_link_planted_during_extraction_is_not_followed(tmp_path, monkeypatch, plant):
     outside = tmp_path / "outside"
     outside.mkdir()
-    path = written(tmp_path, packed({"first.txt": "", **PLAIN}))
-    looked_at = _archive.looked_at
+    path = write_zip(tmp_path, make_zip({"first.txt": "", **PLAIN}))
+    hash_and_classify = _archive.hash_and_classify
 
     def planting(content, name):
         if name == "first.txt":
             plant(next(tmp_path.glob(".mkframe-*.part")) / "unpacked", outside)
-        return looked_at(content, name)
+        return hash_and_classify(content, name)
 
-    monkeypatch.setattr(_archive, "looked_at", planting)
-    with pytest.raises(ArtifactError, match=r"meanwhile|File exists|is not followed"):
+    monkeypatch.setattr(_archive, "hash_and_classify", planting)
+    with pytest.raises(ArtifactError, match=r"was replaced|File exists|is not followed"):
         extract(path, tmp_path / "to")
     assert list(outside.iterdir()) == []
     assert not (tmp_path / "to").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has other permissions")
-def test_folder_is_closed_to_others_while_it_fills(plain, tmp_path, monkeypatch):
-    looked_at, modes = _archive.looked_at, []
+def test_staging_folder_is_private(plain, tmp_path, monkeypatch):
+    hash_and_classify, modes = _archive.hash_and_classify, []
 
     def noting(content, name):
         modes.append(stat.S_IMODE(next(tmp_path.glob(".mkframe-*.part")).stat().st_mode))
-        return looked_at(content, name)
+        return hash_and_classify(content, name)
 
-    monkeypatch.setattr(_archive, "looked_at", noting)
+    monkeypatch.setattr(_archive, "hash_and_classify", noting)
     extract(plain, tmp_path / "to")
     assert modes == [0o700] * 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right of their own there")
 @pytest.mark.parametrize("name", ["mapping.xml", "ddl", "more"])
-def test_link_in_an_extracted_folder_is_not_taken_for_its_file(plain, tmp_path, name):
+def test_link_in_an_extracted_folder_is_refused(plain, tmp_path, name):
     extract(plain, tmp_path / "to")
     place = tmp_path / "to" / name
     if place.exists():

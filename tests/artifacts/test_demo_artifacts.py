@@ -1,4 +1,4 @@
-"""The room against the embedded server: what two builds delivered, from fetch to diff."""
+"""Artifacts of two builds on the embedded server, from fetch to diff."""
 
 import pandas as pd
 import pytest
@@ -27,8 +27,8 @@ def test_fetching_again_sends_nothing_new(client, delivered):
     before = client.downloads.find().loc[delivered[0].index, "downloaded"]
     row = delivered[0].iloc[0]
     wanted = [File(delivered[0].index[0], int(row["build_id"]), row["name"])]
-    again = fetch(client._transport, wanted, row["path"].rsplit("/", 1)[0], progress=False)
-    assert again["status"].tolist() == ["present"]
+    second = fetch(client._transport, wanted, row["path"].rsplit("/", 1)[0], progress=False)
+    assert second["status"].tolist() == ["present"]
     assert client.downloads.find().loc[delivered[0].index, "downloaded"].equals(before)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mkframe.artifacts import _diff, _diff_view, diff, extract, show
 from mkframe.errors import ArtifactError, InputError
-from tests.artifacts.factory import packed
+from tests.artifacts.factory import make_zip
 
 OLD = {"ddl/a.sql": "one\ntwo\nthree\n", "ddl/gone.sql": "x\n", "same.xml": "<a/>", "m.bin": b"\0\1"}
 NEW = {"ddl/a.sql": "one\n2\nthree\n", "ddl/new.sql": "y\n", "same.xml": "<a/>", "m.bin": b"\0\2"}
@@ -17,18 +17,18 @@ PATCH = "--- old/ddl/a.sql\n+++ new/ddl/a.sql\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n
 @pytest.fixture
 def both(tmp_path):
     return tuple(
-        written(tmp_path / side / "CORE.zip", content) for side, content in (("old", OLD), ("new", NEW))
+        write_zip(tmp_path / side / "CORE.zip", content) for side, content in (("old", OLD), ("new", NEW))
     )
 
 
-def written(path, content):
+def write_zip(path, content):
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(packed(content))
+    path.write_bytes(make_zip(content))
     return path
 
 
-def compared(tmp_path, old, new, **how):
-    return diff(written(tmp_path / "old.zip", old), written(tmp_path / "new.zip", new), **how)
+def diff_of(tmp_path, old, new, **how):
+    return diff(write_zip(tmp_path / "old.zip", old), write_zip(tmp_path / "new.zip", new), **how)
 
 
 def test_every_change_has_a_row(both):
@@ -41,7 +41,7 @@ def test_every_change_has_a_row(both):
     ]
 
 
-def test_what_a_desktop_puts_into_folders_is_no_change(both, tmp_path):
+def test_desktop_files_are_no_change(both, tmp_path):
     for path, side in zip(both, ("one", "two"), strict=True):
         extract(path, tmp_path / side)
     (tmp_path / "two" / "ddl" / ".DS_Store").write_bytes(b"looked at")
@@ -52,7 +52,7 @@ def test_changed_text_has_a_unified_diff(both):
     assert diff(*both).loc[0, "diff"] == PATCH
 
 
-def test_what_has_no_diff_says_why(both):
+def test_missing_diff_has_a_note(both):
     frame = diff(*both)
     assert frame["diff"].notna().tolist() == [True, False, False, False]
     assert frame.loc[3, "note"] == "Not text."
@@ -90,9 +90,9 @@ def test_text_beyond_the_limit_is_compared_by_checksum(both):
 
 
 def test_diffs_that_are_too_long_together_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(_diff, "_LONGEST_DIFFS", 150)
+    monkeypatch.setattr(_diff, "_MAX_DIFF_CHARS", 150)
     old = {f"{n}.sql": "1\n" for n in range(5)}
-    frame = compared(tmp_path, old, dict.fromkeys(old, "2\n"))
+    frame = diff_of(tmp_path, old, dict.fromkeys(old, "2\n"))
     assert frame["change"].tolist() == ["changed"] * 5
     assert frame["diff"].notna().tolist() == [True, True, True, False, False]
     assert frame["note"].str.startswith("Left out: all diffs together").tolist()[3:] == [True, True]
@@ -100,13 +100,13 @@ def test_diffs_that_are_too_long_together_are_left_out(tmp_path, monkeypatch):
 
 def test_texts_that_would_take_minutes_are_compared_by_checksum(tmp_path):
     old = "".join(f"line {n % 150}\n" for n in range(80_000))
-    frame = compared(tmp_path, {"a.sql": old}, {"a.sql": old.replace("line 7\n", "line seven\n", 40)})
+    frame = diff_of(tmp_path, {"a.sql": old}, {"a.sql": old.replace("line 7\n", "line seven\n", 40)})
     assert frame.loc[0, "note"] == "Too many repeated lines to be compared line by line."
 
 
 def test_lines_that_repeat_often_do_not_hinder_a_diff(tmp_path):
     old = "".join(f"column {n}\n);\n" for n in range(8000))
-    frame = compared(tmp_path, {"a.sql": old}, {"a.sql": old.replace("column 77\n", "column 77 VARCHAR\n")})
+    frame = diff_of(tmp_path, {"a.sql": old}, {"a.sql": old.replace("column 77\n", "column 77 VARCHAR\n")})
     assert "+column 77 VARCHAR" in frame.loc[0, "diff"]
 
 
@@ -124,43 +124,43 @@ def test_context_may_be_chosen(both):
     ],
 )
 def test_line_ends_count(tmp_path, old, new, lines):
-    patch = compared(tmp_path, {"a.sql": old}, {"a.sql": new}).loc[0, "diff"]
+    patch = diff_of(tmp_path, {"a.sql": old}, {"a.sql": new}).loc[0, "diff"]
     assert patch.split("\n")[3:] == lines
 
 
-def test_other_encodings_are_compared_as_text_when_told(tmp_path):
-    frame = compared(tmp_path, {"a.sql": b"\xe4\n"}, {"a.sql": b"\xf6\n"}, encoding="cp1252")
+def test_given_encoding_is_used_for_diffs(tmp_path):
+    frame = diff_of(tmp_path, {"a.sql": b"\xe4\n"}, {"a.sql": b"\xf6\n"}, encoding="cp1252")
     assert frame.loc[0, "diff"].endswith("-ä\n+ö")
 
 
-def test_an_encoding_is_for_texts_that_do_not_tell_their_own(tmp_path):
+def test_given_encoding_does_not_override_declared_ones(tmp_path):
     old, new = {"a.sql": "ä\n", "b.bin": b"\0\1"}, {"a.sql": "ö\n", "b.bin": b"\0\2"}
-    frame = compared(tmp_path, old, new, encoding="cp1252").set_index("name")
+    frame = diff_of(tmp_path, old, new, encoding="cp1252").set_index("name")
     assert frame.loc["a.sql", "diff"].endswith("-ä\n+ö")
     assert frame.loc["b.bin", "note"] == "Not text."
 
 
-def test_a_limit_may_be_larger_for_what_is_trusted(tmp_path):
+def test_larger_limit_is_applied(tmp_path):
     blank = {"a.sql": " " * (3 << 20)}
     with pytest.raises(ArtifactError, match="larger max_ratio"):
-        compared(tmp_path, blank, {"a.sql": ""})
-    assert len(compared(tmp_path, blank, {"a.sql": ""}, max_ratio=1e9)) == 1
+        diff_of(tmp_path, blank, {"a.sql": ""})
+    assert len(diff_of(tmp_path, blank, {"a.sql": ""}, max_ratio=1e9)) == 1
 
 
 # --- what may be compared -----------------------------------------------------------------------------
 
 
 def test_archives_of_two_builds_are_paired_without_their_time(tmp_path):
-    written(tmp_path / "old" / "CORE_2026-4-2_10_14.zip", OLD)
-    written(tmp_path / "new" / "CORE_2026-4-12_9_5.zip", NEW)
+    write_zip(tmp_path / "old" / "CORE_2026-4-2_10_14.zip", OLD)
+    write_zip(tmp_path / "new" / "CORE_2026-4-12_9_5.zip", NEW)
     frame = diff(tmp_path / "old", tmp_path / "new")
     assert frame.loc[0, ["name", "change"]].tolist() == ["CORE/ddl/a.sql", "changed"]
 
 
 def test_numbered_archives_of_a_build_stay_apart(tmp_path):
     for side in ("old", "new"):
-        written(tmp_path / side / f"CORE_2026-4-2_10_1{len(side)}.zip", OLD)
-        written(tmp_path / side / f"CORE_2026-4-2_10_1{len(side)} (2).zip", NEW)
+        write_zip(tmp_path / side / f"CORE_2026-4-2_10_1{len(side)}.zip", OLD)
+        write_zip(tmp_path / side / f"CORE_2026-4-2_10_1{len(side)} (2).zip", NEW)
     frame = diff(tmp_path / "old", tmp_path / "new", unchanged=True)
     assert set(frame["change"]) == {"unchanged"}
     assert set(frame["name"].str.split("/").str[0]) == {"CORE", "CORE (2)"}
@@ -186,14 +186,14 @@ def test_extracted_folders_are_compared(both, tmp_path):
 
 
 def test_artifacts_of_several_builds_in_one_folder_are_refused(tmp_path):
-    written(tmp_path / "old" / "CORE_2026-4-2_10_14.zip", OLD)
-    written(tmp_path / "old" / "CORE_2026-4-3_10_14.zip", OLD)
+    write_zip(tmp_path / "old" / "CORE_2026-4-2_10_14.zip", OLD)
+    write_zip(tmp_path / "old" / "CORE_2026-4-3_10_14.zip", OLD)
     with pytest.raises(InputError, match="one build at a time"):
         diff(tmp_path / "old", tmp_path / "old")
 
 
 def test_files_of_one_name_in_a_list_are_refused(tmp_path):
-    first = [written(tmp_path / folder / "a.zip", {"a.sql": folder}) for folder in ("o1", "o2")]
+    first = [write_zip(tmp_path / folder / "a.zip", {"a.sql": folder}) for folder in ("o1", "o2")]
     with pytest.raises(InputError, match=r"'a\.zip' is there twice: in '.*o1' and in '.*o2'"):
         diff(first, first[:1])
 
@@ -224,7 +224,7 @@ def test_deep_folder_is_compared(both, tmp_path):
             folder.rmdir()
 
 
-def test_missing_side_is_said(tmp_path):
+def test_missing_side_is_an_error(tmp_path):
     with pytest.raises(InputError, match="no file or folder"):
         diff(tmp_path / "missing", tmp_path)
 
@@ -233,7 +233,7 @@ def test_missing_side_is_said(tmp_path):
 
 
 def html_of(tmp_path, old, new):
-    return show(compared(tmp_path, old, new))._repr_html_()
+    return show(diff_of(tmp_path, old, new))._repr_html_()
 
 
 def test_added_and_removed_lines_differ_in_sign_and_colour(both):
@@ -251,8 +251,8 @@ def test_text_from_an_archive_runs_nothing(tmp_path):
 
 @pytest.mark.parametrize("mark", ["\u202e", "\x1b", "\u2066", "\r"])
 @pytest.mark.parametrize("render", [repr, lambda shown: shown._repr_html_()], ids=["text", "html"])
-def test_invisible_marks_are_spelled_out(tmp_path, mark, render):
-    shown = render(show(compared(tmp_path, {"a.sql": "a\n"}, {"a.sql": f"b{mark}\n"})))
+def test_invisible_characters_are_escaped(tmp_path, mark, render):
+    shown = render(show(diff_of(tmp_path, {"a.sql": "a\n"}, {"a.sql": f"b{mark}\n"})))
     assert f"‹U+{ord(mark):04X}›" in shown
     assert mark not in shown
 
@@ -261,25 +261,25 @@ def test_headline_counts_changes(both):
     assert repr(show(diff(*both))).startswith("1 added, 1 removed, 2 changed.")
 
 
-def test_no_difference_is_said(both):
+def test_equal_sides_have_a_headline(both):
     assert "No differences." in show(diff(both[0], both[0]))._repr_html_()
 
 
-def test_what_is_left_out_is_counted(both):
+def test_omitted_rows_are_counted(both):
     assert "3 more are not shown" in repr(show(diff(*both), limit=1))
 
 
 @pytest.mark.parametrize("render", [repr, lambda shown: shown._repr_html_()], ids=["text", "html"])
-def test_lines_that_are_left_out_are_counted(both, render):
+def test_omitted_lines_are_counted(both, render):
     shown = render(show(diff(*both), lines=5))
     assert "2 more lines" in shown
     assert "+2" not in shown
 
 
 @pytest.mark.parametrize("render", [repr, lambda shown: shown._repr_html_()], ids=["text", "html"])
-def test_characters_that_are_left_out_are_counted(tmp_path, monkeypatch, render):
-    monkeypatch.setattr(_diff_view, "_MOST", 1000)
-    frame = compared(tmp_path, {"a": "1\n", "b": "1"}, {"a": "\x01" * 5000, "b": "2"})
+def test_omitted_characters_are_counted(tmp_path, monkeypatch, render):
+    monkeypatch.setattr(_diff_view, "_MAX_CHARS", 1000)
+    frame = diff_of(tmp_path, {"a": "1\n", "b": "1"}, {"a": "\x01" * 5000, "b": "2"})
     shown = render(show(frame, None, None))
     assert shown.count("‹U+0001›") < 1000
     assert f"{len(frame.loc[0, 'diff']) - 999:,} more characters" in shown

@@ -22,7 +22,7 @@ from mkframe.artifacts._manifest import NAME
 from mkframe.errors import InputError
 from mkframe.limits import Limits
 from mkframe.settings import Secret
-from tests.artifacts.factory import artifact, packed, transport, tree, visible_files
+from tests.artifacts.factory import artifact, make_zip, transport, tree, visible_files
 from tests.artifacts.test_filenames import HOSTILE
 from tests.support.faults import (
     Answer,
@@ -93,7 +93,7 @@ def test_frame_has_the_same_columns_and_dtypes_for_any_number(count, tmp_path):
     }
 
 
-def test_row_says_what_is_on_disk(tmp_path):
+def test_row_matches_the_file_on_disk(tmp_path):
     row = get(every, tmp_path, [A]).loc[1]
     assert Path(row["path"]).read_bytes() == WHOLE
     assert (row["build_id"], row["name"], row["bytes"], row["status"]) == (9, "a.zip", len(WHOLE), "fetched")
@@ -108,7 +108,7 @@ def test_folder_is_made(tmp_path):
     assert (tmp_path / "new" / "folder" / "a.zip").read_bytes() == WHOLE
 
 
-def test_home_is_meant_by_its_sign(tmp_path, monkeypatch):
+def test_tilde_is_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     get(every, "~/folder")
     assert (tmp_path / "folder" / "a.zip").read_bytes() == WHOLE
@@ -124,7 +124,7 @@ def test_artifact_need_not_be_an_archive(tmp_path):
     assert visible_files(tmp_path) == {"a.sql": b"SELECT 1"}
 
 
-def test_name_with_half_a_surrogate_pair_is_reported_as_it_came(tmp_path):
+def test_name_with_lone_surrogate_is_kept_in_the_frame(tmp_path):
     assert get(every, tmp_path, [File(1, 9, "\ud800.zip")]).loc[1, "name"] == "\ud800.zip"
 
 
@@ -132,7 +132,7 @@ def test_name_with_half_a_surrogate_pair_is_reported_as_it_came(tmp_path):
 
 
 @pytest.mark.parametrize("max_workers", [0, 17, 2.0, True, "8"])
-def test_unfit_parallel_sends_nothing(max_workers, tmp_path):
+def test_invalid_max_workers_sends_nothing(max_workers, tmp_path):
     with serve(every) as server, pytest.raises(InputError, match="max_workers must be"):
         fetch(transport(server.api), [A], tmp_path, max_workers=max_workers)
     assert server.requests == []
@@ -151,7 +151,7 @@ def test_file_given_twice_is_fetched_once(tmp_path):
 
 def test_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "to").write_text("mine")
-    with serve(every) as server, pytest.raises(InputError, match="cannot be made"):
+    with serve(every) as server, pytest.raises(InputError, match="cannot be created"):
         fetch(transport(server.api), [A], tmp_path / "to")
 
 
@@ -207,7 +207,7 @@ def test_folder_with_the_name_is_left_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.zip", None])
-def test_equal_names_are_numbered_alike_in_every_run(name, tmp_path):
+def test_equal_names_get_the_same_counters_in_every_run(name, tmp_path):
     wanted = [File(n, 9, name) for n in (1, 2, 3)]
 
     def script(request):
@@ -224,7 +224,7 @@ def test_equal_names_are_numbered_alike_in_every_run(name, tmp_path):
     assert all(Path(path).read_bytes() == artifact(n) for n, path in second["path"].items())
 
 
-def test_the_lowest_id_keeps_the_plain_name_whatever_the_order(tmp_path):
+def test_lowest_id_keeps_the_plain_name(tmp_path):
     frame = get(every, tmp_path, [File(n, 9, "a.zip") for n in (3, 1, 2)])
     assert [Path(frame.loc[n, "path"]).name for n in (1, 2, 3)] == ["a.zip", "a (2).zip", "a (3).zip"]
 
@@ -249,7 +249,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
-def test_broken_stream_is_begun_again(fault, tmp_path):
+def test_broken_stream_is_restarted(fault, tmp_path):
     assert get([fault, file(WHOLE)], tmp_path).loc[1, "status"] == "fetched"
     assert visible_files(tmp_path) == {"a.zip": WHOLE}
 
@@ -271,7 +271,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
-def test_odd_but_whole_stream_is_taken(answer, tmp_path):
+def test_unusual_but_complete_stream_is_fetched(answer, tmp_path):
     get(answer, tmp_path)
     assert visible_files(tmp_path) == {"a.zip": WHOLE}
 
@@ -281,16 +281,16 @@ REFUSED = {
     "forbidden": (vendor(403, "You don't have permissions to download build results!"), "permissions"),
     "token expired": (unauthenticated(), "Not authenticated"),
     "a page": (html(200), "web page"),
-    "no archive": (content(b'{"error": 1}', "application/json"), "not come as a whole ZIP"),
+    "no archive": (content(b'{"error": 1}', "application/json"), "not arrive as a complete ZIP"),
     "archive in a broken archive": (
-        content(packed({"x": artifact(2), "y": b"y"}, 0)[: 60 + len(artifact(2))], "application/zip"),
-        "not come as a whole ZIP",
+        content(make_zip({"x": artifact(2), "y": b"y"}, 0)[: 60 + len(artifact(2))], "application/zip"),
+        "not arrive as a complete ZIP",
     ),
 }
 
 
 @pytest.mark.parametrize(("answer", "sentence"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_had_is_said_and_not_asked_twice(answer, sentence, tmp_path):
+def test_permanent_error_is_reported_and_not_retried(answer, sentence, tmp_path):
     with serve(answer) as server:
         row = fetch(transport(server.api), [A], tmp_path).loc[1]
     assert (row["status"], len(server.requests), tree(tmp_path)) == ("failed", 1, {})
@@ -306,7 +306,7 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path):
     assert visible_files(tmp_path) == {n: b for n, b in sources(5).items() if n != "2.zip"}
 
 
-def test_token_that_expires_in_the_middle_is_renewed(tmp_path):
+def test_expired_token_is_renewed_during_a_fetch(tmp_path):
     def script(request):
         if request.path == "/authentication":
             return token("fresh")
@@ -320,7 +320,7 @@ def test_token_that_expires_in_the_middle_is_renewed(tmp_path):
     assert len(server.to("/authentication")) == 1
 
 
-def test_token_that_expires_without_a_login_fails_and_the_rerun_completes(tmp_path):
+def test_expired_token_without_login_fails_then_rerun_completes(tmp_path):
     def script(request):
         return unauthenticated() if len(server.requests) > 3 else every(request)
 
@@ -337,7 +337,7 @@ def test_server_that_is_down_fails_every_row(tmp_path):
     assert frame["error"].str.contains("refused; nothing was sent").all()
 
 
-def test_folder_that_disappears_in_the_middle_is_said_and_the_rerun_completes(tmp_path):
+def test_removed_folder_is_reported_then_rerun_completes(tmp_path):
     to = tmp_path / "to"
     asked = []  # threads ask in an order of their own
 
@@ -350,7 +350,7 @@ def test_folder_that_disappears_in_the_middle_is_said_and_the_rerun_completes(tm
     frame = get(script, to, files(5), max_workers=1)
     late = frame.drop(index=asked[:2])
     assert late["status"].tolist() == ["failed"] * 3
-    assert late["error"].str.contains("is not there any more").all()
+    assert late["error"].str.contains("does not exist any more").all()
     assert not to.exists()
     get(every, to, files(5))
     assert visible_files(to) == sources(5)
@@ -369,7 +369,7 @@ def small_disk(folder):
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_full_disk_is_said_and_the_rerun_completes(tmp_path):
+def test_full_disk_is_reported_then_rerun_completes(tmp_path):
     to = tmp_path / "to"
 
     wanted = {f"{n}.zip": artifact(n, 100_000) for n in (1, 2, 3)}
@@ -403,7 +403,7 @@ def script_of(code):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit for file sizes there")
-def test_file_larger_than_allowed_is_said_and_the_rerun_completes(tmp_path):
+def test_file_size_limit_is_reported_then_rerun_completes(tmp_path):
     code = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
@@ -420,7 +420,7 @@ print(fetch(transport(sys.argv[1]), files, sys.argv[2], progress=False)["error"]
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal there")
-def test_killed_fetch_leaves_whole_files_and_the_rerun_completes(tmp_path):
+def test_killed_fetch_keeps_complete_files_then_rerun_completes(tmp_path):
     def script(request):
         quick = number(request) <= 3
         return every(request) if quick else drip(every(request), 0.02, 1000)
@@ -441,8 +441,8 @@ def test_killed_fetch_leaves_whole_files_and_the_rerun_completes(tmp_path):
     assert frame["status"].value_counts().to_dict() == {"fetched": 5, "present": 3}
 
 
-def crew():
-    return [t for t in threading.enumerate() if t.name.startswith("mkframe-crew")]
+def fetch_threads():
+    return [t for t in threading.enumerate() if t.name.startswith("mkframe-fetch")]
 
 
 @pytest.fixture
@@ -480,7 +480,7 @@ def test_interrupt_leaves_no_thread_and_no_partial_file(hold, tmp_path):
         with pytest.raises(KeyboardInterrupt):
             fetch(client, files(8), tmp_path, max_workers=8, progress=False)
         assert time.monotonic() - interrupted[0] < 2
-        assert crew() == []
+        assert fetch_threads() == []
         assert visible_files(tmp_path) == sources(2)
         assert not list(tmp_path.glob(".*.part"))
 
@@ -496,7 +496,7 @@ def test_hostile_names_never_write_outside(tmp_path):
     assert_only_inside(tmp_path, to, len(HOSTILE))
 
 
-def test_hostile_names_in_the_header_never_write_outside(tmp_path):
+def test_hostile_header_names_never_write_outside(tmp_path):
     to = tmp_path / "deep" / "to"
     sendable = [n for n in HOSTILE if n.isascii() and n.isprintable()]
 
@@ -515,7 +515,7 @@ def assert_only_inside(root, to, count):
     assert set(tree(to)) == {*visible_files(to), NAME}
 
 
-def test_ledger_from_somebody_else_leads_nowhere(tmp_path):
+def test_hostile_manifest_never_writes_outside(tmp_path):
     to = tmp_path / "to"
     to.mkdir()
     with serve(every) as server:
@@ -536,7 +536,7 @@ def planted(to, url, content=b"evil"):
 
 
 @pytest.mark.parametrize("foreign", [[NAME], ["a.zip"], [NAME, "a.zip"]])
-def test_ledger_that_another_user_has_planted_skips_no_request(foreign, tmp_path, monkeypatch):
+def test_manifest_of_another_user_skips_no_request(foreign, tmp_path, monkeypatch):
     with serve(every) as server, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         planted(tmp_path, server.api)
@@ -547,11 +547,11 @@ def test_ledger_that_another_user_has_planted_skips_no_request(foreign, tmp_path
     assert (tmp_path / "a.zip").read_bytes() == b"evil"
 
 
-def test_files_are_fetched_beside_a_ledger_of_another_user(tmp_path, monkeypatch):
+def test_files_are_fetched_beside_a_manifest_of_another_user(tmp_path, monkeypatch):
     (tmp_path / NAME).write_text("theirs\n")
     give_away(monkeypatch, tmp_path / NAME)
     for status in ("fetched", "present"):
-        with pytest.warns(UserWarning, match="belongs to another user and is left alone"):
+        with pytest.warns(UserWarning, match="belongs to another user and is ignored"):
             assert set(get(every, tmp_path, files(2))["status"]) == {status}
     assert (tmp_path / NAME).read_text() == "theirs\n"
 
@@ -574,7 +574,7 @@ def test_folder_of_a_build_behind_a_link_of_another_user_is_refused(tmp_path, mo
     assert server.requests == []
 
 
-def test_folder_exchanged_for_a_link_in_the_middle_gets_nothing(tmp_path):
+def test_folder_replaced_by_a_link_gets_nothing(tmp_path):
     to, home = tmp_path / "to", tmp_path / "home"
     home.mkdir()
     tmp_path.chmod(0o1777)  # where everybody can write, links count for nothing
@@ -616,7 +616,7 @@ LARGE = {
 
 
 @pytest.mark.parametrize("way", LARGE.values(), ids=LARGE)
-def test_file_larger_than_max_bytes_fails_and_the_others_go_on(way, tmp_path):
+def test_file_beyond_max_bytes_fails_alone(way, tmp_path):
     def script(request):
         return way(file(artifact(2, 50_000))) if number(request) == 2 else every(request)
 
@@ -637,24 +637,24 @@ def test_file_of_max_bytes_is_fetched(way, tmp_path):
     assert get(way(file(WHOLE)), tmp_path, max_bytes=len(WHOLE)).loc[1, "status"] == "fetched"
 
 
-def test_limit_of_the_settings_counts_where_none_is_given(tmp_path):
+def test_max_bytes_defaults_to_the_settings(tmp_path):
     with serve(every) as server:
         small = transport(server.api, limits=Limits(file=1000))
         assert "is larger than 1,000 bytes" in fetch(small, [A], tmp_path, progress=False).loc[1, "error"]
         assert fetch(small, [A], tmp_path, max_bytes=10**6, progress=False).loc[1, "status"] == "fetched"
 
 
-@pytest.mark.parametrize("unfit", [0, -1, 1.5, "1", True])
-def test_unfit_max_bytes_sends_nothing(unfit, tmp_path):
+@pytest.mark.parametrize("invalid", [0, -1, 1.5, "1", True])
+def test_invalid_max_bytes_sends_nothing(invalid, tmp_path):
     with serve(every) as server, pytest.raises(InputError, match="max_bytes must be a whole number"):
-        fetch(transport(server.api), [A], tmp_path, max_bytes=unfit)
+        fetch(transport(server.api), [A], tmp_path, max_bytes=invalid)
     assert (server.connections, tree(tmp_path)) == (0, {})
 
 
 @pytest.mark.parametrize(
     "length", ["9" * 5000, "9" * 20, "-1", "+1", "", "1_0", "1, 2", "\u00b2", "\u00d9\u00a2", "0" * 5000]
 )
-def test_length_that_is_no_number_fails_its_file_alone(length, tmp_path):
+def test_invalid_content_length_fails_its_file_alone(length, tmp_path):
     def script(request):
         odd = Answer(body=WHOLE, framing="close", headers={"Content-Length": length})
         return odd if number(request) == 2 else every(request)
@@ -669,14 +669,14 @@ def test_length_that_is_no_number_fails_its_file_alone(length, tmp_path):
 
 
 @pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip"])
-def test_file_packed_as_nobody_asked_for_fails(coding, tmp_path):
+def test_unrequested_content_encoding_fails(coding, tmp_path):
     answer = content(WHOLE, "application/zip", headers={"Content-Encoding": coding})
     row = get(answer, tmp_path).loc[1]
     assert (row["status"], tree(tmp_path)) == ("failed", {})
     assert "which was not asked for" in row["error"]
 
 
-def test_file_of_a_few_bytes_per_second_is_given_up(tmp_path):
+def test_too_slow_file_fails(tmp_path):
     def script(request):
         return drip(every(request), 0.01) if number(request) == 2 else every(request)
 

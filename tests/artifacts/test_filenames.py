@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mkframe.artifacts._filenames import flaw, folded, from_header, numbered, safe_name
+from mkframe.artifacts._filenames import add_counter, fold_case, from_header, path_problem, safe_name
 
 HOSTILE = [
     "../../etc/passwd",
@@ -58,7 +58,7 @@ def assert_is_safe(name):
     assert not name.endswith((".", " "))
     assert not any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in name)
     assert not re.match(r"(con|prn|aux|nul|com\d|lpt\d) *(\.|$)", name, re.I)
-    assert len(numbered(name, 9999).encode()) <= 255
+    assert len(add_counter(name, 9999).encode()) <= 255
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -99,15 +99,15 @@ def test_long_name_keeps_its_ending():
 
 
 def test_long_ending_is_no_ending():
-    assert numbered("a." + "b" * 30, 2) == "a." + "b" * 30 + " (2)"
+    assert add_counter("a." + "b" * 30, 2) == "a." + "b" * 30 + " (2)"
 
 
-def test_nothing_left_takes_the_other_name():
+def test_empty_safe_name_is_the_default():
     assert safe_name("../..", "download_7") == "download_7"
 
 
-def test_folded_names_meet_where_spelling_of_accents_differs():
-    assert folded("GRO\u0308SSE.zip") == folded("größe.zip")
+def test_fold_case_normalizes_accents():
+    assert fold_case("GRO\u0308SSE.zip") == fold_case("größe.zip")
 
 
 @pytest.mark.parametrize(
@@ -162,10 +162,10 @@ def test_no_header_is_an_error(tail):
         ("a/" * 102, "more than 100 folders deep"),
     ],
 )
-def test_flaw_of_a_member_is_named(path, reason):
-    assert reason in flaw(path)
+def test_path_problem_is_named(path, reason):
+    assert reason in path_problem(path)
 
 
 @pytest.mark.parametrize("path", ["a.sql", "ddl/a.sql", "ddl/", ".project", "a b/é.sql", "..a/b..c"])
-def test_member_without_flaw(path):
-    assert flaw(path) is None
+def test_path_without_problem(path):
+    assert path_problem(path) is None

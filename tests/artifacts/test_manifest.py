@@ -36,7 +36,7 @@ def test_later_line_wins(tmp_path):
     assert Manifest(tmp_path, URL).entry(1).bytes == 6
 
 
-def test_other_server_is_another_story(tmp_path):
+def test_entries_of_another_server_are_ignored(tmp_path):
     (tmp_path / NAME).write_text(line(server="https://b.example/api/v1"))
     assert Manifest(tmp_path, URL).entry(1) is None
 
@@ -62,10 +62,10 @@ def test_other_server_is_another_story(tmp_path):
         line()[:-9],
     ],
 )
-def test_unsound_line_is_ignored(tmp_path, bad):
+def test_invalid_line_is_ignored(tmp_path, bad):
     (tmp_path / NAME).write_text(f"{bad}\n{line(id=2, name='b.zip')}\n")
-    ledger = Manifest(tmp_path, URL)
-    assert (ledger.entry(1), ledger.entry(2).name) == (None, "b.zip")
+    manifest = Manifest(tmp_path, URL)
+    assert (manifest.entry(1), manifest.entry(2).name) == (None, "b.zip")
 
 
 def test_bytes_that_are_no_text_are_ignored(tmp_path):
@@ -73,35 +73,35 @@ def test_bytes_that_are_no_text_are_ignored(tmp_path):
     assert Manifest(tmp_path, URL).entry(1).id == 1
 
 
-def test_link_in_place_of_the_ledger_is_not_followed(tmp_path):
+def test_link_in_place_of_the_manifest_is_not_followed(tmp_path):
     (tmp_path / NAME).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="cannot be read: it is a link, not a regular file"):
         Manifest(tmp_path, URL)
 
 
-def test_link_that_takes_the_place_of_the_ledger_later_is_not_followed(tmp_path):
-    ledger = Manifest(tmp_path, URL)
+def test_link_that_replaces_the_manifest_is_not_followed(tmp_path):
+    manifest = Manifest(tmp_path, URL)
     (tmp_path / NAME).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic"):
-        ledger.record(1, None, "a.zip", 5, "x")
+        manifest.record(1, None, "a.zip", 5, "x")
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_pipe_in_place_of_the_ledger_is_not_waited_for(tmp_path):
+def test_pipe_in_place_of_the_manifest_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / NAME)
     with pytest.raises(InputError, match="cannot be read: it is a named pipe"):
         Manifest(tmp_path, URL)
 
 
-def test_link_to_a_device_in_place_of_the_ledger_is_not_read(tmp_path):
+def test_link_to_a_device_in_place_of_the_manifest_is_not_read(tmp_path):
     (tmp_path / NAME).symlink_to("/dev/zero")
     with pytest.raises(InputError, match="cannot be read: it is a link"):
         Manifest(tmp_path, URL)
 
 
-def test_ledger_that_would_fill_the_memory_is_not_read(tmp_path):
+def test_huge_manifest_is_not_read(tmp_path):
     with (tmp_path / NAME).open("wb") as file:
-        file.truncate(1 << 40)  # takes no room on the disk
+        file.truncate(1 << 40)  # a sparse file
     tracemalloc.start()
     with pytest.raises(InputError, match="it has more than 67,108,864 bytes"):
         Manifest(tmp_path, URL)
@@ -109,84 +109,84 @@ def test_ledger_that_would_fill_the_memory_is_not_read(tmp_path):
     tracemalloc.stop()
 
 
-def test_ledger_of_another_user_is_left_alone(tmp_path, monkeypatch):
+def test_manifest_of_another_user_is_left_alone(tmp_path, monkeypatch):
     (tmp_path / NAME).write_text(line())
     give_away(monkeypatch, tmp_path / NAME)
-    with pytest.warns(UserWarning, match="belongs to another user and is left alone"):
-        ledger = Manifest(tmp_path, URL)
-    ledger.record(2, 9, "b.zip", 5, "x")
-    assert (ledger.entry(1), ledger.entry(2).name) == (None, "b.zip")
+    with pytest.warns(UserWarning, match="belongs to another user and is ignored"):
+        manifest = Manifest(tmp_path, URL)
+    manifest.record(2, 9, "b.zip", 5, "x")
+    assert (manifest.entry(1), manifest.entry(2).name) == (None, "b.zip")
     assert (tmp_path / NAME).read_text() == line()
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o664, 0o646])
-def test_ledger_that_others_can_write_is_left_alone(tmp_path, mode):
+def test_manifest_that_others_can_write_is_left_alone(tmp_path, mode):
     (tmp_path / NAME).write_text(line())
     (tmp_path / NAME).chmod(mode)
-    with pytest.warns(UserWarning, match="can be written by other users and is left alone"):
+    with pytest.warns(UserWarning, match="can be written by other users and is ignored"):
         assert Manifest(tmp_path, URL).entry(1) is None
 
 
-def test_ledger_is_written_for_this_user_alone(tmp_path):
+def test_manifest_is_written_for_this_user_alone(tmp_path):
     Manifest(tmp_path, URL).record(1, 9, "a.zip", 5, "x")
     assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
 
 
 def test_file_of_another_user_is_not_whole(tmp_path, monkeypatch):
     (tmp_path / "a.zip").write_bytes(b"whole")
-    ledger = Manifest(tmp_path, URL)
-    ledger.record(1, 9, "a.zip", 5, hashlib.sha256(b"whole").hexdigest())
+    manifest = Manifest(tmp_path, URL)
+    manifest.record(1, 9, "a.zip", 5, hashlib.sha256(b"whole").hexdigest())
     give_away(monkeypatch, tmp_path / "a.zip")
-    assert not ledger.entry(1).is_whole(tmp_path)
+    assert not manifest.entry(1).is_whole(tmp_path)
 
 
 def test_file_that_this_user_has_put_elsewhere_is_whole(tmp_path):
     (tmp_path / "large").mkdir()
     (tmp_path / "large" / "a.zip").write_bytes(b"whole")
     (tmp_path / "a.zip").symlink_to("large/a.zip")
-    ledger = Manifest(tmp_path, URL)
-    ledger.record(1, 9, "a.zip", 5, hashlib.sha256(b"whole").hexdigest())
-    assert ledger.entry(1).is_whole(tmp_path)
+    manifest = Manifest(tmp_path, URL)
+    manifest.record(1, 9, "a.zip", 5, hashlib.sha256(b"whole").hexdigest())
+    assert manifest.entry(1).is_whole(tmp_path)
 
 
 def test_second_of_a_name_is_numbered(tmp_path):
-    ledger = Manifest(tmp_path, URL)
-    assert [ledger.claim(n, "a.zip") for n in (1, 2, 3)] == ["a.zip", "a (2).zip", "a (3).zip"]
+    manifest = Manifest(tmp_path, URL)
+    assert [manifest.reserve_name(n, "a.zip") for n in (1, 2, 3)] == ["a.zip", "a (2).zip", "a (3).zip"]
 
 
 def test_names_that_differ_in_case_only_are_numbered(tmp_path):
-    ledger = Manifest(tmp_path, URL)
-    assert [ledger.claim(1, "a.zip"), ledger.claim(2, "A.ZIP")] == ["a.zip", "A (2).ZIP"]
+    manifest = Manifest(tmp_path, URL)
+    assert [manifest.reserve_name(1, "a.zip"), manifest.reserve_name(2, "A.ZIP")] == ["a.zip", "A (2).ZIP"]
 
 
-def test_claim_is_stable(tmp_path):
-    ledger = Manifest(tmp_path, URL)
-    assert ledger.claim(2, "a.zip") == ledger.claim(2, "a.zip") == "a.zip"
+def test_reserved_name_is_stable(tmp_path):
+    manifest = Manifest(tmp_path, URL)
+    assert manifest.reserve_name(2, "a.zip") == manifest.reserve_name(2, "a.zip") == "a.zip"
 
 
 def test_name_of_an_earlier_run_is_kept(tmp_path):
     (tmp_path / NAME).write_text(line(id=2))
-    ledger = Manifest(tmp_path, URL)
-    assert [ledger.claim(1, "a.zip"), ledger.claim(2, "a.zip")] == ["a (2).zip", "a.zip"]
+    manifest = Manifest(tmp_path, URL)
+    assert [manifest.reserve_name(1, "a.zip"), manifest.reserve_name(2, "a.zip")] == ["a (2).zip", "a.zip"]
 
 
 def test_file_without_a_name_is_called_after_its_id(tmp_path):
-    assert Manifest(tmp_path, URL).claim(5442, "") == "download_5442"
+    assert Manifest(tmp_path, URL).reserve_name(5442, "") == "download_5442"
 
 
 @pytest.mark.parametrize(
     ("content", "whole"), [(b"whole", True), (b"other", False), (b"longer", False), (None, False)]
 )
-def test_whole_means_the_same_bytes(tmp_path, content, whole):
+def test_is_whole_compares_the_bytes(tmp_path, content, whole):
     sha256 = hashlib.sha256(b"whole").hexdigest()
     if content is not None:
         (tmp_path / "a.zip").write_bytes(content)
-    ledger = Manifest(tmp_path, URL)
-    ledger.record(1, 9, "a.zip", 5, sha256)
-    assert ledger.entry(1).is_whole(tmp_path) is whole
+    manifest = Manifest(tmp_path, URL)
+    manifest.record(1, 9, "a.zip", 5, sha256)
+    assert manifest.entry(1).is_whole(tmp_path) is whole
 
 
-def test_what_cannot_be_read_is_told(tmp_path):
+def test_unreadable_manifest_is_an_error(tmp_path):
     (tmp_path / NAME).mkdir()
-    with pytest.raises(InputError, match=r"the list of what was fetched, cannot be read"):
+    with pytest.raises(InputError, match=r"the list of fetched files, cannot be read"):
         Manifest(tmp_path, URL)

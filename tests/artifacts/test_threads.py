@@ -13,8 +13,8 @@ def nothing():
     pass
 
 
-def crew():
-    return [t for t in threading.enumerate() if t.name.startswith("mkframe-crew")]
+def worker_threads():
+    return [t for t in threading.enumerate() if t.name.startswith("mkframe-fetch")]
 
 
 def test_results_keep_the_order_of_the_jobs():
@@ -40,7 +40,7 @@ def test_no_more_threads_than_asked_for():
     assert len(seen) == 3
 
 
-def test_bug_in_a_job_is_raised_after_the_others_were_halted():
+def test_error_in_a_job_stops_the_others():
     halted = threading.Event()
 
     def job(number):
@@ -50,10 +50,10 @@ def test_bug_in_a_job_is_raised_after_the_others_were_halted():
 
     with pytest.raises(ZeroDivisionError):
         in_parallel(job, range(3), 3, nothing, halted.set)
-    assert crew() == []
+    assert worker_threads() == []
 
 
-def test_bar_is_told_while_jobs_run():
+def test_tick_is_called_while_jobs_run():
     ticks = []
     in_parallel(lambda _: time.sleep(0.25), [1], 1, lambda: ticks.append(1), nothing)
     assert len(ticks) >= 2
@@ -62,6 +62,6 @@ def test_bar_is_told_while_jobs_run():
 def test_jobs_run_in_the_context_of_the_caller():
     word = contextvars.ContextVar("word", default="nobody's")
     before = word.set("the caller's")
-    heard = in_parallel(lambda _: word.get(), range(4), 4, nothing, nothing)
+    values = in_parallel(lambda _: word.get(), range(4), 4, nothing, nothing)
     word.reset(before)
-    assert set(heard) == {"the caller's"}
+    assert set(values) == {"the caller's"}

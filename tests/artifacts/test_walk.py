@@ -40,6 +40,6 @@ def test_links_are_given_and_not_followed(tmp_path):
     assert [entry.name for entry in walk_files(tmp_path / "base")] == ["link"]
 
 
-def test_folder_that_cannot_be_read_is_said(tmp_path):
+def test_unreadable_folder_is_an_error(tmp_path):
     with pytest.raises(InputError, match="cannot be read: No such file"):
         list(walk_files(tmp_path / "missing"))

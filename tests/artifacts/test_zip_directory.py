@@ -12,7 +12,7 @@ import pytest
 
 from mkframe.artifacts import diff, extract, members, read
 from mkframe.errors import ArtifactError
-from tests.artifacts.factory import Forged, deflated, field, forged, packed, tree, unicode_path
+from tests.artifacts.factory import Forged, deflate, field, forge_zip, make_zip, tree, unicode_path
 
 FUNCTIONS = {
     "members": lambda path: members(path),
@@ -23,7 +23,7 @@ FUNCTIONS = {
 ZEROS = bytes(40 << 20)
 
 
-def written(tmp_path, content):
+def write_zip(tmp_path, content):
     folder = tmp_path / "deep"
     folder.mkdir()
     path = folder / "a.zip"
@@ -60,7 +60,7 @@ SECOND_NAMES = {
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 @pytest.mark.parametrize("member", SECOND_NAMES.values(), ids=SECOND_NAMES)
 def test_member_with_a_second_name_is_refused(tmp_path, member, function):
-    path = written(tmp_path, forged(Forged("good.sql"), member))
+    path = write_zip(tmp_path, forge_zip(Forged("good.sql"), member))
     with pytest.raises(ArtifactError, match="has another name besides"):
         function(path)
     assert list(tree(tmp_path)) == ["deep", "deep/a.zip"]
@@ -68,30 +68,30 @@ def test_member_with_a_second_name_is_refused(tmp_path, member, function):
 
 @pytest.mark.parametrize("other", [b"ddl/a.sql", b"ddl\\a.sql"])
 def test_second_name_that_differs_in_the_separator_is_the_same(tmp_path, other):
-    path = written(tmp_path, forged(renamed(other, name=b"ddl/a.sql")))
+    path = write_zip(tmp_path, forge_zip(renamed(other, name=b"ddl/a.sql")))
     assert extract(path, tmp_path / "to")["name"].tolist() == ["ddl/a.sql"]
 
 
 def test_name_in_utf8_is_read_where_a_second_says_so(tmp_path):
-    path = written(tmp_path, forged(renamed("Größe.sql".encode(), name="Größe.sql".encode())))
+    path = write_zip(tmp_path, forge_zip(renamed("Größe.sql".encode(), name="Größe.sql".encode())))
     assert members(path)["name"].tolist() == ["Größe.sql"]
 
 
 @pytest.mark.parametrize(("flags", "name"), [(0x800, "Größe.sql"), (0, "Gr├╢├ƒe.sql")])
 def test_name_is_decoded_as_its_flag_says(tmp_path, flags, name):
-    path = written(tmp_path, forged(Forged("Größe.sql", flags=flags)))
+    path = write_zip(tmp_path, forge_zip(Forged("Größe.sql", flags=flags)))
     assert members(path)["name"].tolist() == [name]
 
 
 def test_name_with_a_nul_is_not_cut(tmp_path):
-    path = written(tmp_path, forged(Forged(b"a.sql\0.exe")))
+    path = write_zip(tmp_path, forge_zip(Forged(b"a.sql\0.exe")))
     assert members(path)["name"].tolist() == ["a.sql\0.exe"]
     with pytest.raises(ArtifactError, match=r"control characters"):
         extract(path, tmp_path / "to")
 
 
 def test_long_name_is_cut_in_the_error(tmp_path):
-    path = written(tmp_path, forged(Forged("x" * 60_000)))
+    path = write_zip(tmp_path, forge_zip(Forged("x" * 60_000)))
     with pytest.raises(ArtifactError, match="is too long") as caught:
         extract(path, tmp_path / "to")
     assert len(str(caught.value)) < 600
@@ -109,7 +109,7 @@ LYING = {
     ),
     "less than declared, deflated": (Forged(method=8, size=9), "it unpacks to 8 bytes and declares 9"),
     "more than declared, deflated": (Forged(method=8, size=7), "more than the 7 bytes"),
-    "bomb, deflated": (Forged(method=8, raw=deflated(ZEROS), size=10), "more than the 10 bytes"),
+    "bomb, deflated": (Forged(method=8, raw=deflate(ZEROS), size=10), "more than the 10 bytes"),
     "checksum": (Forged(crc=1), "its checksum"),
     "checksum, deflated": (Forged(method=8, crc=1), "its checksum"),
     "broken off": (Forged(method=8, packed=5), "it breaks off"),
@@ -140,8 +140,8 @@ LYING = {
 
 @pytest.mark.parametrize("function", [members, FUNCTIONS["extract"]], ids=["members", "extract"])
 @pytest.mark.parametrize(("member", "reason"), LYING.values(), ids=LYING)
-def test_member_that_lies_is_found_out(tmp_path, member, reason, function):
-    path = written(tmp_path, forged(member))
+def test_member_with_wrong_declarations_is_refused(tmp_path, member, reason, function):
+    path = write_zip(tmp_path, forge_zip(member))
     with pytest.raises(ArtifactError, match=reason):
         function(path)
     assert list(tree(tmp_path)) == ["deep", "deep/a.zip"]
@@ -149,35 +149,35 @@ def test_member_that_lies_is_found_out(tmp_path, member, reason, function):
 
 def nested_header(content=b"SELECT 1"):
     """Two members that share content: the second header lies in the first one's extra field."""
-    inner = forged(Forged("b.sql", content))[: 30 + 5]
-    return forged(
+    inner = forge_zip(Forged("b.sql", content))[: 30 + 5]
+    return forge_zip(
         Forged("a.sql", content, own_extra=field(0x9999, inner)), Forged("b.sql", content, raw=b"", at=39)
     )
 
 
-def test_header_that_is_elsewhere_is_said(tmp_path):
-    path = written(tmp_path, forged(Forged("a", bytes(99)), Forged("b", at=5)))
+def test_header_at_another_offset_is_refused(tmp_path):
+    path = write_zip(tmp_path, forge_zip(Forged("a", bytes(99)), Forged("b", at=5)))
     with pytest.raises(ArtifactError, match="not where the directory says"):
         read(path, "b")
 
 
 OVERLAPPING = {
-    "same place": forged(Forged("b"), Forged("b", at=0)),
-    "content of the next": forged(Forged("a", raw=b"x", packed=9), Forged("b")),
+    "same place": forge_zip(Forged("b"), Forged("b", at=0)),
+    "content of the next": forge_zip(Forged("a", raw=b"x", packed=9), Forged("b")),
     "header in a field": nested_header(),
-    "content that is the directory": forged(Forged("a", own_extra=bytes(40), raw=b"x", packed=41)),
+    "content that is the directory": forge_zip(Forged("a", own_extra=bytes(40), raw=b"x", packed=41)),
 }
 
 
 @pytest.mark.parametrize("content", OVERLAPPING.values(), ids=OVERLAPPING)
 def test_members_that_overlap_are_refused(tmp_path, content):
     with pytest.raises(ArtifactError, match=r"overlap another member|outside of the file"):
-        members(written(tmp_path, content))
+        members(write_zip(tmp_path, content))
 
 
 def zip64(count=1, **lies):
     """A record for 64 bits, its locator, and the record at the end, which says to look there."""
-    plain = forged(Forged())
+    plain = forge_zip(Forged())
     offset, end = plain.index(b"PK\1\2"), plain.index(b"PK\5\6")
     wide = {"here": count, "count": count, "size": end - offset, "offset": offset} | lies
     record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, *wide.values())
@@ -186,14 +186,14 @@ def zip64(count=1, **lies):
 
 
 ENDS = {
-    "more entries": (forged(Forged(), here=2, count=2), "has 1 entries instead of 2"),
-    "fewer entries": (forged(Forged("a"), Forged("b"), here=1, count=1), "has 2 entries instead of 1"),
-    "one disk of several": (forged(Forged(), disk=1), "part of several"),
-    "another first disk": (forged(Forged(), first=1), "part of several"),
-    "another number of entries here": (forged(Forged(), here=0), "part of several"),
-    "comment cut off": (forged(Forged(), comment=3) + b"ab", "the end of it is missing"),
-    "longer directory": (forged(Forged(), size=200), "beginning is missing"),
-    "shorter directory": (forged(Forged(), size=40), "its directory"),
+    "more entries": (forge_zip(Forged(), here=2, count=2), "has 1 entries instead of 2"),
+    "fewer entries": (forge_zip(Forged("a"), Forged("b"), here=1, count=1), "has 2 entries instead of 1"),
+    "one disk of several": (forge_zip(Forged(), disk=1), "part of several"),
+    "another first disk": (forge_zip(Forged(), first=1), "part of several"),
+    "another number of entries here": (forge_zip(Forged(), here=0), "part of several"),
+    "comment cut off": (forge_zip(Forged(), comment=3) + b"ab", "the end of it is missing"),
+    "longer directory": (forge_zip(Forged(), size=200), "beginning is missing"),
+    "shorter directory": (forge_zip(Forged(), size=40), "its directory"),
     "more entries, in 64 bits": (zip64(2), "instead of 2"),
     "size without end, in 64 bits": (zip64(size=2**64 - 1), "its directory would be"),
     "place without end, in 64 bits": (zip64(offset=2**64 - 1), "beginning is missing"),
@@ -203,15 +203,15 @@ ENDS = {
 
 
 @pytest.mark.parametrize(("content", "reason"), ENDS.values(), ids=ENDS)
-def test_directory_that_lies_is_refused(tmp_path, content, reason):
+def test_directory_with_wrong_declarations_is_refused(tmp_path, content, reason):
     with pytest.raises(ArtifactError, match=reason):
-        members(written(tmp_path, content))
+        members(write_zip(tmp_path, content))
 
 
 # --- honest archives of every kind --------------------------------------------------------------------
 
 
-def streamed():
+def stream_zip():
     """As servers write while they pack: sizes come after the content."""
 
     class Pipe(io.RawIOBase):
@@ -238,33 +238,33 @@ def wide_members():
     return buffer.getvalue()
 
 
-def commented(comment):
-    buffer = io.BytesIO(packed({"a.sql": "SELECT 1"}))
+def with_comment(comment):
+    buffer = io.BytesIO(make_zip({"a.sql": "SELECT 1"}))
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.comment = comment
     return buffer.getvalue()
 
 
 HONEST = {
-    "streamed": streamed(),
+    "streamed": stream_zip(),
     "with headers for 64 bits": wide_members(),
     "with a directory for 64 bits": zip64(),
-    "with sizes in 64 bits": forged(
+    "with sizes in 64 bits": forge_zip(
         Forged(size=WIDE, packed=WIDE, at=WIDE, extra=field(1, struct.pack("<3Q", 8, 8, 0)))
     ),
-    "with a comment": commented(b"delivered"),
-    "with the longest comment": commented(b"x" * 65535),
-    "after a program": b"MZ" + bytes(5000) + packed({"a.sql": "SELECT 1"}),
-    "with bytes after its end": packed({"a.sql": "SELECT 1"}) + b"\r\n",
-    "in pieces of nothing": forged(Forged(method=8, raw=b"\0\0\0\xff\xff" * 99999 + deflated(b"SELECT 1"))),
-    "with padded fields": forged(Forged(extra=bytes(7))),
-    "with an empty folder that is deflated": forged(Forged(), Forged("ddl/", b"", method=8)),
+    "with a comment": with_comment(b"delivered"),
+    "with the longest comment": with_comment(b"x" * 65535),
+    "after a program": b"MZ" + bytes(5000) + make_zip({"a.sql": "SELECT 1"}),
+    "with bytes after its end": make_zip({"a.sql": "SELECT 1"}) + b"\r\n",
+    "in pieces of nothing": forge_zip(Forged(method=8, raw=b"\0\0\0\xff\xff" * 99999 + deflate(b"SELECT 1"))),
+    "with padded fields": forge_zip(Forged(extra=bytes(7))),
+    "with an empty folder that is deflated": forge_zip(Forged(), Forged("ddl/", b"", method=8)),
 }
 
 
 @pytest.mark.parametrize("content", HONEST.values(), ids=HONEST)
 def test_honest_archive_is_read(tmp_path, content):
-    path = written(tmp_path, content)
+    path = write_zip(tmp_path, content)
     frame = members(path)
     assert frame[["name", "size", "kind"]].values.tolist() == [["a.sql", 8, "sql"]]
     assert read(path, "a.sql") == "SELECT 1"
@@ -272,7 +272,7 @@ def test_honest_archive_is_read(tmp_path, content):
 
 
 def test_more_entries_than_16_bits_count_are_read(tmp_path):
-    path = written(tmp_path, packed(dict.fromkeys(map(str, range(66_000)), ""), zipfile.ZIP_STORED))
+    path = write_zip(tmp_path, make_zip(dict.fromkeys(map(str, range(66_000)), ""), zipfile.ZIP_STORED))
     assert len(members(path)) == 66_000
 
 
@@ -298,7 +298,7 @@ PACKINGS = {
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 @pytest.mark.parametrize(("method", "raw", "name"), [(*p, n) for n, p in PACKINGS.items()], ids=PACKINGS)
 def test_other_packings_are_refused_by_name(tmp_path, method, raw, name, function):
-    path = written(tmp_path, forged(Forged(method=method, raw=raw, size=10)))
+    path = write_zip(tmp_path, forge_zip(Forged(method=method, raw=raw, size=10)))
     with pytest.raises(ArtifactError, match=f"is packed by {name}"):
         function(path)
     assert list(tree(tmp_path)) == ["deep", "deep/a.zip"]
@@ -315,24 +315,26 @@ def entries_without_end():
 
 def folders_without_end():
     """Each member lies in a hundred folders of its own."""
-    return forged(*[Forged(f"{n:05}/" + "x/" * 98 + "a", b"") for n in range(5000)])
+    return forge_zip(*[Forged(f"{n:05}/" + "x/" * 98 + "a", b"") for n in range(5000)])
 
 
 def texts(line):
     """More text than a comparison may hold; each line takes many characters to be shown."""
-    return forged(*[Forged(f"{n}.sql", line * (1 << 18), method=8) for n in range(100)])
+    return forge_zip(*[Forged(f"{n}.sql", line * (1 << 18), method=8) for n in range(100)])
 
 
 BOMBS = {
-    "deflated": lambda: forged(Forged(method=8, raw=deflated(bytes(1 << 20)) + bytes(99), size=10)),
-    "a text as long as it may be": lambda: forged(
+    "deflated": lambda: forge_zip(Forged(method=8, raw=deflate(bytes(1 << 20)) + bytes(99), size=10)),
+    "a text as long as it may be": lambda: forge_zip(
         Forged(method=8, content=b"x" * ((64 << 20) - 4) + "\U0001f600".encode())
     ),
     "entries without end": entries_without_end,
     "folders without end": folders_without_end,
-    "long names": lambda: forged(*[Forged(f"{n:05}" + "/\1" * 30_000, b"") for n in range(200)]),
-    "long comments": lambda: forged(*[Forged(f"{n}", b"", comment=bytes(65535)) for n in range(500)]),
-    "many fields": lambda: forged(*[Forged(f"{n}", b"", extra=field(7, b"") * 16_000) for n in range(100)]),
+    "long names": lambda: forge_zip(*[Forged(f"{n:05}" + "/\1" * 30_000, b"") for n in range(200)]),
+    "long comments": lambda: forge_zip(*[Forged(f"{n}", b"", comment=bytes(65535)) for n in range(500)]),
+    "many fields": lambda: forge_zip(
+        *[Forged(f"{n}", b"", extra=field(7, b"") * 16_000) for n in range(100)]
+    ),
     "texts that differ": lambda: texts(b"\x01\n"),
 }
 PROGRAM = """
@@ -359,17 +361,17 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform ==
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak this way")
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_no_archive_takes_a_gibibyte_of_memory(tmp_path, bomb):
-    path = written(tmp_path, bomb())
+    path = write_zip(tmp_path, bomb())
     other = tmp_path / "other.zip"
     other.write_bytes(texts(b"\x02\n"))
     paths = [path, tmp_path / "to", other]
-    ended = subprocess.run([sys.executable, "-c", PROGRAM, *paths], capture_output=True, text=True)
-    assert ended.stderr == ""
-    assert int(ended.stdout) < 1 << 30
+    end_time = subprocess.run([sys.executable, "-c", PROGRAM, *paths], capture_output=True, text=True)
+    assert end_time.stderr == ""
+    assert int(end_time.stdout) < 1 << 30
 
 
 def test_folders_count_as_members(tmp_path):
-    path = written(tmp_path, folders_without_end())
+    path = write_zip(tmp_path, folders_without_end())
     with pytest.raises(ArtifactError, match="too many files and folders, more than max_members=100,000"):
         extract(path, tmp_path / "to")
     assert list(tree(tmp_path)) == ["deep", "deep/a.zip"]

@@ -118,7 +118,7 @@ def test_unusable_folder_shows_an_error(model, tmp_path):
     model.downloads.folder = str(tmp_path / "file")
     model.chosen = (model.options[0][1],)
     model.submit()
-    assert "cannot be made" in model.downloads.error
+    assert "cannot be created" in model.downloads.error
     assert model.downloads.state == "fetched"
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.timeout(3600)
 @given(case=bodies.bodies("builds"), tz=OPTIONS["tz"], every=OPTIONS["every"])
 @amount(1)
-def test_report_of_any_answer_is_a_page_or_one_of_our_errors(case, tz, every, tmp_path_factory):
+def test_report_of_any_input_is_a_page_or_an_mkframe_error(case, tz, every, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     (folder / "builds.json").write_bytes(case[1])
     parameters = {"project": None, "source": str(folder / "builds.json"), "tz": tz, "every": every}

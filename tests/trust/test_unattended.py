@@ -31,7 +31,7 @@ def ran(*sources):
 def test_notebook_whose_python_ends_is_told():
     with pytest.raises(ReportError, match="ended before the report was done") as caught:
         ran("import os; os._exit(3)")
-    assert caught.value.hint == "Was there enough memory?"
+    assert caught.value.hint == "Check that there is enough memory."
 
 
 def test_notebook_that_fails_is_told_with_its_error():
