@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import operator
 import os
+import queue
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,7 +28,6 @@ from mkframe.artifacts._progress import (
     check_progress,
     progress_display,
 )
-from mkframe.artifacts._threads import in_parallel
 from mkframe.errors import InputError
 from mkframe.limits import check_bytes
 
@@ -36,6 +38,8 @@ _EXTRA_WORKERS = 2
 """Threads beyond the streams, so that a stream can begin while another file is synced to disk."""
 _PROGRESS_INTERVAL = 0.1
 """Seconds between two calls of the progress function."""
+_STOP_TIMEOUT = 3.0
+"""Seconds to wait for threads that were told to stop."""
 _DTYPES = {
     "id": "int64",
     "build_id": "Int64",
@@ -139,10 +143,41 @@ def fetch(
     )
     with progress_display(progress) as show:
         with contextlib.suppress(_StopRequestedError):
-            in_parallel(job.run, wanted, max_workers + _EXTRA_WORKERS, _throttled(tracker, show), job.stop)
+            _run_all(job, wanted, max_workers + _EXTRA_WORKERS, _throttled(tracker, show))
         results = [job.result(file) for file in wanted]
         show(tracker.progress())
     return typed_frame([asdict(result) for result in results], _DTYPES).set_index("id")
+
+
+def _run_all(job: FetchJob, files: Sequence[File], workers: int, tick: Callable[[], None]) -> None:
+    """Fetch files in threads; call `tick` after each file and at least ten times a second.
+
+    An error in a thread or in `tick`, or Ctrl-C, stops all threads before it is raised. A thread that a
+    system call blocks for longer than `_STOP_TIMEOUT` is left behind; Python waits for it at exit.
+    """
+    done: queue.SimpleQueue[Future[None]] = queue.SimpleQueue()
+    futures: list[Future[None]] = []
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="mkframe-fetch")
+    try:
+        for file in files:
+            # in the caller's context, so that context variables of its log handlers are set in threads too
+            future = pool.submit(contextvars.copy_context().run, job.run, file)
+            future.add_done_callback(done.put)
+            futures.append(future)
+        left = len(futures)
+        while left:
+            with contextlib.suppress(queue.Empty):
+                done.get(timeout=_PROGRESS_INTERVAL).result()
+                left -= 1
+            tick()
+    except BaseException:
+        job.stop()
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        running = [future for future in futures if not future.cancelled()]
+        # join the threads, but only if none is blocked: the caller must get control back
+        pool.shutdown(wait=not wait(running, _STOP_TIMEOUT).not_done)
 
 
 def _target_folders(

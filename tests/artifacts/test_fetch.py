@@ -579,15 +579,25 @@ def test_folder_replaced_by_a_link_gets_nothing(tmp_path):
     home.mkdir()
     tmp_path.chmod(0o1777)  # where everybody can write, links count for nothing
 
+    requested = []
+
+    def is_ready():
+        """Whether the first file is complete and both others have opened the folder."""
+        return len(list(to.glob("[!.]*.zip"))) == 1 and len(list(to.glob(".*.part"))) == 2
+
     def script(request):
-        if number(request) == 2:
+        requested.append(number(request))
+        if len(requested) == 2:
+            deadline = time.monotonic() + 5
+            while not (is_ready() and (time.sleep(0.02) or is_ready())) and time.monotonic() < deadline:
+                time.sleep(0.01)
             to.rename(tmp_path / "gone")
             to.symlink_to(home)
         return every(request)
 
     frame = get(script, to, files(3), max_workers=1)
-    assert set(frame.loc[[2, 3], "status"]) == {"failed"}
-    assert frame.loc[3, "error"].count("is not followed") == 1
+    assert set(frame.loc[requested[1:], "status"]) == {"failed"}
+    assert frame.loc[requested[2], "error"].count("is not followed") == 1
     assert tree(home) == {}
 
 
