@@ -155,16 +155,16 @@ def test_folder_that_is_a_file_is_refused(tmp_path):
         fetch(transport(server.api), [A], tmp_path / "to")
 
 
-# --- again --------------------------------------------------------------------------------------------
+# --- present or kept --------------------------------------------------------------------------------------------
 
 
 def test_whole_file_is_not_fetched_again(tmp_path):
     with serve(every) as server:
         first = fetch(transport(server.api), files(4), tmp_path, progress=False)
-        again = fetch(transport(server.api), files(4), tmp_path, progress=False)
+        second = fetch(transport(server.api), files(4), tmp_path, progress=False)
     assert len(server.requests) == 4
-    assert set(again["status"]) == {"present"}
-    assert again[["path", "bytes", "sha256"]].equals(first[["path", "bytes", "sha256"]])
+    assert set(second["status"]) == {"present"}
+    assert second[["path", "bytes", "sha256"]].equals(first[["path", "bytes", "sha256"]])
 
 
 def test_equal_file_of_unknown_origin_counts_as_present(tmp_path):
@@ -411,8 +411,8 @@ print(fetch(transport(sys.argv[1]), files, sys.argv[2], progress=False)["error"]
 """
     with serve(every) as server:
         command = [*script_of(code), server.api, str(tmp_path), "2"]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert said.count("not allowed") == 2
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert output.count("not allowed") == 2
     assert tree(tmp_path) == {}
     get(every, tmp_path, files(2))
     assert visible_files(tmp_path) == sources(2)
