@@ -155,7 +155,7 @@ def test_folder_that_is_a_file_is_refused(tmp_path):
         fetch(transport(server.api), [A], tmp_path / "to")
 
 
-# --- present or kept --------------------------------------------------------------------------------------------
+# --- present or kept ----------------------------------------------------------------------------------
 
 
 def test_whole_file_is_not_fetched_again(tmp_path):

@@ -319,7 +319,7 @@ def test_close_while_fetching_ends_all_threads(tmp_path):
         wait_for(lambda: any(f.share for f in form.downloads.model.files))
         form.close()
         assert [
-            t.name for t in threading.enumerate() if t.name.startswith(("mkframe-form", "mkframe-crew"))
+            t.name for t in threading.enumerate() if t.name.startswith(("mkframe-form", "mkframe-fetch"))
         ] == []
     assert not list(tmp_path.rglob("*.part"))
 
