@@ -109,11 +109,11 @@ def change_points(
     _style.draw_grid(ax, "x")
     more = len(found) - len(shown)
     rest = f" {count_text(more, 'smaller change')} not drawn." if more else ""
-    said = (
+    text = (
         "▲ slower, ▼ faster, with the size at equal numbers of instances and its 95 % interval. "
         f"Each may have come gradually.{rest}"
     )
-    _style.set_heading(ax, title, said, quiet)
+    _style.set_heading(ax, title, text, quiet)
     return ax
 
 

@@ -89,8 +89,8 @@ def cost_card(builds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         text.set_parse_math(False)
     more = len(known) - len(shown)
     rest = f" {count_text(more, 'more pattern set')} with fewer builds not drawn." if more else ""
-    said = f"Base + part for each instance, medians; long builds lie above, so totals are greater.{rest}"
-    _style.set_heading(ax, title, said, quiet)
+    sentence = f"Base + part for each instance, medians; long builds lie above, so totals are greater.{rest}"
+    _style.set_heading(ax, title, sentence, quiet)
     return ax
 
 

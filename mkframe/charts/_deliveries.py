@@ -104,11 +104,11 @@ def builds_without_delivery(
         labelcolor=_style.TEXT_COLOR,
     )
     more = len(table) - len(shown)
-    said = (
+    text = (
         "At the left: time of builds that no row of DELIVERIES names, identical ones included. "
         "That is no proof that their artifacts are as before; equal checksums are."
     )
-    _style.set_heading(ax, title, said, left_out_text((more, "with less time without a delivery")))
+    _style.set_heading(ax, title, text, left_out_text((more, "with less time without a delivery")))
     return ax
 
 
@@ -198,6 +198,6 @@ def artifact_use(
         f"{use} {percent_text(part['used'].sum() / part['artifacts'].sum())}"
         for use, part in known.groupby(level="use", sort=False)
     )
-    said = f"All together: {shares}. Deployed: a deployment exists, not that it worked.{rest}"
-    _style.set_heading(ax, title, said, unknown)
+    text = f"All together: {shares}. Deployed: a deployment exists, not that it worked.{rest}"
+    _style.set_heading(ax, title, text, unknown)
     return ax

@@ -119,7 +119,7 @@ def eta(
     _style.draw_grid(ax, "x")
     few = int((shown["of"] == 0).sum())
     unknown = f" No range for {count_text(few, 'build')}: too few to compare with." if few else ""
-    said = " and ".join(f"{100 * level:g} %" for level in ordered[::-1])
-    ranges = f"Ranges that are to hold {said} of such builds, if they finish; bar: time until now."
+    text = " and ".join(f"{100 * level:g} %" for level in ordered[::-1])
+    ranges = f"Ranges that are to hold {text} of such builds, if they finish; bar: time until now."
     _style.set_heading(ax, title, f"{ranges}{unknown}" if ordered else "Bar: time until now.", missing)
     return ax

@@ -79,9 +79,9 @@ def failure_families(
     ax.set_xlim(0, counts.max() * 1.02)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     _style.draw_grid(ax, "x")
-    said = (
+    text = (
         f"{count_text(total, 'failed build')} in {count_text(len(table), 'family', 'families')}. "
         "At the right: builds, and the share of all with the families above."
     )
-    _style.set_heading(ax, title, said)
+    _style.set_heading(ax, title, text)
     return ax

@@ -93,6 +93,6 @@ def failure_progress(
     _style.set_row_labels(ax, np.arange(len(shown), dtype="float64"), labels)
     more = len(table) - len(shown)
     rest = f" {count_text(more, 'more row')} with fewer builds not drawn." if more else ""
-    said = "The progress that the server told last; that it stays where a build failed is not documented."
-    _style.set_heading(ax, title, f"{said}{rest}")
+    sentence = "The progress that the server told last; that it stays where a build failed is not documented."
+    _style.set_heading(ax, title, f"{sentence}{rest}")
     return ax

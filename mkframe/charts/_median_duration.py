@@ -97,11 +97,11 @@ def median_duration(
     running = int(table["running"].sum()) if by is None else int((builds["status"] == "BUILDING").sum())
     more = len(groups) - len(shown)
     rest = f" {count_text(more, f'more {by}')} with fewer builds not drawn." if more else ""
-    said = (
+    sentence = (
         f"Finished builds and {count_text(running, 'running one')}. Bars: what running builds leave open; "
         f"arrows: half or more still run.{rest}"
     )
-    _style.set_heading(ax, title, said, missing)
+    _style.set_heading(ax, title, sentence, missing)
     return ax
 
 

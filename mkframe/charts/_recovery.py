@@ -87,8 +87,8 @@ def recovery(
         name = "open" if status == "FAILED" else "closed"
         ax.barh(rows[mask], drawn[mask], 0.55, label=name, **_style.bar_style(status))
     _format_axis(ax, float(drawn.max()))
-    for row, length, broken in zip(rows, seconds, is_open, strict=True):
-        text = f"≥ {floor_text(length)} →" if broken else duration_text(length)
+    for row, length, unrecovered in zip(rows, seconds, is_open, strict=True):
+        text = f"≥ {floor_text(length)} →" if unrecovered else duration_text(length)
         place = (max(length, _style.MIN_SECONDS), row)
         ax.annotate(
             text,
@@ -104,7 +104,7 @@ def recovery(
     _style.set_row_labels(
         ax, rows, [_label(index, row) for index, row in zip(shown.index, shown.itertuples(), strict=True)]
     )
-    _style.set_heading(ax, title, _said(current), missing)
+    _style.set_heading(ax, title, _caption(current), missing)
     return ax
 
 
@@ -127,7 +127,7 @@ def _label(index: Any, row: Any) -> str:
     return f"{name}   {day.day} {day:%b %Y}, build {row.first_build}"
 
 
-def _said(chains: pd.DataFrame) -> str:
+def _caption(chains: pd.DataFrame) -> str:
     is_over = ~chains["open"].to_numpy(bool)
     median = kaplan_meier_quantile(chains["seconds"], is_over)
     half = (

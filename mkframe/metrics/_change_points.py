@@ -292,11 +292,11 @@ class _Stream:
             places = tuple(sorted((*places, peak.at)))
             for place in places:
                 others = tuple(p for p in places if p != place)
-                again = self.peak(others)
-                if again is None or again.p > level:
+                second = self.peak(others)
+                if second is None or second.p > level:
                     places = others
-                elif self.is_apart(again.at, others):
-                    places = tuple(sorted((*others, again.at)))
+                elif self.is_apart(second.at, others):
+                    places = tuple(sorted((*others, second.at)))
             if len(places) <= len(before):
                 break  # what was added has pushed another out: nothing is gained by going on
         return places

@@ -139,7 +139,7 @@ class _Values:
     """
 
     failed: Floats
-    ended: Floats
+    completed: Floats
     finished: Floats
     middle: Floats
 
@@ -184,16 +184,16 @@ def _table(values: _Values, groups: int) -> pd.DataFrame:
     none = np.tile([0.0, 1.0], groups)
     table["supported"] = (table["low"] > none) | (table["high"] < none)
     few = np.minimum(table["days_now"], table["days_before"]) < _LEAST_DAYS
-    told = [
-        _refusal(now, before) if is_few else "supported" if is_supported else "no difference supported"
+    notice = [
+        _reason(now, before) if is_few else "supported" if is_supported else "no difference supported"
         for now, before, is_few, is_supported in zip(
             table["days_now"], table["days_before"], few, table["supported"], strict=True
         )
     ]
-    return table.assign(says=pd.Series(told, index=table.index, dtype="str"))
+    return table.assign(says=pd.Series(notice, index=table.index, dtype="str"))
 
 
-def _refusal(now: int, before: int) -> str:
+def _reason(now: int, before: int) -> str:
     return (
         f"no comparison: builds on {count_text(int(now), 'day')} now and {count_text(int(before), 'day')} "
         f"before, {_LEAST_DAYS} are needed on each side"
@@ -227,17 +227,17 @@ def _lengths(values: _Values, groups: int) -> dict[str, Floats]:
 
 def _rates(values: _Values, groups: int) -> dict[str, Floats]:
     """Compare failure rates by Newcombe's interval with effective numbers of builds."""
-    k = (values.ended > 0).sum(axis=1).astype("float64")
-    total = values.ended.sum(axis=1)
+    k = (values.completed > 0).sum(axis=1).astype("float64")
+    total = values.completed.sum(axis=1)
     with np.errstate(invalid="ignore"):
         share = values.failed.sum(axis=1) / total
     low, high = np.full((2, groups), np.nan)
     can = np.flatnonzero(np.minimum(k[groups:], k[:groups]) >= _LEAST_DAYS)
     low[can], high[can] = rate_difference(
         values.failed[groups:][can],
-        values.ended[groups:][can],
+        values.completed[groups:][can],
         values.failed[:groups][can],
-        values.ended[:groups][can],
+        values.completed[:groups][can],
     )
     change = share[groups:] - share[:groups]
     return {**_sides(total, k, share, groups), "change": change, "low": low, "high": high}
@@ -294,18 +294,18 @@ def rate_difference(
     return np.maximum(p1 - p2 - below, -1), np.minimum(p1 - p2 + above, 1)
 
 
-def _side(failed: Floats, ended: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+def _side(failed: Floats, completed: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Give rate, number of builds, design effect and effective number of days of each row."""
-    n, x = ended.sum(axis=1), failed.sum(axis=1)
-    k = (ended > 0).sum(axis=1)
+    n, x = completed.sum(axis=1), failed.sum(axis=1)
+    k = (completed > 0).sum(axis=1)
     p = x / n
-    rest = np.maximum(n[:, None] - ended, 1)
-    left_out = np.where(ended > 0, (x[:, None] - failed) / rest - p[:, None], 0.0)
+    rest = np.maximum(n[:, None] - completed, 1)
+    left_out = np.where(completed > 0, (x[:, None] - failed) / rest - p[:, None], 0.0)
     jackknife = (k - 1) / k * (left_out**2).sum(axis=1)
     independent = p * (1 - p) / n
     with np.errstate(divide="ignore", invalid="ignore"):
         effect = np.where(independent > 0, np.maximum(1.0, jackknife / independent), 1.0)
-    return p, n, effect, n**2 / (ended**2).sum(axis=1)
+    return p, n, effect, n**2 / (completed**2).sum(axis=1)
 
 
 def _wilson(p: Floats, n: Floats) -> tuple[Floats, Floats]:

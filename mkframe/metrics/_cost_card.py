@@ -100,7 +100,7 @@ def _card(seconds: Floats, number: Floats, finished: int) -> dict[str, Any]:
     extent = (int(number.min()), int(number.max())) if n else (pd.NA, pd.NA)
     card: dict[str, Any] = dict.fromkeys(_FIGURES, np.nan)
     card |= {"n": n, "smallest": extent[0], "largest": extent[1], "excluded": finished - n}
-    refused = _refusal(number)
+    refused = _reason(number)
     if not refused:
         estimate, half = _fit(seconds, number)
         values = np.stack([estimate, np.maximum(estimate - half, 0), estimate + half], axis=1)
@@ -108,7 +108,7 @@ def _card(seconds: Floats, number: Floats, finished: int) -> dict[str, Any]:
     return card | {"refused": refused}
 
 
-def _refusal(number: Floats) -> str:
+def _reason(number: Floats) -> str:
     if len(number) < _LEAST_BUILDS:
         return f"{count_text(len(number), 'build')}, {_LEAST_BUILDS} are needed"
     distinct = len(np.unique(number))

@@ -102,13 +102,13 @@ def median_duration(
         {"finished": many[:, 0], "running": many[:, 1], "median": median, "low": low, "high": high},
         index=where.index,
     )
-    said = [
+    sentence = [
         _text(low, high, n, running)
         for low, high, n, running in zip(
             table["low"], table["high"], table["finished"], table["running"], strict=True
         )
     ]
-    return table.assign(text=pd.Series(said, index=table.index, dtype="str"))
+    return table.assign(text=pd.Series(sentence, index=table.index, dtype="str"))
 
 
 def _medians_from_above(

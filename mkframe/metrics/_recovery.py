@@ -138,7 +138,7 @@ def _chains(
 ) -> list[tuple[list[int], int | None]]:
     """Walk the results of each group: rows of the failed builds of a chain, and of the one that closes."""
     found: list[tuple[list[int], int | None]] = []
-    began, ended = start.astype("int64"), known.astype("int64")
+    began, completed = start.astype("int64"), known.astype("int64")
     failed: list[int] = []
     group = None
     for row in order.tolist():
@@ -148,7 +148,7 @@ def _chains(
             group, failed = code[row], []
         if is_failed[row]:
             failed.append(row)
-        elif failed and began[row] >= ended[failed[0]]:
+        elif failed and began[row] >= completed[failed[0]]:
             found.append((failed, row))
             failed = []
     if failed:
@@ -169,15 +169,15 @@ def _table(
     first = np.array([failed[0] for failed, _ in chains], dtype=np.intp)
     is_open = np.array([closed is None for _, closed in chains], dtype=bool)
     closing = np.array([failed[0] if closed is None else closed for failed, closed in chains], dtype=np.intp)
-    broken = known[first]
+    unrecovered = known[first]
     until = np.where(is_open, moment, known[closing])
-    lasted = until - broken
+    lasted = until - unrecovered
     closed_at = np.where(is_open, np.datetime64("NaT", "us"), until)
     abandoned = is_open & (lasted > _ABANDONED)
     failed_ids = [ids[failed].tolist() for failed, _ in chains]
     seconds = lasted / np.timedelta64(1, "s")
     closed_by = pd.Series(ids[closing], dtype="Int64").mask(is_open)
-    said = [
+    sentence = [
         _says(length, failed, None if pd.isna(closed) else int(closed), is_abandoned)
         for length, failed, closed, is_abandoned in zip(
             seconds, failed_ids, closed_by, abandoned, strict=True
@@ -187,14 +187,14 @@ def _table(
         {
             "open": is_open,
             "attempts": np.array([len(failed) for failed in failed_ids], dtype="int64"),
-            "broken_at": _local(broken, tz),
+            "broken_at": _local(unrecovered, tz),
             "closed_at": _local(closed_at, tz),
             "seconds": np.asarray(seconds, dtype="float64"),
             "first_build": ids[first],
             "closed_by": closed_by,
             "abandoned": abandoned,
             "build_ids": pd.Series(failed_ids, dtype="object"),
-            "says": pd.Series(said, dtype="str"),
+            "says": pd.Series(sentence, dtype="str"),
         }
     )
     parts = [names.take(code[first]) for names in labels]

@@ -48,8 +48,8 @@ def kaplan_meier_quantile(seconds: ArrayLike, is_over: ArrayLike, p: float = 0.5
     found, place = np.unique(time, return_inverse=True)
     ends = np.bincount(place, over, len(found))
     observed = np.cumsum(np.bincount(place, minlength=len(found))[::-1])[::-1]
-    ended = 1 - np.cumprod(1 - ends / observed)
-    reached = np.flatnonzero(ended >= p - 1e-12)
+    completed = 1 - np.cumprod(1 - ends / observed)
+    reached = np.flatnonzero(completed >= p - 1e-12)
     return float(found[reached[0]]) if len(reached) else math.inf
 
 

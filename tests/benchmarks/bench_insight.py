@@ -202,15 +202,15 @@ def _etas_of(history: History) -> pd.DataFrame:
 # --- families ---------------------------------------------------------------------------------------------
 
 
-def homogeneity_completeness(found: list[str], truth: list[int]) -> tuple[float, float]:
+def homogeneity_completeness(found: list[str], expected: list[int]) -> tuple[float, float]:
     """Compare two partitions, by entropies (Rosenberg and Hirschberg 2007)."""
 
     def entropy(values: list[object]) -> float:
         shares = np.array(list(Counter(values).values())) / len(values)
         return float(-(shares * np.log(shares)).sum())
 
-    both = entropy(list(zip(found, truth, strict=True)))
-    ours, theirs = entropy(list(found)), entropy(list(truth))
+    both = entropy(list(zip(found, expected, strict=True)))
+    ours, theirs = entropy(list(found)), entropy(list(expected))
     return 1 - (both - ours) / theirs, 1 - (both - theirs) / ours
 
 
@@ -220,8 +220,8 @@ def families(runs: int, seed: int) -> None:
     for known in (False, True):
         judged = []
         for i in range(3):
-            messages, truth, names = simulate_messages(2_000, 10 * seed + i)
-            judged.append(homogeneity_completeness(families_of(messages, names if known else None), truth))
+            messages, expected, names = simulate_messages(2_000, 10 * seed + i)
+            judged.append(homogeneity_completeness(families_of(messages, names if known else None), expected))
         homogeneity, completeness = np.mean(judged, axis=0)
         say(f"names {'known' if known else 'not known'}: {homogeneity:.3f}, {completeness:.3f}")
 
@@ -253,8 +253,8 @@ def costs(runs: int, seed: int) -> None:
         table = table[table["refused"] == ""]
         place = table.index.astype(int) * n
         held = [
-            (table[f"{name}_low"] <= truth[place]) & (truth[place] <= table[f"{name}_high"])
-            for name, truth in (("base", base), ("per_instance", each))
+            (table[f"{name}_low"] <= expected[place]) & (expected[place] <= table[f"{name}_high"])
+            for name, expected in (("base", base), ("per_instance", each))
         ]
         say(f"n {n}:", ", ".join(share(hits) for hits in held))
 

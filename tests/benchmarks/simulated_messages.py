@@ -105,6 +105,8 @@ def simulate_messages(n: int, seed: int) -> tuple[list[str], list[int], list[str
         lambda: f"Speicher reicht nicht: {number()} KB von {number()} KB belegt",
     ]
     weights = [1 / (1 + place) ** 0.7 for place in r.sample(range(len(families)), len(families))]
-    truth = r.choices(range(len(families)), weights, k=max(n - len(families), 0)) + list(range(len(families)))
-    r.shuffle(truth)
-    return [families[k]() for k in truth], truth, [*_TABLES, *_PATTERNS, *_FOLDERS, *_ROLES]
+    truths = r.choices(range(len(families)), weights, k=max(n - len(families), 0)) + list(
+        range(len(families))
+    )
+    r.shuffle(truths)
+    return [families[k]() for k in truths], truths, [*_TABLES, *_PATTERNS, *_FOLDERS, *_ROLES]

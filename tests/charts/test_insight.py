@@ -168,8 +168,8 @@ def test_silence_of_changes_is_told(factory):
         }
         for k in range(80)
     ]
-    said = words(charts.change_points(factory.builds(*rows)))
-    assert "1 stream without a change (× 1." in said
+    sentence = words(charts.change_points(factory.builds(*rows)))
+    assert "1 stream without a change (× 1." in sentence
 
 
 def test_ranges_of_running_builds_are_the_metric(mixed):
@@ -201,14 +201,14 @@ def test_families_beyond_the_fifteenth_are_one_bar(factory):
 
 
 def test_open_chains_have_an_arrow_and_the_words_claim_no_repair(mixed):
-    said = words(charts.recovery(mixed))
-    assert "≥" not in said
-    broken = mixed[(mixed["status"] == "FAILED") | (mixed.index < 200)].drop(columns="patterns")
-    broken = broken.assign(patterns=[[808]] * len(broken))
-    said = words(charts.recovery(broken))
-    assert "≥" in said
-    assert "no proof of a repair" in said
-    assert "repair time" not in said
+    sentence = words(charts.recovery(mixed))
+    assert "≥" not in sentence
+    unrecovered = mixed[(mixed["status"] == "FAILED") | (mixed.index < 200)].drop(columns="patterns")
+    unrecovered = unrecovered.assign(patterns=[[808]] * len(unrecovered))
+    sentence = words(charts.recovery(unrecovered))
+    assert "≥" in sentence
+    assert "no proof of a repair" in sentence
+    assert "repair time" not in sentence
 
 
 def test_costs_are_lines_between_the_numbers_that_were_built(mixed):
@@ -223,8 +223,8 @@ def test_costs_are_lines_between_the_numbers_that_were_built(mixed):
 
 def test_refused_costs_are_told(factory):
     rows = [{"seconds": 9, "instances": 5, "patterns": [1]} for _ in range(20)]
-    said = words(charts.cost_card(factory.builds(*rows)))
-    assert "Refused: 1 pattern set, most often as builds have 1 number of instances only" in said
+    sentence = words(charts.cost_card(factory.builds(*rows)))
+    assert "Refused: 1 pattern set, most often as builds have 1 number of instances only" in sentence
 
 
 def test_heat_map_holds_the_counts(mixed):

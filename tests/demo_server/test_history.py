@@ -135,9 +135,9 @@ def test_history_has_requested_number_of_builds(many):
 
 
 def test_history_depends_on_seed_only(history):
-    again, other = generate(Catalog(7, NOW), 4000, 7), generate(Catalog(8, NOW), 4000, 8)
-    assert np.array_equal(history.end, again.end)
-    assert history.message == again.message
+    second, other = generate(Catalog(7, NOW), 4000, 7), generate(Catalog(8, NOW), 4000, 8)
+    assert np.array_equal(history.end, second.end)
+    assert history.message == second.message
     assert not np.array_equal(history.end, other.end)
 
 

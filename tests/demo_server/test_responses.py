@@ -127,10 +127,10 @@ def test_head_equals_get_without_body(reader, resource):
 @pytest.mark.parametrize("resource", READABLE, ids=lambda r: r.name)
 def test_if_none_match_same_etag_is_304(reader, resource):
     tag = reader.request(resource.path, params=needs(resource)).headers["ETag"]
-    again = reader.request(
+    second = reader.request(
         resource.path, params=needs(resource), headers={"If-None-Match": f'"other", {tag}'}
     )
-    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
+    assert (second.status_code, second.content, second.headers["ETag"]) == (304, b"", tag)
 
 
 def test_if_none_match_other_etag_returns_body(reader):

@@ -223,7 +223,7 @@ def test_release_that_is_not_loaded_blocks(client):
 
 def test_equal_names_are_shown_with_their_pattern(client):
     model = selection_model(client)
-    model.search = "crew"
+    model.search = "CREW"
     model.add_matches()
     assert "CORE_DV_HLS CREW" in " ".join(model.blockers)
 

@@ -107,9 +107,9 @@ def test_two_objects_without_brackets_raise():
 def test_other_file_error_does_not_mention_a_server():
     with pytest.raises(
         mk.errors.InvalidResponseError, match=r"Is it the saved answer of a find or get of builds\?"
-    ) as told:
+    ) as notice:
         mk.read_json(b"id;name")
-    assert "URL" not in str(told.value)
+    assert "URL" not in str(notice.value)
 
 
 # --- size -------------------------------------------------------------------------------------------

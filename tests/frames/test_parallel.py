@@ -143,13 +143,13 @@ def test_wrong_cut_is_detected(monkeypatch):
 
 def test_truncated_body_error_is_equal_with_threads(monkeypatch):
     content = body(rows("builds", 60))[:-40]
-    told = []
+    notice = []
     for processors in (1, 3):
         monkeypatch.setattr(_parallel, "processors", lambda count=processors: count)
         with pytest.raises(InvalidResponseError, match=r"after \d+ rows") as caught:
             frames.decode("builds", content)
-        told.append(caught.value.message)
-    assert told[0].partition("after")[0] == told[1].partition("after")[0]
+        notice.append(caught.value.message)
+    assert notice[0].partition("after")[0] == notice[1].partition("after")[0]
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, ConnectionError])
@@ -285,5 +285,5 @@ atexit.register(lambda: print(len(frames.decode("builds", body))))
 def test_long_answer_is_read_during_shutdown(tmp_path):
     (tmp_path / "builds.json").write_bytes(body(rows("builds", 12_000)))
     command = [sys.executable, "-c", AT_THE_END, str(tmp_path / "builds.json")]
-    told = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert told.stdout == "12000\n", told.stderr
+    notice = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert notice.stdout == "12000\n", notice.stderr

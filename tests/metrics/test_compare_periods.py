@@ -50,8 +50,8 @@ def failures(factory, before, now):
     return factory.builds(
         *(
             {"build_start": day(6 + place), "seconds": 9, "status": status}
-            for place, (failed, ended) in enumerate([*before, *now])
-            for status in ["FAILED"] * failed + ["FINISHED"] * (ended - failed)
+            for place, (failed, completed) in enumerate([*before, *now])
+            for status in ["FAILED"] * failed + ["FINISHED"] * (completed - failed)
         )
     )
 
@@ -132,8 +132,8 @@ def test_change_on_every_day_is_supported(factory):
 def test_under_three_days_there_is_no_comparison(days, factory):
     table = metrics.compare_periods(weeks(factory, [[60]] * 7, [[90, 95]] * days), end="2026-04-20")
     many = f"{days} day{'s' * (days != 1)} now and 7 days before"
-    said = f"no comparison: builds on {many}, 3 are needed on each side"
-    assert table["says"].tolist() == [said, said]
+    text = f"no comparison: builds on {many}, 3 are needed on each side"
+    assert table["says"].tolist() == [text, text]
     assert table[["low", "high"]].isna().all(axis=None)
     assert not table["supported"].any()
 

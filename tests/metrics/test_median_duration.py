@@ -44,8 +44,8 @@ def test_bounds_hold_whatever_running_builds_will_take(factory):
         running = g.integers(1, 90, int(g.integers(1, 8))).astype(float)
         row = median_of(factory, finished, running)
         for longer in (0, 5, 1e6):
-            truth = np.median(np.concatenate([finished, running + longer]))
-            assert row["low"] <= truth <= row["high"]
+            planted = np.median(np.concatenate([finished, running + longer]))
+            assert row["low"] <= planted <= row["high"]
         assert row["low"] <= row["median"] <= row["high"]
 
 

@@ -155,20 +155,20 @@ def expected(builds, now):
     """Walk the builds of each pattern set once more, by other code."""
     found = []
     for _, part in builds.groupby(builds["patterns"].map(lambda p: tuple(sorted(set(p))))):
-        ended = part[part["status"].isin(["FAILED", "FINISHED"]) & (part["build_end"] <= now)]
-        ended = ended.assign(late=ended["status"] == "FAILED").sort_values(
+        completed = part[part["status"].isin(["FAILED", "FINISHED"]) & (part["build_end"] <= now)]
+        completed = completed.assign(late=completed["status"] == "FAILED").sort_values(
             ["build_end", "late"], kind="stable"
         )
-        broken, attempts = None, 0
-        for row in ended.itertuples():
+        unrecovered, attempts = None, 0
+        for row in completed.itertuples():
             if row.status == "FAILED":
-                broken = broken or row.build_end
+                unrecovered = unrecovered or row.build_end
                 attempts += 1
-            elif broken is not None and row.build_start >= broken:
-                found.append((False, attempts, (row.build_end - broken).total_seconds()))
-                broken, attempts = None, 0
-        if broken is not None:
-            found.append((True, attempts, (now - broken).total_seconds()))
+            elif unrecovered is not None and row.build_start >= unrecovered:
+                found.append((False, attempts, (row.build_end - unrecovered).total_seconds()))
+                unrecovered, attempts = None, 0
+        if unrecovered is not None:
+            found.append((True, attempts, (now - unrecovered).total_seconds()))
     return sorted(found)
 
 

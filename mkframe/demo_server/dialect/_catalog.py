@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mkframe.demo_server.dialect._expressions import call, literal
-from mkframe.demo_server.dialect._queries import QueryBinder, Relation
 from mkframe.demo_server.dialect._scope import Query
+from mkframe.demo_server.dialect._select import QueryBinder, Relation
 from mkframe.demo_server.dialect._values import DATE, INTEGER, STRING, TIMESTAMP, Column, SqlError
 
 __all__ = ["Catalog", "Table", "TableColumn", "View", "full_name", "storing"]

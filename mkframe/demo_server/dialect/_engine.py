@@ -13,7 +13,7 @@ from mkframe.demo_server.dialect._expressions import Facts, call
 from mkframe.demo_server.dialect._functions import Failure, register
 from mkframe.demo_server.dialect._instances import InstanceTable, Pattern
 from mkframe.demo_server.dialect._parse import Tokens, parse_query, read_tokens
-from mkframe.demo_server.dialect._queries import QueryBinder, Relation
+from mkframe.demo_server.dialect._select import QueryBinder, Relation
 from mkframe.demo_server.dialect._statements import Writer
 from mkframe.demo_server.dialect._values import (
     ANY,

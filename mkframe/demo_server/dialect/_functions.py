@@ -554,7 +554,7 @@ def _fail(text: Any) -> None:
     raise SqlError(text)
 
 
-def _settle(value: Any) -> int | float:
+def _resolve(value: Any) -> int | float:
     """Take the noise of binary fractions out of a sum that SQLite made."""
     number = as_decimal(value)
     with localcontext() as context:
@@ -587,7 +587,7 @@ HELPERS: dict[str, tuple[Callable[..., Any], bool]] = {
     "fail": (_fail, True),
     "key": (_key, False),
     "from_wire": (from_wire, True),
-    "settle": (_settle, False),
+    "settle": (_resolve, False),
 }
 """What the rewritten statements call besides; with whether the code wants to see NULL itself."""
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mkframe.demo_server.dialect._catalog import TableColumn, storing
-from mkframe.demo_server.dialect._queries import Relation
 from mkframe.demo_server.dialect._scope import Query
+from mkframe.demo_server.dialect._select import Relation
 from mkframe.demo_server.dialect._values import INTEGER, STRING, Column, SqlError
 
 __all__ = ["InstanceTable", "Pattern", "Written"]
@@ -19,7 +19,7 @@ _TECHNICAL = ("@FOLDER", "@RELEASE", "@INSTANCE", "@POS_NO")
 _KEYS = ("FUNCTIONAL_ROLE", "NAME")
 _MOST = 200_000
 
-Place = tuple[str, str, str | None]
+Location = tuple[str, str, str | None]
 """Folder, instance, release."""
 Values = tuple[Any, ...]
 
@@ -106,7 +106,7 @@ class InstanceTable:
 
         The rows of an instance are numbered in the order in which they come.
         """
-        places: dict[Place, int] = {}
+        places: dict[Location, int] = {}
         made = []
         for folder, instance, release, deleted, values in rows:
             place = (folder, instance, release)
@@ -127,7 +127,7 @@ class InstanceTable:
         self._check_columns(columns, query)
         for role in sorted(overwrite or ()):
             self._check_role(role)
-        groups: dict[Place, list[tuple[Any, int, Values]]] = {}
+        groups: dict[Location, list[tuple[Any, int, Values]]] = {}
         for number, row in enumerate(self._read(columns, query)):
             folder, release, instance, position, *values = row
             place = self._place(folder, instance, release)
@@ -180,7 +180,7 @@ class InstanceTable:
             raise SqlError(f"This server inserts at most {_MOST} rows at once.")
         return rows
 
-    def _place(self, folder: Any, instance: Any, release: Any) -> Place:
+    def _place(self, folder: Any, instance: Any, release: Any) -> Location:
         if folder is None or instance is None:
             raise SqlError("@FOLDER and @INSTANCE must not be empty.")
         pattern = self.pattern
@@ -194,7 +194,7 @@ class InstanceTable:
             raise SqlError(reason)
         return folder, instance, release
 
-    def _present(self, place: Place) -> tuple[list[Values] | None, int]:
+    def _present(self, place: Location) -> tuple[list[Values] | None, int]:
         rows = self._database.execute(
             f"SELECT deleted, {', '.join(self._fields)} FROM {self._table} "
             "WHERE folder IS ? AND instance IS ? AND release IS ? ORDER BY pos_no",

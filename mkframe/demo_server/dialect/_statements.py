@@ -21,8 +21,8 @@ from mkframe.demo_server.dialect._catalog import (
 from mkframe.demo_server.dialect._expressions import Facts, check_arguments
 from mkframe.demo_server.dialect._instances import InstanceTable
 from mkframe.demo_server.dialect._parse import Tokens, parse_expression, parse_query, parse_source
-from mkframe.demo_server.dialect._queries import QueryBinder
 from mkframe.demo_server.dialect._scope import Bound, Query, Scope, Source
+from mkframe.demo_server.dialect._select import QueryBinder
 from mkframe.demo_server.dialect._values import (
     ANY,
     DATE,
