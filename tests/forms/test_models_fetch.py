@@ -91,13 +91,13 @@ def test_each_build_gets_its_own_folder(model, tmp_path):
 def test_result_equals_the_frame_of_fetch(model, client, tmp_path):
     model.chosen = (model.options[0][1],)
     model.submit()
-    again = client.downloads.fetch(
+    second = client.downloads.fetch(
         client.downloads.find(build_id=model.chosen[0]),
         to=tmp_path / f"build-{model.chosen[0]}",
         progress=False,
     )
     assert set(model.result["status"]) == {"fetched"}
-    assert model.result.drop(columns="status").equals(again.drop(columns="status"))
+    assert model.result.drop(columns="status").equals(second.drop(columns="status"))
 
 
 def test_fetched_files_show_their_size(model):

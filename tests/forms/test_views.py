@@ -124,8 +124,8 @@ def test_artifacts_are_fetched_from_the_form(filled, tmp_path):
 def test_reset_shows_the_selection(filled):
     filled.start.click()
     wait_for(lambda: len(filled.live.children) == 4)
-    again = filled.live.children[3].children[0]
-    again.click()
+    second = filled.live.children[3].children[0]
+    second.click()
     assert (filled.selection.layout.display, filled.live.children) == (None, ())
 
 

@@ -66,14 +66,14 @@ def snapshot(frame):
 
 def outcome(read, *given):
     """A frame as plain Python and whether it came with a warning, or None for an error of ours."""
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as sentence:
         warnings.simplefilter("always")
         frame = attempt(read, *given)
         if isinstance(frame, MkframeError):
             return None
         shot = snapshot(frame)
-    assert {warning.category for warning in said} <= {SchemaWarning}
-    return shot, bool(said)
+    assert {warning.category for warning in sentence} <= {SchemaWarning}
+    return shot, bool(sentence)
 
 
 def expected(resource, content):
