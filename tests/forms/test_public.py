@@ -148,7 +148,7 @@ def test_invalid_url_never_falls_back_to_the_vendor(url, page, monkeypatch):
     model = ConnectModel(mk.connect, mk.demo, method="token")
     model.take_secret("a.b.c")
     model.submit()
-    assert re.search("web address|plain http|has a '\\?'", model.error)
+    assert re.search("web address|plain http|after a '\\?'", model.error)
     assert model.client is None
 
 

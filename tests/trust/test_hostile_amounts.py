@@ -2,13 +2,13 @@
 
 import gzip
 import json
-import subprocess
 import sys
 
 import pytest
 
 from mkframe.schema import AUTHENTICATION
 from tests.support import faults
+from tests.support.processes import run_by_shell
 
 pytestmark = [
     pytest.mark.slow,
@@ -67,7 +67,7 @@ BODIES = {
 
 def called(server, verb, folder, login="token"):
     command = [sys.executable, "-c", CALL, server.api, login, str(folder), verb]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=550)
+    done = run_by_shell(command, timeout=550)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
