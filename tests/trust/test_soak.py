@@ -31,6 +31,7 @@ from mkframe import errors
 from mkframe._http import Transport
 from mkframe.client import Client
 from mkframe.frames import from_rows
+from mkframe.limits import Limits
 from mkframe.schema import AUTHENTICATION
 from mkframe.settings import Settings
 from tests.builds.servers import AIRPLANE
@@ -235,7 +236,9 @@ def test_soak(tmp_path, monkeypatch, capsys, caplog):
     begun = time.monotonic()
     with faults.serve(world, on_accept=world.greet) as server:
         quick = {"max_attempts": 3, "max_retry_wait": 0.05, "read_timeout": 1.0, "total_timeout": 2.0}
-        with Client(Transport(Settings(server.api, **quick, **LOGIN))) as client:
+        # A file has no deadline: one that drips is given up by its rate, before its padding is complete.
+        limits = Limits(rate=5000, rate_window=0.5)
+        with Client(Transport(Settings(server.api, limits=limits, **quick, **LOGIN))) as client:
             visitor = Visitor(client, folder)
             in_parallel(visitor.call, range(warm))
             server.forget()
