@@ -9,9 +9,9 @@ import unicodedata
 from itertools import islice
 from typing import Any
 
-__all__ = ["single_line", "short_repr", "escape_invisible"]
+__all__ = ["HIDDEN_CATEGORIES", "single_line", "short_repr", "escape_invisible"]
 
-_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode categories: control characters, bidirectional and other invisible marks, lone surrogates, line
 separators."""
 _MAX_READ = 1 << 16
@@ -90,4 +90,4 @@ def _is_hidden(character: str) -> bool:
         unicodedata.category(character) == "Cn"
     ):  # unassigned in this version of Python; noncharacters are refused by XML
         return ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF
-    return character not in "\n\t" and unicodedata.category(character) in _HIDDEN
+    return character not in "\n\t" and unicodedata.category(character) in HIDDEN_CATEGORIES

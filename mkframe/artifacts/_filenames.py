@@ -7,6 +7,8 @@ import email.utils
 import re
 import unicodedata
 
+from mkframe._text import HIDDEN_CATEGORIES
+
 __all__ = ["DESKTOP_FILES", "add_counter", "fold_case", "from_header", "path_problem", "safe_name"]
 
 DESKTOP_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
@@ -23,8 +25,6 @@ _SEPARATORS = re.compile(r"[/\\]")
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
 _LEADING = re.compile(r"^[.\-~]+")
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|clock\$|(com|lpt)[0-9¹²³]) *(\.|$)", re.I)
-_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Control characters, bidirectional and other invisible marks, lone surrogates, line separators."""
 
 
 def safe_name(name: str, default: str = "download") -> str:
@@ -136,7 +136,7 @@ def _as_utf8(text: str) -> str:
 
 
 def _is_hidden(character: str) -> bool:
-    return unicodedata.category(character) in _HIDDEN
+    return unicodedata.category(character) in HIDDEN_CATEGORIES
 
 
 def _part_problem(part: str) -> str | None:

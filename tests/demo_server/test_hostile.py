@@ -10,7 +10,6 @@ import os
 import re
 import socket
 import sqlite3
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from mkframe import schema
 from mkframe.demo_server import Server, app, metadata_sql, sql_allow_list, uvicorn_server
 from mkframe.demo_server.dialect import SqlError
 from mkframe.demo_server.dialect._parse import read_tokens
+from tests.support.processes import run_by_shell
 
 KEYS = {"name", "message", "code"}
 LINE = b"%s HTTP/1.1\r\nHost: x\r\n"
@@ -577,10 +577,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 @pytest.mark.skipif(sys.platform != "linux", reason="the unit of the peak differs")
 def test_large_statements_stay_below_a_gigabyte(tmp_path):
     (tmp_path / "serve.py").write_text(SERVE)
-    # started by a small process: Linux counts the peak of the one that forks as the child's own
-    command = ["/bin/sh", "-c", f"{sys.executable} {tmp_path / 'serve.py'}; exit $?"]
-    done = subprocess.run(
-        command, input=json.dumps(list(GREEDY.values())), capture_output=True, text=True, timeout=120,
+    done = run_by_shell(
+        [sys.executable, str(tmp_path / "serve.py")], timeout=120, input=json.dumps(list(GREEDY.values())),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -61,7 +61,7 @@ def test_report_that_cannot_be_written_leaves_the_old_one_and_nothing_else(step,
 
     monkeypatch.setattr(step, full_disk)
     with pytest.raises(InputError, match="cannot be written: No space left on device"):
-        atomic_write(tmp_path / "out.html", lambda file: file.write(b"today's"), "Is there room?")
+        atomic_write(tmp_path / "out.html", lambda file: file.write(b"today's"), "Free some space.")
     monkeypatch.undo()
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("out.html", "yesterday's")]
 

@@ -44,10 +44,10 @@ from mkframe.demo_server.dialect._values import (
     simplify,
     to_time,
 )
+from mkframe.demo_server.sql_allow_list import PREFIX
 
 __all__ = ["FUNCTIONS", "HELPERS", "PREFIX", "Failure", "Function", "fixed", "register"]
 
-PREFIX = "mk_"
 """Every function that this package adds to SQLite begins so."""
 _LONGEST = 1_000_000
 _SECONDS_A_DAY = 86_400
