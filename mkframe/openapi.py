@@ -27,6 +27,7 @@ _TYPES: dict[str, Json] = {
     "flag": {"type": "integer", "enum": [0, 1]},
     "str": _WORDS,
     "timestamp": {"type": "string", "format": "date-time"},
+    "naive": _WORDS,
     "ints": {"type": "array", "items": {"type": "integer"}},
     "strs": {"type": "array", "items": _WORDS},
     "downloads": {"type": "array", "items": {"$ref": "#/components/schemas/build_download"}},

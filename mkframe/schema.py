@@ -29,6 +29,7 @@ __all__ = [
     "INSTANCE_FORMS",
     "LOGIN",
     "Message",
+    "PATTERN_VIEWS",
     "RESOURCES",
     "RUNNING",
     "Resource",
@@ -91,6 +92,7 @@ FieldType = Literal[
     "flag",  # a boolean that the API writes as 0 or 1
     "str",
     "timestamp",  # ISO 8601
+    "naive",  # a time of a view, in a zone that is not said
     "ints",  # a list of whole numbers
     "strs",  # a list of words
     "downloads",  # a list of download objects
@@ -176,7 +178,10 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A view of a project's meta database, asked through ``POST /metadata``."""
+    """A view of a project's meta database, asked through ``POST /metadata``.
+
+    A view of `VIEWS` is ``@INFORMATION_SCHEMA.<name>``, one of `PATTERN_VIEWS` ``@<name>.<pattern>``.
+    """
 
     name: str
     doc: str
@@ -243,7 +248,7 @@ _PATTERNS = Resource(
         _sure("name", "str", "Pattern name."),
         Field("description", "str", "Description."),
         _sure("type", "str", "Target platform: IICS, SNOWFLAKE, SYNAPSE, FABRIC and others."),
-        _sure("vers_no", "str", "Version number of the pattern."),
+        _sure("vers_no", "str", "Version number of the pattern, such as 2.5.2."),
         _sure("status", "str", "State of the pattern, such as FINISHED."),
         _sure("active", "bool", "Whether the pattern is active."),
         _sure("deleted", "bool", "Whether the pattern is deleted."),
@@ -252,7 +257,10 @@ _PATTERNS = Resource(
     ),
     filters=(_NAME,),
     messages=(NOT_AUTHENTICATED, NO_RECORD),
-    notes=("The full list of pattern types and statuses is not published.",),
+    notes=(
+        "The full list of pattern types and statuses is not published.",
+        "Which of a pattern's versions vers_no is, the current or the newest one, is not said.",
+    ),
 )
 
 _INSTANCES = Resource(
@@ -266,11 +274,11 @@ _INSTANCES = Resource(
         _key("pattern_id", "Pattern ID."),
         _sure("errors", "int", "Number of validation errors."),
         _key("instance_folder_id", "Folder the instance lies in."),
-        _sure("version", "int", "Version of the instance."),
+        _sure("version", "int", "Current version of the instance."),
         Field("description", "str", "Description."),
         Field("release_id", "int", "Release ID."),
-        _key("identity_id", "Identity ID."),
-        _key("user_id", "User ID."),
+        _key("identity_id", "Identity ID, the same for all versions of the instance."),
+        _key("user_id", "User ID of the owner."),
         Field("latest_commit_id", "int", "Latest commit ID."),
         _sure("labels", "strs", "Labels of the instance."),
     ),
@@ -302,7 +310,7 @@ _INSTANCES = Resource(
         "Whether a row says that it is checked out, deleted, invalid or disabled is not listed; "
         "the filters of those names do.",
         "Whether folder= includes sub-folders is not said.",
-        "What releases= selects is not said, nor what a username is.",
+        "What releases= selects is not said, nor whether a username is an e-mail address.",
     ),
 )
 
@@ -393,8 +401,11 @@ _BUILDS = Resource(
         "mts lies two hours ahead of build_start in the vendor's example: no time is derived from it.",
         "A queue time is not recorded; created_at equals build_start in the only example.",
         "A build names how many instances it has, not which.",
-        "Users are IDs here and e-mail addresses in DELIVERIES: they meet only in BUILD_ID.",
-        "What a username is, an e-mail address or another name, is not said.",
+        "Users are IDs here and names in DELIVERIES: they meet only in BUILD_ID.",
+        "Whether a username is an e-mail address is not said.",
+        "Users can edit name and description afterwards, and delete FAILED builds.",
+        "Whether a find still lists deleted builds is not said: a failure rate may be too low.",
+        "What a start answers for a closed release, or for instances with validation errors, is not said.",
         "What build_end and downloads hold before a build has finished is not said.",
         "What releases= answers for a release or group that does not exist is not said.",
     ),
@@ -467,7 +478,7 @@ _BUILD_DEPLOYMENTS = Resource(
         Filter("deployment_id", "int", "Deployment ID."),
     ),
     exclusive=(_EITHER_PATTERN, Exclusive(("deployment", "deployment_id"))),
-    verbs=("find", "start"),
+    verbs=("find", "get", "start"),
     body=(
         Body("build_id", "int", "Build ID.", required=True),
         Body("deployment", "str", "Deployment name."),
@@ -480,7 +491,6 @@ _BUILD_DEPLOYMENTS = Resource(
     notes=(
         "Neither time nor status: whether and when a deployment worked cannot be told.",
         "The body of the POST is inferred from the fields and unconfirmed.",
-        "A single row (GET /build_deployments/:id) is not documented.",
     ),
 )
 
@@ -508,7 +518,8 @@ _METADATA = Resource(
     messages=(NOT_AUTHENTICATED, NO_PROJECT, NO_RECORD),
     notes=(
         "It runs any statement, writes included.",
-        "The list of column types is open: string, integer and timestamp are named.",
+        "Columns are of type string, text, integer, decimal or timestamp; how decimals are written is open.",
+        "Times have no zone that can be trusted, even where they end in Z.",
         "Where a statement with status ERROR puts its error text is not said.",
     ),
 )
@@ -520,20 +531,23 @@ _FUNCTIONAL_ROLES = Resource(
         _id("Functional role ID."),
         _key("pattern_id", "Pattern ID."),
         _sure("name", "str", "Name, such as SK, BK or SRC_AND_TGT_FIELD."),
-        Field("class", "str", "Class."),
-        Field("domain", "str", "Domain."),
-        _sure("cardinality_min", "str", "Smallest cardinality."),
-        _sure("cardinality_max", "str", "Largest cardinality."),
+        Field("class", "str", "Class: Functional, Naming or Technical."),
+        Field("domain", "str", "Domain, such as FIELD or CONNECTION."),
+        _sure("cardinality_min", "str", "Smallest cardinality, such as 0 or 1."),
+        _sure("cardinality_max", "str", "Largest cardinality, such as 1 or N."),
         _sure("pos_no", "int", "Position."),
         _sure("deleted", "bool", "Whether the role is deleted."),
         _sure("disabled", "bool", "Whether the role is disabled."),
         _sure("readonly", "bool", "Whether the role is read-only."),
-        Field("merge_strategy", "str", "Merge strategy."),
+        Field("merge_strategy", "str", "Merge strategy: Overwrite, Retain, Merge or Add New."),
     ),
     filters=_PATTERN,
     exclusive=(_EITHER_PATTERN,),
     messages=(NOT_AUTHENTICATED, NO_PATTERN, NO_RECORD),
-    notes=("Deleted rows are left out by the server.",),
+    notes=(
+        "Deleted rows are left out by the server.",
+        "Only a list is documented; whether a single row can be asked for is not said.",
+    ),
 )
 
 _INSTANCE_PROPERTIES = Resource(
@@ -543,17 +557,20 @@ _INSTANCE_PROPERTIES = Resource(
         _id("Instance property ID."),
         _key("pattern_id", "Pattern ID."),
         _sure("name", "str", "Name, such as NAME, DATA_TYPE or PRECISION."),
-        _sure("datatype", "str", "Data type."),
+        _sure("datatype", "str", "Data type, such as string or integer."),
         Field("format", "str", "Format."),
         Field("description", "str", "Description."),
         _sure("deleted", "bool", "Whether the property is deleted."),
-        _sure("required", "bool", "Whether the property is required."),
+        _sure("required", "bool", "Whether every row of an instance needs the property."),
         _sure("pos_no", "int", "Position."),
     ),
     filters=_PATTERN,
     exclusive=(_EITHER_PATTERN,),
     messages=(NOT_AUTHENTICATED, NO_PATTERN, NO_RECORD),
-    notes=("Deleted rows are left out by the server.",),
+    notes=(
+        "Deleted rows are left out by the server.",
+        "Only a list is documented; whether a single row can be asked for is not said.",
+    ),
 )
 
 _PATTERN_VARIABLES = Resource(
@@ -563,7 +580,7 @@ _PATTERN_VARIABLES = Resource(
         _key("pattern_variable_id", "Pattern variable ID."),
         _key("pattern_id", "Pattern ID."),
         _sure("name", "str", "Variable name."),
-        Field("value", "any", "Value; the reference gives no type."),
+        Field("value", "str", "Value."),
         _sure("level", "str", "default, project, instance_folder or instance."),
         Field("project_id", "int", "Project ID, where the level has one."),
         Field("instance_folder_id", "int", "Instance folder ID, where the level has one."),
@@ -571,7 +588,7 @@ _PATTERN_VARIABLES = Resource(
     filters=(
         *_PATTERN,
         *_PROJECT,
-        Filter("instance_folder", "str", "Instance folder."),
+        Filter("instance_folder", "str", "Instance folder name."),
         Filter("instance_folder_id", "int", "Instance folder ID."),
         Filter("instance", "str", "Instance name."),
         Filter("instance_id", "int", "Instance ID."),
@@ -590,9 +607,7 @@ _PATTERN_VARIABLES = Resource(
     notes=(
         "The reference shows more fields than are listed here; those come as unknown columns.",
         "Rows have no id of their own, and one variable has a row per level: the index repeats.",
-        "Read-only endpoints answer GET /:id; which id this one takes and which rows it answers is not "
-        "said, so mkframe has no get here.",
-        "Whether instance_folder is a name or a path is not said.",
+        "Only a list is documented, and which id a single row would have is not said.",
     ),
 )
 
@@ -604,11 +619,12 @@ _LABELS = Resource(
         Field("project_id", "int", "Project ID; null for a global label."),
         Field("pattern_id", "int", "Pattern ID; set for a pattern's label."),
         _sure("name", "str", "Label name."),
-        _sure("color", "str", "Color."),
+        _sure("color", "str", "Color, a word such as red, blue or green."),
     ),
     filters=(*_PROJECT, *_PATTERN, _NAME, Filter("color", "str", "Color.")),
     exclusive=(_EITHER_PROJECT, _EITHER_PATTERN),
     messages=(NOT_AUTHENTICATED, NO_PROJECT, NO_PATTERN, NO_RECORD),
+    notes=("Only a list is documented; whether GET /labels/:id answers is not said.",),
 )
 
 _RELEASES = Resource(
@@ -636,7 +652,8 @@ _RELEASES = Resource(
     messages=(NOT_AUTHENTICATED, NO_RELEASE_GROUP, NO_RECORD),
     notes=(
         "The dates look like local midnights written in UTC: the plain UTC day is a day early.",
-        "When a release was changed, closed or moved is not recorded.",
+        "When a release was changed, closed or moved is not recorded; a closed one can be opened again.",
+        "Dates are plans: nothing is said to happen on them. A Default Release has none.",
     ),
 )
 
@@ -760,9 +777,31 @@ LOGIN = Resource(
         Body("password", "str", "Password.", required=True),
     ),
     messages=(Message(400, "'email' is required"), Message(401, "Invalid login")),
-    notes=("There is no refresh: after its end a token is answered with 401.",),
+    notes=(
+        "There is no refresh: after its end a token is answered with 401.",
+        "The web application's token lives 20 hours; the REST page says only that the time is limited.",
+    ),
 )
 """The login, which has no rows and is in no table of resources."""
+
+_PATTERN_NAME = Field("PATTERN", "str", "Pattern name.")
+_PLACE = (Field("FOLDER", "str", "Folder path."), Field("INSTANCE", "str", "Instance name."))
+_NO_ZONE = "is not said, and examples contradict one another"
+_COMMIT = (
+    *_PLACE,
+    Field("RELEASE", "str", "Release name; empty without release management."),
+    Field("USER_NAME", "str", "User; an e-mail address in examples."),
+    Field("TYPE", "str", "Build or Commit, which is one by hand."),
+    Field("STATUS", "str", "Status of the build; FINISHED for a commit by hand."),
+    Field("COMMIT_TIMESTAMP", "int", "Unix milliseconds, on a clock that is not said."),
+    Field("DELETED", "flag", "Whether the instance was deleted, 0 or 1."),
+    Field("DESCRIPTION", "str", "Description."),
+)
+_COMMIT_NOTES = (
+    "Whether COMMIT_TIMESTAMP is UTC is unknown, so it stays a number.",
+    "A build commits all its instances at once, changed or not, whatever its status.",
+    "Neither a build ID nor a commit's own or its parents' IDs are given.",
+)
 
 VIEWS: dict[str, View] = {
     view.name: view
@@ -772,58 +811,133 @@ VIEWS: dict[str, View] = {
             "A row for every instance that a successful build changed.",
             fields=(
                 Field("ID", "int", "Delivery ID.", null=False),
-                Field("PATTERN", "str", "Pattern name."),
-                Field("FOLDER", "str", "Folder path."),
-                Field("INSTANCE", "str", "Instance name."),
-                Field("RELEASE", "str", "Release name."),
-                Field("USER_NAME", "str", "User, an e-mail address."),
-                Field("BUILD_START", "timestamp", "Start of the build."),
+                _PATTERN_NAME,
+                *_PLACE,
+                Field("RELEASE", "str", "Release name; empty without release management."),
+                Field("USER_NAME", "str", "User who built; an e-mail address in examples."),
+                Field("BUILD_START", "naive", "Start of the build, on a clock that is not said."),
                 Field("BUILD_ID", "int", "Build ID.", null=False),
-                Field("COMPARE_TO_BUILD_ID", "int", "Build that was compared with, if any."),
-                Field("MODE", "str", "CREATION, INST_DELTA / INSTANCE_DELTA or PATTERN_DELTA."),
-                Field("FIELD_COUNT", "int", "Number of fields."),
-                Field("CHANGE_COUNT", "int", "Number of changes."),
-                Field("ADDED", "int", "Number added."),
-                Field("CHANGED", "int", "Number changed."),
-                Field("DELETED", "int", "Number deleted."),
+                Field("COMPARE_TO_BUILD_ID", "int", "Build that was compared with; none for CREATION."),
+                Field("MODE", "str", "CREATION or INST_DELTA."),
+                Field("FIELD_COUNT", "int", "Number of rows of the instance."),
+                Field("CHANGE_COUNT", "int", "Number of changes: ADDED, CHANGED and DELETED together."),
+                Field("ADDED", "int", "Number of rows added."),
+                Field("CHANGED", "int", "Number of rows changed."),
+                Field("DELETED", "int", "Number of rows deleted."),
             ),
-            notes=("In which zone BUILD_START is, and how it is written, is not said.",),
+            notes=(
+                f"In which zone BUILD_START is {_NO_ZONE}.",
+                "Another page of the reference also names the modes INSTANCE_DELTA and PATTERN_DELTA.",
+                "A build after a merge has two bases to compare with; one is named.",
+            ),
         ),
         View(
             "COMMITS",
             "A row for every commit of an instance, by hand or by a build.",
-            fields=(
-                Field("PATTERN", "str", "Pattern name."),
-                Field("FOLDER", "str", "Folder path."),
-                Field("INSTANCE", "str", "Instance name."),
-                Field("RELEASE", "str", "Release name."),
-                Field("USER_NAME", "str", "User, an e-mail address."),
-                Field("TYPE", "str", "Build or Commit."),
-                Field("STATUS", "str", "FINISHED, FAILED or CANCELED."),
-                Field("COMMIT_TIMESTAMP", "int", "Unix milliseconds."),
-                Field("DELETED", "flag", "Whether the instance was deleted, 0 or 1."),
-                Field("DESCRIPTION", "str", "Description."),
-            ),
-            notes=("Whether COMMIT_TIMESTAMP is UTC is unknown, so it stays a number.",),
+            fields=(_PATTERN_NAME, *_COMMIT),
+            notes=_COMMIT_NOTES,
         ),
         View(
             "INSTANCES",
             "The instances of the project.",
             fields=(
                 Field("ID", "int", "Instance ID.", null=False),
-                Field("PATTERN", "str", "Pattern name."),
-                Field("FOLDER", "str", "Folder path."),
-                Field("INSTANCE", "str", "Instance name."),
+                _PATTERN_NAME,
+                *_PLACE,
                 Field("UPLOAD_ENABLED", "flag", "Whether uploads are enabled."),
-                Field("INSERT_ENABLED", "flag", "Whether inserts are enabled."),
-                Field("EDIT_ENABLED", "flag", "Whether edits are enabled."),
+                Field("INSERT_ENABLED", "flag", "Whether inserts by SQL are enabled."),
+                Field("EDIT_ENABLED", "flag", "Whether edits by hand are enabled."),
                 Field("BUILD_ENABLED", "flag", "Whether builds are enabled."),
                 Field("LATEST_BUILD_ID", "int", "Latest build, if any."),
                 Field("DELETED", "flag", "Whether the instance is deleted."),
                 Field("DESCRIPTION", "str", "Description."),
             ),
+            notes=("Whether LATEST_BUILD_ID may be a build that failed is not said.",),
+        ),
+        View(
+            "INSTANCE_LABELS",
+            "A row for every label of an instance.",
+            fields=(
+                Field("ID", "int", "ID of the assignment.", null=False),
+                _PATTERN_NAME,
+                *_PLACE,
+                Field("LABEL", "str", "Label name."),
+                Field("COLOR", "str", "Color, a word such as blue or orange."),
+                Field("USER_NAME", "str", "User who assigned it; an e-mail address in examples."),
+                Field("CREATED", "naive", "When it was assigned, on a clock that is not said."),
+            ),
+            notes=(f"In which zone CREATED is {_NO_ZONE}.", "A label that was removed leaves no trace."),
+        ),
+        View(
+            "PATTERN_VARIABLES",
+            "A row for every pattern variable and instance folder.",
+            fields=(
+                _PATTERN_NAME,
+                Field("FOLDER", "str", "Path of the instance folder."),
+                Field("NAME", "str", "Variable name."),
+                Field("VALUE", "str", "Value."),
+            ),
+            notes=("Whether a folder that inherits its value has a row is not said.",),
+        ),
+        View(
+            "TABLES",
+            "The project's own tables and views.",
+            fields=(
+                Field("ID", "int", "Table ID.", null=False),
+                Field("TABLE_FOLDER", "str", "Folder path."),
+                Field("TABLE_NAME", "str", "Table name."),
+                Field("TABLE_TYPE", "str", "TABLE, VIEW or EXTERNAL_TABLE."),
+                Field("CREATED", "naive", "When it was created, on a clock that is not said."),
+                Field("DESCRIPTION", "str", "Description."),
+            ),
+            notes=(f"In which zone CREATED is {_NO_ZONE}.",),
+        ),
+        View(
+            "COLUMNS",
+            "The columns of the project's own tables and views.",
+            fields=(
+                Field("ID", "int", "Column ID.", null=False),
+                Field("TABLE_FOLDER", "str", "Folder path."),
+                Field("TABLE_NAME", "str", "Table name."),
+                Field("COLUMN_NAME", "str", "Column name."),
+                Field("ORDINAL_POSITION", "int", "Position; it begins at 0 in one example, at 1 in another."),
+                Field("DATA_TYPE", "str", "Data type, such as string."),
+                Field("CREATED", "naive", "When it was created, on a clock that is not said."),
+                Field("DESCRIPTION", "str", "Description."),
+            ),
+            notes=(f"In which zone CREATED is {_NO_ZONE}.",),
         ),
     )
 }
-"""Views whose columns are known. TABLES, COLUMNS, INSTANCE_LABELS and PATTERN_VARIABLES exist as well;
-their columns are not described."""
+"""The views of a project's `@INFORMATION_SCHEMA`."""
+
+PATTERN_VIEWS: dict[str, View] = {
+    view.name: view
+    for view in (
+        View(
+            "INSTANCES",
+            "The metadata rows of a pattern's instances, as they are now in each release.",
+            fields=(
+                Field("@PATTERN", "str", "Pattern name."),
+                Field("@FOLDER", "str", "Folder path."),
+                Field("@INSTANCE", "str", "Instance name."),
+                Field("@RELEASE", "str", "Release name; empty without release management."),
+                Field("@POS_NO", "int", "Position of the row in its instance, from 1."),
+                Field("@DELETED", "flag", "Whether the instance is deleted."),
+                Field("FUNCTIONAL_ROLE", "str", "Functional role."),
+                Field("NAME", "str", "Name of the field."),
+            ),
+            notes=(
+                "The pattern's other instance properties follow, in their order.",
+                "An instance in two releases has two sets of rows, with edits that are not committed.",
+            ),
+        ),
+        View(
+            "COMMITS",
+            "The commits of a pattern's instances.",
+            fields=_COMMIT,
+            notes=_COMMIT_NOTES,
+        ),
+    )
+}
+"""The views that each pattern of a project has."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mkframe import frames
-from mkframe.schema import RESOURCES
+from mkframe.schema import PATTERN_VIEWS, RESOURCES, VIEWS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -35,7 +35,17 @@ def schema_table():
         lines.append(
             f"| **{name}**: {verbs} | {filters or '-'} | {columns} | {' '.join(known.notes) or '-'} |"
         )
-    return "\n".join([*lines, "", "\\* exactly one of these is needed."])
+    lines += ["", "\\* exactly one of these is needed.", ""]
+    lines += [
+        "| view | rows | columns | to know, and what the reference leaves open |",
+        "| --- | --- | --- | --- |",
+    ]
+    views = {f"@INFORMATION_SCHEMA.{name}": view for name, view in VIEWS.items()}
+    views |= {f"@{name}.<pattern>": view for name, view in PATTERN_VIEWS.items()}
+    for name, view in views.items():
+        columns = ", ".join(f"`{f.name}` {frames.dtype_of(f)}" for f in view.fields)
+        lines.append(f"| `{name}` | {view.doc} | {columns} | {' '.join(view.notes) or '-'} |")
+    return "\n".join(lines)
 
 
 def test_resources_page_is_that_of_the_schema():

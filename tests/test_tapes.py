@@ -73,7 +73,7 @@ def test_query():
     with tapes.played("query") as client:
         project = client.builds.find()["project_id"].iloc[-1]
         deliveries = client.metadata.query(sql, project_id=project)
-    types = {"str": "str", "int": "Int64", "timestamp": "datetime64[us, UTC]"}
+    types = {"str": "str", "int": "Int64", "naive": "datetime64[us]"}
     expected = {f.name: types[f.type] for f in VIEWS["DELIVERIES"].fields}
     assert deliveries.dtypes.astype(str).to_dict() == expected
     assert len(deliveries) > 0

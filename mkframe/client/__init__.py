@@ -15,8 +15,7 @@ import pandas as pd
 
 from mkframe import settings
 from mkframe._http import Transport
-from mkframe.client import _metadata
-from mkframe.client._accessor import Accessor, Id, Name, check_accessors
+from mkframe.client._accessor import Accessor, check_accessors
 from mkframe.client._builds import BuildDeployments, Builds
 from mkframe.client._downloads import Downloads
 from mkframe.client._metadata import Metadata
@@ -35,6 +34,7 @@ from mkframe.client._resources import (
     ReleaseGroups,
     Releases,
 )
+from mkframe.client._views import Views
 from mkframe.errors import InputError
 from mkframe.frames._explode import list_items
 from mkframe.limits import Limits
@@ -113,7 +113,7 @@ class Identity:
     can_log_in: bool = False
 
 
-class Client:
+class Client(Views):
     """A connection to one MetaKraftwerk server.
 
     Each resource is an attribute: ``client.builds.find(project="DEMO_PROJECT")``,
@@ -140,7 +140,7 @@ class Client:
     agent_groups: AgentGroups
 
     def __init__(self, transport: Transport, *, on_close: Callable[[], None] | None = None) -> None:
-        self._transport = transport
+        super().__init__(transport)
         self._on_close = on_close
         for name, accessor in _ACCESSORS.items():
             setattr(self, name, accessor(transport))
@@ -172,37 +172,6 @@ class Client:
         if self._on_close is not None:
             self._on_close()
 
-    def deliveries(self, *, project: Name = None, project_id: Id = None) -> pd.DataFrame:
-        """Load what the builds of a project delivered: a row for each instance that a build changed.
-
-        Parameters
-        ----------
-        project : str or int, project_id : int
-            Exactly one of them.
-
-        Returns
-        -------
-        DataFrame
-            The view ``@INFORMATION_SCHEMA.DELIVERIES``, indexed by ``ID``; columns as the schema declares.
-        """
-        return _metadata.view(self._transport, "DELIVERIES", project=project, project_id=project_id)
-
-    def commits(self, *, project: Name = None, project_id: Id = None) -> pd.DataFrame:
-        """Load the commits of a project's instances, by hand and by builds.
-
-        Parameters
-        ----------
-        project : str or int, project_id : int
-            Exactly one of them.
-
-        Returns
-        -------
-        DataFrame
-            The view ``@INFORMATION_SCHEMA.COMMITS``, numbered from 0. ``COMMIT_TIMESTAMP`` stays Unix
-            milliseconds: whether it is UTC is open.
-        """
-        return _metadata.view(self._transport, "COMMITS", project=project, project_id=project_id)
-
     def add_names(self, builds: pd.DataFrame) -> pd.DataFrame:
         """Add names beside the ids of builds; three requests are sent, whatever the number of builds.
 
@@ -216,7 +185,7 @@ class Client:
         DataFrame
             The same builds and columns, then ``project`` str, ``pattern_names`` and ``release_names``
             (lists of str). An id that the server does not list has no name: missing in ``project``, its
-            number as text in the lists. Users stay ids: their e-mail addresses are in `deliveries`, by build.
+            number as text in the lists. Users stay ids: their names are in `deliveries`, by build.
 
         Raises
         ------

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mkframe import builds
 from mkframe.builds import _marker
-from mkframe.client._accessor import Accessor, GettableAccessor, Id, Name, ReleaseNames, Text
+from mkframe.client._accessor import GettableAccessor, Id, Name, ReleaseNames, Text
 
 __all__ = ["BuildDeployments", "Builds"]
 
@@ -246,7 +246,7 @@ class Builds(GettableAccessor):
         return rows.iloc[0] if single else rows
 
 
-class BuildDeployments(Accessor):
+class BuildDeployments(GettableAccessor):
     resource = "build_deployments"
 
     def find(

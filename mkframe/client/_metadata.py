@@ -1,4 +1,4 @@
-"""SQL in a project's meta database, and the two views of its history.
+"""SQL in a project's meta database.
 
 ``POST /metadata`` runs any statement, writes included. Anything but one single statement that reads is
 refused here unless the caller passes ``write=True``: a guard against accidents, not against malice.
@@ -25,13 +25,13 @@ from mkframe.errors import (
     ServerError,
 )
 from mkframe.limits import Limits
-from mkframe.schema import RESOURCES, VIEWS, Field, FieldType
+from mkframe.schema import RESOURCES, Field, FieldType
 
-__all__ = ["Metadata", "query", "view"]
+__all__ = ["Metadata", "query", "run"]
 
 _KNOWN = RESOURCES["metadata"]
-_TYPES: dict[str, FieldType] = {"string": "str", "integer": "int", "timestamp": "timestamp"}
-"""Column types that the reference names; a column of any other type keeps its values."""
+_TYPES: dict[str, FieldType] = {"string": "str", "text": "str", "integer": "int", "timestamp": "naive"}
+"""Column types; a column of any other, such as decimal, keeps its values."""
 _MAX_SQL_SHOWN = 200
 _MAX_TEXT_SHOWN = 500
 
@@ -56,9 +56,10 @@ class Metadata(Accessor):
         Returns
         -------
         DataFrame
-            Rows numbered from 0; dtypes from the answer's own columns: string str, integer
-            Int64, timestamp datetime64[us, UTC] (the reference does not say in which zone the server
-            writes them; those without one are read as UTC, with a warning), any other type unchanged.
+            Rows numbered from 0; dtypes from the answer's own columns: string and text str, integer
+            Int64, timestamp datetime64[us] (the times that the server writes, without their Z: in which
+            zone they are is not said; one with an offset such as +02:00 is moved to UTC), any other type
+            unchanged.
 
         Raises
         ------
@@ -87,14 +88,9 @@ def query(
         return frames.frame_from_rows(columns, answer.get("rows") or [], transport.settings.limits)
 
 
-def view(transport: Transport, name: str, *, project: Name = None, project_id: Id = None) -> pd.DataFrame:
-    """Read one of the documented views, typed by the schema."""
-    fields = VIEWS[name].fields
-    sql = f"SELECT * FROM @INFORMATION_SCHEMA.{name}"  # noqa: S608 - a name of the schema
-    answer = _ask(transport, sql, project, project_id, write=False)
-    with transport.redact_errors():
-        frame = frames.frame_from_rows(fields, answer.get("rows") or [], transport.settings.limits)
-    return frame.set_index("ID") if fields[0].name == "ID" else frame
+def run(transport: Transport, sql: str, project: Name, project_id: Id) -> dict[str, Any]:
+    """Run one statement that reads and return the body of the answer."""
+    return _ask(transport, sql, project, project_id, write=False)
 
 
 def _ask(transport: Transport, sql: str, project: Name, project_id: Id, *, write: bool) -> dict[str, Any]:

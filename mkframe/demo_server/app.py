@@ -2,7 +2,7 @@
 
 Open in the reference; here:
 
-* GET of a single build deployment or pattern variable answers 405 like every undocumented method;
+* GET of a single pattern variable answers 405 like every undocumented method;
 * POST /instances answers 501, because its body is not described; every other POST answers 201;
 * an id that is not a number answers 404 like an unknown one, and an unknown path 404;
 * a resource without demo data has no rows, and a POST to it answers 501;

@@ -43,7 +43,7 @@ def _pattern_rows(catalog: Catalog) -> list[Row]:
             "name": p.name,
             "description": f"{p.type} artifacts from {', '.join(p.folders[:2])}" if p.id % 2 == 0 else None,
             "type": p.type,
-            "vers_no": f"{1 + p.id % 3}.{catalog.pattern_version(p.id, catalog.now)}",
+            "vers_no": f"{1 + p.id % 3}.{catalog.pattern_version(p.id, catalog.now)}.{p.id % 4}",
             "status": "FINISHED" if p.id != 841 else "DRAFT",
             "active": p.active,
             "deleted": not p.active,
@@ -83,11 +83,11 @@ def _agent_rows(seed: int) -> list[Row]:
 
 
 _ROLES = (
-    ("SK", "key", "1", "1"),
-    ("BK", "key", "1", "n"),
-    ("SRC_AND_TGT_FIELD", "field", "0", "n"),
-    ("LOAD_DATE", "audit", "1", "1"),
-    ("RECORD_SOURCE", "audit", "0", "1"),
+    ("SK", "Technical", "1", "1"),
+    ("BK", "Functional", "1", "N"),
+    ("SRC_AND_TGT_FIELD", "Functional", "0", "N"),
+    ("LOAD_DATE", "Technical", "1", "1"),
+    ("RECORD_SOURCE", "Naming", "0", "1"),
 )
 
 
@@ -99,14 +99,14 @@ def _functional_role_rows() -> list[Row]:
             "pattern_id": pattern,
             "name": name,
             "class": kind,
-            "domain": None if kind != "key" else "HASH",
+            "domain": "FIELD" if kind != "Naming" else None,
             "cardinality_min": low,
             "cardinality_max": high,
             "pos_no": n,
             "deleted": False,
             "disabled": False,
-            "readonly": kind == "audit",
-            "merge_strategy": "OVERWRITE" if kind == "field" else None,
+            "readonly": n > 3,
+            "merge_strategy": "Overwrite" if name == "SRC_AND_TGT_FIELD" else None,
         }
         for pattern in PATTERNS
         for n, (name, kind, low, high) in enumerate(_ROLES[: 5 if pattern % 2 == 0 else 3], 1)
@@ -143,14 +143,14 @@ def _instance_property_rows() -> list[Row]:
 def _label_rows() -> list[Row]:
     """Make the rows of labels: global, of a project, and of a pattern in a project."""
     labels = (
-        (None, None, "PII", "#d62728"),
-        (None, None, "CORE", "#1f77b4"),
-        (402, None, "AVIATION", "#2ca02c"),
-        (405, None, "REVIEW", "#ff7f0e"),
-        (411, None, "SOX", "#7f7f7f"),
-        (402, 808, "HUB", "#9467bd"),
-        (402, 808, "SATELLITE", "#8c564b"),
-        (418, 834, "EVENTS", "#17becf"),
+        (None, None, "PII", "red"),
+        (None, None, "CORE", "blue"),
+        (402, None, "AVIATION", "green"),
+        (405, None, "REVIEW", "orange"),
+        (411, None, "SOX", "gray"),
+        (402, 808, "HUB", "purple"),
+        (402, 808, "SATELLITE", "brown"),
+        (418, 834, "EVENTS", "turquoise"),
     )
     return [
         {"id": n, "project_id": project, "pattern_id": pattern, "name": name, "color": color}

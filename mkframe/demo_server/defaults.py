@@ -20,6 +20,7 @@ _VALUES: dict[str, Callable[[str, int], Any]] = {
     "flag": lambda name, n: n % 2,
     "str": lambda name, n: f"{name} {n}",
     "timestamp": lambda name, n: iso((_FIRST_DAY + n) * DAY),
+    "naive": lambda name, n: iso((_FIRST_DAY + n) * DAY),
     "ints": lambda name, n: [n],
     "strs": lambda name, n: [f"{name} {n}"],
     "downloads": lambda name, n: [],

@@ -65,18 +65,16 @@ _VIEW_COLUMNS = {
         "ID", "PATTERN", "FOLDER", "INSTANCE", "UPLOAD_ENABLED", "INSERT_ENABLED", "EDIT_ENABLED",
         "BUILD_ENABLED", "LATEST_BUILD_ID", "DELETED", "DESCRIPTION",
     ),
+    "INSTANCE_LABELS": (
+        "ID", "PATTERN", "FOLDER", "INSTANCE", "LABEL", "COLOR", "USER_NAME", "CREATED",
+    ),
+    "PATTERN_VARIABLES": ("PATTERN", "FOLDER", "NAME", "VALUE"),
 }  # fmt: skip
 """Columns of the rows that are put into a view; other columns that it has get a default value."""
 _UNRELATED = 1000
 """More than there are folders above a folder."""
-_EXTRA = {
-    "INSTANCE_LABELS": (
-        ("ID", "int"), ("PATTERN", "str"), ("FOLDER", "str"), ("INSTANCE", "str"), ("LABEL", "str"),
-        ("COLOR", "str"), ("USER_NAME", "str"), ("CREATED", "timestamp"),
-    ),
-    "PATTERN_VARIABLES": (("PATTERN", "str"), ("FOLDER", "str"), ("NAME", "str"), ("VALUE", "str")),
-}  # fmt: skip
-"""Documented views that the schema does not list: names and types of their columns."""
+_OF_DIALECT = ("TABLES", "COLUMNS")
+"""Views that the dialect fills, from what users have created."""
 _PROPERTIES = {"integer": "integer", "int": "integer", "decimal": "decimal", "timestamp": "timestamp"}
 """Types of instance properties that are not held as text."""
 _STRATEGIES = {"OVERWRITE": "Overwrite", "RETAIN": "Retain", "MERGE": "Merge", "ADD NEW": "Add New"}
@@ -301,9 +299,9 @@ class _Database:
     # --- filling ----------------------------------------------------------------------------------------
 
     def _create(self) -> None:
-        views = {v.name: [(f.name, f.type) for f in v.fields] for v in schema.VIEWS.values()}
-        for name, fields in (_EXTRA | views).items():
-            self._create_view(name, fields)
+        for view in schema.VIEWS.values():
+            if view.name not in _OF_DIALECT:
+                self._create_view(view.name, [(f.name, f.type) for f in view.fields])
         self._insert("COMMITS", self._deliveries.manual_commits())
         self._insert("PATTERN_VARIABLES", list(self._variables()))
         for project, pattern in self._state.catalog.by_pattern:
@@ -335,7 +333,7 @@ class _Database:
             Pattern(pattern.name, properties, roles, releases if pattern.group else None)
         )
         self._unread[pattern.name.upper()] = id
-        fields = [(f.name, f.type) for f in schema.VIEWS["COMMITS"].fields if f.name != "PATTERN"]
+        fields = [(f.name, f.type) for f in schema.PATTERN_VIEWS["COMMITS"].fields]
         names, name = ", ".join(field for field, _ in fields), pattern.name.replace("'", "''")
         commits = f"(SELECT {names} FROM {_VIEWS_DATABASE}.COMMITS WHERE PATTERN = '{name}')"  # noqa: S608 - our own names
         self._engine.add_view(f"@COMMITS.{pattern.name}", commits, _columns(fields))
@@ -414,10 +412,10 @@ class _Database:
                 )  # fmt: skip
 
     def _insert(self, table: str, rows: list[Values]) -> None:
-        columns = _VIEW_COLUMNS.get(table, ())
-        missing = missing_fields(schema.VIEWS[table].fields, columns) if columns else []
+        columns = _VIEW_COLUMNS[table]
+        missing = missing_fields(schema.VIEWS[table].fields, columns)
         rows = [(*row, *(default_value(f, row[:4]) for f in missing)) for row in rows] if missing else rows
-        names = f" ({', '.join([*columns, *(f.name for f in missing)])})" if columns else ""
+        names = f" ({', '.join([*columns, *(f.name for f in missing)])})"
         if rows:
             marks = ", ".join("?" * len(rows[0]))
             values = [tuple(map(_to_sqlite, row)) for row in rows]
@@ -462,7 +460,9 @@ def _columns(fields: Sequence[tuple[str, str]]) -> list[Any]:
     return [Column(name.upper(), _column_type(kind)) for name, kind in fields]
 
 
-_COLUMN_TYPES = {"int": "integer", "flag": "integer", "bool": "integer", "timestamp": "timestamp"}
+_COLUMN_TYPES = {
+    "int": "integer", "flag": "integer", "bool": "integer", "timestamp": "timestamp", "naive": "timestamp",
+}  # fmt: skip
 
 
 def _column_type(type: str) -> str:

@@ -34,6 +34,7 @@ def arrow_schema(row_schema: RowSchema) -> Any:
         "flag": pa.int64(),
         "bool": pa.bool_(),
         "str": text,
+        "naive": text,
         "timestamp": text,  # Arrow reads times in more forms than the vendor writes
         "ints": pa.list_(pa.int64()),
         "strs": pa.list_(text),
@@ -98,7 +99,7 @@ def _pack(field: Field, array: Any, nested: Sequence[Field]) -> ColumnChunk:
         return ColumnChunk(numbers.astype(np.bool_), missing)
     if field.type == "bool":
         return ColumnChunk(_fill_nulls(array, False), missing)
-    if field.type == "timestamp":
+    if field.type in ("timestamp", "naive"):
         return ColumnChunk(_read_times(array, missing), missing)
     if field.type == "downloads":
         counts = _fill_nulls(array.value_lengths(), 0).astype(np.int64)

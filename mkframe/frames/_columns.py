@@ -49,6 +49,8 @@ DTYPES: dict[tuple[str, bool], str] = {
     ("str", True): "str",
     ("timestamp", False): "datetime64[us, UTC]",
     ("timestamp", True): "datetime64[us, UTC]",
+    ("naive", False): "datetime64[us]",
+    ("naive", True): "datetime64[us]",
 }
 """dtype of a column by type of the field and whether it may be null; all others are ``object``."""
 
@@ -57,6 +59,7 @@ STORAGE = {
     "flag": np.dtype(np.bool_),
     "bool": np.dtype(np.bool_),
     "timestamp": np.dtype("datetime64[us]"),
+    "naive": np.dtype("datetime64[us]"),
 }
 """Numpy dtype of a chunk's values by type of the field; all others are Python objects, or text in Arrow."""
 _OBJECT = np.dtype(object)
@@ -159,7 +162,7 @@ def array_of(field: Field, chunks: Sequence[ColumnChunk]) -> Array | ExtensionAr
     if field.type not in STORAGE:
         return _infer_dtype(_objects(chunks)) if field.type == "any" else _objects(chunks)
     values = np.concatenate([np.empty(0, dtype=STORAGE[field.type]), *map(_VALUES, chunks)])
-    if field.type == "timestamp":
+    if field.type in ("timestamp", "naive"):
         times: ExtensionArray = pd.array(values, dtype=_pandas_dtype(dtype_of(field)), copy=False)
         return times
     missing = np.zeros(len(values), dtype=np.bool_)

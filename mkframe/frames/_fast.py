@@ -201,6 +201,7 @@ _PACKERS: dict[str, Callable[[Sequence[_Values]], list[ColumnChunk]]] = {
     "flag": _pack_bools,
     "str": _pack_text,
     "timestamp": _pack_times,
+    "naive": _pack_times,
     "ints": _pack_objects,
     "strs": _pack_objects,
     "any": _pack_objects,

@@ -24,6 +24,7 @@ _TYPES: dict[str, Any] = {
     "bool": bool,
     "str": str,
     "timestamp": str,
+    "naive": str,
     "ints": list[_Int64],
     "strs": list[str],
     "any": Any,

@@ -52,7 +52,7 @@ def check(
         return ColumnChunk(values)
     with contextlib.suppress(SchemaMismatch, msgspec.ValidationError):
         return _check_types(field, values, nested)
-    if field.type == "timestamp":
+    if field.type in ("timestamp", "naive"):
         return _check_times(field, values, keys)
     if field.type == "downloads":
         return _check_downloads(field, values, keys, nested)
@@ -89,6 +89,7 @@ _EXPECTED_TYPES: dict[str, set[type]] = {
     "bool": {bool, int, NoneType},
     "str": {str, NoneType},
     "timestamp": {str, NoneType},
+    "naive": {str, NoneType},
     "ints": {int},
     "strs": {str},
 }
@@ -131,6 +132,7 @@ _EXPECTED = {
     "bool": "true or false",
     "str": "text",
     "timestamp": "an ISO 8601 time that microseconds can hold",
+    "naive": "an ISO 8601 time that microseconds can hold",
     "ints": "a list of whole numbers",
     "strs": "a list of texts",
     "downloads": "a list of downloads",
@@ -155,10 +157,16 @@ def _check_times(field: Field, values: Sequence[Any], keys: Sequence[Any]) -> Co
     times, invalid, naive = timestamps(values)
     if invalid:
         raise _invalid_value(field, keys[min(invalid)], values[min(invalid)])
-    if naive:
+    if naive and field.type == "timestamp":
         first = values[min(naive)]
         warn(
             f"Column {field.name!r}: {len(naive)} without a time zone, such as {first!r}, read as UTC.",
+            SchemaWarning,
+        )
+    if 0 < len(naive) < int((~np.isnat(times)).sum()) and field.type == "naive":
+        warn(
+            f"Column {field.name!r}: {len(naive)} of its times have no time zone, the others have one; "
+            "their clocks may differ.",
             SchemaWarning,
         )
     return ColumnChunk(times)

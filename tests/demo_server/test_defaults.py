@@ -27,6 +27,7 @@ CHECKS = {
     "flag": lambda v: v in (0, 1) and type(v) is int,
     "str": lambda v: type(v) is str,
     "timestamp": lambda v: datetime.fromisoformat(v).tzinfo is not None,
+    "naive": datetime.fromisoformat,
     "ints": lambda v: v and all(type(i) is int for i in v),
     "strs": lambda v: v and all(type(s) is str for s in v),
     "downloads": lambda v: v == [],
@@ -119,7 +120,7 @@ def test_new_field_is_in_responses_to_posts(client, airplane):
     assert_new_fields(deployment.json())
 
 
-@pytest.mark.parametrize("view", schema.VIEWS)
+@pytest.mark.parametrize("view", schema.VIEWS.keys() - {"TABLES", "COLUMNS"})  # users fill these
 def test_new_field_is_in_view(client, view):
     body = {"project": "DEMO_PROJECT", "statement": f"SELECT * FROM @INFORMATION_SCHEMA.{view}"}
     result = client.post("/metadata", body).json()

@@ -20,6 +20,7 @@ def value(field: Field, number: int) -> Any:
         "bool": number % 2 == 0,
         "str": f"{field.name} {number}",
         "timestamp": f"2026-04-02T08:{number % 60:02d}:40.320Z",
+        "naive": f"2026-04-02 10:{number % 60:02d}:40",
         "ints": [800 + number, 801 + number],
         "strs": [f"label {number}"],
         "any": {"key": number},

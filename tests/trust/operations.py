@@ -28,7 +28,7 @@ MARKER = "mkframe-0123456789ab"
 PROJECT = "DEMO_PROJECT"
 TOKEN, FRESH = "canary-token-1f7a", "canary-fresh-93c2"
 SENDS_NOTHING = {"close", "builds.new_marker"}
-COMPOSED = {"add_names"}
+COMPOSED = {"add_names", "instance_rows"}
 """Verbs of the client that ask by other verbs only."""
 
 Script = Callable[[faults.Request], faults.Answer]
@@ -125,21 +125,32 @@ def get(name: str) -> Verb:
     )
 
 
+READERS = {
+    "DELIVERIES": "deliveries",
+    "COMMITS": "commits",
+    "INSTANCE_LABELS": "instance_labels",
+    "PATTERN_VARIABLES": "folder_variables",
+    "TABLES": "tables",
+    "COLUMNS": "table_columns",
+}
+
+
 def view(name: str) -> Verb:
     fields = VIEWS[name].fields
     answered = [{f.name: value(f, number) for f in fields} for number in (1, 2)]
 
     def check(got: pd.DataFrame) -> None:
-        assert got.reset_index()["BUILD_ID" if name == "DELIVERIES" else "PATTERN"].tolist() == [
-            line["BUILD_ID" if name == "DELIVERIES" else "PATTERN"] for line in answered
+        first, last = fields[0].name, fields[1].name
+        assert got.reset_index()[[first, last]].to_dict("records") == [
+            {first: line[first], last: line[last]} for line in answered
         ]
 
     return Verb(
-        name.lower(),
+        READERS[name],
         "statement",
         "POST",
         f"{faults.API}/metadata",
-        lambda client, folder, seconds: getattr(client, name.lower())(project=PROJECT),
+        lambda client, folder, seconds: getattr(client, READERS[name])(project=PROJECT),
         always(result_of_a_statement(answered, {f.name: "string" for f in fields})),
         check,
     )
@@ -220,8 +231,7 @@ WRITTEN_OUT = [
         always(result_of_a_statement([{"ONE": 1}], {"ONE": "integer"})),
         lambda got: equal([1])(got["ONE"].tolist()),
     ),
-    view("DELIVERIES"),
-    view("COMMITS"),
+    *map(view, READERS),
     Verb(
         "login",
         "login",

@@ -1,0 +1,454 @@
+"""The views of a project's meta database: one statement each, typed by the schema.
+
+The times in them have no zone that can be trusted: where the vendor's pages show them with a Z, they lie
+beside UTC by one hour, by two, or by two in summer. They come without a zone.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from mkframe import _validation, builds, frames
+from mkframe._http import Transport
+from mkframe._text import short_repr
+from mkframe.client import _metadata
+from mkframe.client._accessor import Id, Name, Text
+from mkframe.client._resources import InstanceProperties, Patterns
+from mkframe.errors import InputError, warn
+from mkframe.schema import PATTERN_VIEWS, VIEWS, Field, FieldType, View
+
+__all__ = ["Views"]
+
+_MOST_IN_LIST = 1000
+"""Items of an IN list; Oracle, whose error texts show through, takes no more."""
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MARGIN = pd.Timedelta("1D")
+"""By how much a statement asks for more than a time filter, since its clock may differ from the answer's."""
+_PROPERTY_TYPES: dict[str, FieldType] = {"string": "str", "text": "str", "integer": "int", "int": "int"}
+"""Data types of instance properties that are named; a property of any other keeps its values."""
+
+
+class Views:
+    """The calls that read the views; the client has them."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def deliveries(
+        self,
+        *,
+        project: Name = None,
+        project_id: Id = None,
+        build_id: int | builds.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int] | None = None,
+        since: dt.datetime | str | None = None,
+    ) -> pd.DataFrame:
+        """Load what the builds of a project delivered: a row for each instance that a build changed.
+
+        Parameters
+        ----------
+        project : str or int, project_id : int
+            Exactly one of them.
+        build_id : int, BuildStart or Series, or several ids, optional
+            The deliveries of these builds only.
+        since : datetime or str, optional
+            The deliveries from this time of `BUILD_START` on, without a zone, on the view's own clock.
+
+        Returns
+        -------
+        DataFrame
+            The view ``@INFORMATION_SCHEMA.DELIVERIES``, indexed by ``ID`` int64: ``PATTERN``, ``FOLDER``,
+            ``INSTANCE``, ``RELEASE``, ``USER_NAME`` str; ``BUILD_START`` datetime64[us]; ``BUILD_ID``
+            int64; ``COMPARE_TO_BUILD_ID`` Int64; ``MODE`` str; ``FIELD_COUNT``, ``CHANGE_COUNT``,
+            ``ADDED``, ``CHANGED``, ``DELETED`` Int64.
+
+            ``BUILD_START`` has no zone: it is the time that the server writes, without its Z; a time
+            written with an offset such as +02:00 is moved to UTC.
+
+        Raises
+        ------
+        InputError
+            If an argument is invalid, or `since` has a zone; nothing was sent.
+
+        Examples
+        --------
+        >>> import mkframe as mk
+        >>> with mk.demo(builds=20) as client:
+        ...     client.deliveries(project="DEMO_PROJECT", build_id=5139)["INSTANCE"].tolist()
+        ['AIRPLANE']
+        """
+        conditions = []
+        ids = None if build_id is None else builds.build_ids(build_id)[0]
+        if ids is not None:
+            conditions.append(_among("BUILD_ID", ids))
+        begin = None if since is None else _naive("since", since)
+        if begin is not None:
+            earliest = (begin - _MARGIN).strftime("%Y-%m-%d %H:%M:%S")
+            conditions.append(f"BUILD_START >= timestamp'{earliest}'")
+        frame = self._view("DELIVERIES", project, project_id, conditions)
+        if ids is not None:
+            frame = frame[frame["BUILD_ID"].isin(ids)]
+        return frame if begin is None else frame[frame["BUILD_START"] >= begin]
+
+    def commits(self, *, project: Name = None, project_id: Id = None, pattern: Name = None) -> pd.DataFrame:
+        """Load the commits of a project's instances, by hand and by builds.
+
+        A build commits all its instances at once, changed or not, whatever its status.
+
+        Parameters
+        ----------
+        project : str or int, project_id : int
+            Exactly one of them.
+        pattern : str or int, optional
+            The commits of one pattern only, from ``@COMMITS.<pattern>``: its name, or its id.
+
+        Returns
+        -------
+        DataFrame
+            The view ``@INFORMATION_SCHEMA.COMMITS``, numbered from 0: ``PATTERN``, ``FOLDER``, ``INSTANCE``,
+            ``RELEASE``, ``USER_NAME``, ``TYPE`` ("Build" or "Commit"), ``STATUS`` str;
+            ``COMMIT_TIMESTAMP`` Int64; ``DELETED`` boolean; ``DESCRIPTION`` str. With `pattern`,
+            ``PATTERN`` is the name that was asked for.
+
+            ``COMMIT_TIMESTAMP`` stays Unix milliseconds, since whether it is UTC is not said.
+
+        Raises
+        ------
+        InputError
+            If an argument is invalid; nothing was sent.
+        QueryFailedError
+            If the server knows no such pattern.
+
+        Examples
+        --------
+        >>> import mkframe as mk
+        >>> with mk.demo(builds=20) as client:
+        ...     commits = client.commits(project="DEMO_PROJECT", pattern="CORE_DV_HLS")
+        >>> commits["TYPE"].unique().tolist()
+        ['Commit', 'Build']
+        """
+        if pattern is None:
+            return self._view("COMMITS", project, project_id)
+        name = self._pattern_name(pattern)
+        sql = f"SELECT * FROM {_of_pattern('COMMITS', name)}"  # noqa: S608 - the name is quoted
+        frame = self._read(PATTERN_VIEWS["COMMITS"].fields, sql, project, project_id)
+        frame.insert(0, "PATTERN", pd.Series(name, index=frame.index, dtype="str"))
+        return frame
+
+    def instance_rows(
+        self,
+        *,
+        pattern: Name,
+        project: Name = None,
+        project_id: Id = None,
+        releases: str | Sequence[str] | None = None,
+        folder: Text = None,
+    ) -> pd.DataFrame:
+        """Load the metadata rows of a pattern's instances, as they are now in each release.
+
+        An instance in two releases has two sets of rows. Edits that are not committed are in them; the
+        rows of a past commit or build cannot be read.
+
+        Parameters
+        ----------
+        pattern : str or int
+            Pattern, by name or id.
+        project : str or int, project_id : int
+            Exactly one of them.
+        releases : str or sequence of str, optional
+            Names of releases, of the pattern's group; all by default. Two of them are the usual case.
+        folder : str, optional
+            Path such as ``/RAW_VAULT``; the folders below it are included.
+
+        Returns
+        -------
+        DataFrame
+            The view ``@INSTANCES.<pattern>``, numbered from 0, with the names that the server gives:
+            ``@PATTERN``, ``@FOLDER``, ``@INSTANCE``, ``@RELEASE`` (missing without release management) str;
+            ``@POS_NO`` Int64; ``@DELETED`` boolean; ``FUNCTIONAL_ROLE``, ``NAME`` str; then the pattern's
+            instance properties: str for string, Int64 for integer, else as the values are.
+
+        Raises
+        ------
+        InputError
+            If an argument is invalid; nothing was sent.
+        NotFoundError
+            If there is no such pattern.
+
+        Warns
+        -----
+        UserWarning
+            If a release that was asked for has no rows.
+
+        Examples
+        --------
+        >>> import mkframe as mk
+        >>> with mk.demo(builds=20) as client:
+        ...     rows = client.instance_rows(
+        ...         project="DEMO_PROJECT", pattern="CORE_DV_HLS", folder="/BUSINESS_VAULT"
+        ...     )
+        >>> rows[["@INSTANCE", "FUNCTIONAL_ROLE", "NAME", "DATA_TYPE"]].iloc[0].tolist()
+        ['AIRPLANE', 'SK', 'AIRPLANE_HK', 'CHAR']
+        """
+        names = None if releases is None else _release_names(releases)
+        conditions = []
+        if names is not None:
+            conditions.append(f'"@RELEASE" IN ({", ".join(map(_literal, names))})')
+        if folder is not None:
+            path = _folder(folder)
+            conditions.append(f"SUBSTR(\"@FOLDER\" || '/', 1, {len(path)}) = {_literal(path)}")
+        name = self._pattern_name(pattern)
+        sql = f"SELECT * FROM {_of_pattern('INSTANCES', name)}{_where(conditions)}"  # noqa: S608
+        properties = InstanceProperties(self._transport).find(pattern=name)
+        known = zip(properties["name"].str.upper(), properties["datatype"].str.lower(), strict=True)
+        types = {n: _PROPERTY_TYPES.get(t, "any") for n, t in known}
+        frame = self._read(PATTERN_VIEWS["INSTANCES"].fields, sql, project, project_id, types)
+        for release in names or ():
+            if not (frame["@RELEASE"] == release).any():
+                inside = f" in {folder}" if folder else ""
+                warn(f"The pattern {name} has no rows{inside} in the release {release!r}.")
+        return frame
+
+    def instance_labels(self, *, project: Name = None, project_id: Id = None) -> pd.DataFrame:
+        """Load the labels of a project's instances: a row for each label of each instance.
+
+        Parameters
+        ----------
+        project : str or int, project_id : int
+            Exactly one of them.
+
+        Returns
+        -------
+        DataFrame
+            The view ``@INFORMATION_SCHEMA.INSTANCE_LABELS``, indexed by ``ID`` int64: ``PATTERN``,
+            ``FOLDER``, ``INSTANCE``, ``LABEL``, ``COLOR``, ``USER_NAME`` str; ``CREATED`` datetime64[us],
+            the time that the server writes, in a zone that is not said.
+
+        Raises
+        ------
+        InputError
+            If not exactly one of project and project_id is given; nothing was sent.
+
+        Examples
+        --------
+        >>> import mkframe as mk
+        >>> with mk.demo(builds=20) as client:
+        ...     sorted(client.instance_labels(project="DEMO_PROJECT")["LABEL"].unique())
+        ['CORE', 'PII']
+        """
+        return self._view("INSTANCE_LABELS", project, project_id)
+
+    def folder_variables(self, *, project: Name = None, project_id: Id = None) -> pd.DataFrame:
+        """Load the pattern variables of a project's instance folders: a row for each variable and folder.
+
+        Values may be paths or secrets of an environment: look before you show or share them.
+
+        Parameters
+        ----------
+        project : str or int, project_id : int
+            Exactly one of them.
+
+        Returns
+        -------
+        DataFrame
+            The view ``@INFORMATION_SCHEMA.PATTERN_VARIABLES``, numbered from 0: ``PATTERN``, ``FOLDER``,
+            ``NAME``, ``VALUE`` str. Whether a folder that inherits its value has a row is not said; values
+            of a project or an instance are in ``client.pattern_variables``.
+
+        Raises
+        ------
+        InputError
+            If not exactly one of project and project_id is given; nothing was sent.
+
+        Examples
+        --------
+        >>> import mkframe as mk
+        >>> with mk.demo(builds=20) as client:
+        ...     variables = client.folder_variables(project="DEMO_PROJECT")
+        >>> variables.columns.tolist()
+        ['PATTERN', 'FOLDER', 'NAME', 'VALUE']
+        """
+        return self._view("PATTERN_VARIABLES", project, project_id)
+
+    def tables(self, *, project: Name = None, project_id: Id = None) -> pd.DataFrame:
+        """Load the tables and views that a project's meta database has of its own.
+
+        Parameters
+        ----------
+        project : str or int, project_id : int
+            Exactly one of them.
+
+        Returns
+        -------
+        DataFrame
+            The view ``@INFORMATION_SCHEMA.TABLES``, indexed by ``ID`` int64: ``TABLE_FOLDER``,
+            ``TABLE_NAME``, ``TABLE_TYPE`` str; ``CREATED`` datetime64[us], the time that the server
+            writes, in a zone that is not said; ``DESCRIPTION`` str.
+
+        Raises
+        ------
+        InputError
+            If not exactly one of project and project_id is given; nothing was sent.
+
+        Examples
+        --------
+        >>> import mkframe as mk
+        >>> with mk.demo(builds=20) as client:
+        ...     sql = "CREATE TABLE own.planets (name STRING, moons INTEGER)"
+        ...     _ = client.metadata.query(sql, project="DEMO_PROJECT", write=True)
+        ...     client.tables(project="DEMO_PROJECT")[["TABLE_FOLDER", "TABLE_NAME"]].values.tolist()
+        [['/own', 'planets']]
+        """
+        return self._view("TABLES", project, project_id)
+
+    def table_columns(self, *, project: Name = None, project_id: Id = None) -> pd.DataFrame:
+        """Load the columns of a project's own tables and views.
+
+        Parameters
+        ----------
+        project : str or int, project_id : int
+            Exactly one of them.
+
+        Returns
+        -------
+        DataFrame
+            The view ``@INFORMATION_SCHEMA.COLUMNS``, indexed by ``ID`` int64: ``TABLE_FOLDER``,
+            ``TABLE_NAME``, ``COLUMN_NAME`` str; ``ORDINAL_POSITION`` Int64, from 0 or from 1;
+            ``DATA_TYPE`` str; ``CREATED`` datetime64[us], the time that the server writes, in a zone that
+            is not said; ``DESCRIPTION`` str.
+
+        Raises
+        ------
+        InputError
+            If not exactly one of project and project_id is given; nothing was sent.
+
+        Examples
+        --------
+        >>> import mkframe as mk
+        >>> with mk.demo(builds=20) as client:
+        ...     sql = "CREATE TABLE own.planets (name STRING, moons INTEGER)"
+        ...     _ = client.metadata.query(sql, project="DEMO_PROJECT", write=True)
+        ...     client.table_columns(project="DEMO_PROJECT")["COLUMN_NAME"].tolist()
+        ['NAME', 'MOONS']
+        """
+        return self._view("COLUMNS", project, project_id)
+
+    # --- asking -----------------------------------------------------------------------------------------
+
+    def _view(self, name: str, project: Name, project_id: Id, conditions: Sequence[str] = ()) -> pd.DataFrame:
+        view: View = VIEWS[name]
+        sql = f"SELECT * FROM @INFORMATION_SCHEMA.{name}{_where(conditions)}"  # noqa: S608
+        frame = self._read(view.fields, sql, project, project_id)
+        if view.fields[0].name != "ID":
+            return frame
+        attrs, frame = frame.attrs, frame.set_index("ID")
+        frame.attrs = attrs
+        return frame
+
+    def _read(
+        self,
+        fields: Sequence[Field],
+        sql: str,
+        project: Name,
+        project_id: Id,
+        types: Mapping[str, FieldType] | None = None,
+    ) -> pd.DataFrame:
+        """Run a statement and type its rows.
+
+        With `types`, columns that the fields do not name follow in the answer's order, of these types.
+        """
+        answer = _metadata.run(self._transport, sql, project, project_id)
+        rows = answer.get("rows") or []
+        with self._transport.redact_errors():
+            if types is not None:
+                known = {field.name for field in fields}
+                announced = [
+                    c["name"] for c in answer.get("metadata") or () if isinstance(c.get("name"), str)
+                ]
+                names = announced or list(rows[0] if rows else types)
+                more = (Field(n, types.get(n.upper(), "any"), "") for n in names if n not in known)
+                fields = [*fields, *more]
+            frame = frames.frame_from_rows(fields, rows, self._transport.settings.limits)
+        loaded = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        frame.attrs = {"resource": "metadata", "statement": sql, "loaded_at": loaded}
+        return frame
+
+    def _pattern_name(self, pattern: Name) -> str:
+        if isinstance(pattern, str):
+            return _validation.as_name("pattern", pattern)
+        return str(Patterns(self._transport).get(_validation.as_id("pattern", pattern))["name"])
+
+
+# --- writing statements -------------------------------------------------------------------------------
+
+
+def _literal(text: str) -> str:
+    """Write a text of a statement."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _of_pattern(view: str, pattern: str) -> str:
+    """Write the name of a pattern's view; one that is no plain word is quoted, which is not documented."""
+    if _PLAIN_NAME.fullmatch(pattern):
+        return f"@{view}.{pattern}"
+    if '"' in pattern:
+        raise InputError(
+            f"The pattern {short_repr(pattern)} has a quote in its name, which no statement can hold.",
+            hint="Ask for it with client.metadata.query, in the way that your server takes it.",
+        )
+    return f'@{view}."{pattern}"'
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _among(column: str, ids: Sequence[int]) -> str:
+    """Write a condition that holds for these ids, and perhaps for others where they are many."""
+    if len(ids) > _MOST_IN_LIST:
+        return f"{column} BETWEEN {min(ids)} AND {max(ids)}"
+    return f"{column} IN ({', '.join(map(str, ids)) or 'NULL'})"
+
+
+def _release_names(releases: Any) -> list[str]:
+    given = [releases] if isinstance(releases, str) else releases
+    if isinstance(given, Mapping) or not isinstance(given, Iterable):
+        raise InputError(
+            f"releases must be names of releases, not {short_repr(releases)}.",
+            hint='Write releases=["R1", "R2"].',
+        )
+    names = [_validation.as_name("releases", name) for name in given]
+    if not names:
+        raise InputError("releases is empty.", hint="Leave it out to have the rows of all releases.")
+    return list(dict.fromkeys(names))
+
+
+def _folder(folder: str) -> str:
+    """Return a path with a slash at both ends."""
+    path = _validation.as_name("folder", folder)
+    if not path.startswith("/"):
+        raise InputError(f"folder must be a path from the top, not {short_repr(folder)}.",
+                         hint=f"Write folder={'/' + path.rstrip('/')!r}.")  # fmt: skip
+    return path.rstrip("/") + "/"
+
+
+def _naive(name: str, given: Any) -> pd.Timestamp:
+    try:
+        time = pd.Timestamp(given)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{name} is no time: {short_repr(given)}.", hint=_TIME_HINT.format(name)) from error
+    if pd.isna(time):
+        raise InputError(f"{name} is no time: {short_repr(given)}.", hint=_TIME_HINT.format(name))
+    if time.tzinfo is not None:
+        raise InputError(
+            f"{name} has a time zone, and the clock of the view is not known.",
+            hint="Give a time without a zone, on the view's own clock.",
+        )
+    return time
+
+
+_TIME_HINT = 'Write {}="2026-04-02 08:00".'
