@@ -1,8 +1,9 @@
 """HTTP with the server: the only package that sends requests."""
 
+from mkframe._http.conditional import ChangedAnswer, Validators
 from mkframe._http.session import Transport
 
-__all__ = ["Transport"]
+__all__ = ["ChangedAnswer", "Transport", "Validators"]
 
 
 def __dir__() -> list[str]:

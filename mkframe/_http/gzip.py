@@ -6,6 +6,7 @@ without an error.
 
 from __future__ import annotations
 
+import io
 import re
 import zlib
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from urllib3.exceptions import DecodeError
 from mkframe import errors
 from mkframe.limits import Kind, size, too_large
 
-__all__ = ["check_head", "content_length", "decode_gzip", "is_decoded"]
+__all__ = ["check_head", "compressed_chunks", "content_length", "decode_gzip", "decompress", "is_decoded"]
 
 _WITH_HEADER = 16 + zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
@@ -27,6 +28,7 @@ _MAX_EMPTY = 1 << 20
 _GZIP = ("gzip", "x-gzip")
 _NUMBER = re.compile("[0-9]+")
 _MAX_DIGITS = 18
+_CHUNK_SIZE = 1 << 18
 _INPUT_SIZE = 1 << 14
 """Compressed bytes per step. Small, since zlib copies all input behind the end of each member."""
 
@@ -42,6 +44,18 @@ def decode_gzip(response: requests.Response) -> requests.Response:
 def is_decoded(response: requests.Response) -> bool:
     """Whether the body of an answer is decompressed by this module."""
     return isinstance(response.raw, _GzipBody)
+
+
+def compressed_chunks(response: requests.Response) -> Iterator[bytes]:
+    """Yield the body of an answer that this module would decompress, as it is sent."""
+    raw: Any = response.raw
+    while chunk := raw._raw.read1(_CHUNK_SIZE):
+        yield chunk
+
+
+def decompress(packed: bytes | bytearray) -> Iterator[bytes]:
+    """Decompress the body of an answer, with the same checks as while it arrives."""
+    return _GzipBody(_Buffer(packed)).stream(_CHUNK_SIZE)
 
 
 def check_head(response: requests.Response, kind: Kind, most: int) -> None:
@@ -152,3 +166,14 @@ class _GzipBody:
         left = len(self._inflate.unconsumed_tail or self._inflate.unused_data)
         self._input = self._input[len(part) - left :]
         return chunk
+
+
+class _Buffer:
+    """Compressed bytes that have arrived, read as a raw response."""
+
+    def __init__(self, packed: bytes | bytearray) -> None:
+        self.decode_content = False
+        self._file = io.BytesIO(packed)
+
+    def read1(self, amount: int) -> bytes:
+        return self._file.read1(amount)

@@ -20,7 +20,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -30,6 +30,7 @@ from requests.auth import AuthBase
 
 from mkframe import errors
 from mkframe._http.auth import BearerAuth, LoginAuth, basic_credentials, parse_token, token_expiry
+from mkframe._http.conditional import ChangedAnswer, Validators, etag_of, read_changed
 from mkframe._http.errors import (
     error_from_exception,
     error_from_response,
@@ -77,6 +78,8 @@ class _Request:
     body: Mapping[str, Any] | None = None
     deadline: Deadline | None = None
     """End of the retried read that it is part of; None outside of any."""
+    etag: str | None = None
+    """ETag of the answer that is known; the server may answer 304 then."""
 
 
 class Transport:
@@ -165,6 +168,20 @@ class Transport:
         )
         return self.retry(lambda: self._read(request, parse), timeout=timeout)
 
+    def get_if_changed(
+        self, path: str, params: Mapping[str, str] | None, known: Validators, kind: Kind = "find"
+    ) -> ChangedAnswer:
+        """Read an answer whole, unless it is the known one; retried like `get`."""
+        most = getattr(self.settings.limits, kind)
+        request = _Request(
+            "GET", self.settings.url + path, kind, most, params, deadline=Deadline(), etag=known.etag
+        )
+        answer = self.retry(lambda: self._read_if_changed(request, known))
+        if answer.how == "304" and answer.validators != known:  # it is about another answer
+            request = replace(request, etag=None)
+            answer = self.retry(lambda: self._read_if_changed(request, known))
+        return answer
+
     def post(
         self,
         path: str,
@@ -225,6 +242,19 @@ class Transport:
             with self._name_request(name, response, request.deadline), self.reading(name, request.deadline):
                 return parse(bounded(self._body(response, request.deadline), request.kind, request.most))
 
+    def _read_if_changed(self, request: _Request, known: Validators) -> ChangedAnswer:
+        with self.redact_errors(), self._open(request) as response:
+            etag = etag_of(response)
+            if etag is not None and self.redact(etag) != etag:  # it is kept in files
+                etag = None
+            if response.status_code == 304:
+                is_known = etag is None or etag.removeprefix("W/") == (known.etag or "").removeprefix("W/")
+                return ChangedAnswer("304", known if is_known else Validators(etag), bytearray())
+            name = format_request(request.method, response.url)
+            with self._name_request(name, response, request.deadline), self.reading(name, request.deadline):
+                chunks = self._body(response, request.deadline)  # a web page is refused here
+                return read_changed(response, chunks, known, etag, request.kind, request.most)
+
     @contextlib.contextmanager
     def _name_request(
         self, name: str, response: requests.Response, deadline: Deadline | None
@@ -274,7 +304,8 @@ class Transport:
             token = self._renew_token(token, request.deadline)
             response = self._send(request, BearerAuth(self.settings, token))
         with response:
-            if not 200 <= response.status_code < 300:
+            is_expected = response.status_code == 304 and request.etag is not None
+            if not 200 <= response.status_code < 300 and not is_expected:
                 raise error_from_response(request.method, response, self.settings, self.redact)
             _check_head(request, response)
             yield response
@@ -289,6 +320,9 @@ class Transport:
         deadline = request.deadline or Deadline()
         settings = deadline.cap(self.settings)
         end = math.inf if is_file else time.monotonic() + settings.total_timeout
+        headers = {"Accept": "*/*"} if is_file else {}
+        if request.etag is not None:
+            headers["If-None-Match"] = request.etag
         try:
             with limit_responses(ResponseLimits.of(settings.limits, end, request.most)):
                 response = self._session.request(
@@ -296,7 +330,7 @@ class Transport:
                     request.url,
                     params=request.params,
                     json=request.body,
-                    headers={"Accept": "*/*"} if is_file else None,
+                    headers=headers,
                     auth=auth,
                     timeout=(settings.connect_timeout, settings.read_timeout),
                     allow_redirects=False,
