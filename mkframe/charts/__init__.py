@@ -6,6 +6,7 @@ to draw, a sentence on the Axes gives the reason. No function changes a setting 
 figure; a notebook shows it.
 """
 
+from mkframe.charts._alt_text import alt_text
 from mkframe.charts._calendar import calendar
 from mkframe.charts._change_points import change_points
 from mkframe.charts._cost_card import cost_card
@@ -26,6 +27,7 @@ from mkframe.charts._style import COLORS, OTHER
 __all__ = [
     "COLORS",
     "OTHER",
+    "alt_text",
     "artifact_use",
     "builds_without_delivery",
     "calendar",

@@ -20,6 +20,7 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
+from mkframe.charts._alt_text import ChartFigure, mark_caption, mark_message
 from mkframe.charts._labels import printable_text
 from mkframe.errors import InputError, TooManyPeriodsError
 from mkframe.metrics._formatting import count_text, duration_text
@@ -100,7 +101,7 @@ def open_axes(ax: Axes | None, width: float = 9, height: float = 4.6) -> Axes:
     if ax is None:
         from matplotlib import pyplot as plt
 
-        ax = plt.subplots(figsize=(width, height), layout="constrained")[1]
+        ax = plt.subplots(figsize=(width, height), layout="constrained", FigureClass=ChartFigure)[1]
     elif not isinstance(ax, Axes):
         raise InputError(
             f"ax is {type(ax).__name__}, not matplotlib Axes.", hint="Leave it out, or use plt.subplots()."
@@ -132,6 +133,7 @@ def set_heading(ax: Axes, title: str, *lines: str) -> None:
     )
     # the padding of the title already reserves the height, and a wide note must not shrink the axes
     note.set_in_layout(False)
+    mark_caption(note, " ".join(filter(None, lines)))
 
 
 def width_inches(ax: Axes) -> float:
@@ -166,7 +168,8 @@ def show_message(ax: Axes, title: str, message: str) -> Axes:
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     style: dict[str, Any] = {"ha": "center", "va": "center", "color": MUTED_COLOR, "parse_math": False}
-    ax.text(0.5, 0.5, textwrap.fill(message, 70), transform=ax.transAxes, **style)
+    text = ax.text(0.5, 0.5, textwrap.fill(message, 70), transform=ax.transAxes, **style)
+    mark_message(text, message)
     return ax
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from mkframe import charts
 from mkframe.errors import InputError
-from tests.support.axes import all_text, save_png, texts
+from tests.support.axes import all_text, note_text, save_png, texts
 
 CHARTS = [
     charts.durations,
@@ -65,6 +65,34 @@ def test_chart_of_no_builds_gives_the_reason(chart, mixed):
     assert sentence.endswith(".")
     assert not [*ax.lines, *ax.patches, *ax.collections]
     save_png(ax)
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize("width", [3, 9])
+def test_alt_text_is_title_and_whole_caption(chart, width, mixed):
+    ax = chart(mixed, ax=Figure(figsize=(width, 4)).subplots())
+    text = charts.alt_text(ax)
+    title = ax.get_title(loc="left")
+    caption = text.removeprefix(f"{title}. ")
+    assert caption != text
+    assert "".join(caption.split()) in "".join(note_text(ax).split())
+    assert "\n" not in text
+    assert text.endswith(".")
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize("rows", [0, 33])
+def test_figure_gives_a_notebook_its_text(chart, rows, mixed):
+    ax = chart(mixed.iloc[:rows])
+    data, metadata = ax.figure._repr_mimebundle_()
+    assert data == {}
+    assert metadata == {"alt": charts.alt_text(ax), "mkframe": {"message": rows == 0}}
+    assert rows or metadata["alt"].endswith(ax.texts[-1].get_text().replace("\n", " "))
+
+
+def test_axes_without_a_chart_have_no_alt_text():
+    ax = plt.subplots()[1]
+    assert charts.alt_text(ax) == charts.alt_text(ax.figure) == ""
 
 
 @pytest.mark.parametrize("chart", CHARTS)
