@@ -13,6 +13,7 @@ from mkframe.metrics._durations import completed_builds, duration, duration_by_i
 from mkframe.metrics._eta import eta
 from mkframe.metrics._failure_families import failure_families
 from mkframe.metrics._failure_progress import failure_progress
+from mkframe.metrics._findings import findings, verdict
 from mkframe.metrics._median_duration import median_duration
 from mkframe.metrics._outcomes import calendar, failure_rate, outcomes, throughput, wilson
 from mkframe.metrics._recovery import recovery
@@ -36,6 +37,7 @@ __all__ = [
     "failure_families",
     "failure_progress",
     "failure_rate",
+    "findings",
     "longest",
     "median_duration",
     "outcomes",
@@ -45,6 +47,7 @@ __all__ = [
     "summary",
     "throughput",
     "top_failing",
+    "verdict",
     "wilson",
 ]
 
