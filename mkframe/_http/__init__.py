@@ -2,8 +2,10 @@
 
 from mkframe._http.conditional import ChangedAnswer, Validators
 from mkframe._http.session import Transport
+from mkframe._http.stream import Stream
+from mkframe._http.timeouts import CancelScope
 
-__all__ = ["ChangedAnswer", "Transport", "Validators"]
+__all__ = ["CancelScope", "ChangedAnswer", "Stream", "Transport", "Validators"]
 
 
 def __dir__() -> list[str]:

@@ -19,16 +19,30 @@ from urllib3.exceptions import DecodeError
 from mkframe import errors
 from mkframe.limits import Kind, size, too_large
 
-__all__ = ["check_head", "compressed_chunks", "content_length", "decode_gzip", "decompress", "is_decoded"]
+__all__ = [
+    "check_head",
+    "compressed_chunks",
+    "content_length",
+    "decode_gzip",
+    "decompress",
+    "is_decoded",
+    "iter_gzip_file",
+]
 
 _WITH_HEADER = 16 + zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
 _MAX_EMPTY = 1 << 20
 """Consecutive compressed bytes that may decompress to nothing: headers, padding and empty members."""
 _GZIP = ("gzip", "x-gzip")
+_NOT_WHOLE = {
+    204: "without any content",
+    205: "without any content",
+    206: "a part of the content, which was not asked for",
+    226: "a change of the content, which was not asked for",
+}
 _NUMBER = re.compile("[0-9]+")
 _MAX_DIGITS = 18
-_CHUNK_SIZE = 1 << 18
+_OUTPUT_SIZE = 1 << 18
 _INPUT_SIZE = 1 << 14
 """Compressed bytes per step. Small, since zlib copies all input behind the end of each member."""
 
@@ -49,30 +63,40 @@ def is_decoded(response: requests.Response) -> bool:
 def compressed_chunks(response: requests.Response) -> Iterator[bytes]:
     """Yield the body of an answer that this module would decompress, as it is sent."""
     raw: Any = response.raw
-    while chunk := raw._raw.read1(_CHUNK_SIZE):
+    while chunk := raw._raw.read1(_OUTPUT_SIZE):
         yield chunk
 
 
 def decompress(packed: bytes | bytearray) -> Iterator[bytes]:
     """Decompress the body of an answer, with the same checks as while it arrives."""
-    return _GzipBody(_Buffer(packed)).stream(_CHUNK_SIZE)
+    return _GzipBody(_Buffer(packed)).stream(_OUTPUT_SIZE)
 
 
 def check_head(response: requests.Response, kind: Kind, most: int) -> None:
-    """Refuse an answer by its head: another compression than gzip, an invalid length, or too large.
+    """Refuse an answer by its head.
 
     Raises
     ------
     InvalidResponseError
-        If it is compressed otherwise than with gzip, or its Content-Length is not a number.
+        If it is not the whole content, or none; if it is compressed otherwise than with gzip; if its
+        Content-Length is not a number.
     ResponseTooLargeError
         If it announces more than `most` bytes.
     """
+    if (status := response.status_code) in _NOT_WHOLE or (kind == "file" and status != 200):
+        what = _NOT_WHOLE.get(status, "which does not say that it is the whole file")
+        raise errors.InvalidResponseError(f"The status is {status}, {what}.", hint=_LOOK_BETWEEN)
+    sending = response.headers.get("Transfer-Encoding", "chunked").strip().lower()
+    if sending not in ("chunked", "identity"):
+        raise errors.InvalidResponseError(
+            f"It is sent with the transfer coding {sending[:40]!r}, which was not asked for.",
+            hint=_LOOK_BETWEEN,
+        )
     coding = _coding(response)
     if coding not in ("", "identity", *_GZIP):
         raise errors.InvalidResponseError(
             f"It is compressed with {coding[:40]!r}, which was not asked for.",
-            hint="Look at any proxy between here and the server; mkframe asks for gzip.",
+            hint="Check any proxy between here and the server; mkframe asks for gzip.",
         )
     length = content_length(response)
     if length is not None and length > most:
@@ -113,6 +137,31 @@ def _coding(response: requests.Response) -> str:
     return response.headers.get("Content-Encoding", "").strip().lower()
 
 
+def iter_gzip_file(response: requests.Response) -> Iterator[bytes]:
+    """Yield a gzip file that was sent with Content-Encoding gzip, checked to its end.
+
+    Where nothing that is gzip remains after decompression, the file itself was announced so, and its bytes
+    are yielded as they came.
+    """
+    body: Any = response.raw
+    body.compressed = bytearray()
+    start = b""
+    while len(start) < len(_MAGIC) and (chunk := body.read1(_OUTPUT_SIZE)):
+        start += chunk
+    if start.startswith(_MAGIC):
+        body.compressed = None
+        yield start
+        yield from body.stream(_OUTPUT_SIZE)
+        return
+    more = start
+    while True:
+        yield bytes(body.compressed)
+        body.compressed.clear()
+        if not more:
+            return
+        more = body.read1(_OUTPUT_SIZE)
+
+
 class _GzipBody:
     """A raw response of urllib3 whose body is decompressed here; other attributes are those of urllib3."""
 
@@ -121,6 +170,8 @@ class _GzipBody:
         self._raw = raw
         self._inflate = zlib.decompressobj(_WITH_HEADER)
         self._input = memoryview(b"")
+        self.compressed: bytearray | None = None
+        """Where it is set, the bytes as they come are added to it."""
         self._has_begun = False
         self._without_output = 0
 
@@ -149,6 +200,8 @@ class _GzipBody:
 
     def _read_input(self, amount: int) -> bool:
         self._input = memoryview(self._raw.read1(amount))
+        if self.compressed is not None:
+            self.compressed += self._input
         self._has_begun = self._has_begun or bool(self._input)
         self._without_output += len(self._input)
         if self._without_output > _MAX_EMPTY:

@@ -42,6 +42,7 @@ from mkframe._http.errors import (
 from mkframe._http.gzip import check_head, decode_gzip, is_decoded
 from mkframe._http.redaction import Redacting, redact
 from mkframe._http.retry import Deadline, read_retries
+from mkframe._http.stream import Stream
 from mkframe._http.timeouts import Adapter, ResponseLimits, limit_responses
 from mkframe._version import __version__
 from mkframe.limits import Kind, bounded
@@ -195,8 +196,8 @@ class Transport:
         return self._read(_Request("POST", self.settings.url + path, kind, most, body=body), parse)
 
     @contextlib.contextmanager
-    def stream(self, path: str, most: int | None = None) -> Iterator[requests.Response]:
-        """Open the body of a file, once; the caller reads `iter_body` inside `reading`.
+    def stream(self, path: str, most: int | None = None) -> Iterator[Stream]:
+        """Open the body of a file, once.
 
         A file whose Content-Length is above `most`, or else above the limit of the settings, is refused.
         """
@@ -204,7 +205,7 @@ class Transport:
         # The caller retries it, so a login has no attempts of its own.
         request = _Request("GET", self.settings.url + path, "file", most, deadline=Deadline())
         with self.redact_errors(), self._open(request) as response:
-            yield response
+            yield Stream(response, most, self.reading)
 
     @contextlib.contextmanager
     def reading(self, request: str, deadline: Deadline | None = None) -> Iterator[None]:

@@ -14,15 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import requests
-
 from mkframe._files import PartialFile, has_content
-from mkframe._http import Transport
-from mkframe._http.errors import format_request, iter_body
-from mkframe._http.gzip import content_length
-from mkframe._http.timeouts import CancelScope
+from mkframe._http import CancelScope, Stream, Transport
 from mkframe._text import single_line
-from mkframe.artifacts._filenames import from_header
 from mkframe.artifacts._manifest import Manifest
 from mkframe.artifacts._progress import ProgressTracker
 from mkframe.artifacts._zip import check_zip, is_zip
@@ -31,9 +25,7 @@ from mkframe.errors import (
     ConnectionFailedError,
     InvalidResponseError,
     MkframeError,
-    ResponseTooLargeError,
 )
-from mkframe.limits import bounded
 from mkframe.schema import RESOURCES
 
 __all__ = ["File", "TargetFolder", "FetchJob"]
@@ -155,43 +147,33 @@ class FetchJob:
     def _download(self, file: File) -> _Result:
         """Download a file once, from its first byte."""
         with PartialFile(self.folders[file.build_id].folder) as partial:
-            with self._stream(file) as response:
-                name = file.name or from_header(response.headers.get("Content-Disposition"))
-                _refuse_html(response, name)
-                self._save_body(response, partial, file)
+            with self._stream(file) as stream:
+                name = file.name or stream.filename
+                _refuse_html(stream, name)
+                self._save_body(stream, partial, file)
             if is_zip(partial.file, name):
-                check_zip(
-                    partial.file, name or f"download {file.id}", retryable=content_length(response) is None
-                )
+                check_zip(partial.file, name or f"download {file.id}", retryable=not stream.has_length)
             return self._finish(file, name, partial)
 
     @contextlib.contextmanager
-    def _stream(self, file: File) -> Iterator[requests.Response]:
+    def _stream(self, file: File) -> Iterator[Stream]:
         path = f"{_PATH}/{file.id}"
         with self._streams:
             self._check()
-            with self._cancel_scope, self.transport.stream(path, self.max_bytes) as response:
+            with self._cancel_scope, self.transport.stream(path, self.max_bytes) as stream:
                 self._check()
                 self.tracker.update(file.id, bytes=0, status="fetching")
-                yield response
+                yield stream
 
-    def _save_body(self, response: requests.Response, partial: PartialFile, file: File) -> None:
+    def _save_body(self, stream: Stream, partial: PartialFile, file: File) -> None:
         """Write the body; urllib3 checks it against Content-Length, also where it is compressed."""
-        expected = None if "Content-Encoding" in response.headers else content_length(response)
-        request = format_request("GET", response.url)
         try:
-            with self.transport.reading(request):
-                for chunk in bounded(iter_body(response), "file", self.max_bytes):
-                    self._check()
-                    partial.write(chunk)
-                    self.tracker.update(file.id, bytes=partial.bytes, total=expected)
+            for chunk in stream.chunks(file.name):
+                self._check()
+                partial.write(chunk)
+                self.tracker.update(file.id, bytes=partial.bytes, total=stream.size)
         except ConnectionFailedError:
             self._check()  # canceling closes the connection: that is no network error
-            raise
-        except ResponseTooLargeError as error:
-            if not error.request:
-                error.request, error.status = request, response.status_code
-                error.message = f"{request} answered, but: {error.message}"
             raise
 
     def _finish(self, file: File, name: str | None, partial: PartialFile) -> _Result:
@@ -219,16 +201,15 @@ class FetchJob:
             raise _CanceledError
 
 
-def _refuse_html(response: requests.Response, name: str | None) -> None:
+def _refuse_html(stream: Stream, name: str | None) -> None:
     """Raise where a proxy answered with a web page and status 200."""
-    kind = response.headers.get("Content-Type", "").lower()
-    if "html" in kind and not (name or "").lower().endswith((".html", ".htm")):
+    if "html" in stream.media_type and not (name or "").lower().endswith((".html", ".htm")):
         expected = repr(single_line(name, 100)) if name else "a file"
         raise InvalidResponseError(
-            f"GET {response.url} answered with a web page instead of {expected}.",
+            f"{stream.request} answered with a web page instead of {expected}.",
             hint=InvalidResponseError._HINT_WRONG_SERVER,
-            request=f"GET {response.url}",
-            status=response.status_code,
+            request=stream.request,
+            status=stream.status,
         )
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import email.message
-import email.utils
 import re
 import unicodedata
 
 from mkframe._text import HIDDEN_CATEGORIES
 
-__all__ = ["DESKTOP_FILES", "add_counter", "fold_case", "from_header", "path_problem", "safe_name"]
+__all__ = ["DESKTOP_FILES", "add_counter", "fold_case", "path_problem", "safe_name"]
 
 DESKTOP_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """Files that macOS and Windows create in folders a user has opened; never part of an artifact."""
@@ -104,35 +102,6 @@ def path_problem(path: str) -> str | None:
         return "is too long"
     problems = (_part_problem(part) for part in path.removesuffix("/").split("/"))
     return next((found for found in problems if found), None)
-
-
-def from_header(value: str | None) -> str | None:
-    """Parse the file name in Content-Disposition; ``filename*`` (RFC 5987) takes precedence.
-
-    Examples
-    --------
-    >>> from_header('attachment; filename="CORE_DV_HLS_2026-4-2_10_14.zip"')
-    'CORE_DV_HLS_2026-4-2_10_14.zip'
-    """
-    message = email.message.Message()
-    try:
-        message["Content-Disposition"] = value or ""
-        params = message.get_params(failobj=[], header="Content-Disposition")
-        found = [v for key, v in params if key.lower() == "filename" and v]
-        extended = next((v for v in found if isinstance(v, tuple)), None)
-        if extended:
-            return email.utils.collapse_rfc2231_value(extended) or None
-        return _as_utf8(found[0]) if found else None
-    except ValueError:  # also a charset that cannot decode its own bytes
-        return None
-
-
-def _as_utf8(text: str) -> str:
-    """Decode as UTF-8 what Python decoded as Latin-1: servers send UTF-8."""
-    try:
-        return text.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return text
 
 
 def _is_hidden(character: str) -> bool:

@@ -2,6 +2,7 @@
 
 import _thread
 import contextlib
+import gzip
 import hashlib
 import json
 import os
@@ -729,3 +730,20 @@ def test_bar_counts_files_and_bytes(tmp_path, capsys):
 def test_no_bar_where_none_is_wanted(tmp_path, capsys):
     get(drip(file(WHOLE), 0.1, len(WHOLE) // 7), tmp_path, progress=False)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_gzip_file_sent_as_gzip_can_be_opened(tmp_path, layers):
+    """Many web servers announce a gzip file as a file that is compressed for the way alone."""
+    packed = gzip.compress(b"SELECT 1;")
+    sent = zipped(file(packed, "a.sql.gz")) if layers == 2 else zipped(file(b"SELECT 1;", "a.sql.gz"))
+    frame = get(sent, tmp_path, [File(1)])
+    assert frame.loc[1, "status"] == "fetched"
+    assert gzip.decompress((tmp_path / "a.sql.gz").read_bytes()) == b"SELECT 1;"
+
+
+@pytest.mark.parametrize("answer", [file(WHOLE[:100], status=206), Answer(204)], ids=["part", "nothing"])
+def test_answer_without_the_whole_file_is_failed(tmp_path, answer):
+    frame = get(answer, tmp_path)
+    assert (frame.loc[1, "status"], visible_files(tmp_path)) == ("failed", {})
+    assert "The status is 20" in frame.loc[1, "error"]

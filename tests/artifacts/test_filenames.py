@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mkframe.artifacts._filenames import add_counter, fold_case, from_header, path_problem, safe_name
+from mkframe._http.stream import parse_filename
+from mkframe.artifacts._filenames import add_counter, fold_case, path_problem, safe_name
 
 HOSTILE = [
     "../../etc/passwd",
@@ -132,12 +133,12 @@ def test_fold_case_normalizes_accents():
     ],
 )
 def test_name_in_header(header, name):
-    assert from_header(header) == name
+    assert parse_filename(header) == name
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=255)))
 def test_no_header_is_an_error(tail):
-    assert isinstance(from_header(f"attachment; filename{tail}"), str | None)
+    assert isinstance(parse_filename(f"attachment; filename{tail}"), str | None)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import pytest
 from mkframe import errors
 from mkframe._http import Transport
 from mkframe._http.heads import Answer, BadHead
-from mkframe.artifacts._filenames import from_header
 from mkframe.settings import Secret, Settings
 from tests.support import faults
 
@@ -234,8 +233,8 @@ def test_head_of_megabytes_is_refused_fast(content):
     with faults.serve(faults.bare(content)) as server, connected(server.api) as transport:
         began = time.process_time()
         refused = contextlib.suppress(errors.ConnectionLostError, errors.ResponseTooLargeError)
-        with refused, transport.stream("/downloads/1") as response:
-            from_header(response.headers.get("Content-Disposition"))
+        with refused, transport.stream("/downloads/1"):
+            pass
         assert time.process_time() - began < 5
 
 

@@ -267,8 +267,8 @@ def read_by(transport, method):
         return transport.post("/builds", {}, parse=read)
     if method == "GET":
         return transport.get("/builds", parse=read)
-    with transport.stream("/downloads/1") as response, transport.reading("GET /downloads/1"):
-        return b"".join(iter_body(response))
+    with transport.stream("/downloads/1") as stream:
+        return b"".join(stream.chunks())
 
 
 @pytest.mark.timeout(30)

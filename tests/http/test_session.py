@@ -134,8 +134,8 @@ def test_gzip_answer_is_read_to_its_end(packed, name, piece):
     dripping = faults.drip(faults.chunked(answer, piece=7), pause=1e-9, piece=piece)
     with faults.serve(dripping) as server, connected(server.api) as transport:
         assert transport.get("/builds", parse=read) == ROWS
-        with transport.stream("/downloads/1") as response:
-            assert b"".join(response.iter_content(50)) == WHOLE.body
+        with transport.stream("/downloads/1") as stream:
+            assert b"".join(stream.chunks()) == WHOLE.body
 
 
 def test_gzip_answer_comes_in_bounded_chunks():
@@ -156,11 +156,10 @@ def test_gzip_file_without_its_end_is_an_error():
     with (
         faults.serve(faults.unfinished_gzip(faults.file(os.urandom(1000)))) as server,
         connected(server.api) as transport,
-        transport.stream("/downloads/1") as response,
+        transport.stream("/downloads/1") as stream,
         pytest.raises(errors.ConnectionLostError, match="damaged"),
-        transport.reading("GET /downloads/1"),
     ):
-        list(response.iter_content(100))
+        list(stream.chunks())
 
 
 def test_answer_is_parsed_while_it_arrives():
@@ -208,8 +207,8 @@ def test_close_closes_the_connections():
 def test_stream_returns_the_bytes_of_a_file():
     content = os.urandom(300_000)
     with faults.serve(faults.file(content, "a.zip")) as server, connected(server.api) as transport:
-        with transport.stream("/downloads/1") as response:
-            assert b"".join(response.iter_content(1 << 16)) == content
+        with transport.stream("/downloads/1") as stream:
+            assert b"".join(stream.chunks()) == content
         assert server.requests[0].headers["accept"] == "*/*"
 
 
@@ -218,11 +217,81 @@ def test_stream_that_breaks_is_an_mkframe_error():
     with faults.serve(half) as server, connected(server.api) as transport:
         with (
             pytest.raises(errors.ConnectionLostError),
-            transport.stream("/downloads/1") as response,
-            transport.reading("GET /downloads/1"),
+            transport.stream("/downloads/1") as stream,
         ):
-            list(response.iter_content(100))
+            list(stream.chunks())
         assert len(server.requests) == 1
+
+
+NOT_WHOLE = {
+    "part": (faults.file(b"half", status=206), "the status is 206, a part of the content"),
+    "no content": (faults.Answer(204), "the status is 204, without any content"),
+    "accepted": (faults.file(b"soon", status=202), "the status is 202"),
+    "changed on its way": (faults.file(b"other", status=203), "the status is 203"),
+    **{
+        coding: (faults.file(b"x", headers={"Content-Encoding": coding}), f"compressed with '{coding}'")
+        for coding in ("br", "zstd", "deflate", "gzip, br", "gzip, gzip", "compress", "aws-chunked")
+    },
+    "coded on its way": (
+        faults.Answer(body=b"x", framing="close", headers={"Transfer-Encoding": "gzip, chunked"}),
+        "transfer coding 'gzip, chunked'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("answer", "happened"), NOT_WHOLE.values(), ids=NOT_WHOLE)
+def test_file_that_is_not_whole_is_refused(answer, happened):
+    with faults.serve(answer) as server, connected(server.api) as transport:
+        with (
+            pytest.raises(errors.InvalidResponseError, match=f"(?i){happened}"),
+            transport.stream("/downloads/1"),
+        ):
+            pass
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [204, 205, 206])
+def test_rows_that_are_not_whole_are_refused(status):
+    answer = faults.reply(ROWS, status) if status == 206 else faults.Answer(status)
+    with faults.serve(answer) as server, connected(server.api) as transport:
+        for act in (None, lambda: transport.post("/builds", {}, parse=read)):
+            error = failure(transport, act)
+            assert type(error) is errors.InvalidResponseError
+            assert f"The status is {status}" in error.message
+
+
+GZIP_FILE = gzip.compress(b"SELECT 1;") + gzip.compress(b"SELECT 2;") + b"\0" * 8
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+@pytest.mark.parametrize("piece", [1, 1 << 16])
+@pytest.mark.parametrize("told_by", ["name", "server", "type"])
+def test_gzip_file_stays_one_however_it_is_sent(layers, piece, told_by):
+    """Of 0 layers none is announced; of 1 the file itself is announced as a compression of its way."""
+    headers = {"Content-Encoding": "gzip"} if layers else {}
+    if told_by == "server":
+        headers["Content-Disposition"] = 'attachment; filename="DDL.SQL.GZ"'
+    sent = gzip.compress(GZIP_FILE) if layers == 2 else GZIP_FILE
+    kind = "application/x-gzip; x=1" if told_by == "type" else "application/octet-stream"
+    answer = faults.drip(faults.content(sent, kind, headers=headers), pause=1e-9, piece=piece)
+    with (
+        faults.serve(answer) as server,
+        connected(server.api) as transport,
+        transport.stream("/downloads/1") as stream,
+    ):
+        body = b"".join(stream.chunks("ddl.tgz" if told_by == "name" else None))
+    assert body == GZIP_FILE
+
+
+def test_gzip_file_without_its_end_is_refused():
+    whole = faults.content(os.urandom(5000), "application/gzip")
+    with (
+        faults.serve(faults.unfinished_gzip(whole)) as server,
+        connected(server.api) as transport,
+        transport.stream("/downloads/1") as stream,
+        pytest.raises(errors.ConnectionLostError, match="damaged"),
+    ):
+        list(stream.chunks())
 
 
 # --- retries ---------------------------------------------------------------------------------------
@@ -544,11 +613,10 @@ def test_file_below_the_lowest_rate_times_out():
     with (
         faults.serve(trickle) as server,
         connected(server.api, limits=Limits(rate=1000, rate_window=0.2)) as transport,
-        transport.stream("/downloads/1") as response,
+        transport.stream("/downloads/1") as stream,
         pytest.raises(errors.RequestTimeoutError, match="less than 1000 bytes per second") as caught,
-        transport.reading("GET /downloads/1"),
     ):
-        list(response.iter_content(1 << 16))
+        list(stream.chunks())
     assert caught.value.hint
 
 
@@ -557,9 +625,9 @@ def test_slow_file_above_the_lowest_rate_is_read():
     with (
         faults.serve(slow) as server,
         connected(server.api, limits=Limits(rate_window=0.1), total_timeout=0.05) as transport,
-        transport.stream("/downloads/1") as response,
+        transport.stream("/downloads/1") as stream,
     ):
-        assert len(response.content) == 45_000
+        assert len(b"".join(stream.chunks())) == 45_000
 
 
 def test_slow_parser_does_not_count_as_slow_answer():
@@ -750,9 +818,9 @@ def test_stream_logs_in_again_too():
     with (
         faults.serve(script) as server,
         connected(server.api, **login(token=Secret(TOKEN))) as transport,
-        transport.stream("/downloads/1") as response,
+        transport.stream("/downloads/1") as stream,
     ):
-        assert response.content == b"PK"
+        assert b"".join(stream.chunks()) == b"PK"
 
 
 def test_new_token_that_is_refused_is_an_error():
