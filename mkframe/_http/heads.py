@@ -16,8 +16,10 @@ __all__ = ["Answer", "BadHead"]
 
 _MAX_LINE = 1 << 16
 _MAX_FIELDS = 100
-_MAX_INTERIM = 10
+_MAX_INTERIM = 100
 """Answers with status 1xx that may come before the final one (RFC 9110, 15.2)."""
+_WITHOUT_BODY = (b"101", b"204", b"304")
+_LENGTH = re.compile("[0-9]+")
 _STATUS = re.compile(rb"HTTP/[01]\.[0-9][ \t]+([1-9][0-9]{2})(?:[ \t].*)?", re.S)
 _NAME = re.compile(rb"[!-9;-~]+")
 _FRAMING = {"transfer-encoding", "content-length", "connection", "keep-alive", "proxy-connection"}
@@ -39,7 +41,7 @@ class Answer(http.client.HTTPResponse):
     def begin(self) -> None:
         if self.headers is not None:
             return
-        body, (status, *lines) = self.fp, _final_head(self.fp)
+        body, (code, status, *lines) = self.fp, _final_head(self.fp)
         fields = _fields(lines)
         # http.client gets only the fields that say how the body ends, and finds the end from them.
         framing = "".join([f"{name}: {value}\r\n" for name, value in fields if name.lower() in _FRAMING])
@@ -48,6 +50,8 @@ class Answer(http.client.HTTPResponse):
             super().begin()
         finally:
             self.fp = body
+        if _has_unsure_end(code, fields):
+            self.will_close = True  # what follows may be the rest of this answer
         self.headers = self.msg = http.client.HTTPMessage()
         for name, value in fields:
             if name.lower() not in _COOKIES:
@@ -55,7 +59,7 @@ class Answer(http.client.HTTPResponse):
 
 
 def _final_head(file: Any) -> list[bytes]:
-    """Read the status line and the header lines of the final answer, without line ends."""
+    """Read the status, status line and header lines of the final answer, without line ends."""
     for _ in range(_MAX_INTERIM):
         lines: list[bytes] = []
         status = b""
@@ -72,8 +76,18 @@ def _final_head(file: Any) -> list[bytes]:
                 raise http.client.HTTPException(f"got more than {_MAX_FIELDS} headers")
         lines.pop()
         if not status.startswith(b"1") or status == b"101":
-            return lines
+            return [status, *lines]
     raise BadHead(f"More than {_MAX_INTERIM} answers with a status below 200 came.")
+
+
+def _has_unsure_end(status: bytes, fields: list[tuple[str, str]]) -> bool:
+    """Whether readers may differ in where the answer ends (RFC 9112, 6.3), or another protocol follows."""
+    lengths = [value for name, value in fields if name.lower() == "content-length"]
+    codings = [value for name, value in fields if name.lower() == "transfer-encoding"]
+    if status in _WITHOUT_BODY:
+        return status == b"101" or bool(codings) or any(value != "0" for value in lengths)
+    is_plain = all(_LENGTH.fullmatch(value) for value in lengths) and len(set(lengths)) < 2
+    return bool(codings and lengths) or not is_plain
 
 
 def _status_code(line: bytes) -> bytes:

@@ -260,10 +260,14 @@ class Transport:
     def _name_request(
         self, name: str, response: requests.Response, deadline: Deadline | None
     ) -> Iterator[None]:
-        """Add the request to errors of an invalid answer."""
+        """Add the request to errors of an invalid answer; idle connections are closed after one.
+
+        It may have been the answer to an earlier request.
+        """
         try:
             yield
         except errors.InvalidResponseError as error:
+            self._session.close()
             if error.request is not None:  # raised for the head or the connection, with its request
                 raise
             if not isinstance(error, errors.ResponseTooLargeError):

@@ -186,12 +186,20 @@ class _LimitedAnswer(Answer):
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self._limits = _state.limits
+        self._sock = sock
         self._socket = _LimitedSocket(self.fp.detach(), sock, self._limits, _state.scopes[-1:])
         self.fp = io.BufferedReader(self._socket)
 
     def begin(self) -> None:
         super().begin()
         self._socket.expect(self._limits.most, WireLimitExceeded)
+
+    def _close_conn(self) -> None:
+        """End the answer; a connection on which more than it came is not used again."""
+        self._socket.is_over = True
+        if self.fp.peek():
+            _shut_down(self._sock)
+        super()._close_conn()  # type: ignore[misc]
 
     def _read_and_discard_trailer(self) -> None:
         left = self._socket.left
@@ -215,6 +223,8 @@ class _LimitedSocket(io.RawIOBase):
         self._limits = limits
         self._waited = 0.0
         self._received = 0
+        self.is_over = False
+        """Whether the answer has ended: nothing more is read."""
         self.left: float = _MAX_HEAD
         self._error: type[OSError] = HeadTooLarge
 
@@ -226,6 +236,8 @@ class _LimitedSocket(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        if self.is_over:
+            return None
         started = time.monotonic()
         remaining = self._limits.deadline - started
         if remaining <= 0:

@@ -5,6 +5,7 @@ A server that cannot be reached for a while is asked again. The end of the waiti
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 import time
@@ -65,7 +66,7 @@ class _Watch:
             timeout = None if math.isinf(until) else max(_MIN_REQUEST_TIME, until - time.monotonic())
             try:
                 self.bodies[number], self.rows[number] = self.transport.get(
-                    f"/builds/{number}", parse=_read, timeout=timeout
+                    f"/builds/{number}", parse=functools.partial(_read, number), timeout=timeout
                 )
             except SchemaError:
                 raise
@@ -150,9 +151,9 @@ def _check_timeout(timeout: Any) -> None:
         )
 
 
-def _read(chunks: Iterable[bytes]) -> tuple[bytes, pd.DataFrame]:
+def _read(number: int, chunks: Iterable[bytes]) -> tuple[bytes, pd.DataFrame]:
     body = b"".join(chunks)
-    return body, frames.decode_row("builds", body)
+    return body, frames.decode_row("builds", body, key=number)
 
 
 def _bar(ids: list[int], progress: bool) -> Any:

@@ -85,9 +85,11 @@ class GettableAccessor(Accessor):
             If the id is not a whole number; nothing was sent.
         NotFoundError
             If there is no such row.
+        InvalidResponseError
+            If another row comes.
         """
         number = _validation.as_id("id", id)
-        read = functools.partial(frames.decode_one, self.resource)
+        read = functools.partial(frames.decode_one, self.resource, key=number)
         return self._transport.get(f"/{self.resource}/{number}", parse=read)
 
 

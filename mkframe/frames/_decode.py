@@ -70,13 +70,13 @@ def decode(resource: str, body: bytes | Iterable[bytes], limits: Limits = DEFAUL
         return reader.frame()
 
 
-def decode_one(resource: str, body: bytes | Iterable[bytes]) -> pd.Series[Any]:
+def decode_one(resource: str, body: bytes | Iterable[bytes], *, key: int | None = None) -> pd.Series[Any]:
     """Turn the JSON object of a get into a Series, named by its key.
 
     Raises
     ------
     InvalidResponseError
-        If the body is not a JSON object.
+        If the body is not a JSON object, or its key is not `key`.
     SchemaError
         If a value cannot be held by the declared dtype.
 
@@ -85,10 +85,10 @@ def decode_one(resource: str, body: bytes | Iterable[bytes]) -> pd.Series[Any]:
     >>> decode_one("release_groups", b'{"id": 1, "name": "DWH_GROUP"}')["name"]
     'DWH_GROUP'
     """
-    return decode_row(resource, body).iloc[0]
+    return decode_row(resource, body, key=key).iloc[0]
 
 
-def decode_row(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
+def decode_row(resource: str, body: bytes | Iterable[bytes], *, key: int | None = None) -> pd.DataFrame:
     """Turn the JSON object of a get into a frame of one row, with the dtypes of a find.
 
     Examples
@@ -105,7 +105,13 @@ def decode_row(resource: str, body: bytes | Iterable[bytes]) -> pd.DataFrame:
     reader.add(reader.read_last(b"[%b]" % whole))
     if reader.count != 1:
         raise InvalidResponseError.from_body("one object", whole, f" but {reader.count} of them")
-    return reader.frame()
+    frame = reader.frame()
+    if key is not None and frame.index[0] != key:
+        raise InvalidResponseError(
+            f"The row that came is {frame.index[0]}, and {key} was asked for.",
+            hint="Try again; if this continues, check any proxy between here and the server.",
+        )
+    return frame
 
 
 def from_rows(resource: str, rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -2,15 +2,18 @@
 
 import contextlib
 import io
+import json
 import time
 
 import pytest
 
+import mkframe as mk
 from mkframe import errors
 from mkframe._http import Transport
 from mkframe._http.heads import Answer, BadHead
 from mkframe.settings import Secret, Settings
 from tests.support import faults
+from tests.support.rows import row
 
 
 class Wire:
@@ -111,6 +114,98 @@ def test_interim_answers_are_skipped():
     assert (answer.status, answer.headers.items()) == (200, [("Content-Length", "2")])
 
 
+INTERIM = {
+    "103": [b"103 Early Hints\r\nLink: </style.css>; rel=preload\r\nContent-Length: 9"],
+    "102 twice": [b"102 Processing"] * 2,
+    "many of all kinds": [b"100 Continue", b"103 Early Hints\r\nX: 1", b"110 CANARY", b"199"] * 20,
+}
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05])
+@pytest.mark.parametrize("heads", INTERIM.values(), ids=INTERIM)
+def test_answer_after_interim_is_that_of_its_request(heads, pause):
+    def answer(request):
+        if request.method == "POST":
+            final = faults.token("t") if request.path == "/authentication" else faults.reply(request.json())
+        else:
+            number = int(request.path.rpartition("/")[2])
+            missing = number == 404
+            final = faults.vendor(404) if missing else faults.reply(row("builds", number), 200)
+            if "/downloads/" in request.path:
+                final = faults.chunked(faults.file(b"file %d" % number))
+        return faults.after_interim(final, *heads, pause=pause)
+
+    with faults.serve(answer) as server:
+        login = {"email": "ada@example.org", "password": "open sesame"}
+        with mk.connect(server.api, **login) as client:
+            transport = client._transport
+            for number in (1, 2):
+                assert client.builds.get(number).name == number
+                assert transport.post("/builds", {"number": number}, parse=json_of) == {"number": number}
+                with pytest.raises(errors.NotFoundError):
+                    client.builds.get(404)
+                with transport.stream(f"/downloads/{number}") as stream:
+                    assert b"".join(stream.chunks()) == b"file %d" % number
+        assert (len(server.requests), server.connections) == (9, 1)
+
+
+def json_of(chunks):
+    return json.loads(b"".join(chunks))
+
+
+def test_switch_of_protocols_is_refused():
+    switch = faults.Answer(101, headers={"Upgrade": "h2c"}, end="keep")
+    with faults.serve([switch, faults.reply([])]) as server, connected(server.api) as transport:
+        with pytest.raises(errors.ResponseError, match="status 101"):
+            transport.get("/builds", parse=json_of)
+        assert transport.get("/builds", parse=json_of) == []
+        assert [request.connection for request in server.requests] == [1, 2]
+
+
+LATE = {
+    "more than the length": (b"Content-Length: 2", b"[]", b"HTTP/1.1 200 OK\r\nContent-Le"),
+    "a second answer": (b"Content-Length: 2", b"[]HTTP/1.1 200 OK\r\n", b"Content-Length: 3\r\n\r\n[7]"),
+    "two framings": (b"Content-Length: 9\r\nTransfer-Encoding: chunked", b"2\r\n[]\r\n0\r\n\r\n", b"HTTP/1."),
+    "more than the chunks": (
+        b"Transfer-Encoding: chunked",
+        b"2\r\n[]\r\n0\r\n\r\n2",
+        b"\r\n[7]\r\n0\r\n\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("framing", "body", "late"), LATE.values(), ids=LATE)
+def test_connection_without_a_clear_end_is_not_used_again(framing, body, late):
+    """Where the rest comes later, it would be read as the answer to the next request."""
+    first = faults.replace(faults.bare(head(framing, body=body)), late=late)
+    with faults.serve(first) as server, connected(server.api) as transport:
+        for _ in range(3):
+            assert transport.get("/builds", parse=json_of) == []
+        assert server.connections == 3
+
+
+def test_no_content_with_a_length_ends_the_connection():
+    no_content = faults.Answer(204, claimed=5)
+    with faults.serve([no_content, faults.reply([])]) as server, connected(server.api) as transport:
+        with pytest.raises(errors.InvalidResponseError):
+            transport.get("/builds", parse=json_of)
+        assert transport.get("/builds", parse=json_of) == []
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("call", ["get", "wait"])
+def test_row_of_another_id_is_an_error(call):
+    answers = [faults.reply(row("builds", 5140, status="FINISHED")), faults.reply(row("builds", 5139))]
+    with faults.serve(answers) as server, mk.connect(server.api, token="t") as client:
+        if call == "get":
+            with pytest.raises(errors.InvalidResponseError, match="came is 5140, and 5139 was asked for"):
+                client.builds.get(5139)
+            assert client.builds.get(5139).name == 5139
+        else:
+            assert client.builds.wait(5139, progress=False).name == 5139
+        assert [request.connection for request in server.requests] == [1, 2]
+
+
 def test_cookies_are_left_out():
     assert read(head(b"Set-Cookie: a=b", b"set-cookie2: c=d", b"X: y")).headers.items() == [("X", "y")]
 
@@ -154,7 +249,7 @@ BAD = {
     "status below 100": head(first=b"HTTP/1.1 099 CANARY"),
     "other digits": head(first="HTTP/1.1 ２００ CANARY".encode()),
     "line end in a status line": head(first=b"HTTP/1.1 200 OK\rCANARY: 1"),
-    "no end to what comes before": b"HTTP/1.1 100 CANARY\r\n\r\n" * 50,
+    "no end to what comes before": b"HTTP/1.1 100 CANARY\r\n\r\n" * 500,
 }
 
 

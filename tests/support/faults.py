@@ -77,6 +77,8 @@ class Answer:
     """Seconds between two pieces of the body."""
     slow_head: bool = False
     """Whether the head comes in pieces, too."""
+    late: bytes = b""
+    """Bytes that follow once the client has asked again on the same connection, or closed it."""
     end: Literal["keep", "close", "reset", "hang"] = "keep"
 
     def head(self) -> bytes:
@@ -162,6 +164,17 @@ def bare(content: bytes) -> Answer:
 class _Bare(Answer):
     def head(self) -> bytes:
         return b""
+
+
+def after_interim(answer: Answer, *heads: bytes, pause: float = 0.0) -> Answer:
+    """The same answer, after answers with status 1xx and a pause."""
+    interim = b"".join(b"HTTP/1.1 " + head + b"\r\n\r\n" for head in heads)
+    return _AfterInterim(**{**vars(answer), "latency": pause}, interim=interim)
+
+
+@dataclass(frozen=True)
+class _AfterInterim(Answer):
+    interim: bytes = b""
 
 
 # --- faults -----------------------------------------------------------------------------------------
@@ -317,9 +330,15 @@ class Server:
 
     def _send(self, answer: Answer, connection: socket.socket, *, has_body: bool = True) -> bool:
         """Whether the connection goes on."""
+        if isinstance(answer, _AfterInterim):
+            connection.sendall(answer.interim)
         self._stopping.wait(answer.latency)
         if answer.status is not None:
             self._send_body(answer, connection, answer.framed() if has_body else b"")
+        if answer.late:
+            connection.recv(1, socket.MSG_PEEK)
+            connection.sendall(answer.late)
+            return False
         if answer.end == "hang":
             # Ends when the client gives up or the server stops.
             connection.recv(1)
