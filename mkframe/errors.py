@@ -22,7 +22,7 @@
     │   ├── SchemaError                  JSON, but a value of another type: column, row and value
     │   └── ResponseTooLargeError        more bytes than the limit for such an answer
     ├── ArtifactError                    a file or archive that is damaged or unsafe
-    ├── NotStartedError                  the answer was lost, and no build carries the marker
+    ├── NotStartedError                  no build carries the marker that `confirm` was given
     ├── StartUnconfirmedError            the answer was lost, and a build may run
     ├── BuildFailedError                 a build that was waited for did not finish
     ├── WaitTimeoutError                 the waiting has ended before the build
@@ -241,7 +241,7 @@ class ArtifactError(MkframeError):
 
 
 class NotStartedError(MkframeError):
-    """The answer was lost, and no build carries the marker: none was started.
+    """No build carries the marker of a start: as far as the server knows, none was started.
 
     `marker` is the marker that was searched for.
     """
@@ -250,7 +250,7 @@ class NotStartedError(MkframeError):
 
 
 class StartUnconfirmedError(MkframeError):
-    """The answer was lost and the builds could not be searched: a build may run.
+    """The answer was lost, and the build was not found or could not be searched: it may run.
 
     `marker` is the marker to search for later, or None where the description carries none.
     """

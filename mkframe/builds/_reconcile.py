@@ -39,10 +39,12 @@ from mkframe.errors import (
 )
 
 __all__ = [
+    "MIN_REQUEST_TIME",
     "BuildStart",
     "check_confirm_timeout",
     "check_marker",
     "confirm",
+    "find_started",
     "may_have_started",
     "reconcile",
     "emit_warnings",
@@ -51,6 +53,8 @@ __all__ = [
 
 log = logging.getLogger("mkframe")
 
+MIN_REQUEST_TIME = 1.0
+"""Seconds that a call with a shorter time-out may take, so that a time-out of 0 looks once."""
 _MAX_PAUSE = 2.0
 _REQUEST_TIMEOUT = 408
 _MAX_WARNINGS = 100
@@ -135,7 +139,7 @@ def confirm(
         message = f"The builds could not be searched: {error.message}"
         raise unconfirmed_error(message, error, marker, scope) from error
     if found is None:
-        raise _not_started("", None, marker, scope, seconds)
+        raise _not_started(marker, scope, seconds)
     if emit:
         emit_warnings(found, transport)
     return found
@@ -161,7 +165,10 @@ def reconcile(
     confirm_timeout: float,
     error: MkframeError,
 ) -> BuildStart:
-    """After a lost answer: return the build with the marker, or raise that there is none."""
+    """After a lost answer: return the build with the marker, or raise that it is not known.
+
+    That no build has the marker proves nothing yet: the server may record it later.
+    """
     if marker is None:
         raise unconfirmed_error(error.message, error, None, scope) from error
     try:
@@ -170,24 +177,52 @@ def reconcile(
         message = f"{error.message} The builds could not be searched either: {second.message}"
         raise unconfirmed_error(message, error, marker, scope) from second
     if found is None:
-        raise _not_started(error.message, error, marker, scope, confirm_timeout) from error
+        late = f"{_not_found(marker, confirm_timeout)}, but the server may record it later."
+        raise unconfirmed_error(f"{error.message} {late}", error, marker, scope) from error
     lost = "The server's answer was lost; the build was found by its marker, its warnings are not known."
     return BuildStart(found.id, found.status, (lost, *found.warnings), marker)
+
+
+def find_started(transport: Transport, scope: Mapping[str, Any], marker: str) -> BuildStart | None:
+    """Look once for a build that carries the marker of a start, before it is sent.
+
+    Raises
+    ------
+    MkframeError
+        If the builds cannot be searched.
+    """
+    try:
+        found = _search(transport, _validation.query_params("builds", scope), marker)
+    except MkframeError as error:
+        error.hint = f"Nothing was sent, as it is not known whether a build has its marker. {error.hint}"
+        raise
+    if found is None:
+        return None
+    known = f"It carries the marker {marker} already: nothing was sent now."
+    return BuildStart(found.id, found.status, (known, *found.warnings), marker)
+
+
+def _search(
+    transport: Transport, params: Mapping[str, str], marker: str, timeout: float | None = None
+) -> BuildStart | None:
+    """Search the builds for the marker, once."""
+    read = functools.partial(frames.decode, "builds", limits=transport.settings.limits)
+    try:
+        builds = transport.get("/builds", params, parse=read, kind="find", timeout=timeout)
+    except SchemaWarning as warning:  # where warnings are errors
+        raise SchemaError(str(warning)) from warning
+    marked = builds[builds["description"].str.contains(marker, regex=False, na=False)]
+    return None if marked.empty else _first_build(marked, marker)
 
 
 def _look(
     transport: Transport, params: Mapping[str, str], marker: str, confirm_timeout: float
 ) -> BuildStart | None:
     """Search the builds for the marker repeatedly: a build may be recorded late, a server may restart."""
-    read = functools.partial(frames.decode, "builds", limits=transport.settings.limits)
+    end = time.monotonic() + max(confirm_timeout, MIN_REQUEST_TIME)
 
     def once() -> BuildStart | None:
-        try:
-            builds = transport.get("/builds", params, parse=read, kind="find")
-        except SchemaWarning as warning:  # where warnings are errors
-            raise SchemaError(str(warning)) from warning
-        marked = builds[builds["description"].str.contains(marker, regex=False, na=False)]
-        return None if marked.empty else _first_build(marked, marker)
+        return _search(transport, params, marker, max(0.0, end - time.monotonic()))
 
     def pause(state: tenacity.RetryCallState) -> float:
         left = confirm_timeout - (state.seconds_since_start or 0.0)
@@ -218,14 +253,17 @@ def _first_build(marked: Any, marker: str) -> BuildStart:
     return BuildStart(ids[0], None if pd.isna(status) else status, warnings, marker)
 
 
-def _not_started(
-    happened: str, error: MkframeError | None, marker: str, scope: Mapping[str, Any], confirm_timeout: float
-) -> NotStartedError:
-    result = f"After {confirm_timeout:g} s of looking no build carries the marker {marker}: none was started."
-    hint = f"Where the server may be slow, let {_call(marker, scope)} look once more; then start it again."
-    raised = NotStartedError(f"{happened} {result}".strip(), hint=hint, **_error_fields(error))
+def _not_started(marker: str, scope: Mapping[str, Any], confirm_timeout: float) -> NotStartedError:
+    raised = NotStartedError(
+        f"{_not_found(marker, confirm_timeout)}: none was started, as far as the server knows.",
+        hint=f"Start it again with marker={marker!r}: start looks first, in case it was recorded late.",
+    )
     raised.marker = marker
     return raised
+
+
+def _not_found(marker: str, confirm_timeout: float) -> str:
+    return f"After {confirm_timeout:g} s of looking no build carries the marker {marker}"
 
 
 def unconfirmed_error(
@@ -233,7 +271,10 @@ def unconfirmed_error(
 ) -> StartUnconfirmedError:
     """Make the error for a write of which it is unknown whether it was carried out."""
     if marker:
-        hint = f"Do not start it again before {_call(marker, scope)} has answered."
+        hint = (
+            f"Do not start it without its marker: {_call(marker, scope)} says what became of it, and the "
+            f"same start with marker={marker!r} looks for it first."
+        )
     unmarked = "Look for it in the web application before you start it again; a marker makes it searchable."
     raised = StartUnconfirmedError(
         f"{happened} Whether it was started is not known.", hint=hint or unmarked, **_error_fields(error)
@@ -242,7 +283,7 @@ def unconfirmed_error(
     return raised
 
 
-def _error_fields(error: MkframeError | None) -> dict[str, Any]:
+def _error_fields(error: MkframeError) -> dict[str, Any]:
     """Return the fields that an error takes over from its cause."""
     return {
         name: getattr(error, name, None) for name in ("request", "status", "vendor_message", "body_start")

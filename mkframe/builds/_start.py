@@ -20,10 +20,11 @@ from mkframe.builds._reconcile import (
     check_confirm_timeout,
     check_marker,
     emit_warnings,
+    find_started,
     may_have_started,
     reconcile,
 )
-from mkframe.errors import InputError, InvalidResponseError, MkframeError
+from mkframe.errors import InputError, InvalidResponseError, MkframeError, ResponseError
 from mkframe.schema import RESOURCES
 
 __all__ = ["start", "start_body"]
@@ -52,7 +53,10 @@ def start(
     confirm_timeout: float = 6.0,
     warn: bool = True,
 ) -> BuildStart:
-    """Check the body of ``POST /builds``, send it once, and confirm that the build was started."""
+    """Check the body of ``POST /builds``, send it once, and confirm that the build was started.
+
+    With a marker that the caller gives nothing is sent where a build has it already.
+    """
     seconds = check_confirm_timeout(confirm_timeout)
     emit = _validation.as_bool("warn", warn)
     text: str | None
@@ -75,7 +79,8 @@ def start(
         marker=text,
     )
     try:
-        started = _send(transport, body, scope, text, seconds)
+        found = find_started(transport, scope, marker) if isinstance(marker, str) else None
+        started = found or _send(transport, body, scope, text, seconds)
     except KeyboardInterrupt as interrupt:
         call = f"client.builds.confirm({text!r}) finds it" if text else "client.builds.find(...) lists it"
         interrupt.add_note(f"A build may run: {call}.")
@@ -145,6 +150,8 @@ def _send(
         started = transport.post(_KNOWN.path, body, parse=_parse_answer)
     except MkframeError as error:
         if not may_have_started(error, transport, _KNOWN.path):
+            if not isinstance(error, ResponseError):
+                error.hint = f"No build was started. {error.hint}"
             raise
         return reconcile(transport, scope, marker, confirm_timeout, error)
     return BuildStart(started.id, started.status, started.warnings, marker)

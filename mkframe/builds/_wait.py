@@ -17,6 +17,7 @@ import pandas as pd
 from mkframe import _validation, frames
 from mkframe._http import Transport
 from mkframe._text import single_line
+from mkframe.builds._reconcile import MIN_REQUEST_TIME
 from mkframe.errors import (
     TRANSIENT,
     BuildFailedError,
@@ -33,8 +34,6 @@ __all__ = ["wait"]
 _FIRST_PAUSE, _MAX_PAUSE, _GROWTH = 0.3, 15.0, 1.5
 _MAX_SILENCE = 1800.0
 _MAX_MESSAGE = 60
-_MIN_REQUEST_TIME = 2.0
-"""Seconds that an answer may take after the deadline, so that timeout=0 looks once."""
 
 
 class _Watch:
@@ -63,7 +62,9 @@ class _Watch:
         self.error = None
         going = set(self.open)
         for number in [number for number in self.order if number in going]:
-            timeout = None if math.isinf(until) else max(_MIN_REQUEST_TIME, until - time.monotonic())
+            timeout = None if math.isinf(until) else until - time.monotonic()
+            if timeout is not None and timeout <= 0:
+                break
             try:
                 self.bodies[number], self.rows[number] = self.transport.get(
                     f"/builds/{number}", parse=functools.partial(_read, number), timeout=timeout
@@ -128,7 +129,7 @@ def wait(
     until = math.inf if timeout is None else time.monotonic() + timeout
     with _bar(ids, progress) as bar:
         while True:
-            watch.look(until)
+            watch.look(max(until, time.monotonic() + MIN_REQUEST_TIME))
             bar.n = watch.progress()
             bar.set_postfix_str(transport.redact(watch.status_text()) if watch.open else "ended")
             if not watch.open:

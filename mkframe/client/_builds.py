@@ -54,7 +54,8 @@ class Builds(GettableAccessor):
         """Start a build, exactly once.
 
         Where the answer is lost, the project's builds are searched for the marker before the call
-        returns: the build is found and returned, or was not started. The API's ``wait`` is never used,
+        returns. The build is found and returned, or it is unknown whether it was started: the server may
+        record it later, and `confirm` looks again. The API's ``wait`` is never used,
         since it may time out on long builds: see `wait`.
 
         Parameters
@@ -72,11 +73,11 @@ class Builds(GettableAccessor):
             Restore deleted instances before building.
         marker : bool or str, default True
             Add a text such as ``[mkframe-0123456789ab]`` to the description, by which the build is found
-            when the answer is lost. Each build gets a new one. A marker of `new_marker` is sent
-            unchanged; use it for one build only, as two builds with the same one cannot be
-            distinguished.
+            when the answer is lost. Each build gets a new one. With a marker of `new_marker`, or of an
+            error, the builds are searched first: where one has it, that build is returned with a warning
+            and nothing is sent, so the call may be repeated. Use a marker for one build only.
         confirm_timeout : float, default 6
-            Seconds to look for a build whose answer was lost.
+            Seconds to look for a build whose answer was lost, requests included; at least one.
         warn : bool, default True
             Show warnings as Python warnings too; in the result they are in any case.
 
@@ -91,10 +92,8 @@ class Builds(GettableAccessor):
             If an argument is invalid; nothing was sent.
         ConnectError
             If no connection could be made; nothing was sent.
-        NotStartedError
-            If the answer was lost and no build carries the marker.
         StartUnconfirmedError
-            If the answer was lost and the builds could not be searched: a build may run.
+            If the answer was lost and the build was not found, or could not be searched: it may run.
         ResponseError
             If the server refuses, such as `ForbiddenError` or `NotFoundError`.
 
@@ -146,11 +145,11 @@ class Builds(GettableAccessor):
         Parameters
         ----------
         marker : str
-            The marker that the error `StartUnconfirmedError` or `NotStartedError` names.
+            The marker that the error `StartUnconfirmedError` names.
         project : str or int, project_id : int, optional
             Project to search; all by default.
         confirm_timeout : float, default 6
-            Seconds to look.
+            Seconds to look, requests included; at least one.
         warn : bool, default True
             Show warnings as Python warnings too; in the result they are in any case.
 
@@ -161,7 +160,7 @@ class Builds(GettableAccessor):
         Raises
         ------
         NotStartedError
-            If no build carries the marker.
+            If no build carries the marker by then.
         StartUnconfirmedError
             If the builds cannot be searched now.
         """
@@ -212,7 +211,7 @@ class Builds(GettableAccessor):
         id : int, BuildStart or Series, or several ids
             Build ID, the result of `start`, or a row of `find`; a list of ids or a frame for several.
         timeout : float, optional
-            Seconds to wait at most; no limit by default.
+            Seconds to wait at most, requests included; at least one. No limit by default.
         raise_on_failure : bool, default False
             Raise an error for a build that does not finish.
         progress : bool, default True

@@ -160,16 +160,20 @@ def test_timeout_of_zero_looks_once():
     assert len(server.requests) == 1
 
 
-def test_timeout_ends_a_look_at_a_server_that_is_silent(monkeypatch):
-    monkeypatch.setattr(WAIT, "_MIN_REQUEST_TIME", 0.2)
+@pytest.mark.parametrize("timeout", [0, 1.5])
+@pytest.mark.parametrize(
+    "answer", [faults.silence(), faults.drip(build("BUILDING"), pause=0.2), build("BUILDING")]
+)
+def test_timeout_bounds_the_wait_for_many_builds(answer, timeout):
+    script = lambda request: answer if request.path.endswith("/1") else faults.silence()  # noqa: E731
     began = time.monotonic()
     with (
-        faults.serve(faults.silence()) as server,
+        faults.serve(script) as server,
         connect_to(server.api, read_timeout=20) as client,
-        pytest.raises(errors.WaitTimeoutError),
+        pytest.raises(errors.WaitTimeoutError, match=r"builds (1, )?2, 3"),
     ):
-        client.builds.wait(7, timeout=0.1, progress=False)
-    assert time.monotonic() - began < 10
+        client.builds.wait([1, 2, 3], timeout=timeout, progress=False)
+    assert time.monotonic() - began < timeout + 1.5
 
 
 def test_timeout_while_the_server_is_away_says_what_is_known():

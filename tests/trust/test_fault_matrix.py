@@ -103,19 +103,18 @@ OUTCOMES = {
     "looks": {"once": End(None), "lasting": End("WaitTimeoutError or StartUnconfirmedError")},
     # The looking cannot see, and says so at once.
     "unsure": {"lasting": End("StartUnconfirmedError", 1)},
-    # Sent once; the build is found by its marker, or is proven not to be there, or nobody can tell.
+    # Sent once; the build is found by its marker, or nobody can tell.
     "settled": {
         "once": End(None, 1),
-        "once, not carried out": End("NotStartedError", 1),
+        "once, not carried out": End("StartUnconfirmedError", 1),
         "lasting": End("StartUnconfirmedError", 1),
     },
     # The same where the server has not even read it.
-    "unheard": {"once": End("NotStartedError", 1), "lasting": End("StartUnconfirmedError", 1)},
+    "unheard": {"once": End("StartUnconfirmedError", 1), "lasting": End("StartUnconfirmedError", 1)},
     # Sent once; it has no marker, so nobody can tell.
     "doubt": {"lasting": End("StartUnconfirmedError", 1)},
 }
 OWN_HINTS = {
-    "NotStartedError": "start it again",
     "WaitTimeoutError": "Wait again",
     "StartUnconfirmedError": "Do not start|build_deployments.find",
 }
