@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import json
 import os
 import re
 from collections import Counter
@@ -15,6 +16,8 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from mkframe._files import expand_path, iter_chunks, open_input
+from mkframe._text import short_repr, single_line
+from mkframe._validation import is_frame_row
 from mkframe.artifacts._archive import as_text, members, read
 from mkframe.artifacts._content import hash_and_classify
 from mkframe.artifacts._filenames import DESKTOP_FILES
@@ -25,15 +28,25 @@ from mkframe.errors import ArtifactError, InputError
 
 __all__ = ["DiffSource", "diff"]
 
-DiffSource: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+_Paths: TypeAlias = str | os.PathLike[str] | list[str | os.PathLike[str]]
+DiffSource: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | pd.DataFrame
 _STAMP = re.compile(r"_\d{4}-\d{1,2}-\d{1,2}_\d{1,2}_\d{1,2}(?= \(\d+\)$|$)")
 """The local time at the end of an artifact's name, which differs between builds of the same pattern."""
 _SIDE = "Give a ZIP archive, a folder, or a list of files."
+_HINT = "Give paths or the frame of a fetch; client.downloads.diff(5136, 5139) fetches and compares builds."
+_MANIFEST = "manifest.json"
+"""A member that names the build and its time, so that it differs from build to build."""
+_BUILD_KEYS = {"id", "build", "buildid"}
+_TIME_KEY = re.compile(r"(time|timestamp|date|start|end|_at|[a-z]At)$", re.I)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
+_CHANGES = ("changed", "only in old", "only in new", "unchanged")
 _MAX_EFFORT = 10_000_000
 """Pairs of equal lines; about five seconds."""
 _MAX_DIFF_CHARS = 64 << 20
 """Characters of all diffs of a frame, which takes up to four bytes for each."""
 _NOTE_TOO_LONG = "Left out: all diffs together would be too long. Compare fewer members."
+_NOTE_SAME_TEXT = "The text is the same; the bytes differ in encoding or byte order mark."
+_NOTE_MANIFEST = "Apart from the id and the times of the build the content is the same."
 _NO_NEWLINE = "\n\\ No newline at end of file"
 _DTYPES = {
     "name": "str",
@@ -87,16 +100,19 @@ def diff(
 ) -> pd.DataFrame:
     r"""Compare what two builds delivered, member by member.
 
-    Each side is a ZIP archive, a folder with archives or with extracted files, or a list of files such as
-    the column ``path`` of a fetch. Members are paired by name. In a folder or list, the archive's name goes
+    Each side is the frame that a fetch returns, a ZIP archive, a folder with archives or with extracted
+    files, or a list of files. Members are paired by name. In a folder or list, the archive's name goes
     before its members' names, without ending and without the time at its end, so that
     ``CORE_DV_HLS_2026-4-2_10_14.zip`` is compared with ``CORE_DV_HLS_2026-4-3_9_5.zip``. `show` renders the
     result in a notebook.
 
+    A build holds the instances that were chosen for it. So a member on one side only was not necessarily
+    added or removed: the other build may not have had its instance.
+
     Parameters
     ----------
-    old, new : path or iterable of paths
-        What was delivered before and after.
+    old, new : DataFrame, path or iterable of paths
+        What was delivered before and after. `client.downloads.diff` takes builds and their ids.
     unchanged : bool, default False
         Whether members that are equal get a row.
     context : int, default 3
@@ -112,16 +128,18 @@ def diff(
     Returns
     -------
     DataFrame
-        One row for each member, by name: ``name`` str, ``change`` str (``added``, ``removed``, ``changed``
+        One row for each member: ``name`` str, ``change`` str (``changed``, ``only in old``, ``only in new``
         or ``unchanged``), ``kind`` str, ``old_size`` and ``new_size`` Int64 in bytes, ``old_sha256`` and
         ``new_sha256`` str, ``diff`` str (a unified diff, for changed texts), ``note`` str (why a changed
-        member has none).
+        member has none, or which build a member is not part of). Sorted by change, then by name. Each
+        ``manifest.json`` comes last. It counts as unchanged if it is JSON in which only the id and the times
+        of the build differ.
 
     Raises
     ------
     InputError
-        If a side is missing, is a file that was not fetched, or holds two members of one name, such as
-        artifacts of several builds.
+        If a side is missing, is no path and no frame of a fetch, has a file that was not fetched, or holds
+        two members of one name, such as artifacts of several builds.
     ArtifactError
         If an archive is damaged, encrypted or unpacks to too much.
 
@@ -138,35 +156,109 @@ def diff(
     [['airplane.sql', 'changed']]
     """
     limits = {"max_bytes": max_bytes, "max_ratio": max_ratio, "max_members": max_members}
-    before, after = _members_by_name(old, new, limits), _members_by_name(new, old, limits)
+    (old_paths, old_build), (new_paths, new_build) = _side(old), _side(new)
+    before = _members_by_name(old_paths, new_paths, limits)
+    after = _members_by_name(new_paths, old_paths, limits)
+    absent = {
+        "only in old": f"Not part of {new_build or 'the newer one'}.",
+        "only in new": f"Not part of {old_build or 'the older one'}.",
+    }
+    changes = {name: _change(before.get(name), after.get(name)) for name in before.keys() | after.keys()}
     rows = []
     left = _MAX_DIFF_CHARS
-    for name in sorted(before.keys() | after.keys()):
+    for name in sorted(changes, key=lambda name: (_is_manifest(name), _CHANGES.index(changes[name]), name)):
         a, b = before.get(name), after.get(name)
-        row = _row(name, a, b)
+        row = _row(name, changes[name], a, b) | {"note": absent.get(changes[name])}
         if row["change"] == "changed" and a and b:
             if left > 0:
                 row["diff"], row["note"] = _diff_member(name, a, b, context, encoding, max_text)
                 left -= len(row["diff"] or "")
             if left <= 0:
                 row["diff"], row["note"] = None, _NOTE_TOO_LONG
+            if row["diff"] and _is_manifest(name) and _is_same_manifest(a, b):
+                row |= {"change": "unchanged", "diff": None, "note": _NOTE_MANIFEST}
         if row["change"] != "unchanged" or unchanged:
             rows.append(row)
     return typed_frame(rows, _DTYPES)
 
 
-def _row(name: str, a: _Member | None, b: _Member | None) -> dict[str, Any]:
+def _side(source: Any) -> tuple[_Paths, str | None]:
+    """Return the paths of one side, and the builds that they are of if it is a frame of a fetch."""
+    if is_frame_row(source):
+        source = source.to_frame().T
+    if isinstance(source, pd.DataFrame):
+        return _paths_of_fetch(source), _build_text(source)
+    if isinstance(source, str | os.PathLike):
+        return source, None
+    if not isinstance(source, Iterable):
+        raise InputError(f"{short_repr(source)} is no path.", hint=_HINT)
+    return list(source), None
+
+
+def _paths_of_fetch(frame: pd.DataFrame) -> list[str | os.PathLike[str]]:
+    if "path" not in frame.columns:
+        raise InputError("The frame has no column 'path': it is not one of a fetch.", hint=_HINT)
+    missing = frame[frame["path"].isna()]
+    if len(missing):
+        first = missing.iloc[0]
+        why = first.get("error")
+        raise InputError(
+            f"Download {single_line(first.name)} was not fetched"
+            + (f": {single_line(why)}" if isinstance(why, str) else "."),
+            hint="Fetch it again, or leave such rows out: frame.dropna(subset='path').",
+        )
+    return list(frame["path"])
+
+
+def _build_text(frame: pd.DataFrame) -> str | None:
+    builds = sorted(frame["build_id"].dropna().astype(int).unique()) if "build_id" in frame.columns else []
+    if not builds:
+        return None
+    return f"build{'s' * (len(builds) > 1)} {' and '.join(map(str, builds))}"
+
+
+def _is_manifest(name: str) -> bool:
+    return name.rpartition("/")[2].lower() == _MANIFEST
+
+
+def _is_same_manifest(a: _Member, b: _Member) -> bool:
+    """Whether two manifests are JSON and differ in the id and the times of their builds only."""
+    with contextlib.suppress(ValueError, RecursionError, ArtifactError):
+        old, new = json.loads(a.text(None)), json.loads(b.text(None))
+        return isinstance(old, dict) and _is_same_json(old, new)
+    return False
+
+
+def _is_same_json(a: Any, b: Any) -> bool:
+    """Compare objects but for ids and times of a build; lists have those of members, which count."""
+    if not isinstance(a, dict) or not isinstance(b, dict):
+        return json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)  # 1 is not true
+    return a.keys() == b.keys() and all(
+        _is_same_json(a[key], b[key]) or _names_the_build(key, a[key], b[key]) for key in a
+    )
+
+
+def _names_the_build(key: str, a: Any, b: Any) -> bool:
+    values = (a, b)
+    if key.lower().replace("_", "").replace("-", "") in _BUILD_KEYS:
+        return all(isinstance(value, int | str) for value in values)
+    if all(isinstance(value, str) for value in values):
+        return all(_TIME.fullmatch(value) for value in values)
+    return bool(_TIME_KEY.search(key)) and all(isinstance(value, int | float | None) for value in values)
+
+
+def _row(name: str, change: str, a: _Member | None, b: _Member | None) -> dict[str, Any]:
     sides = {"old": a, "new": b}
     known = {
         f"{side}_{what}": getattr(m, what) for side, m in sides.items() if m for what in ("size", "sha256")
     }
     kind = next(m.kind for m in (b, a) if m)
-    return {"name": name, "change": _change(a, b), "kind": kind, **known}
+    return {"name": name, "change": change, "kind": kind, **known}
 
 
 def _change(a: _Member | None, b: _Member | None) -> str:
     if a is None or b is None:
-        return "added" if a is None else "removed"
+        return "only in new" if a is None else "only in old"
     return "unchanged" if a.sha256 == b.sha256 else "changed"
 
 
@@ -185,7 +277,8 @@ def _diff_member(
     if _effort(old, new) > _MAX_EFFORT:
         return None, "Too many repeated lines to be compared line by line."
     lines = difflib.unified_diff(old, new, f"old/{name}", f"new/{name}", n=context, lineterm="")
-    return "\n".join(lines) or None, None
+    text = "\n".join(lines)
+    return (text, None) if text else (None, _NOTE_SAME_TEXT)
 
 
 def _effort(old: list[str], new: list[str]) -> int:
@@ -201,7 +294,7 @@ def _lines(text: str) -> list[str]:
     return [*whole, last + _NO_NEWLINE] if last else whole
 
 
-def _members_by_name(source: DiffSource, other: DiffSource, limits: dict[str, Any]) -> dict[str, _Member]:
+def _members_by_name(source: _Paths, other: _Paths, limits: dict[str, Any]) -> dict[str, _Member]:
     """Map the name of every member of one side, in the form in which both sides share it, to the member."""
     found: dict[str, _Member] = {}
     is_single = _is_one_file(source) and (_is_one_file(other) or not _has_archives(other))
@@ -242,11 +335,11 @@ def _single_file(name: str, path: Path) -> _Member:
     return _Member(size, sha256, kind, path, None)
 
 
-def _is_one_file(source: DiffSource) -> bool:
+def _is_one_file(source: _Paths) -> bool:
     return isinstance(source, str | os.PathLike) and expand_path(source).is_file()
 
 
-def _has_archives(source: DiffSource) -> bool:
+def _has_archives(source: _Paths) -> bool:
     return any(_is_archive(path, name) for name, path in _files(source).items())
 
 
@@ -255,7 +348,7 @@ def _is_archive(path: Path, name: str) -> bool:
         return is_zip(file, name)
 
 
-def _files(source: DiffSource) -> dict[str, Path]:
+def _files(source: _Paths) -> dict[str, Path]:
     """Map names to files: relative to the folder, or the file name."""
     if not isinstance(source, str | os.PathLike):
         return _files_of_list(source)
@@ -272,8 +365,7 @@ def _files_of_list(source: Iterable[Any]) -> dict[str, Path]:
     for one in source:
         if not isinstance(one, str | os.PathLike):
             raise InputError(
-                f"{one!r} is no path: a file that was not fetched has none.",
-                hint='Leave such files out, as paths["path"].dropna() does.',
+                f"{short_repr(one)} is no path: a file that was not fetched has none.", hint=_HINT
             )
         path = _require_path(expand_path(one))
         if path.name in found:

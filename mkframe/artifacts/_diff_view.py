@@ -13,7 +13,7 @@ from mkframe.errors import InputError
 __all__ = ["DiffView", "show"]
 
 _REQUIRED_COLUMNS = ("name", "change", "kind", "diff", "note")
-_SIGNS = {"added": "+", "removed": "−", "changed": "±", "unchanged": "="}
+_SIGNS = {"changed": "±", "only in old": "−", "only in new": "+", "unchanged": "="}
 _GREEN, _RED, _GREY = "#dafbe1", "#ffebe9", "#eaeef2"
 _SHADES = {"+": _GREEN, "-": _RED, "@": _GREY}
 _MAX_CHARS = 2 << 20

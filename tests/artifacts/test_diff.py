@@ -1,11 +1,14 @@
 """Two deliveries are compared member by member, and shown without trusting their texts."""
 
+import json
 import os
 import shutil
 
+import pandas as pd
 import pytest
 
 from mkframe.artifacts import _diff, _diff_view, diff, extract, show
+from mkframe.builds import BuildStart
 from mkframe.errors import ArtifactError, InputError
 from tests.artifacts.factory import make_zip
 
@@ -27,6 +30,12 @@ def write_zip(path, content):
     return path
 
 
+def fetched(file, build, **row):
+    """The frame of a fetch of one file."""
+    row = {"build_id": build, "name": file.name, "path": str(file), "error": None} | row
+    return pd.DataFrame([row], index=pd.Index([7], name="id"))
+
+
 def diff_of(tmp_path, old, new, **how):
     return diff(write_zip(tmp_path / "old.zip", old), write_zip(tmp_path / "new.zip", new), **how)
 
@@ -35,9 +44,9 @@ def test_every_change_has_a_row(both):
     frame = diff(*both)
     assert frame[["name", "change", "kind"]].values.tolist() == [
         ["ddl/a.sql", "changed", "sql"],
-        ["ddl/gone.sql", "removed", "sql"],
-        ["ddl/new.sql", "added", "sql"],
         ["m.bin", "changed", "binary"],
+        ["ddl/gone.sql", "only in old", "sql"],
+        ["ddl/new.sql", "only in new", "sql"],
     ]
 
 
@@ -55,7 +64,7 @@ def test_changed_text_has_a_unified_diff(both):
 def test_missing_diff_has_a_note(both):
     frame = diff(*both)
     assert frame["diff"].notna().tolist() == [True, False, False, False]
-    assert frame.loc[3, "note"] == "Not text."
+    assert frame.loc[1, "note"] == "Not text."
 
 
 def test_sizes_and_checksums_are_missing_where_there_is_no_member(both):
@@ -63,12 +72,12 @@ def test_sizes_and_checksums_are_missing_where_there_is_no_member(both):
     assert (
         frame["old_size"].isna().tolist()
         == frame["old_sha256"].isna().tolist()
-        == [False, False, True, False]
+        == [False, False, False, True]
     )
     assert (
         frame["new_size"].isna().tolist()
         == frame["new_sha256"].isna().tolist()
-        == [False, True, False, False]
+        == [False, False, True, False]
     )
 
 
@@ -147,6 +156,61 @@ def test_larger_limit_is_applied(tmp_path):
     assert len(diff_of(tmp_path, blank, {"a.sql": ""}, max_ratio=1e9)) == 1
 
 
+def test_member_on_one_side_names_the_build_that_lacks_it(both):
+    frame = diff(fetched(both[0], 5136), fetched(both[1], 5139)).set_index("change")
+    assert frame.loc["only in old", "note"] == "Not part of build 5139."
+    assert frame.loc["only in new", "note"] == "Not part of build 5136."
+    assert "Not part of build 5139." in show(frame.reset_index())._repr_html_()
+    assert diff(*both).set_index("change").loc["only in old", "note"] == "Not part of the newer one."
+
+
+UNCHANGED = "Apart from the id and the times of the build the content is the same."
+MANIFEST = {
+    "build_id": 5136,
+    "build_start": "2026-04-01T08:00:00Z",
+    "pattern": "CORE",
+    "members": [{"id": 7}],
+}
+
+
+@pytest.mark.parametrize(
+    ("differs", "is_same"),
+    [
+        ({"build_id": 5139, "build_start": "2026-04-02T08:00:00Z"}, True),
+        ({"build_id": 5139, "build_start": 1_780_000_000}, False),  # of another kind
+        ({"build_id": "b-5139"}, True),
+        ({"pattern": "STAGE"}, False),
+        ({"build_id": True, "members": [{"id": 8}]}, False),
+        ({"build_id": 5139, "template": 3}, False),
+        ({"build_start": "never"}, False),
+    ],
+)
+@pytest.mark.parametrize("wrap", [lambda m: m, lambda m: {"build": m}], ids=["flat", "nested"])
+def test_manifest_with_another_id_and_time_is_unchanged(tmp_path, wrap, differs, is_same):
+    old, new = (json.dumps(wrap(m)) for m in (MANIFEST, MANIFEST | differs))
+    before, after = ({"manifest.json": m, "z.sql": m[:40]} for m in (old, new))
+    frame = diff_of(tmp_path, before, after, unchanged=True)
+    assert frame["name"].tolist() == ["z.sql", "manifest.json"]  # the manifest is last
+    assert frame.loc[1, "change"] == ("unchanged" if is_same else "changed")
+    assert (frame.loc[1, "note"] == UNCHANGED) is is_same
+    assert ("manifest.json" in set(diff_of(tmp_path, before, after)["name"])) is not is_same
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "[" * 5000])
+def test_manifest_that_is_no_object_is_compared_as_text(tmp_path, content):
+    frame = diff_of(tmp_path, {"manifest.json": content}, {"manifest.json": f"{content} "})
+    assert frame["change"].tolist() == ["changed"]
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"utf-16"])
+def test_same_text_in_other_bytes_has_a_note(tmp_path, mark):
+    new = "SELECT 1\n".encode("utf-16") if mark == b"utf-16" else mark + b"SELECT 1\n"
+    frame = diff_of(tmp_path, {"a.sql": "SELECT 1\n"}, {"a.sql": new})
+    assert frame["change"].tolist() == ["changed"]
+    assert frame["diff"].isna().all()
+    assert frame.loc[0, "note"] == "The text is the same; the bytes differ in encoding or byte order mark."
+
+
 # --- what may be compared -----------------------------------------------------------------------------
 
 
@@ -168,6 +232,27 @@ def test_numbered_archives_of_a_build_stay_apart(tmp_path):
 
 def test_lists_of_paths_are_compared(both):
     assert diff([both[0]], [both[1]]).loc[0, "name"] == "CORE/ddl/a.sql"
+
+
+def test_frames_and_rows_of_a_fetch_are_compared(both):
+    old, new = fetched(both[0], 5136), fetched(both[1], 5139)
+    for one, other in ((old, new), (old.iloc[0], new.iloc[0]), (old["path"], new["path"]), (old, [both[1]])):
+        assert diff(one, other).loc[0, ["name", "change"]].tolist() == ["CORE/ddl/a.sql", "changed"]
+    assert diff(iter(old["path"]), both[1]).loc[0, "change"] == "changed"  # a generator is read once
+
+
+@pytest.mark.parametrize("given", [5136, [5136, 5139], BuildStart(5136, "FINISHED"), 1.5, None])
+def test_ids_are_no_side_and_the_client_is_named(both, given):
+    with pytest.raises(InputError, match=r"is no path.*client\.downloads\.diff\(5136, 5139\)"):
+        diff(given, both[1])
+
+
+def test_frame_without_paths_is_no_side(both):
+    with pytest.raises(InputError, match=r"no column 'path'.*client\.downloads\.diff"):
+        diff(fetched(both[0], 5136).drop(columns="path"), both[1])
+    failed = fetched(both[0], 5136, path=None, error="The disk is full.")
+    with pytest.raises(InputError, match=r"Download 7 was not fetched: The disk is full\..*Fetch it again"):
+        diff(failed, both[1])
 
 
 def test_archive_is_compared_with_a_folder_of_archives(both):
@@ -199,7 +284,7 @@ def test_files_of_one_name_in_a_list_are_refused(tmp_path):
 
 
 def test_a_file_that_was_not_fetched_is_no_side(both):
-    with pytest.raises(InputError, match=r"nan is no path.*dropna"):
+    with pytest.raises(InputError, match=r"nan is no path.*frame of a fetch"):
         diff([both[0], float("nan")], both[1])
 
 
@@ -258,7 +343,7 @@ def test_invisible_characters_are_escaped(tmp_path, mark, render):
 
 
 def test_headline_counts_changes(both):
-    assert repr(show(diff(*both))).startswith("1 added, 1 removed, 2 changed.")
+    assert repr(show(diff(*both))).startswith("2 changed, 1 only in old, 1 only in new.")
 
 
 def test_equal_sides_have_a_headline(both):
@@ -298,7 +383,7 @@ def test_note_is_shown(both):
 
 def test_rows_of_a_comparison_can_be_shown(both):
     frame = diff(*both)
-    assert "1 added." in repr(show(frame[frame["change"] == "added"]))
+    assert "1 only in new." in repr(show(frame[frame["change"] == "only in new"]))
 
 
 def test_frame_of_something_else_is_refused(both):

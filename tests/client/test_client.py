@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import datetime as dt
+import functools
 import importlib
 import inspect
 import json
@@ -11,6 +12,7 @@ import pickle
 import queue
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 import warnings
@@ -709,10 +711,108 @@ def test_fetch_takes_builds_among_others(client, tmp_path, shape):
         "row": row,
         "without downloads": row.drop("downloads"),
     }[shape]
-    files = client.downloads.find(build_id=int(other)).index.tolist()
-    fetched = client.downloads.fetch([given, *files], to=tmp_path, progress=False)
-    expected = client.downloads.find(build_id=int(ours)).index.tolist() + files
+    files = client.downloads.find(build_id=int(other))
+    fetched = client.downloads.fetch([given, files], to=tmp_path, progress=False)
+    expected = client.downloads.find(build_id=int(ours)).index.tolist() + files.index.tolist()
     assert fetched.index.tolist() == expected
+
+
+@pytest.mark.parametrize("shape", ["id", "ids", "numpy", "start", "row", "frame"])
+def test_fetch_of_builds_takes_ids_and_rows(client, tmp_path, shape):
+    builds = client.builds.find().query("status == 'FINISHED'").iloc[:2]
+    ids = builds.index.tolist()
+    given = {
+        "id": ids[0],
+        "ids": ids,
+        "numpy": np.array(ids),
+        "start": BuildStart(ids[0], "BUILDING"),
+        "row": builds.iloc[0],
+        "frame": builds,
+    }[shape]
+    ids = ids[:1] if shape in ("id", "start", "row") else ids
+    expected = pd.concat([client.downloads.find(build_id=each) for each in ids]).index.tolist()
+    fetched = client.downloads.fetch(build=given, to=tmp_path, progress=False)
+    assert fetched.index.tolist() == expected
+    assert set(fetched["build_id"]) == set(ids)
+    if shape not in ("id", "ids", "numpy"):  # rows say what they are, so they need no name
+        assert client.downloads.fetch(given, to=tmp_path, progress=False).index.tolist() == expected
+
+
+@pytest.mark.parametrize("shape", ["id", "numpy", "ids", "column", "index", "nested", "among rows"])
+def test_bare_id_in_fetch_is_refused_with_both_readings(client, tmp_path, shape):
+    files = client.downloads.find(build_id=5139)
+    given = {
+        "id": 5139,
+        "numpy": np.int64(5139),
+        "ids": [5139, 5140],
+        "column": pd.Series([5139], name="id"),
+        "index": pd.Index([5139]),
+        "nested": [[5139]],
+        "among rows": [files, 5139],
+    }[shape]
+    with pytest.raises(errors.InputError) as refused:
+        client.downloads.fetch(given, to=tmp_path)
+    assert "fetch(build=5139, ...) for all artifacts of build 5139" in str(refused.value)
+    assert "fetch(downloads=5139, ...)" in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("given", [{}, {"build": 5139, "downloads": 7}, {"files": [], "build": 5139}])
+def test_fetch_takes_exactly_one_reading(client, tmp_path, given):
+    with pytest.raises(errors.InputError, match="exactly one of them"):
+        client.downloads.fetch(**given, to=tmp_path)
+
+
+def test_fetch_of_an_unknown_build_says_so(client, tmp_path):
+    with pytest.raises(errors.NotFoundError):  # and does not return an empty frame
+        client.downloads.fetch(build=99_999_999, to=tmp_path)
+    with pytest.raises(errors.InputError, match="is not one of builds"):
+        client.downloads.fetch(build=client.downloads.find(build_id=5139), to=tmp_path)
+    with pytest.raises(errors.InputError, match="neither one of downloads nor one of builds"):
+        client.downloads.fetch(client.projects.find(), to=tmp_path)
+
+
+@pytest.mark.parametrize("shape", ["ids", "numpy", "rows", "start", "fetched", "paths", "downloads"])
+def test_diff_takes_builds_and_what_was_fetched(client, tmp_path, shape):
+    builds = _builds_of_one_pattern(client)
+    fetch = functools.partial(client.downloads.fetch, to=tmp_path, by_build=True, progress=False)
+    make = {
+        "ids": int,
+        "numpy": np.int64,
+        "rows": lambda number: builds.loc[number],
+        "start": lambda number: BuildStart(int(number), "BUILDING"),
+        "fetched": lambda number: fetch(build=number),
+        "paths": lambda number: fetch(build=number)["path"],
+        "downloads": lambda number: client.downloads.find(build_id=int(number)),
+    }[shape]
+    old, new = builds.index[:2]
+    frame = client.downloads.diff(make(old), make(new), progress=False)
+    assert frame["change"].tolist()[:1] == ["changed"]
+    assert frame["diff"].notna().any()
+    expected = "Not part of the newer one." if shape == "paths" else f"Not part of build {new}."
+    assert set(frame[frame["change"] == "only in old"]["note"]) == {expected}
+
+
+def _builds_of_one_pattern(client):
+    """Return two builds that delivered one pattern in different versions."""
+    builds = client.builds.find(project_id=402).query("status == 'FINISHED'").sort_index()
+    same = builds[builds["patterns"].map(tuple) == (808,)]
+    return same.iloc[[0, -1]]
+
+
+def test_diff_keeps_the_artifacts_only_where_asked(client, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    old, new = _builds_of_one_pattern(client).index
+    client.downloads.diff(int(old), int(new), progress=False)
+    assert list(tmp_path.iterdir()) == []
+    client.downloads.diff(int(old), int(new), to=tmp_path / "kept", progress=False)
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {f"build-{old}", f"build-{new}"}
+
+
+def test_diff_of_a_build_without_artifacts_is_an_error(client):
+    failed = int(client.builds.find().query("status == 'FAILED'").index[0])
+    with pytest.raises(errors.InputError, match=f"Build {failed} has no artifacts to compare"):
+        client.downloads.diff(failed, 5139)
 
 
 def test_row_of_another_resource_is_refused(client, tmp_path):
@@ -743,7 +843,7 @@ def test_a_row_whose_index_was_reset_keeps_its_id(client, tmp_path):
 def test_a_column_of_other_ids_is_refused(client, tmp_path):
     files, instances = client.downloads.find(build_id=5139), client.instances.find(project=402)
     with pytest.raises(errors.InputError, match="The column build_id holds the ids of something else"):
-        client.downloads.fetch(files["build_id"], to=tmp_path)
+        client.downloads.fetch(downloads=files["build_id"], to=tmp_path)
     with pytest.raises(errors.InputError, match="The column pattern_id holds"):
         client.builds.start(instances=instances["pattern_id"], project=402)
     with pytest.raises(errors.InputError, match="The column pattern_id holds"):
@@ -758,8 +858,10 @@ def test_a_pattern_variable_is_no_instance(client):
 
 def test_ids_may_be_given_as_a_column(client, tmp_path):
     files = client.downloads.find(build_id=5139)
-    fetched = client.downloads.fetch(pd.Series(files.index), to=tmp_path, progress=False)
+    fetched = client.downloads.fetch(downloads=pd.Series(files.index), to=tmp_path, progress=False)
     assert fetched.index.tolist() == files.index.tolist()
+    second = client.downloads.fetch(build=files["build_id"], to=tmp_path, progress=False)
+    assert second["status"].tolist() == ["present"] * len(files)
     assert client.builds.wait(files["build_id"], progress=False).index.tolist() == [5139]
 
 

@@ -28,7 +28,7 @@ MARKER = "mkframe-0123456789ab"
 PROJECT = "DEMO_PROJECT"
 TOKEN, FRESH = "canary-token-1f7a", "canary-fresh-93c2"
 SENDS_NOTHING = {"close", "builds.new_marker"}
-COMPOSED = {"add_names", "instance_rows"}
+COMPOSED = {"add_names", "downloads.diff", "instance_rows"}
 """Verbs of the client that ask by other verbs only."""
 
 Script = Callable[[faults.Request], faults.Answer]
@@ -218,7 +218,7 @@ WRITTEN_OUT = [
         "fetch",
         "GET",
         f"{faults.API}/downloads/7",
-        lambda client, folder, seconds: client.downloads.fetch([7], to=folder, progress=False),
+        lambda client, folder, seconds: client.downloads.fetch(downloads=[7], to=folder, progress=False),
         always(faults.file(archive(7))),
         fetched,
     ),

@@ -39,7 +39,10 @@ VERBS = {
     "query": ("client.metadata.query('SELECT 1 FROM T', project='P')", "ResponseTooLargeError"),
     "start": (BUILD, "StartUnconfirmedError"),
     "deployment": ("client.build_deployments.start(build_id=1, deployment_id=2)", "StartUnconfirmedError"),
-    "fetch": ("client.downloads.fetch([1], to=folder, progress=False, max_bytes=1 << 28)", "result"),
+    "fetch": (
+        "client.downloads.fetch(downloads=1, to=folder, progress=False, max_bytes=1 << 28)",
+        "result",
+    ),
     "saved": ("mk.read_json(folder + '/saved.json.gz', 'release_groups')", "ResponseTooLargeError"),
 }
 PART = 64 << 20

@@ -163,7 +163,7 @@ ASKED: dict[str, tuple[str, str, Callable[[Client, Path], Any]]] = {
     "fetch": (
         "token",
         f"{faults.API}/downloads/7",
-        lambda client, folder: client.downloads.fetch([7], to=folder, progress=False),
+        lambda client, folder: client.downloads.fetch(downloads=[7], to=folder, progress=False),
     ),
 }
 """By which account, where the echo is, and how it is asked."""
@@ -390,7 +390,7 @@ PLACES: dict[str, tuple[str, Callable[[str], Any], Callable[[Client, Path], Any]
     "file": (
         "*",
         lambda echo: faults.html(200, echo),
-        lambda client, folder: client.downloads.fetch([7], to=folder, progress=False)["error"].tolist(),
+        lambda client, folder: client.downloads.fetch(downloads=7, to=folder, progress=False)["error"][7],
     ),
     "start": (
         "*",
@@ -509,7 +509,9 @@ def test_an_old_token_is_known_as_well(watch):
 
 def test_no_address_is_in_results_and_files(watch):
     with faults.serve(kraftwerk) as server, connect_to(server.api, "login") as client:
-        watch.see(client.builds.find(), client.downloads.fetch([7], to=watch.folder, progress=False))
+        watch.see(
+            client.builds.find(), client.downloads.fetch(downloads=[7], to=watch.folder, progress=False)
+        )
     assert watch.traces({"e-mail": EMAIL}) == []
     assert {p.name for p in watch.folder.iterdir()} == {"artifact.zip", ".mkframe.jsonl"}
 
@@ -582,7 +584,7 @@ client.builds.find()
 ---
 client
 ---
-client.downloads.fetch([7], to="artifacts")
+client.downloads.fetch(downloads=[7], to="artifacts")
 ---
 form = mk.forms.connect()
 form.method.value, form.email.value = "password", "ada@example.org"

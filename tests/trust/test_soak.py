@@ -153,7 +153,7 @@ class Visitor:
     def fetch(self, draw: random.Random, number: int) -> str | None:
         wanted = draw.sample(range(1, 5000), 3)
         failed = None
-        fetched = self.client.downloads.fetch(wanted, to=self.folder, progress=False, max_workers=2)
+        fetched = self.client.downloads.fetch(downloads=wanted, to=self.folder, progress=False, max_workers=2)
         assert fetched.index.tolist() == wanted
         for download, line in zip(wanted, fetched.to_dict("records"), strict=True):
             if line["status"] == "failed":
