@@ -179,9 +179,9 @@ class FetchJob:
     def _finish(self, file: File, name: str | None, partial: PartialFile) -> _Result:
         """Move the complete file to its name, or keep the file that has the name."""
         target_folder = self.folders[file.build_id]
-        file_name = target_folder.manifest.reserve_name(file.id, name or "")
-        target, size, sha256 = target_folder.folder / file_name, partial.bytes, partial.sha256
-        target_folder.manifest.record(file.id, file.build_id, file_name, size, sha256)
+        size, sha256 = partial.bytes, partial.sha256
+        file_name = target_folder.manifest.claim(file.id, file.build_id, name or "", size, sha256)
+        target = target_folder.folder / file_name
         try:
             partial.move(file_name, overwrite=self.overwrite)
         except FileExistsError:

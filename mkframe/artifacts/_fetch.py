@@ -73,11 +73,12 @@ def fetch(
     for a ZIP archive, its directory can be read. A broken stream is restarted; a file that fails does not
     stop the others. File names are made safe, and a name that occurs twice gets a counter.
 
-    The manifest ``.mkframe.jsonl`` in the folder records download, name, size and SHA-256 of each file. A
-    file that still has these bytes is not fetched again: artifacts are assumed not to change on the server.
-    The manifest and the file must belong to this user, and nobody else may write the manifest. Any other
-    file with the same name is compared after fetching: an equal one counts as present, a different one is
-    kept.
+    The manifest ``.mkframe.jsonl`` in the folder records download, name, size and SHA-256 of each file.
+    Threads, kernels and other processes may fetch into one folder at the same time: each name belongs to one
+    download. A file that still has these bytes is not fetched again: artifacts are assumed not to change on
+    the server. The manifest and the file must belong to this user, and nobody else may write the manifest.
+    Any other file with the same name is compared after fetching: an equal one counts as present, a different
+    one is kept.
 
     Parameters
     ----------

@@ -11,19 +11,27 @@ import contextlib
 import json
 import os
 import threading
+import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from mkframe._files import has_content
-from mkframe._folders import can_others_write, is_mine, open_folder
+from mkframe._folders import can_others_write, is_mine, lock, open_folder
 from mkframe.artifacts._filenames import add_counter, fold_case, path_problem, safe_name
-from mkframe.errors import InputError, warn
+from mkframe.errors import ArtifactError, InputError, warn
 
 __all__ = ["NAME", "Entry", "Manifest"]
 
 NAME = ".mkframe.jsonl"
 _MAX_BYTES = 64 << 20
 """Bytes; lines of some 250,000 downloads."""
+_LOCK_AT = 1 << 40
+"""Offset of the lock, far behind the content: on Windows a locked byte cannot be read."""
+_LOCK_PAUSE = 0.01
+_LOCK_TIMEOUT = 30.0
+"""Seconds to wait for another writer, which holds the lock for milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +65,18 @@ class Entry:
 
 
 class Manifest:
-    """File names of the downloads of one server in a folder, also of earlier runs.
+    """File names of the downloads of one server in a folder, also of earlier runs and of other processes.
+
+    Whoever names a file appends its line under a lock, after reading the lines of others. So one name never
+    belongs to two downloads of a server. A manifest in which it does, such as one of an older version, is
+    mended: the name stays with the download whose bytes the file has, and the others get new names.
 
     Parameters
     ----------
     folder : Path
         Where the files are.
     server : str
-        Base URL; lines of other servers are ignored.
+        Base URL. Names of other servers are kept apart where their bytes differ.
 
     Raises
     ------
@@ -81,59 +93,153 @@ class Manifest:
         self._folder = folder
         self._server = server
         self._lock = threading.Lock()
-        lines = _read(folder)
-        self._is_ours = lines is not None
-        self._entries = {e.id: e for e in map(_entry, lines or ()) if e and e.server == server}
-        self._names = {e.id: e.name for e in self._entries.values()}
-        self._reserved = {fold_case(name) for name in self._names.values()}
+        self._entries: dict[int, Entry] = {}
+        self._owners: dict[str, int] = {}
+        self._reserved: dict[int, str] = {}
+        self._reserved_by: dict[str, int] = {}
+        self._foreign: dict[str, set[str]] = {}
+        self._file: tuple[int, int] | None = None
+        self._read_bytes = 0
+        self._is_ours = True
+        try:
+            with open_folder(folder) as directory, directory.read(NAME) as file:
+                self._read_news(file)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _unreadable(folder / NAME, str(error.strerror or error)) from error
 
     def entry(self, id: int) -> Entry | None:
         """Return the entry of a download, if there is one."""
         return self._entries.get(id)
 
     def reserve_name(self, id: int, name: str) -> str:
-        """Choose the file name of a download; a counter keeps it apart from the names of others."""
-        with self._lock:
-            if id not in self._names:
-                base = candidate = safe_name(name, f"download_{id}")
-                number = 1
-                while fold_case(candidate) in self._reserved:
-                    number += 1
-                    candidate = add_counter(base, number)
-                self._reserved.add(fold_case(candidate))
-                self._names[id] = candidate
-            return self._names[id]
+        """Choose the file name of a download; a counter keeps it apart from the names of others.
 
-    def record(self, id: int, build_id: int | None, name: str, bytes: int, sha256: str) -> None:
-        """Append a line. Call it before the file is moved: a line without its file is harmless."""
-        entry = Entry(self._server, id, build_id, name, bytes, sha256)
-        if self._entries.get(id) == entry:
+        It is preliminary: another process may claim the name first.
+        """
+        with self._lock:
+            return self._choose(id, name)
+
+    def claim(self, id: int, build_id: int | None, name: str, bytes: int, sha256: str) -> str:
+        """Record a download and return its file name, which belongs to no other download from now on.
+
+        Call it before the file is moved: a line without its file is harmless.
+
+        Raises
+        ------
+        ArtifactError
+            If another process holds the manifest for too long.
+        OSError
+            If it cannot be written.
+        """
+        with self._lock, self._exclusive() as file:
+            chosen = self._choose(id, name, sha256)
+            entry = Entry(self._server, id, build_id, chosen, bytes, sha256)
+            if self._entries.get(id) != entry:
+                if file is not None:
+                    _append(file, entry)
+                self._add(entry)
+            return chosen
+
+    def _choose(self, id: int, name: str, sha256: str | None = None) -> str:
+        if id in self._entries:
+            return self._entries[id].name
+        base = safe_name(name, f"download_{id}")
+        candidate, number = self._reserved.get(id, base), 1
+        while not self._is_free(fold_case(candidate), id, sha256):
+            number += 1
+            candidate = add_counter(base, number)
+        self._reserved[id] = candidate
+        self._reserved_by[fold_case(candidate)] = id
+        return candidate
+
+    def _is_free(self, name: str, id: int, sha256: str | None) -> bool:
+        is_ours = self._owners.get(name, id) == id == self._reserved_by.get(name, id)
+        return is_ours and (sha256 is None or self._foreign.get(name, {sha256}) == {sha256})
+
+    @contextlib.contextmanager
+    def _exclusive(self) -> Iterator[IO[bytes] | None]:
+        """Lock the manifest against other writers and read their lines; None if it is not trusted."""
+        if not self._is_ours:
+            yield None
             return
-        line = json.dumps(asdict(entry), ensure_ascii=False) + "\n"
-        with self._lock:
-            if self._is_ours:
-                with open_folder(self._folder) as folder, folder.append(NAME, 0o600) as file:
-                    file.write(line.encode())
-            self._entries[id] = entry
+        with open_folder(self._folder) as folder, folder.update(NAME, 0o600) as file:
+            _wait_for_lock(file, self._folder)
+            self._read_news(file)
+            yield file if self._is_ours else None
+
+    def _read_news(self, file: IO[bytes]) -> None:
+        """Read the lines that were not read yet: all of them if the file is another one or was cut."""
+        path, found = self._folder / NAME, os.fstat(file.fileno())
+        if not is_mine(found) or can_others_write(found):
+            self._is_ours = False
+            _warn(path, is_mine(found))
+            return
+        if found.st_size > _MAX_BYTES:
+            raise _unreadable(path, f"it has more than {_MAX_BYTES:,} bytes")
+        is_same = self._file == (found.st_dev, found.st_ino) and found.st_size >= self._read_bytes
+        if not is_same:
+            self._file, self._read_bytes = (found.st_dev, found.st_ino), 0
+        file.seek(self._read_bytes)
+        content = file.read(found.st_size - self._read_bytes)
+        # A last line without its end may be under way, so it is read once more the next time.
+        self._read_bytes += content.rfind(b"\n") + 1
+        added = [self._add(entry) for entry in map(_entry, content.splitlines()) if entry]
+        if not all(added):
+            self._resolve_conflicts()
+
+    def _add(self, entry: Entry) -> bool:
+        """Take a line into account; return whether its name was free."""
+        name = fold_case(entry.name)
+        if entry.server != self._server:
+            self._foreign.setdefault(name, set()).add(entry.sha256)
+            return True
+        before = self._entries.get(entry.id)
+        self._entries[entry.id] = entry
+        if before is not None and before.name != entry.name:
+            return False  # another download may have had the name that is free now
+        return self._owners.setdefault(name, entry.id) == entry.id
+
+    def _resolve_conflicts(self) -> None:
+        """Leave each name to one download; the others are fetched under new names."""
+        by_name: dict[str, list[Entry]] = {}
+        for entry in self._entries.values():
+            by_name.setdefault(fold_case(entry.name), []).append(entry)
+        self._owners.clear()
+        for name, entries in by_name.items():
+            kept = entries[0]
+            if len(entries) > 1:
+                kept = next((entry for entry in entries if entry.is_whole(self._folder)), kept)
+            self._owners[name] = kept.id
+            for entry in entries:
+                if entry is not kept:
+                    del self._entries[entry.id]
 
 
-def _read(folder: Path) -> list[bytes] | None:
-    """Return all lines; an empty list without a manifest, None for one that is not trusted."""
-    path = folder / NAME
-    try:
-        with open_folder(folder) as directory, directory.read(NAME) as file:
-            found = os.fstat(file.fileno())
-            if not is_mine(found) or can_others_write(found):
-                _warn(path, is_mine(found))
-                return None
-            content = file.read(_MAX_BYTES + 1)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise _unreadable(path, str(error.strerror or error)) from error
-    if len(content) > _MAX_BYTES:
-        raise _unreadable(path, f"it has more than {_MAX_BYTES:,} bytes")
-    return content.splitlines()
+def _wait_for_lock(file: IO[bytes], folder: Path) -> None:
+    """Lock the file until it is closed; file systems without locks are written without one."""
+    deadline = time.monotonic() + _LOCK_TIMEOUT
+    file.seek(_LOCK_AT)
+    with contextlib.suppress(OSError):
+        while not lock(file):
+            if time.monotonic() > deadline:
+                raise ArtifactError(
+                    f"Another process holds the list of fetched files in {str(folder)!r}.",
+                    hint="Wait until it has ended, then fetch again.",
+                )
+            time.sleep(_LOCK_PAUSE)
+
+
+def _append(file: IO[bytes], entry: Entry) -> None:
+    """Append a line, after the end of one that was cut off."""
+    line = json.dumps(asdict(entry), ensure_ascii=False).encode() + b"\n"
+    if file.seek(0, os.SEEK_END):
+        file.seek(-1, os.SEEK_END)
+        line = line if file.read(1) == b"\n" else b"\n" + line
+    file.seek(0, os.SEEK_END)
+    file.write(line)
+    file.flush()
 
 
 def _warn(path: Path, mine: bool) -> None:
