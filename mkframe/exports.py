@@ -12,7 +12,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,7 +25,7 @@ from mkframe._text import escape_invisible
 from mkframe._validation import check_timezone
 from mkframe.errors import InputError, warn
 
-__all__ = ["export"]
+__all__ = ["export", "export_sheets"]
 
 _FORMULA_SIGNS = "=+\\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
 """Characters that a formula begins with, as OWASP lists them, and their small and full-width forms."""
@@ -103,6 +103,45 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
     ]
     rows, write = zip(*columns, strict=True), _csv if is_csv else _xlsx
     atomic_write(target, lambda file: write(file, rows), "Name another file.")
+    writer.warn_changes(target)
+    return target
+
+
+def export_sheets(
+    frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str], *, tz: str = "UTC"
+) -> Path:
+    """Write frames as the sheets of one Excel workbook, with the care of `export`.
+
+    Parameters
+    ----------
+    frames : mapping of str to DataFrame
+        Titles of the sheets, up to 31 characters, and their frames.
+    path : path
+        File to write, ``.xlsx`` (extra ``excel``).
+    tz : str, default "UTC"
+        Time zone in which times are written.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        As `export` does.
+    """
+    target = expand_path(path)
+    writer = _CellWriter(False, tz)
+    sheets = {}
+    for title, frame in frames.items():
+        _check(frame, target, tz)
+        columns = [
+            [writer.cell(_header(name, values, tz)), *map(writer.cell, writer.local(values))]
+            for name, values in _columns(frame)
+        ]
+        sheets[title] = zip(*columns, strict=True)
+    atomic_write(target, lambda file: _workbook(file, sheets), "Name another file.")
     writer.warn_changes(target)
     return target
 
@@ -238,13 +277,18 @@ def _csv(file: IO[bytes], rows: Rows) -> None:
 
 
 def _xlsx(file: IO[bytes], rows: Rows) -> None:
+    _workbook(file, {"mkframe": rows})
+
+
+def _workbook(file: IO[bytes], sheets: Mapping[str, Rows]) -> None:
     from openpyxl import Workbook
 
     book = Workbook(write_only=True)
-    sheet = book.create_sheet("mkframe")
-    sheet.freeze_panes = "A2"
-    for row in rows:
-        sheet.append([_cell(sheet, value) for value in row])
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title)
+        sheet.freeze_panes = "A2"
+        for row in rows:
+            sheet.append([_cell(sheet, value) for value in row])
     book.save(file)
 
 

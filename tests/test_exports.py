@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import mkframe as mk
+from mkframe import exports
 from mkframe.errors import InputError
 from tests.support.owners import plant
 from tests.support.rows import body, row, rows
@@ -344,6 +345,16 @@ def test_escaped_text_is_cut_to_a_cell(tmp_path):
     stands = values(path)[1][0]
     assert len(stands) <= 32_767
     assert text.startswith(stands.replace("_x005F_", "_"))
+
+
+def test_sheets_of_a_workbook_hold_no_formulas(tmp_path):
+    frames = {"A": pd.DataFrame({"name": ["=1+1"]}), "B": pd.DataFrame({"n": pd.array([], dtype="Int64")})}
+    book = openpyxl.load_workbook(exports.export_sheets(frames, tmp_path / "a.xlsx"))
+    assert book.sheetnames == ["A", "B"]
+    assert (book["A"]["A2"].value, book["A"]["A2"].data_type) == ("=1+1", "s")
+    assert [cell.value for cell in book["B"][1]] == ["n"]
+    with pytest.raises(InputError, match="neither"):
+        exports.export_sheets(frames, tmp_path / "a.txt")
 
 
 @pytest.mark.parametrize("part", ["\n", " ", "; ", '"', ';"', "\t ", "=", ";="])
