@@ -31,6 +31,7 @@ LAYERS = {
     "builds": 4,
     "client": 5,
     "charts": 5,
+    "releases": 5,
     "demo_server": 5,
     "_demo": 6,
     "forms": 7,
@@ -40,6 +41,7 @@ LAYERS = {
 }
 NOT_FOR = {
     "client": {"metrics"},
+    "releases": {"_http", "frames", "settings", "builds"},
     "charts": {"_http", "frames", "settings", "artifacts", "builds"},
     "metrics": {"_http", "settings", "frames"},
     "demo_server": set(LAYERS) - {"schema", "errors", "_text"},
