@@ -5,8 +5,9 @@ The functions of `mkframe.releases` load what these take, by the same names.
 
 from mkframe.releases._carried import Carried, carried_forward
 from mkframe.releases._diff import Diff, diff
+from mkframe.releases._unbuilt import Unbuilt, unbuilt
 
-__all__ = ["Carried", "Diff", "carried_forward", "diff"]
+__all__ = ["Carried", "Diff", "Unbuilt", "carried_forward", "diff", "unbuilt"]
 
 
 def __dir__() -> list[str]:

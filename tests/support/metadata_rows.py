@@ -31,3 +31,26 @@ def lines(frame, *columns):
     """Return some columns as a list of tuples, with None for what is missing."""
     cells = frame[list(columns)].astype(object)
     return [tuple(row) for row in cells.where(cells.notna(), None).to_numpy(object).tolist()]
+
+
+def commit_rows(*commits, pattern="DV", folder="/RAW"):
+    """Make rows of the view COMMITS: each is written ``"AIRPLANE R1 hand 1000"``.
+
+    Instead of ``hand`` there can be the status of a build; ``deleted`` at the end marks a deleted instance,
+    and ``-`` is no release.
+    """
+    made = []
+    for commit in commits:
+        name, release, kind, stamp, *rest = commit.split()
+        made.append(
+            {
+                "PATTERN": pattern, "FOLDER": folder, "INSTANCE": name,
+                "RELEASE": None if release == "-" else release, "USER_NAME": "anna@example.com",
+                "TYPE": "Commit" if kind == "hand" else "Build",
+                "STATUS": "FINISHED" if kind == "hand" else kind, "COMMIT_TIMESTAMP": int(stamp),
+                "DELETED": rest == ["deleted"], "DESCRIPTION": "by hand" if kind == "hand" else None,
+            }
+        )  # fmt: skip
+    columns = ["PATTERN", "FOLDER", "INSTANCE", "RELEASE", "USER_NAME", "TYPE", "STATUS", "COMMIT_TIMESTAMP",
+               "DELETED", "DESCRIPTION"]  # fmt: skip
+    return pd.DataFrame(made, columns=columns).astype({"COMMIT_TIMESTAMP": "Int64", "DELETED": "boolean"})

@@ -1,0 +1,117 @@
+"""Instances that were committed and not built since, on frames of commits."""
+
+import random
+
+import pandas as pd
+import pytest
+
+from mkframe.errors import InputError
+from mkframe.releases.frames import unbuilt
+from tests.support.metadata_rows import commit_rows, lines
+
+
+def states(*rows, **how):
+    return lines(unbuilt(commit_rows(*rows), **how), "instance", "release", "state")
+
+
+@pytest.mark.parametrize(
+    ("rows", "state"),
+    [
+        (["hand 1"], "unbuilt"),
+        (["hand 1", "FINISHED 2"], None),
+        (["FINISHED 1", "hand 2"], "unbuilt"),
+        (["FINISHED 1", "hand 2", "FAILED 3"], "tried"),
+        (["FINISHED 1", "hand 2", "CANCELED 3"], "tried"),
+        (["FINISHED 1", "FAILED 2", "hand 3"], "unbuilt"),
+        (["hand 1", "FAILED 2", "FINISHED 3"], None),
+        (["hand 1", "FINISHED 2", "FAILED 3"], None),
+        (["hand 1", "BUILDING 2"], "building"),
+        (["hand 1", "FAILED 2", "BUILDING 3"], "building"),
+        (["hand 2", "FINISHED 2"], None),
+        (["hand 2", "FAILED 2"], "tried"),
+        (["FINISHED 1"], None),
+        (["FAILED 1"], None),
+    ],
+)
+def test_state_follows_the_order_of_commits(rows, state):
+    expected = [] if state is None else [("A", "R1", state)]
+    made = [f"A R1 {row}" for row in rows]
+    assert states(*made) == expected
+    assert states(*reversed(made)) == expected
+
+
+def test_finished_build_of_another_release_does_not_count():
+    assert states("A R1 hand 1", "A R2 FINISHED 2", "A R2 hand 1") == [("A", "R1", "unbuilt")]
+    assert states("A R1 hand 1", "A R2 hand 1", release="R2") == [("A", "R2", "unbuilt")]
+
+
+def test_instances_without_releases_are_found():
+    assert states("A - hand 1", "B - hand 1", "B - FINISHED 2") == [("A", None, "unbuilt")]
+
+
+def test_deleted_instances_are_counted_apart():
+    gone = unbuilt(commit_rows("A R1 hand 1 deleted", "B R1 hand 1", "B R1 hand 2 deleted"))
+    assert len(gone) == 0
+    assert gone.attrs["deleted"] == 2
+    assert "2 deleted instances left out." in gone.sentences
+
+
+def test_commits_of_a_deleted_namesake_do_not_count():
+    made = ["A R1 FINISHED 1 deleted", "A R1 hand 2 deleted", "A R1 hand 5", "A R1 FINISHED 4 deleted"]
+    assert states(*made) == [("A", "R1", "unbuilt")]
+    assert states("A R1 hand 1 deleted", "A R1 hand 3", "A R1 FINISHED 4") == []
+
+
+def test_shifted_clock_changes_only_ages():
+    rows = commit_rows("A R1 hand 10", "B R1 hand 20", "B R1 FINISHED 30", "C R1 hand 40", "C R1 FAILED 50")
+    shifted = rows.assign(COMMIT_TIMESTAMP=rows["COMMIT_TIMESTAMP"] + 7_200_000)
+    plain, late = unbuilt(rows, now=3_600_010), unbuilt(shifted, now=3_600_010 + 7_200_000)
+    assert lines(plain, "instance", "state", "age") == lines(late, "instance", "state", "age")
+    assert plain["age"].iloc[0] == pd.Timedelta("1h")
+    without = unbuilt(rows)
+    assert without["age"].isna().all()
+    assert "Ages are left out" in without.sentences[-1]
+
+
+def test_random_commits_equal_a_plain_program():
+    for seed in range(100):
+        rng, made, expected = random.Random(seed), [], set()
+        for name in "ABCDEF":
+            for release in ("R1", "R2"):
+                kinds = [
+                    rng.choice(["hand", "FINISHED", "FAILED", "CANCELED"]) for _ in range(rng.randint(0, 6))
+                ]
+                stamps = rng.sample(range(100), len(kinds))
+                made += [f"{name} {release} {kind} {at}" for kind, at in zip(kinds, stamps, strict=True)]
+                hand = max(
+                    (at for kind, at in zip(kinds, stamps, strict=True) if kind == "hand"), default=None
+                )
+                after = {
+                    kind for kind, at in zip(kinds, stamps, strict=True) if hand is not None and at > hand
+                }
+                if hand is not None and "FINISHED" not in after:
+                    expected.add((name, release, "tried" if after else "unbuilt"))
+        assert set(states(*made)) == expected, seed
+
+
+def test_no_commits_keep_columns_and_types():
+    none, some = unbuilt(commit_rows()), unbuilt(commit_rows("A R1 hand 1"))
+    assert none.dtypes.to_dict() == some.dtypes.to_dict()
+    assert none.sentences[0] == "None of 0 instances with commits is unbuilt."
+    assert some.sentences[0].startswith("1 of 1 instance with commits with changes")
+
+
+def test_other_frames_are_refused():
+    with pytest.raises(InputError, match="STATUS"):
+        unbuilt(commit_rows().drop(columns="STATUS"))
+    with pytest.raises(InputError, match="no COMMIT_TIMESTAMP"):
+        unbuilt(commit_rows("A R1 hand 1").assign(COMMIT_TIMESTAMP=pd.array([None], dtype="Int64")))
+
+
+def test_view_names_and_escapes():
+    out = pd.DataFrame({"pattern": ["DV"], "folder": ["/RAW"], "instance": ["<i>B"]})
+    result = unbuilt(commit_rows("<b>A R1 hand 1"), checked_out=out)
+    page = result.show()._repr_html_()
+    assert "<b>A" not in page
+    assert "&lt;i&gt;B" in page
+    assert "1 instance is checked out now" in page
