@@ -9,6 +9,8 @@ import base64
 import contextlib
 import datetime as dt
 import json
+import urllib.request
+from urllib.parse import unquote
 
 import requests
 from requests.auth import AuthBase
@@ -16,7 +18,7 @@ from requests.auth import AuthBase
 from mkframe import errors
 from mkframe.settings import Secret, Settings, is_valid_header_value
 
-__all__ = ["BearerAuth", "LoginAuth", "basic_credentials", "parse_token", "token_expiry"]
+__all__ = ["BearerAuth", "LoginAuth", "basic_credentials", "parse_token", "proxy_credentials", "token_expiry"]
 
 _INVALID_CLAIMS = (ValueError, KeyError, TypeError, IndexError, OverflowError, OSError, RecursionError)
 
@@ -61,6 +63,19 @@ def basic_credentials(settings: Settings) -> Secret | None:
         return None
     pair = f"{settings.email}:{settings.password.get_secret_value()}".encode("utf-8", "surrogatepass")
     return Secret(base64.b64encode(pair).decode())
+
+
+def proxy_credentials() -> list[Secret]:
+    """Read the passwords of proxies that the environment or the system names; errors may quote them."""
+    found = []
+    for address in urllib.request.getproxies().values():
+        user, at, _ = address.rpartition("@")
+        user = user.rpartition("://")[2]
+        password = user.partition(":")[2]
+        if at and password:
+            basic = base64.b64encode(unquote(user).encode("utf-8", "surrogatepass")).decode()
+            found += [Secret(password), Secret(unquote(password)), Secret(basic)]
+    return found
 
 
 def parse_token(body: bytes) -> Secret:

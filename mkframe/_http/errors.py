@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import requests
@@ -23,6 +23,7 @@ from mkframe.schema import BASE_URL
 from mkframe.settings import Settings
 
 __all__ = [
+    "Phase",
     "iter_body",
     "error_from_exception",
     "format_request",
@@ -40,6 +41,7 @@ _HINTS = {
     403: "Ask for the permission, or connect as someone who has it.",
     404: "Check the spelling or the id.",
     405: "The API does not offer this.",
+    407: "The proxy wants a login: HTTPS_PROXY may name it as http://user:password@host:port.",
     429: "The server asks for fewer requests; wait a while.",
     301: "Give the new address as url=; the token is not carried elsewhere.",
     302: "Is the URL that of the API? The token is not carried elsewhere.",
@@ -180,6 +182,10 @@ def strip_tracebacks(error: BaseException, handled: BaseException | None) -> Bas
     return error
 
 
+Phase = Literal["sent", "unsent", "to proxy"]
+"""When a request failed: after something of it was sent, before, or before and on the way to a proxy."""
+
+
 @dataclass(frozen=True, slots=True)
 class _ExceptionRule:
     """The error for a chain that contains an exception of some classes."""
@@ -187,26 +193,101 @@ class _ExceptionRule:
     kinds: tuple[type[BaseException], ...]
     error: type[errors.ConnectionFailedError | errors.InvalidResponseError]
     sentence: str
-    """May refer to the time-outs and limits of the settings."""
+    """May refer to the time-outs and limits of the settings, and to the reason of the system."""
     hint: str
     retryable: bool = False
     """Whether the same read may work a moment later."""
     text: str = ""
     """Text that the exception must contain as well."""
+    phases: tuple[Phase, ...] = ("sent", "unsent", "to proxy")
 
 
+_CHECK_PROXY = "Check the proxy that HTTPS_PROXY or ALL_PROXY names; NO_PROXY excepts hosts."
+_INVALID_ADDRESS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    urllib3.exceptions.LocationValueError,
+    urllib3.exceptions.ProxySchemeUnknown,
+    urllib3.exceptions.ProxySchemeUnsupported,
+    UnicodeError,
+)
+_TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 _EXCEPTION_RULES = (
+    _ExceptionRule(
+        (requests.exceptions.InvalidSchema,),
+        errors.ConnectError,
+        "the proxy is a SOCKS proxy, and the package PySocks is not installed; nothing was sent.",
+        "Install it with pip install PySocks, or name another proxy in HTTPS_PROXY or ALL_PROXY.",
+        text="SOCKS",
+        phases=("to proxy",),
+    ),
+    _ExceptionRule(
+        _INVALID_ADDRESS,
+        errors.ConnectError,
+        "the address of the proxy is invalid; nothing was sent.",
+        _CHECK_PROXY,
+        phases=("to proxy",),
+    ),
+    _ExceptionRule(
+        _INVALID_ADDRESS,
+        errors.ConnectError,
+        "the URL has no valid host name; nothing was sent.",
+        "Check the spelling: the parts between dots have 1 to 63 characters.",
+        phases=("unsent",),
+    ),
+    _ExceptionRule(
+        (BaseException,),
+        errors.ConnectError,
+        "the proxy wants a login (status 407); nothing was sent.",
+        "HTTPS_PROXY may name it as http://user:password@host:port, with %40 for an @ in the password.",
+        text="Tunnel connection failed: 407",
+        phases=("to proxy",),
+    ),
+    _ExceptionRule(
+        (BaseException,),
+        errors.ConnectError,
+        "the proxy made no connection; nothing was sent.",
+        _CHECK_PROXY,
+        retryable=True,
+        text="Tunnel connection failed",
+        phases=("to proxy",),
+    ),
     # Of all TLS errors only this one proves that nothing was sent; the others also come in mid-answer.
     _ExceptionRule(
         (ssl.SSLCertVerificationError,),
         errors.ConnectError,
-        "the server's certificate was not accepted.",
+        "the server's certificate was not accepted; nothing was sent.",
         "Is the host name right? Behind a company proxy, REQUESTS_CA_BUNDLE names its certificate.",
     ),
     _ExceptionRule(
         (urllib3.exceptions.NameResolutionError,),
         errors.ConnectError,
-        "the host name is unknown.",
+        "the host name of the proxy is unknown; nothing was sent.",
+        _CHECK_PROXY,
+        retryable=True,
+        phases=("to proxy",),
+    ),
+    _ExceptionRule(
+        (urllib3.exceptions.NewConnectionError,),
+        errors.ConnectError,
+        "the proxy cannot be reached{reason}; nothing was sent.",
+        _CHECK_PROXY,
+        retryable=True,
+        phases=("to proxy",),
+    ),
+    _ExceptionRule(
+        _TIMEOUTS,
+        errors.ConnectError,
+        "no connection through the proxy within {0.connect_timeout:.3g} s; nothing was sent.",
+        _CHECK_PROXY,
+        retryable=True,
+        phases=("to proxy",),
+    ),
+    _ExceptionRule(
+        (urllib3.exceptions.NameResolutionError,),
+        errors.ConnectError,
+        "the host name is unknown; nothing was sent.",
         "Check the spelling of the URL and the network.",
         retryable=True,
     ),
@@ -217,22 +298,46 @@ _EXCEPTION_RULES = (
         "the connection was refused; nothing was sent.",
         "Is the server running, and is the URL right?",
         retryable=True,
+        text="refused",
     ),
-    # ProxyError is also raised after the request was sent, for an answer that never came; hence the text.
     _ExceptionRule(
-        (requests.exceptions.ProxyError,),
+        (urllib3.exceptions.NewConnectionError,),
         errors.ConnectError,
-        "the proxy made no connection; nothing was sent.",
-        "Check the proxy that HTTPS_PROXY or HTTP_PROXY names.",
+        "no connection could be made{reason}; nothing was sent.",
+        "Check the URL and the network.",
         retryable=True,
-        text="Tunnel connection failed",
     ),
     _ExceptionRule(
-        (requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError),
+        _TIMEOUTS,
         errors.ConnectError,
-        "no connection within {0.connect_timeout:.3g} s.",
+        "no connection within {0.connect_timeout:.3g} s; nothing was sent.",
         "Is the server reachable from here?",
         retryable=True,
+        phases=("unsent",),
+    ),
+    _ExceptionRule(
+        (ssl.SSLError, requests.exceptions.SSLError, urllib3.exceptions.SSLError),
+        errors.ConnectError,
+        "what came does not look like https; nothing was sent.",
+        "Is the port right? A server on this machine may want http.",
+        text="WRONG_VERSION",
+        phases=("unsent", "to proxy"),
+    ),
+    _ExceptionRule(
+        (BaseException,),
+        errors.ConnectError,
+        "no connection could be made{reason}; nothing was sent.",
+        "Check the URL and the network.",
+        retryable=True,
+        phases=("unsent",),
+    ),
+    _ExceptionRule(
+        (BaseException,),
+        errors.ConnectError,
+        "no connection could be made through the proxy{reason}; nothing was sent.",
+        _CHECK_PROXY,
+        retryable=True,
+        phases=("to proxy",),
     ),
     # Both before the read time-out, as which urllib3 raises them.
     _ExceptionRule(
@@ -282,13 +387,6 @@ _EXCEPTION_RULES = (
         "The server may be busy; try again later, or ask for less.",
     ),
     _ExceptionRule(
-        (requests.exceptions.SSLError, urllib3.exceptions.SSLError),
-        errors.ConnectionLostError,
-        "what came does not look like https.",
-        "Is the port right? A server on this machine may want http.",
-        text="WRONG_VERSION",
-    ),
-    _ExceptionRule(
         (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError),
         errors.ConnectionLostError,
         "the compressed answer is damaged.",
@@ -316,14 +414,19 @@ _EXCEPTION_RULES = (
 
 
 def error_from_exception(
-    error: BaseException, request: str, settings: Settings, handled: BaseException | None
+    error: BaseException,
+    request: str,
+    settings: Settings,
+    handled: BaseException | None,
+    phase: Phase = "sent",
 ) -> errors.ConnectionFailedError | errors.InvalidResponseError:
     """Make the error for a failed request; `handled` is the error that the caller is handling already."""
     chain, text = list(_chain(error, handled)), str(error)
     rule = next(
         rule
         for rule in _EXCEPTION_RULES
-        if rule.text in text and any(isinstance(step, rule.kinds) for step in chain)
+        if phase in rule.phases and rule.text in text and any(isinstance(step, rule.kinds) for step in chain)
     )
-    sentence = rule.sentence.format(settings)
+    reasons = [step.strerror for step in chain if isinstance(step, OSError) and step.strerror]
+    sentence = rule.sentence.format(settings, reason=f" ({reasons[-1]})" if reasons else "")
     return rule.error(f"{request}: {sentence}", hint=rule.hint, request=request, retryable=rule.retryable)

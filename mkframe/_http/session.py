@@ -29,9 +29,17 @@ import urllib3
 from requests.auth import AuthBase
 
 from mkframe import errors
-from mkframe._http.auth import BearerAuth, LoginAuth, basic_credentials, parse_token, token_expiry
+from mkframe._http.auth import (
+    BearerAuth,
+    LoginAuth,
+    basic_credentials,
+    parse_token,
+    proxy_credentials,
+    token_expiry,
+)
 from mkframe._http.conditional import ChangedAnswer, Validators, etag_of, read_changed
 from mkframe._http.errors import (
+    Phase,
     error_from_exception,
     error_from_response,
     format_request,
@@ -43,7 +51,7 @@ from mkframe._http.gzip import check_head, decode_gzip, is_decoded
 from mkframe._http.redaction import Redacting, redact
 from mkframe._http.retry import Deadline, read_retries
 from mkframe._http.stream import Stream
-from mkframe._http.timeouts import Adapter, ResponseLimits, limit_responses
+from mkframe._http.timeouts import Adapter, ResponseLimits, forget_sent, limit_responses, was_sent
 from mkframe._version import __version__
 from mkframe.limits import Kind, bounded
 from mkframe.settings import Secret, Settings
@@ -328,6 +336,7 @@ class Transport:
         headers = {"Accept": "*/*"} if is_file else {}
         if request.etag is not None:
             headers["If-None-Match"] = request.etag
+        forget_sent()
         try:
             with limit_responses(ResponseLimits.of(settings.limits, end, request.most)):
                 response = self._session.request(
@@ -344,7 +353,15 @@ class Transport:
                 )
             return decode_gzip(response)
         except BaseException as error:
-            _raise_stripped(request, error, deadline.cap_whole(self.settings), handled)
+            settings = deadline.cap_whole(self.settings)
+            has_proxy = not was_sent() and self._has_proxy(request.url)
+            _raise_stripped(request, error, settings, handled, has_proxy)
+
+    def _has_proxy(self, url: str) -> bool:
+        """Whether the environment or the system names a proxy for a URL."""
+        no_proxy = self._proxies.get("no_proxy")
+        proxies = requests.utils.get_environ_proxies(url, no_proxy=no_proxy)
+        return requests.utils.select_proxy(url, proxies) is not None
 
     # --- tokens ------------------------------------------------------------------------------------
 
@@ -357,7 +374,8 @@ class Transport:
         return redact(text, self._known_secrets(), most)
 
     def _known_secrets(self) -> list[Secret]:
-        known = (self.settings.password, basic_credentials(self.settings), *self._tokens)
+        own = (self.settings.password, basic_credentials(self.settings), *self._tokens)
+        known = [*own, *proxy_credentials()]
         return [secret for secret in known if secret is not None]
 
     def _current_token(self, deadline: Deadline | None = None) -> Secret | None:
@@ -418,13 +436,18 @@ def _check_head(request: _Request, response: requests.Response) -> None:
 
 
 def _raise_stripped(
-    request: _Request, error: BaseException, settings: Settings, handled: BaseException | None
+    request: _Request,
+    error: BaseException,
+    settings: Settings,
+    handled: BaseException | None,
+    has_proxy: bool,
 ) -> NoReturn:
     """Raise without the frames of the libraries, which hold the token; Ctrl-C too."""
     cause, name = strip_tracebacks(error, handled), format_request(request.method, request.url)
     # ValueError and LookupError come from bytes that the libraries did not expect, such as in a Location.
     if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, LookupError)):
-        raise error_from_exception(error, name, settings, handled) from cause
+        phase: Phase = "sent" if was_sent() else "to proxy" if has_proxy else "unsent"
+        raise error_from_exception(error, name, settings, handled, phase) from cause
     if isinstance(error, OSError) and "TLS CA certificate" in str(error):  # before anything is sent
         raise errors.ConnectError(
             f"{name}: {error}.",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import http.client
 import io
 import math
 import socket
@@ -32,7 +33,9 @@ __all__ = [
     "ResponseLimits",
     "StalledError",
     "WireLimitExceeded",
+    "forget_sent",
     "limit_responses",
+    "was_sent",
 ]
 
 _MAX_HEAD = 1 << 20
@@ -50,6 +53,8 @@ class _ThreadState(threading.local):
     def __init__(self) -> None:
         self.limits = ResponseLimits()
         self.scopes: list[CancelScope] = []
+        self.is_sent = False
+        """Whether anything of the present request was handed to a connection with the server."""
 
 
 class DeadlineExceeded(TimeoutError):
@@ -179,7 +184,44 @@ class _Pool:
     def _new_conn(self) -> Any:
         connection = super()._new_conn()  # type: ignore[misc]
         connection.response_class = _LimitedAnswer
+        if isinstance(connection, http.client.HTTPConnection):
+            kind: Any = type(connection)
+            connection.__class__ = _watched(kind)
+        else:  # a recorder's, such as that of vcrpy
+            _state.is_sent = True
         return connection
+
+
+def forget_sent() -> None:
+    """Begin a request in this thread."""
+    _state.is_sent = False
+
+
+def was_sent() -> bool:
+    """Whether anything of the present request of this thread was sent to the server."""
+    return _state.is_sent
+
+
+@functools.cache
+def _watched(kind: type) -> type:
+    """Return the same class of connection, which notes when a request begins to be sent."""
+    return type(kind.__name__, (_Connection, kind), {})
+
+
+class _Connection:
+    sock: Any
+
+    def connect(self) -> None:
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            _state.is_sent = False  # what was sent until here asked a proxy for a connection
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _state.is_sent = True
+        super().send(data)  # type: ignore[misc]
 
 
 class _LimitedAnswer(Answer):

@@ -411,9 +411,9 @@ def test_lost_start_that_is_not_found_is_unconfirmed(answer):
     assert f"marker='{outcome.marker}'" in outcome.hint
 
 
-@pytest.mark.parametrize("settle", ["confirm", "start"])
+@pytest.mark.parametrize("call", ["confirm", "start"])
 @pytest.mark.parametrize("fault", [faults.silence(), faults.html(504), faults.reset()])
-def test_start_recorded_late_is_found_by_its_marker(fault, settle):
+def test_start_recorded_late_is_found_by_its_marker(fault, call):
     recorder = Recorder(fault, late=99)
     with faults.serve(recorder) as server, connect_to(server.api, read_timeout=0.3) as client:
         with pytest.raises(errors.StartUnconfirmedError) as caught:
@@ -423,12 +423,12 @@ def test_start_recorded_late_is_found_by_its_marker(fault, settle):
             client.builds.confirm(marker, confirm_timeout=0)
         assert unseen.value.marker == marker
         recorder.late = 0
-        if settle == "confirm":
+        if call == "confirm":
             assert client.builds.confirm(marker).id == 5139
         else:
             with pytest.warns(UserWarning, match="carries the marker .* already: nothing was sent"):
-                again = start(client, marker=marker)
-            assert (again.id, again.marker) == (5139, marker)
+                found = start(client, marker=marker)
+            assert (found.id, found.marker) == (5139, marker)
         assert len(server.to(BUILDS, "POST")) == 1
 
 

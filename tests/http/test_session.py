@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import datetime as dt
+import errno
 import gzip
 import json
 import logging
@@ -481,10 +482,7 @@ def test_connection_not_made_in_time_is_an_error():
 
 
 def test_unknown_host_is_named(monkeypatch):
-    def unknown(*args, **kwargs):
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown_host)
     with connected("https://metakraftwerk.example/api/v1", max_attempts=1) as transport:
         error = failure(transport)
     assert type(error) is errors.ConnectError
@@ -498,8 +496,8 @@ def test_server_without_https_is_named():
         with connected(server.api.replace("http:", "https:"), max_attempts=1) as transport:
             error = failure(transport)
         assert server.requests == []
-    assert type(error) is errors.ConnectionLostError
-    assert "does not look like https" in error.message
+    assert type(error) is errors.ConnectError
+    assert "does not look like https; nothing was sent" in error.message
     assert error.hint
 
 
@@ -1068,25 +1066,19 @@ def test_error_handled_by_the_caller_is_not_the_cause():
 
 
 @pytest.mark.parametrize(
-    ("inner", "kind"),
+    ("inner", "phase", "kind"),
     [
-        (ConnectionResetError("reset by peer"), errors.ConnectionLostError),
-        (OSError("Tunnel connection failed: 407 Proxy Authentication Required"), errors.ConnectError),
-        (urllib3.exceptions.NewConnectionError(None, "refused"), errors.ConnectError),
+        (ConnectionResetError("reset by peer"), "sent", errors.ConnectionLostError),
+        (ConnectionResetError("reset by peer"), "to proxy", errors.ConnectError),
+        (urllib3.exceptions.NewConnectionError(None, "refused"), "to proxy", errors.ConnectError),
     ],
 )
-def test_proxy_error_after_the_request_may_have_sent(inner, kind):
+def test_proxy_error_after_the_request_may_have_sent(inner, phase, kind):
     theirs = urllib3.exceptions.ProxyError("Unable to connect to proxy", inner)
     theirs.__cause__ = inner  # as urllib3 does
     error = requests.exceptions.ProxyError(urllib3.exceptions.MaxRetryError(None, "/", theirs))
-    assert (
-        type(
-            error_from_exception(
-                error, "POST /builds", Settings("https://metakraftwerk.example/api/v1"), None
-            )
-        )
-        is kind
-    )
+    settings = Settings("https://metakraftwerk.example/api/v1")
+    assert type(error_from_exception(error, "POST /builds", settings, None, phase)) is kind
 
 
 def test_missing_certificate_file_is_named(monkeypatch):
@@ -1098,10 +1090,96 @@ def test_missing_certificate_file_is_named(monkeypatch):
     assert "REQUESTS_CA_BUNDLE" in error.hint
 
 
-def test_missing_proxy_means_nothing_was_sent(monkeypatch):
+PROXIES = {
+    "SOCKS": ("socks5h://127.0.0.1:9", "PySocks", False),
+    "no host": ("http://", "address of the proxy is invalid", False),
+    "no port": ("http://ada:open-sesame@proxy.example:eighty", "address of the proxy is invalid", False),
+    "brackets": ("http://[::1", "address of the proxy is invalid", False),
+    "scheme": ("ftp://proxy.example:21", "address of the proxy is invalid", False),
+    "label": (f"http://ada:open-sesame@{'a' * 64}.example:1", "address of the proxy is invalid", False),
+}
+
+
+@pytest.mark.parametrize(("proxy", "happened", "retryable"), PROXIES.values(), ids=PROXIES)
+def test_proxy_that_cannot_be_used_is_named(monkeypatch, proxy, happened, retryable, caplog):
+    monkeypatch.setenv("https_proxy", proxy)
+    with connected("https://metakraftwerk.example/api/v1") as transport:
+        for act in (None, lambda: transport.post("/builds", {}, parse=read)):
+            error = failure(transport, act)
+            assert type(error) is errors.ConnectError
+            assert happened in error.message
+            assert error.message.endswith("nothing was sent.")
+            assert "PROXY" in error.hint
+            assert error.retryable is retryable
+            assert "sesame" not in "".join(traceback.format_exception(error))
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "happened", "requests_seen"),
+    [
+        (faults.Answer(407, headers={"Proxy-Authenticate": "Basic"}), "proxy wants a login", 1),
+        (faults.Answer(502), "proxy made no connection", 2),
+        (faults.closed(), "proxy", 2),
+        (faults.silence(), "no connection through the proxy within", 2),
+    ],
+    ids=["407", "502", "closed", "silent"],
+)
+def test_proxy_without_a_connection_is_named(monkeypatch, answer, happened, requests_seen):
+    with faults.serve(answer) as server:
+        monkeypatch.setenv("https_proxy", server.url.replace("://", "://ada:open-sesame@"))
+        quick = {"max_attempts": 2, "read_timeout": 0.2, "connect_timeout": 0.2}
+        with connected("https://metakraftwerk.example/api/v1", **quick) as transport:
+            error = failure(transport)
+        assert {request.method for request in server.requests} == {"CONNECT"}
+        assert len(server.requests) == requests_seen
+    assert type(error) is errors.ConnectError
+    assert happened in error.message
+    assert "nothing was sent" in error.message
+    assert "sesame" not in "".join(traceback.format_exception(error))
+
+
+def test_missing_proxy_is_named_as_the_proxy(monkeypatch):
     with faults.nobody_listens() as url:
         monkeypatch.setenv("https_proxy", url)
         with connected("https://metakraftwerk.example/api/v1", max_attempts=1) as transport:
             error = failure(transport, lambda: transport.post("/builds", {}, parse=read))
     assert type(error) is errors.ConnectError
+    assert "the proxy cannot be reached (" in error.message
     assert "nothing was sent" in error.message
+    assert "HTTPS_PROXY" in error.hint
+
+
+@pytest.mark.parametrize("host", ["a..example", f"{'a' * 64}.example", "*.example", "xn--.example"])
+def test_host_name_that_cannot_be_is_a_connect_error(host, monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", unknown_host)
+    with connected(f"https://{host}/api/v1", max_attempts=1) as transport:
+        error = failure(transport, lambda: transport.post("/builds", {}, parse=read))
+    assert type(error) is errors.ConnectError
+    assert "host name" in error.message
+    assert "nothing was sent" in error.message
+
+
+def test_connection_broken_in_the_handshake_is_a_connect_error():
+    with (
+        faults.serve(WHOLE, on_accept=lambda _: faults.closed()) as server,
+        connected(server.api.replace("http:", "https:"), max_attempts=1) as transport,
+    ):
+        error = failure(transport, lambda: transport.post("/builds", {}, parse=read))
+    assert type(error) is errors.ConnectError
+    assert "no connection could be made" in error.message
+
+
+def test_network_that_is_unreachable_is_named(monkeypatch):
+    def unreachable(*args, **kwargs):
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr(socket.socket, "connect", unreachable)
+    with connected("https://127.0.0.1:9/api/v1", max_attempts=1) as transport:
+        error = failure(transport)
+    assert type(error) is errors.ConnectError
+    assert "no connection could be made (Network is unreachable); nothing was sent" in error.message
+
+
+def unknown_host(*args, **kwargs):
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
