@@ -6,10 +6,14 @@ import re
 import reprlib
 import sys
 import unicodedata
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-__all__ = ["HIDDEN_CATEGORIES", "single_line", "short_repr", "escape_invisible"]
+__all__ = ["BOM", "HIDDEN_CATEGORIES", "escape_invisible", "short_repr", "single_line", "strip_bom"]
+
+BOM = b"\xef\xbb\xbf"
+"""The byte-order mark of UTF-8, which some programs write before a text."""
 
 HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode categories: control characters, bidirectional and other invisible marks, lone surrogates, line
@@ -30,6 +34,22 @@ def escape_invisible(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text
     return "".join(f"‹U+{ord(c):04X}›" if _is_hidden(c) else c for c in text)
+
+
+def strip_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield chunks without a byte-order mark before them.
+
+    Examples
+    --------
+    >>> b"".join(strip_bom([BOM[:1], BOM[1:] + b"[", b"]"]))
+    b'[]'
+    """
+    start, rest = b"", iter(chunks)
+    while len(start) < len(BOM) and BOM.startswith(start) and (chunk := next(rest, b"")):
+        start += chunk
+    if start := start.removeprefix(BOM):
+        yield start
+    yield from rest
 
 
 def single_line(text: object, most: int = 300) -> str:

@@ -52,6 +52,7 @@ from mkframe._http.redaction import Redacting, redact
 from mkframe._http.retry import Deadline, read_retries
 from mkframe._http.stream import Stream
 from mkframe._http.timeouts import Adapter, ResponseLimits, forget_sent, limit_responses, was_sent
+from mkframe._text import strip_bom
 from mkframe._version import __version__
 from mkframe.limits import Kind, bounded
 from mkframe.settings import Secret, Settings
@@ -296,7 +297,7 @@ class Transport:
                     break
 
     def _body(self, response: requests.Response, deadline: Deadline | None) -> Iterator[bytes]:
-        """Return the body of an answer, chunk by chunk; a web page is an error."""
+        """Return the body of an answer, chunk by chunk, without a BOM; a web page is an error."""
         if "html" in response.headers.get("Content-Type", "").lower():
             seconds = (deadline or Deadline()).cap(self.settings).read_timeout
             start = self.redact(peek_text(response, seconds), _MAX_TEXT_SHOWN)
@@ -305,7 +306,7 @@ class Transport:
                 hint=errors.InvalidResponseError._HINT_WRONG_SERVER,
                 body_start=start,
             )
-        return iter_body(response)
+        return strip_bom(iter_body(response))
 
     @contextlib.contextmanager
     def _open(self, request: _Request) -> Iterator[requests.Response]:

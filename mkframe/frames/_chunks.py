@@ -18,9 +18,9 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from mkframe.errors import InvalidResponseError
 from mkframe.frames._columns import ColumnChunk
 from mkframe.frames._parallel import ParallelReader
+from mkframe.frames._recognize import START, invalid_body, recognize
 from mkframe.frames._rows import EXPECTED, RowReader, is_json
 from mkframe.limits import DEFAULT, Limits, too_large
 
@@ -101,7 +101,7 @@ class ChunkReader:
             if is_array and len(self.buffer) >= self.size:
                 yield from self._read_full_chunks()
         if not is_array:
-            raise InvalidResponseError.from_body(EXPECTED, bytes(self.buffer))
+            raise invalid_body(EXPECTED, self.buffer)
         # All has arrived: read what remains.
         if self.parallel and self.parallel.is_started and self._can_submit():
             rest = self.buffer.rstrip(SPACE)
@@ -120,9 +120,11 @@ class ChunkReader:
             del self.buffer[:space]
         if not self.buffer:
             return False
-        if not self.buffer.startswith(b"["):
-            raise InvalidResponseError.from_body(EXPECTED, bytes(self.buffer[:80]))
-        return True
+        if self.buffer.startswith(b"["):
+            return True
+        if len(self.buffer) >= START:
+            raise invalid_body(EXPECTED, self.buffer)
+        return False
 
     def _read_full_chunks(self) -> Iterator[list[ColumnChunk]]:
         """Read or submit chunks while the buffer holds more than one."""
@@ -213,6 +215,8 @@ class ChunkReader:
                 return columns
             self.buffer[comma : comma + 1] = b","
         if self._end > self.limits.row:
+            if joined := recognize(EXPECTED, self.buffer):
+                raise joined
             happened = f"no end of row {self.reader.count:,} was found in {len(self.buffer):,} bytes"
             raise too_large("row", self.limits.row, happened)
         self.size = 2 * self._end

@@ -10,9 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe.errors import InvalidResponseError
+from mkframe.errors import InvalidResponseError, ResponseTooLargeError, SchemaError
 from mkframe.frames._chunks import SPACE, ChunkReader, split_body
 from mkframe.frames._parallel import ParallelReader
+from mkframe.frames._recognize import invalid_body, recognize
 from mkframe.frames._row_types import RowSchema
 from mkframe.frames._rows import RowReader
 from mkframe.frames._strict import check_surrogates
@@ -98,11 +99,19 @@ def decode_row(resource: str, body: bytes | Iterable[bytes], *, key: int | None 
     """
     whole = body if isinstance(body, bytes) else b"".join(body)
     if whole.lstrip(SPACE)[:1] != b"{":
-        raise InvalidResponseError.from_body("one object", whole)
+        raise invalid_body("one object", whole)
     # The caller has checked the size of the row; here only its memory is bounded.
     limits = DEFAULT if len(whole) < _LARGE_ROW else replace(DEFAULT, find=_MAX_FACTOR * len(whole))
     reader = RowReader(RowSchema(resource), limits)
-    reader.add(reader.read_last(b"[%b]" % whole))
+    try:
+        reader.add(reader.read_last(b"[%b]" % whole))
+    except ResponseTooLargeError:
+        raise
+    except InvalidResponseError as error:
+        found = recognize("one object", whole, resource, reader.key)
+        if found is None and isinstance(error, SchemaError):
+            raise
+        raise found or InvalidResponseError.from_body("one object", whole, reader.json_error) from None
     if reader.count != 1:
         raise InvalidResponseError.from_body("one object", whole, f" but {reader.count} of them")
     frame = reader.frame()

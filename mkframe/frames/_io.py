@@ -16,15 +16,16 @@ import pandas as pd
 
 from mkframe import schema
 from mkframe._folders import open_regular
+from mkframe._text import strip_bom
 from mkframe.errors import InputError, InvalidResponseError, ResponseTooLargeError
 from mkframe.frames._chunks import SPACE
 from mkframe.frames._decode import decode, decode_row
+from mkframe.frames._recognize import is_json_text
 from mkframe.limits import DEFAULT, Limits, bounded, check_bytes
 
 __all__ = ["read_json"]
 
 _GZIP = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
 _CHUNK_SIZE = 1 << 18
 
 
@@ -89,8 +90,8 @@ def read_json(
 
 
 def _read(file: IO[bytes], resource: str, limits: Limits) -> pd.DataFrame:
-    chunks = bounded(_gunzip(_read_chunks(file)), "saved", limits.saved)
-    start = _read_start(len(_BOM), chunks).removeprefix(_BOM).lstrip(SPACE)
+    chunks = strip_bom(bounded(_gunzip(_read_chunks(file)), "saved", limits.saved))
+    start = b""
     while not start and (chunk := next(chunks, b"")):
         start = chunk.lstrip(SPACE)
     rest = itertools.chain([start], chunks)
@@ -112,6 +113,15 @@ def _open_source(
 ) -> contextlib.AbstractContextManager[IO[bytes]]:
     if isinstance(source, bytes | bytearray | memoryview):
         return io.BytesIO(source)
+    if isinstance(source, str) and is_json_text(source):
+        raise InputError(
+            "The text is JSON itself and not the path of a file.", hint="Give it as bytes: text.encode()."
+        )
+    if isinstance(source, str) and source.startswith(("http://", "https://")):
+        raise InputError(
+            "The text is a web address and not the path of a file.",
+            hint="mk.connect(...) reads from a server.",
+        )
     if isinstance(source, str | PathLike):
         try:
             return open_regular(Path(fspath(source)).expanduser())

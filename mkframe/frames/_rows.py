@@ -16,6 +16,7 @@ from mkframe.frames._columns import ColumnChunk
 from mkframe.frames._fast import SchemaMismatch, pack, transpose_dicts, transpose_structs
 from mkframe.frames._memory import max_memory, memory_of
 from mkframe.frames._nested import Columns
+from mkframe.frames._recognize import recognize
 from mkframe.frames._row_types import RowSchema, download_fields
 from mkframe.frames._strict import check
 from mkframe.limits import DEFAULT, Limits, size, too_large
@@ -94,6 +95,8 @@ class RowReader:
         """
         columns = self.read(text)
         if columns is None:
+            if joined := recognize(EXPECTED, text):
+                raise joined
             # After other rows the bracket at the start is not the server's.
             before = f" after {self.count} rows" if self.count else ""
             start = bytes(text[1:81] if before else text[:80])

@@ -11,6 +11,7 @@ import pandas as pd
 from mkframe.errors import InvalidResponseError, SchemaError, SchemaWarning, warn
 from mkframe.frames._columns import array_of
 from mkframe.frames._memory import max_memory
+from mkframe.frames._recognize import START, invalid_body
 from mkframe.frames._strict import check
 from mkframe.limits import DEFAULT, Kind, Limits, size, too_large
 from mkframe.schema import Field
@@ -50,7 +51,7 @@ def parse_object(
         answer = None
     if isinstance(answer, dict):
         return answer
-    raise InvalidResponseError.from_body(expected, bytes(content[:80]))
+    raise invalid_body(expected, content[:START])
 
 
 def frame_from_rows(

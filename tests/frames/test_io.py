@@ -112,6 +112,68 @@ def test_other_file_error_does_not_mention_a_server():
     assert "URL" not in str(notice.value)
 
 
+ONE = b'{"id": 1, "name": "a"}'
+ERROR = (
+    b'{"name": "NotAuthenticated", "message": "jwt expired", "code": 401, "className": "not-authenticated"}'
+)
+NOT_ROWS = {
+    "error": (ERROR, r"an error of the server, NotAuthenticated \(401\): 'jwt expired'"),
+    "error of a gateway": (b'{"message": "no Route matched", "status": 404}', r"an error of the server.*404"),
+    "lines": (ONE + b"\n" + ONE + b"\n", "several objects one after the other"),
+    "lines with a BOM": (b"\xef\xbb\xbf" + ONE + b"\r\n" + ONE, "several objects one after the other"),
+    "objects without a break": (ONE + ONE, "several objects one after the other"),
+    "pages": (b"[" + ONE + b"]\n[" + ONE + b"]", "several lists one after the other"),
+    "pages with commas": (b"[" + ONE + b"],[" + ONE + b"]", "several lists one after the other"),
+    "empty pages": (b"[][]", "several lists one after the other"),
+    "a page and a row": (b"[" + ONE + b"]" + ONE, "JSON with more JSON behind it"),
+    "page with its count": (
+        b'{"total": 1, "data": [' + ONE + b"]}",
+        "an object with 'total', 'data', which has no 'id'",
+    ),
+    "empty object": (b"{}", "an object with no keys"),
+    "web page": (b"<!doctype html><title>Sign in</title>", "a web page"),
+    "artifact": (b"PK\x03\x04\x14", "a ZIP archive"),
+    "Parquet": (b"PAR1\x15", "a Parquet file"),
+    "UTF-16": ("\ufeff[]".encode("utf-16-le"), "text in UTF-16"),
+    "zstd": (b"(\xb5/\xfd\x04", "compressed with zstd"),
+    "JSON in JSON": (b'"[]"', "a single text in quotes"),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(("content", "what"), NOT_ROWS.values(), ids=NOT_ROWS)
+def test_other_content_raises_what_it_is(content, what, packed, tmp_path):
+    path = written(tmp_path / "saved", gzip.compress(content) if packed else content)
+    for source in (path, path.read_bytes()):
+        with pytest.raises(InvalidResponseError, match=f"^The content is {what}") as caught:
+            mk.read_json(source, resource="release_groups")
+        assert caught.value.hint
+
+
+@pytest.mark.parametrize("count", [50_000, 700_000])
+def test_joined_pages_of_many_rows_are_named(count):
+    page = b"[" + b",".join([ONE] * count) + b"]"
+    with pytest.raises(InvalidResponseError, match="several lists one after the other"):
+        mk.read_json(page + page, resource="release_groups")
+
+
+@pytest.mark.parametrize("text", ['[{"id": 1}]', " \n[]", '\ufeff{"id": 1}', "[ {" + "x" * 5000])
+def test_text_of_json_is_no_path(text):
+    with pytest.raises(InputError, match="The text is JSON itself and not the path of a file"):
+        mk.read_json(text)
+
+
+def test_file_named_like_json_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "[1] groups.json", b"[" + ONE + b"]")
+    assert mk.read_json("[1] groups.json", resource="release_groups").index.tolist() == [1]
+
+
+def test_web_address_is_no_path():
+    with pytest.raises(InputError, match="web address"):
+        mk.read_json("https://metakraftwerk.example/builds.json")
+
+
 # --- size -------------------------------------------------------------------------------------------
 
 WAYS = {

@@ -169,6 +169,18 @@ def test_answer_is_parsed_while_it_arrives():
     assert WHOLE.body.startswith(first)
 
 
+@pytest.mark.parametrize("piece", [1, 1 << 16])
+def test_byte_order_mark_is_skipped(piece):
+    def answer(request):
+        value = json.loads(faults.token(FRESH).body) if request.path == AUTHENTICATION else ROWS
+        marked = b"\xef\xbb\xbf" + json.dumps(value).encode()
+        return faults.chunked(faults.content(marked, "application/json"), piece=piece)
+
+    with faults.serve(answer) as server, connected(server.api, **login()) as transport:
+        assert transport.get("/builds", parse=read) == ROWS
+        assert transport.post("/builds", {}, parse=read) == ROWS
+
+
 def test_connection_is_kept_for_the_next_request():
     answers = [WHOLE, faults.zipped(WHOLE), faults.vendor(404), faults.later(503, 0), faults.chunked(WHOLE)]
     with faults.serve(answers) as server, connected(server.api) as transport:
