@@ -103,9 +103,8 @@ def _add_openapi(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _report(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
     from mkframe import report
+    from mkframe._bars import ProgressBar
 
     parameters = {
         "project": _project(options),
@@ -113,14 +112,8 @@ def _report(options: argparse.Namespace) -> None:
         "every": options.every,
         "tz": options.tz,
     }
-    bar = tqdm(desc="Report", unit="cell", disable=None, leave=False)
-
-    def update(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-
-    with bar:
-        path = report.write(options.out, parameters, progress=update)
+    with ProgressBar("Report", leave=False, only_terminal=True) as bar:
+        path = report.write(options.out, parameters, progress=lambda done, total: bar.show(done, total=total))
     print(f"{path} is written ({path.stat().st_size // 1024} kB). Open {path.as_uri()}")  # noqa: T201
 
 

@@ -20,6 +20,7 @@ LAYERS = {
     "_validation": 2,
     "_files": 1,
     "_kernel": 1,
+    "_bars": 0,
     "limits": 1,
     "openapi": 2,
     "_version": 0,
@@ -100,7 +101,7 @@ MODELS = [path for path in MODULES if path.parent == PACKAGE / "forms" / "models
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda p: p.name)
 def test_model_of_a_form_knows_no_widgets(path):
-    allowed = {"errors", "schema", "_files", "_folders", "builds", "metrics", "forms"}
+    allowed = {"errors", "schema", "limits", "_files", "_folders", "builds", "metrics", "forms"}
     assert set(imported_packages(path)) <= allowed
     assert "ipywidgets" not in path.read_text()
 

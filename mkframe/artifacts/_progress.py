@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from mkframe._bars import ProgressBar
 from mkframe.errors import InputError
+from mkframe.limits import size
 
 __all__ = [
     "FileProgress",
@@ -162,32 +164,18 @@ class _Bar:
 
     def __init__(self) -> None:
         self._started = time.monotonic()
-        self._bar: Any = None
+        self._bar: ProgressBar | None = None
 
     def show(self, now: Progress) -> None:
         elapsed = time.monotonic() - self._started
         if elapsed < _BAR_DELAY:
             return
         if self._bar is None:
-            self._bar = _tqdm(len(now.files), elapsed)
-        size = self._bar.format_sizeof(now.bytes, "B")
-        self._bar.set_description_str(f"{now.done} of {len(now.files)} files, {size}", refresh=False)
-        self._bar.update(now.share * len(now.files) - self._bar.n)
+            self._bar = ProgressBar("Fetch", len(now.files), elapsed=elapsed, remaining=True)
+        text = f"{now.done} of {len(now.files)} files, {size(now.bytes)}"
+        self._bar.show(now.share * len(now.files), text)
 
     def close(self) -> None:
         """Close the bar and leave it visible."""
         if self._bar is not None:
             self._bar.close()
-
-
-def _tqdm(total: int, elapsed: float) -> Any:
-    """Create a bar for the terminal or the notebook."""
-    from tqdm.auto import tqdm
-
-    # tqdm's thread that wakes stalled bars would outlive us; `show` is called often enough
-    unmonitored = type("Bar", (tqdm,), {"monitor_interval": 0})
-    bar = unmonitored(
-        total=total, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}", miniters=0
-    )
-    bar.start_t -= elapsed
-    return bar

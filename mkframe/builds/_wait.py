@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from mkframe import _validation, frames
+from mkframe._bars import ProgressBar
 from mkframe._http import Transport
 from mkframe._text import single_line
 from mkframe.builds._reconcile import MIN_REQUEST_TIME
@@ -127,11 +128,11 @@ def wait(
     _validation.as_bool("progress", progress)
     watch = _Watch(transport, ids)
     until = math.inf if timeout is None else time.monotonic() + timeout
-    with _bar(ids, progress) as bar:
+    title = f"Build {ids[0]}" if len(ids) == 1 else f"{len(ids)} builds"
+    with ProgressBar(title, 100, enabled=progress) as bar:
         while True:
             watch.look(max(until, time.monotonic() + MIN_REQUEST_TIME))
-            bar.n = watch.progress()
-            bar.set_postfix_str(transport.redact(watch.status_text()) if watch.open else "ended")
+            bar.show(watch.progress(), transport.redact(watch.status_text()) if watch.open else "ended")
             if not watch.open:
                 break
             if time.monotonic() >= until:
@@ -155,16 +156,6 @@ def _check_timeout(timeout: Any) -> None:
 def _read(number: int, chunks: Iterable[bytes]) -> tuple[bytes, pd.DataFrame]:
     body = b"".join(chunks)
     return body, frames.decode_row("builds", body, key=number)
-
-
-def _bar(ids: list[int], progress: bool) -> Any:
-    from tqdm.auto import tqdm
-
-    # tqdm's thread that wakes stalled bars would outlive us.
-    bar = type("Bar", (tqdm,), {"monitor_interval": 0})
-    title = f"Build {ids[0]}" if len(ids) == 1 else f"{len(ids)} builds"
-    layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
-    return bar(total=100, desc=title, bar_format=layout, disable=not progress)
 
 
 def _percent(row: pd.DataFrame | None, running: bool) -> float:

@@ -97,8 +97,8 @@ def test_writers_into_one_folder_keep_every_file(tmp_path, names, run, parts):
         rows = run(server.api, tmp_path, names, parts)
         check(tmp_path, rows, ids)
         requests = len(server.requests)
-        again = fetch(transport(server.api), [File(n) for n in sorted(ids)], tmp_path, progress=False)
-        assert set(again["status"]) == {"present"}
+        second = fetch(transport(server.api), [File(n) for n in sorted(ids)], tmp_path, progress=False)
+        assert set(second["status"]) == {"present"}
         assert len(server.requests) == requests
 
 

@@ -200,7 +200,7 @@ def downloads_of(script, to):
 
 
 def test_progress_of_several_files_is_shown(tmp_path):
-    half = ("fetching", "19.5 kB of 39.1 kB", 0.5)
+    half = ("fetching", "19.53 KiB of 39.06 KiB", 0.5)
     seen = []
 
     def look(change):
@@ -237,7 +237,7 @@ def test_stop_shows_how_many_files_are_complete(tmp_path):
 def test_progress_bar_for_all_files_ends_full(tmp_path):
     with downloads_of(files_of, tmp_path) as downloads:
         downloads.fetch([7])
-    assert (downloads.share, downloads.files_text) == (1.0, "4 of 4 files, 156.2 kB")
+    assert (downloads.share, downloads.files_text) == (1.0, "4 of 4 files, 156.2 KiB")
 
 
 def test_file_of_unknown_size_has_no_share(tmp_path):

@@ -17,8 +17,9 @@ from mkframe.errors import InputError
 from mkframe.forms.models import public
 from mkframe.forms.models._client import ClientLike, Progress
 from mkframe.forms.models.base import Model, Run
+from mkframe.limits import size
 
-__all__ = ["DownloadedFile", "DownloadsModel", "free_space", "size_text"]
+__all__ = ["DownloadedFile", "DownloadsModel", "free_space"]
 
 _SUCCESS = ("fetched", "present")
 
@@ -161,7 +162,7 @@ class DownloadsModel(Model):
     def _show_progress(self, now: Progress) -> None:
         """Show the progress of a fetch, and stop the fetch if `stop` was called."""
         self.share = now.share
-        self.files_text = f"{now.done} of {_files(len(now.files))}, {size_text(now.bytes)}"
+        self.files_text = f"{now.done} of {_files(len(now.files))}, {size(now.bytes)}"
         self.files = tuple(_describe_file(file) for file in now.files)
         if self._stop.is_set():
             now.stop()
@@ -169,9 +170,9 @@ class DownloadsModel(Model):
 
 def _describe_file(file: Any) -> DownloadedFile:
     is_fetching = file.status == "fetching"
-    detail = "" if file.status == "waiting" else size_text(file.bytes)
+    detail = "" if file.status == "waiting" else size(file.bytes)
     if is_fetching and file.total:
-        detail += f" of {size_text(file.total)}"
+        detail += f" of {size(file.total)}"
     share = None if is_fetching and not file.total else file.share
     return DownloadedFile(file.name or f"download {file.id}", file.status, share, file.error or detail)
 
@@ -206,23 +207,8 @@ def free_space(folder: str) -> str:
         if existing is None:
             return f"{path} cannot be reached."
         new = "" if existing == path else "; the folder will be made"
-        return f"{path} ({size_text(shutil.disk_usage(existing).free)} free{new})"
+        return f"{path} ({size(shutil.disk_usage(existing).free)} free{new})"
     except OSError as error:
         return f"{folder} cannot be looked at: {error.strerror}."
     except InputError as error:
         return str(error)
-
-
-def size_text(size: float) -> str:
-    """Format a size given in bytes.
-
-    Examples
-    --------
-    >>> size_text(512), size_text(20_480), size_text(3.2e9)
-    ('512 B', '20.0 kB', '3.0 GB')
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1024 or unit == "GB":
-            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
-        size /= 1024
-    raise AssertionError(size)

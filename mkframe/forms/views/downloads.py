@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import ipywidgets as w
 
-from mkframe.forms.models.downloads import DownloadedFile, DownloadsModel, size_text
+from mkframe.forms.models.downloads import DownloadedFile, DownloadsModel
 from mkframe.forms.models.public import Offer
 from mkframe.forms.views import widgets
+from mkframe.limits import size
 
 __all__ = ["DownloadsPart"]
 
@@ -68,7 +69,7 @@ class DownloadsPart(widgets.Form):
 def _link(offer: Offer) -> str:
     """Return a link that contains the file, so that the browser asks the server for nothing."""
     name = html.escape(offer.name, quote=True)
-    label = widgets.markup("Save {}</a>, of {}, {}", offer.name, offer.build, size_text(offer.size))
+    label = widgets.markup("Save {}</a>, of {}, {}", offer.name, offer.build, size(offer.size))
     return f'<li><a download="{name}" href="{offer.url}">{label}</li>'
 
 

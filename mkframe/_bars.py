@@ -1,0 +1,113 @@
+"""Progress bars that never cost the work that they show: where a bar cannot be drawn, there is none."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from typing import Any, Self
+
+__all__ = ["ProgressBar"]
+
+log = logging.getLogger("mkframe")
+
+
+class ProgressBar:
+    """A bar in the terminal or notebook, by tqdm.
+
+    ``TQDM_DISABLE=1`` and the other variables of tqdm count. A closed stderr, a widget that cannot be shown
+    or any other error of the bar ends the bar only.
+
+    Parameters
+    ----------
+    title : str
+        Before the bar.
+    total : float, optional
+        The amount of work.
+    elapsed : float, default 0
+        Seconds that the work has taken already.
+    remaining : bool, default False
+        Whether to estimate the time that is left.
+    leave : bool, default True
+        Whether the bar stays visible in the end.
+    only_terminal : bool, default False
+        Whether there is no bar where stderr is no terminal.
+    enabled : bool, default True
+        Whether there is a bar at all.
+
+    Examples
+    --------
+    >>> with ProgressBar("Report", 10, only_terminal=True) as bar:
+    ...     bar.show(5, "half of it")
+    """
+
+    def __init__(
+        self,
+        title: str,
+        total: float | None = None,
+        *,
+        elapsed: float = 0.0,
+        remaining: bool = False,
+        leave: bool = True,
+        only_terminal: bool = False,
+        enabled: bool = True,
+    ) -> None:
+        self._bar: Any = None
+        with self._surviving():
+            if not enabled or (only_terminal and not sys.stderr.isatty()):
+                return
+            left = "<{remaining}" if remaining else ""
+            layout = f"{{desc}}: {{percentage:3.0f}}%|{{bar}}| {{elapsed}}{left}{{postfix}}"
+            bar = _tqdm_class()(
+                total=total or 1, desc=title, bar_format=layout, leave=leave, miniters=0, mininterval=0
+            )
+            if not bar.disable:
+                bar.start_t -= elapsed
+                self._bar = bar
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def show(self, done: float, text: str = "", total: float | None = None) -> None:
+        """Show how much is done, and a text behind the bar."""
+        if self._bar is None:
+            return
+        with self._surviving():
+            self._bar.total = total or self._bar.total
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Draw the bar for the last time."""
+        if self._bar is not None:
+            with self._surviving():
+                self._bar.refresh()
+                self._bar.close()
+
+    @contextlib.contextmanager
+    def _surviving(self) -> Any:
+        """Drop the bar on any error of it."""
+        try:
+            yield
+        except Exception as error:
+            log.debug("No progress bar: %s: %s", type(error).__name__, error)
+            if self._bar is not None:
+                self._bar.disable = True
+            self._bar = None
+
+
+def _tqdm_class() -> Any:
+    from tqdm.auto import tqdm
+
+    class Bar(tqdm):  # type: ignore[type-arg]
+        # tqdm's thread that wakes stalled bars would outlive us.
+        monitor_interval = 0
+
+        def __del__(self) -> None:
+            with contextlib.suppress(Exception):  # of a bar whose start has failed
+                super().__del__()
+
+    return Bar

@@ -1,0 +1,123 @@
+"""A progress bar never costs the work that it shows: fetch, wait and report alike."""
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mkframe import _bars
+from mkframe._bars import ProgressBar
+
+FETCH_AND_WAIT = """
+import sys, tempfile
+import mkframe as mk
+from mkframe.artifacts import _progress
+_progress._BAR_DELAY = 0.0
+{before}
+with mk.demo(builds=20) as client, tempfile.TemporaryDirectory() as folder:
+    assert client.builds.wait(5139).name == 5139
+    assert client.downloads.fetch(build=5139, to=folder)["status"].tolist() == ["fetched"]
+    print("done")
+"""
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("TQDM_")}
+CLOSED = {
+    "disabled": "",
+    "closed": "sys.stderr.close()",
+    "none": "sys.stderr = None",
+    "closed from the start": "",
+    "no tqdm": "sys.modules['tqdm'] = sys.modules['tqdm.auto'] = None",
+    "full": "sys.stderr = open('/dev/full', 'w', buffering=1)",
+}
+
+
+def run(arguments, trouble):
+    env = ENVIRONMENT | ({"TQDM_DISABLE": "1"} if trouble == "disabled" else {})
+    shut = " 2>&-" if trouble == "closed from the start" else ""
+    command = ["/bin/sh", "-c", f'exec "$@"{shut}', "sh", sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=env, check=False)
+
+
+@pytest.mark.parametrize("trouble", CLOSED)
+def test_fetch_and_wait_go_on_without_a_bar(trouble):
+    finished = run(["-c", FETCH_AND_WAIT.format(before=CLOSED[trouble])], trouble)
+    assert finished.stdout == "done\n", finished.stderr
+    assert "%|" not in finished.stderr
+
+
+class Broken(io.StringIO):
+    """A stream that breaks after some writes, as a terminal that is closed."""
+
+    def __init__(self, writes):
+        super().__init__()
+        self.writes = writes
+
+    def write(self, text):
+        self.writes -= 1
+        if self.writes < 0:
+            raise OSError(5, "Input/output error")
+        return len(text)
+
+
+@pytest.mark.parametrize("writes", range(8))
+def test_bar_that_breaks_is_dropped(monkeypatch, writes):
+    monkeypatch.setattr("sys.stderr", Broken(writes))
+    with ProgressBar("Fetch", 10, remaining=True) as bar:
+        for done in range(11):
+            bar.show(done, "some text")
+            bar.show(done / 2, "and back")
+
+
+class WidgetError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("name", ["__init__", "update", "set_postfix_str", "refresh", "close"])
+def test_broken_widget_is_dropped(monkeypatch, name):
+    kind = _bars._tqdm_class()
+    calls = []
+
+    def fail(*_, **__):
+        calls.append(name)
+        raise WidgetError
+
+    monkeypatch.setattr(_bars, "_tqdm_class", lambda: type("Broken", (kind,), {name: fail}))
+    with ProgressBar("Fetch", 10) as bar:
+        bar.show(1)
+        bar.show(2)
+    assert calls
+
+
+def test_interrupt_in_a_bar_is_raised(monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    kind = type("Stopped", (_bars._tqdm_class(),), {"update": interrupt})
+    monkeypatch.setattr(_bars, "_tqdm_class", lambda: kind)
+    with pytest.raises(KeyboardInterrupt), ProgressBar("Fetch", 10) as bar:
+        bar.show(1)
+
+
+def test_bar_shows_share_and_text(capsys):
+    with ProgressBar("Fetch", 4, remaining=True) as bar:
+        bar.show(3, "3 of 4 files")
+    last = capsys.readouterr().err.split("\r")[-1]
+    assert last.startswith("Fetch:  75%|")
+    assert "3 of 4 files" in last
+
+
+def test_bar_for_terminals_is_not_written_to_files(capsys):
+    with ProgressBar("Report", 4, only_terminal=True) as bar:
+        bar.show(3)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trouble", ["disabled", "closed"])
+def test_report_is_written_without_a_bar(trouble, tmp_path):
+    target = tmp_path / "report.html"
+    code = f"import sys\n{CLOSED[trouble]}\nfrom mkframe.__main__ import main\nsys.exit(main(sys.argv[1:]))"
+    finished = run(["-c", code, "report", "--demo", "--out", str(target)], trouble)
+    assert finished.returncode == 0, finished.stderr
+    assert target.stat().st_size > 100_000
