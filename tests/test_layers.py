@@ -23,6 +23,7 @@ LAYERS = {
     "_bars": 0,
     "limits": 1,
     "openapi": 2,
+    "_page": 2,
     "_version": 0,
     "_http": 3,
     "frames": 3,

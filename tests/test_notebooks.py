@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mkframe import report
+from mkframe.report import _notebook
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ class TestEachNotebook:
                 assert cell.execution_count is None
 
     def test_runs(self, path):
-        notebook = report._run(nbformat.read(path, as_version=4), None)
+        notebook = _notebook.run(nbformat.read(path, as_version=4), None)
         outputs = [out for cell in notebook.cells for out in cell.get("outputs", ())]
         assert outputs
         assert not [out.text for out in outputs if out.output_type == "stream" and out.name == "stderr"]

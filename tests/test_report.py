@@ -15,6 +15,7 @@ import mkframe
 from mkframe import _kernel, report
 from mkframe.__main__ import main
 from mkframe.errors import InputError, NotFoundError
+from mkframe.report import _notebook
 from tests.support import html_checks
 from tests.support.owners import plant
 from tests.support.rows import body, row
@@ -24,6 +25,20 @@ pytestmark = pytest.mark.slow
 DAY = "2026-03-{:02d}T0{}:00:00.000Z"
 
 
+@pytest.fixture(scope="module")
+def demo_page(tmp_path_factory):
+    out = tmp_path_factory.mktemp("demo") / "out.html"
+    return report.write(out, {"source": "demo", "tz": "Europe/Vienna"}).read_text()
+
+
+def test_made_up_history_is_called_so(demo_page):
+    words = plain(demo_page[: demo_page.index("<img")])
+    assert "Made-up history: nothing of this happened" in words
+    assert "Build history of DEMO_PROJECT" in words
+    assert "Source the embedded server" in " ".join(words.split())
+    assert html_checks.faults(demo_page) == []
+
+
 def history():
     """Twelve builds: six finished, three failed, two canceled, one running."""
     words = ["FINISHED"] * 6 + ["FAILED"] * 3 + ["CANCELED"] * 2 + ["BUILDING"]
@@ -31,6 +46,7 @@ def history():
         row(
             "builds",
             number,
+            project_id=402,
             status=status,
             build_start=DAY.format(number, 8),
             build_end=None if status == "BUILDING" else DAY.format(number, 9),
@@ -63,6 +79,37 @@ def test_summary_counts_every_build(page):
 
 def test_rate_is_of_finished_and_failed(page):
     assert "33.3 % of the 9 builds that finished or failed have failed" in plain(page[0])
+
+
+def test_page_says_whose_days_and_verdict_before_any_chart(page):
+    words = plain(page[0][: page[0].index("<img")])
+    title = re.search("<title>(.*)</title>", page[0])[1]
+    assert title == "Build history of project 402, 1 March 2026 to 12 March 2026, 12 days"
+    assert "saved answer builds.json" in words
+    verdict = "No build has started since 12 March 2026, "
+    assert words.index(verdict) < words.index("As of that day: 3 pattern sets are broken; ")
+    assert "3 pattern sets have failed and not finished since: 809 + 810 (since 9 March, build 9); " in words
+
+
+def test_chart_has_its_title_and_caption_as_text(page):
+    alts = [html.unescape(alt) for alt in re.findall('<img [^>]*alt="([^"]*)"', page[0])]
+    assert len(alts) == page[0].count("<img ") >= 8
+    assert all(re.fullmatch(r"[A-Z].*[a-z]\. .*\.", alt) for alt in alts)
+    assert "Failure rate per week. 33.3 % of all: 3 failed of 9 finished + failed" in alts[0]
+    assert len(set(alts)) == len(alts)
+
+
+def test_page_names_no_column_of_the_schema(page):
+    assert not re.search("[a-z]+_[a-z]+", plain(re.sub("<style>.*?</style>", "", page[0], flags=re.S)))
+
+
+def test_chart_without_data_is_a_sentence(tmp_path):
+    failed = [build for build in history() if build["status"] == "FAILED"]
+    (tmp_path / "failed.json").write_bytes(body(failed))
+    report.write(tmp_path / "out.html", {"project": None, "source": str(tmp_path / "failed.json")})
+    page = (tmp_path / "out.html").read_text()
+    assert "How long finished builds take. There are no finished builds to measure." in plain(page)
+    assert page.count("<img ") == 6
 
 
 def test_page_is_self_contained_without_code(page):
@@ -114,7 +161,7 @@ def odd_page(tmp_path_factory):
 
 def test_history_of_millennia_gives_a_report(odd_page):
     assert "15 builds, 14 of them started from 1 January 1 to 31 December 9999" in plain(odd_page)
-    assert odd_page.count("data:image/png;base64,") == 8
+    assert odd_page.count("data:image/png;base64,") + odd_page.count('mk-nothing">') == 8
 
 
 @pytest.mark.parametrize("name", ["page", "odd_page"])
@@ -133,7 +180,11 @@ def test_html_check_finds_an_error(fault):
 def test_no_builds_give_a_page_that_says_so(tmp_path):
     (tmp_path / "none.json").write_bytes(b"[]")
     assert main(["report", "--from", str(tmp_path / "none.json"), "--out", str(tmp_path / "out.html")]) == 0
-    assert "There are no builds." in (tmp_path / "out.html").read_text()
+    page = (tmp_path / "out.html").read_text()
+    assert "There are no builds." in page
+    assert "<img" not in page
+    assert "<h2" not in page
+    assert html_checks.faults(page) == []
 
 
 def test_error_of_the_notebook_is_the_error_of_the_report(tmp_path):
@@ -146,7 +197,7 @@ def test_error_of_the_notebook_is_the_error_of_the_report(tmp_path):
 def test_foreign_link_is_refused_before_the_run(tmp_path, monkeypatch):
     (tmp_path / "precious").write_text("precious")
     plant(monkeypatch, tmp_path / "out.html", tmp_path / "precious")
-    monkeypatch.setattr(report, "_run", None)
+    monkeypatch.setattr(_notebook, "run", None)
     with pytest.raises(InputError, match="is a link of another user and is not followed"):
         report.write(tmp_path / "out.html", {})
     assert (tmp_path / "precious").read_text() == "precious"
@@ -271,7 +322,7 @@ def asking(monkeypatch, tmp_path):
     parameters = nbformat.v4.new_code_cell('source = "demo"', metadata={"tags": ["parameters"]})
     notebook = nbformat.v4.new_notebook(cells=[parameters, nbformat.v4.new_code_cell(source)])
     nbformat.write(notebook, tmp_path / "asking.ipynb")
-    monkeypatch.setattr(report, "notebook_path", lambda _: tmp_path / "asking.ipynb")
+    monkeypatch.setattr(_notebook, "notebook_path", lambda _: tmp_path / "asking.ipynb")
 
     def ask(**parameters):
         page = report.write(tmp_path / "out.html", parameters).read_text()

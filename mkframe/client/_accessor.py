@@ -57,6 +57,7 @@ class Accessor:
         frame = self._transport.get(f"/{self.resource}", params, parse=read, kind="find")
         frame.attrs = {
             "resource": self.resource,
+            "url": self._transport.settings.url,
             "filters": params,
             "loaded_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         }

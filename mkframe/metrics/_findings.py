@@ -19,7 +19,7 @@ from mkframe.metrics._formatting import count_text, day_text, duration_text, per
 from mkframe.metrics._moments import last_moment
 from mkframe.metrics._recovery import recovery
 
-__all__ = ["STATES", "findings", "verdict"]
+__all__ = ["STATES", "dated_builds", "findings", "verdict"]
 
 Row: TypeAlias = dict[Hashable, Any]
 """A row of `compare_periods`."""
@@ -29,7 +29,7 @@ STATES = ("wrong", "unknown", "better", "unchanged", "fine")
 _DAYS = 28
 _MAX_NAMED = 3
 _FIRST, _LAST = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
-"""Times before and after are placeholders such as 9999-12-31, and would move every period there."""
+"""Times before and after would move every period there."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,13 @@ def findings(
     require_columns(builds, ["status", "build_start", "build_end", "instances"])
     check_timezone(tz)
     rows: dict[str, _Finding] = {}
-    has_end = builds["build_end"].notna()
-    builds = builds[_is_date(builds["build_start"]) & (~has_end | _is_date(builds["build_end"]))]
+    builds = dated_builds(builds)
     if len(builds):
         moment = pd.Timestamp(last_moment(builds, now)).tz_localize("UTC")
         periods = compare_periods(builds, days=days, tz=tz)
         failures, durations = periods.to_dict("records")
         rows = {
-            "broken": _broken(builds, moment, tz),
+            "broken": _unresolved(builds, moment, tz),
             "failures": _failures(failures, days),
             "durations": _durations(durations, days),
             "running": _running(builds, moment),
@@ -130,6 +129,12 @@ def verdict(found: pd.DataFrame) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
+def dated_builds(builds: pd.DataFrame) -> pd.DataFrame:
+    """Select the builds that have a start, and whose times are no placeholders such as 9999-12-31."""
+    has_end = builds["build_end"].notna()
+    return builds[_is_date(builds["build_start"]) & (~has_end | _is_date(builds["build_end"]))]
+
+
 def _is_date(times: pd.Series[Any]) -> pd.Series[bool]:
     return (times >= _FIRST) & (times < _LAST)
 
@@ -149,7 +154,7 @@ def _merge(parts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return list(parts)
 
 
-def _broken(builds: pd.DataFrame, moment: pd.Timestamp, tz: str) -> _Finding:
+def _unresolved(builds: pd.DataFrame, moment: pd.Timestamp, tz: str) -> _Finding:
     has_result = status_of(builds).isin(["FAILED", "FINISHED"])
     if not has_result.any():
         return _Finding(
@@ -159,17 +164,17 @@ def _broken(builds: pd.DataFrame, moment: pd.Timestamp, tz: str) -> _Finding:
         )
     chains = recovery(builds, now=moment, tz=tz)
     still_open = chains[chains["open"]]
-    broken, abandoned = still_open[~still_open["abandoned"]], still_open[still_open["abandoned"]]
+    recent, abandoned = still_open[~still_open["abandoned"]], still_open[still_open["abandoned"]]
     more = ""
     if len(abandoned):
-        which = f"{len(abandoned):,} more" if len(broken) else count_text(len(abandoned), "pattern set")
+        which = f"{len(abandoned):,} more" if len(recent) else count_text(len(abandoned), "pattern set")
         has = "has" if len(abandoned) == 1 else "have"
         names = _named(abandoned, moment, tz)
         more = f" {which} {has} not finished for over 30 days since a failure: {names}."
-    if len(broken):
-        sets = count_text(len(broken), "pattern set")
-        has, are = ("has", "is") if len(broken) == 1 else ("have", "are")
-        says = f"{sets} {has} failed and not finished since: {_named(broken, moment, tz)}."
+    if len(recent):
+        sets = count_text(len(recent), "pattern set")
+        has, are = ("has", "is") if len(recent) == 1 else ("have", "are")
+        says = f"{sets} {has} failed and not finished since: {_named(recent, moment, tz)}."
         return _Finding("wrong", f"{sets} {are} broken", says + more)
     if more:
         sets = count_text(len(abandoned), "pattern set")
@@ -207,7 +212,8 @@ def _failures(row: Row, days: int) -> _Finding:
         return _Finding(
             "unchanged", "no change shown in failure rates", f"{says}no difference that the days support."
         )
-    interval = f"{100 * row['low']:+.0f} to {100 * row['high']:+.0f} points, 95 % interval over days"
+    points = f"{100 * row['low']:+.0f} to {100 * row['high']:+.0f}".replace("-", "−")
+    interval = f"{points} points, 95 % interval over days"
     if row["change"] > 0:
         return _Finding("wrong", "more builds fail than before", f"{says}more than before ({interval}).")
     return _Finding("better", "fewer builds fail than before", f"{says}fewer than before ({interval}).")

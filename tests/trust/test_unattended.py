@@ -15,7 +15,7 @@ import mkframe as mk
 from mkframe import report
 from mkframe._files import atomic_write
 from mkframe.errors import InputError, ReportError
-from mkframe.report import notebook_path
+from mkframe.report import _notebook, notebook_path
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ COMMAND = [sys.executable, "-m", "mkframe"]
 def ran(*sources):
     """A notebook of these cells, run as a report is."""
     cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    return report._run(nbformat.v4.new_notebook(cells=cells), None)
+    return _notebook.run(nbformat.v4.new_notebook(cells=cells), None)
 
 
 def test_notebook_whose_python_ends_is_told():
