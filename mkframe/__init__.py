@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from mkframe.frames import explode_downloads as explode_downloads
     from mkframe.frames import explode_patterns as explode_patterns
     from mkframe.frames import explode_releases as explode_releases
+    from mkframe.frames import from_arrow as from_arrow
     from mkframe.frames import read_json as read_json
+    from mkframe.frames import to_arrow as to_arrow
     from mkframe.limits import Limits as Limits
 
 _HOME_OF = {
@@ -43,8 +45,10 @@ _HOME_OF = {
     "explode_releases": "mkframe.frames",
     "export": "mkframe.exports",
     "forms": "",
+    "from_arrow": "mkframe.frames",
     "metrics": "",
     "read_json": "mkframe.frames",
+    "to_arrow": "mkframe.frames",
 }
 """The module that defines each public name; "" marks a subpackage of that name."""
 

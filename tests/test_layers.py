@@ -21,6 +21,7 @@ LAYERS = {
     "_files": 1,
     "_kernel": 1,
     "_bars": 0,
+    "_pandas": 1,
     "limits": 1,
     "openapi": 2,
     "_page": 2,

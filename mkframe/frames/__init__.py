@@ -1,5 +1,6 @@
 """Turn response bodies into typed DataFrames; no other package does."""
 
+from mkframe.frames._arrow_tables import from_arrow, to_arrow
 from mkframe.frames._columns import DTYPES, dtype_of
 from mkframe.frames._decode import decode, decode_one, decode_row, from_rows
 from mkframe.frames._explode import explode_downloads, explode_patterns, explode_releases
@@ -16,9 +17,11 @@ __all__ = [
     "explode_patterns",
     "explode_releases",
     "frame_from_rows",
+    "from_arrow",
     "from_rows",
     "parse_object",
     "read_json",
+    "to_arrow",
 ]
 
 

@@ -17,8 +17,8 @@ import msgspec
 import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
-from pandas.api.internals import create_dataframe_from_blocks  # type: ignore[import-not-found]
 
+from mkframe._pandas import column_labels, copy_on_write, frame_of, has_text_dtype, text_array, text_dtype
 from mkframe.errors import SchemaWarning, warn
 from mkframe.schema import Field
 
@@ -76,7 +76,8 @@ class ColumnChunk(msgspec.Struct, frozen=True, gc=False):
 
     `values` is a numpy array where the type has a `STORAGE`, an Arrow array or a sequence for text, and
     a sequence for all others; `missing` marks nulls in the first case, or is None where there are none.
-    For downloads inside builds `values` are their counts, `fields` and `inside` their own columns.
+    For downloads inside builds `values` are their counts, `fields` and `inside` their own columns, and in
+    the end, in one chunk for the whole answer, their array.
     """
 
     values: Any
@@ -95,12 +96,14 @@ class ColumnBuilder(msgspec.Struct, gc=False, eq=False):
 
 def dtype_of(field: Field) -> str:
     """Return the dtype that the schema declares for a field."""
+    if field.type == "str":
+        return str(text_dtype())
     return DTYPES.get((field.type, field.null), "object")
 
 
 def uses_arrow() -> bool:
     """Tell whether pandas is set to keep text in Arrow at this moment."""
-    return bool(pd.StringDtype(na_value=np.nan).storage == "pyarrow")
+    return has_text_dtype and bool(text_dtype().storage == "pyarrow")
 
 
 @functools.cache
@@ -118,6 +121,10 @@ def assemble(columns: Sequence[ColumnBuilder], key: str) -> pd.DataFrame:
     takes longer than all the rest of a small answer. The columns lose their chunks, so that the memory of
     each block's chunks is free before the next block is made.
     """
+    if not copy_on_write:
+        return _assemble_columns(columns, key)
+    from pandas.api.internals import create_dataframe_from_blocks  # type: ignore[import-not-found]
+
     names: list[str] = []
     blocks: dict[Any, tuple[Field, list[int], list[ColumnChunk]]] = {}
     for column in columns:
@@ -139,14 +146,19 @@ def assemble(columns: Sequence[ColumnBuilder], key: str) -> pd.DataFrame:
             array = array.reshape(len(places), -1)  # of one chunk after the other, so column by column
         arrays.append((array, np.array(places)))
         chunks.clear()
-    labels = _labels(tuple(names)).copy()  # an Index is immutable but for its name
+    labels = column_labels(tuple(names)).copy()
     frame: pd.DataFrame = create_dataframe_from_blocks(arrays, index=index, columns=labels)
     return frame
 
 
-@functools.lru_cache(maxsize=64)
-def _labels(names: tuple[str, ...]) -> pd.Index[str]:
-    return pd.Index(names, dtype="str")
+def _assemble_columns(columns: Sequence[ColumnBuilder], key: str) -> pd.DataFrame:
+    """Make a frame of columns where pandas takes no blocks."""
+    arrays = {}
+    for column in columns:
+        arrays[column.field.name] = array_of(column.field, column.chunks)
+        column.chunks.clear()
+    index = pd.Index(arrays.pop(key), name=key, copy=False)
+    return frame_of(arrays, index)
 
 
 def array_of(field: Field, chunks: Sequence[ColumnChunk]) -> Array | ExtensionArray:
@@ -159,6 +171,9 @@ def array_of(field: Field, chunks: Sequence[ColumnChunk]) -> Array | ExtensionAr
     """
     if field.type == "str":
         return _text_array(chunks)
+    if field.type == "downloads":
+        array: ExtensionArray = chunks[0].values
+        return array
     if field.type not in STORAGE:
         return _infer_dtype(_objects(chunks)) if field.type == "any" else _objects(chunks)
     values = np.concatenate([np.empty(0, dtype=STORAGE[field.type]), *map(_VALUES, chunks)])
@@ -189,16 +204,15 @@ _VALUES = operator.attrgetter("values")
 _pandas_dtype: Callable[[str], Any] = functools.cache(pd.api.types.pandas_dtype)
 
 
-def _text_array(chunks: Sequence[ColumnChunk]) -> ExtensionArray:
+def _text_array(chunks: Sequence[ColumnChunk]) -> Array | ExtensionArray:
     """Join chunks of text, with the storage that pandas is set to at this moment."""
-    dtype: Any = pd.StringDtype(na_value=np.nan)
-    if dtype.storage != "pyarrow":
-        array: ExtensionArray = pd.array(_objects(chunks), dtype=dtype, copy=False)
-        return array
-    import pyarrow as pa
+    texts: Any = None
+    if uses_arrow():
+        import pyarrow as pa
 
-    joined = pa.chunked_array(list(map(_VALUES, chunks)), type=arrow_text())
-    return pd.arrays.ArrowStringArray(joined, dtype=dtype)  # type: ignore[call-arg]
+        texts = pa.chunked_array(list(map(_VALUES, chunks)), type=arrow_text())
+    array: ExtensionArray = text_array(_objects(chunks) if texts is None else texts)
+    return array
 
 
 def _objects(chunks: Sequence[ColumnChunk]) -> Array:
@@ -221,6 +235,8 @@ def _infer_dtype(values: Array) -> Array | ExtensionArray:
         return values
     if kind == "str" and SURROGATE.search("".join(filter(None, values))):
         return values
-    dtype: Any = pd.StringDtype(na_value=np.nan) if kind == "str" else _pandas_dtype(kind)
-    array: ExtensionArray = pd.array(values, dtype=dtype, copy=False)
+    if kind == "str":
+        texts: ExtensionArray = text_array(values)
+        return texts
+    array: ExtensionArray = pd.array(values, dtype=_pandas_dtype(kind), copy=False)
     return array

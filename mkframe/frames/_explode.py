@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import operator
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,7 @@ import pandas as pd
 from mkframe._text import short_repr
 from mkframe.errors import InputError, SchemaWarning, warn
 from mkframe.frames._columns import Array
-from mkframe.frames._nested import Columns, DownloadList, DownloadTable
-from mkframe.frames._row_types import download_fields
+from mkframe.frames._nested import DownloadsArray
 
 __all__ = ["explode_downloads", "explode_patterns", "explode_releases", "list_items"]
 
@@ -108,31 +106,13 @@ def explode_downloads(builds: pd.DataFrame) -> pd.DataFrame:
     >>> list(explode_downloads(mk.read_json(b"[]")).columns)
     ['build_id', 'pattern', 'pattern_id', 'file_id', 'name']
     """
-    cells, ids = _cells(builds)
-    child, owners = _concat_downloads(cells, ids)
+    column = _downloads(builds)
+    owners = np.repeat(_ids(builds), column.counts)
+    child = column.downloads.copy(deep=False)
     if "build_id" in child:
         _warn_mismatches(child.pop("build_id"), owners)
     child.insert(0, "build_id", owners)
     return child
-
-
-def _concat_downloads(cells: Array, ids: Array) -> tuple[pd.DataFrame, Array]:
-    """Return the downloads of all cells in their order, and the build of each; read each table once."""
-    places = np.fromiter(map(operator.attrgetter("build"), cells), dtype=np.int64, count=len(cells))
-    tables = dict.fromkeys(map(operator.attrgetter("table"), cells))
-    if len(tables) < 2:
-        table = next(iter(tables)) if tables else _no_downloads()
-        return _rows(table, places), np.repeat(ids, np.diff(table.bounds)[places])
-    numbers = {table: number for number, table in enumerate(tables)}
-    which = np.fromiter((numbers[cell.table] for cell in cells), dtype=np.int64, count=len(cells))
-    parts, positions = [], []
-    for table, number in numbers.items():
-        chosen = np.flatnonzero(which == number)
-        parts.append(_rows(table, places[chosen]))
-        positions.append(np.repeat(chosen, np.diff(table.bounds)[places[chosen]]))
-    position = np.concatenate(positions)
-    order = np.argsort(position, kind="stable")
-    return pd.concat(parts).iloc[order], ids[position[order]]
 
 
 def _warn_mismatches(named: pd.Series[Any], owners: Array) -> None:
@@ -145,30 +125,18 @@ def _warn_mismatches(named: pd.Series[Any], owners: Array) -> None:
         )
 
 
-def _rows(table: DownloadTable, places: Array) -> pd.DataFrame:
-    """Return the rows of a table that belong to some of its builds; often all of them, in order."""
-    if np.array_equal(places, np.arange(len(table.bounds) - 1)):
-        return table.frame.copy(deep=False)
-    starts, counts = table.bounds[places], np.diff(table.bounds)[places]
-    shifts = starts - np.cumsum(counts) + counts
-    return table.frame.take(np.repeat(shifts, counts) + np.arange(counts.sum()))
-
-
-def _cells(builds: pd.DataFrame) -> tuple[Array, Array]:
-    """Return the cells that hold downloads, and the ids of their builds."""
-    cells = _column(builds, "downloads").to_numpy()
-    ids = _ids(builds)
-    if set(map(type, cells)) == {DownloadList}:
-        return cells, ids
-    filled = pd.notna(cells)
-    for cell in cells[filled]:
-        if not isinstance(cell, DownloadList):
-            raise _unexpected_cell("downloads", cell)
-    return cells[filled], ids[filled]
-
-
-def _no_downloads() -> DownloadTable:
-    return DownloadTable(Columns(download_fields()).builders, np.empty(0, dtype=np.int64))
+def _downloads(builds: pd.DataFrame) -> DownloadsArray:
+    """Return the column of downloads; another library may have made lists of records of it."""
+    cells = _column(builds, "downloads").array
+    if isinstance(cells, DownloadsArray):
+        return cells
+    try:
+        return DownloadsArray._from_sequence(cells)
+    except InputError as error:
+        raise InputError(
+            f"The column 'downloads' holds something which find() did not put there. {error.message}",
+            hint=_HINT,
+        ) from None
 
 
 def _explode_ids(builds: pd.DataFrame, column: str, name: str) -> pd.DataFrame:

@@ -72,24 +72,8 @@ class RowSchema(msgspec.Struct, frozen=True, gc=False):
         return RowSchema(self.resource, (*self.extras, *extras), (*self.nested, *nested))
 
 
-_RESERVED = re.compile(r"__|extra_keys$|toDict$|field_")
+_RESERVED = re.compile(r"__|extra_keys$|field_")
 """Keys that cannot be attributes, since Python, msgspec or this module use these names."""
-
-
-class _Download(msgspec.Struct, frozen=True, gc=False):
-    """Base of every download type: pickle finds the type again by its extra keys."""
-
-    def toDict(self) -> dict[str, Any]:  # noqa: N802  the name by which pandas' to_json asks for it
-        """Return the fields by the server's names."""
-        fields: dict[str, Any] = msgspec.to_builtins(self)
-        return fields
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle_download, (self.extra_keys, msgspec.structs.astuple(self))  # type: ignore[attr-defined]
-
-
-def _unpickle_download(nested: tuple[str, ...], values: tuple[Any, ...]) -> msgspec.Struct:
-    return download_type(nested)(*values)
 
 
 @functools.lru_cache(maxsize=64)
@@ -115,7 +99,7 @@ def _decoder(row_schema: RowSchema) -> msgspec.json.Decoder[list[Any]]:
 
 @functools.lru_cache(maxsize=64)
 def download_type(nested: tuple[str, ...]) -> type[msgspec.Struct]:
-    """Return the type of a small immutable record that the garbage collector skips; absent keys are None."""
+    """Return the type that a download is decoded into; absent keys are None."""
     attributes: list[tuple[str, Any, Any]] = []
     names = {}
     for number, field in enumerate(download_fields(nested)):
@@ -126,12 +110,9 @@ def download_type(nested: tuple[str, ...]) -> type[msgspec.Struct]:
     return msgspec.defstruct(
         "Download",
         attributes,
-        bases=(_Download,),
         namespace={"extra_keys": nested},
-        module=__name__,
         rename=names,
         frozen=True,
         gc=False,
         forbid_unknown_fields=True,
-        repr_omit_defaults=True,
     )

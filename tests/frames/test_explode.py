@@ -115,7 +115,7 @@ def test_duplicate_column_raises(builds):
     "name",
     [
         "extra_keys",
-        "toDict",
+        "items",
         "__dict__",
         "__slots__",
         "__init__",

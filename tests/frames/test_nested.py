@@ -50,22 +50,50 @@ def test_cells_are_equal_by_their_records(builds):
     assert builds.loc[4, "downloads"] != builds.loc[5, "downloads"]
 
 
-def test_equal_cells_have_equal_hashes(builds):
-    cell, other = builds.loc[4, "downloads"], builds.copy(deep=True).loc[4, "downloads"]
-    assert hash(cell) == hash(other) == hash(tuple(cell))
-    assert builds["downloads"].nunique() == 5
+def test_equal_cells_are_one_unique_value(builds):
+    doubled = pd.concat([builds, builds.copy(deep=True)])["downloads"]
+    assert doubled.nunique() == 5
+    assert doubled.drop_duplicates().index.tolist() == [1, 2, 3, 4, 5]
 
 
-def test_to_json_writes_only_the_downloads_of_each_build(builds):
+def test_to_json_writes_lists_of_records(builds):
     cells = json.loads(builds[["downloads"]].to_json(orient="index"))
-    assert cells["1"] == {"downloads": {}}
-    assert [record["id"] for record in cells["3"]["downloads"].values()] == [2, 3]
-    assert cells["3"]["downloads"]["0"] == download(2)
+    assert cells["1"] == {"downloads": []}
+    assert cells["3"]["downloads"] == [download(2), download(3)]
 
 
-def test_cell_cannot_be_changed(builds):
-    with pytest.raises(AttributeError, match="immutable"):
-        builds.loc[4, "downloads"].build = 0
+def test_cells_are_records_for_pandas_and_json(builds):
+    by_hand = [download(n) for n in (4, 5, 6)]
+    assert json.loads(json.dumps(builds.loc[4, "downloads"])) == by_hand
+    assert pd.DataFrame(builds.loc[4, "downloads"]).to_dict("records") == by_hand
+    rows = builds.reset_index().to_dict("records")
+    flat = pd.json_normalize(rows, record_path="downloads", meta="status", record_prefix="file_")
+    assert flat["file_id"].tolist() == list(range(1, 11))
+    exploded = builds["downloads"].explode().dropna()
+    assert pd.json_normalize(list(exploded))["id"].tolist() == list(range(1, 11))
+
+
+def test_cell_can_be_replaced(builds):
+    changed = builds.copy()
+    changed.at[2, "downloads"] = [{"id": 70, "name": "new.zip"}]
+    changed.loc[3, "downloads"] = None
+    assert ids(changed.loc[2, "downloads"]) == [70]
+    assert changed.loc[3, "downloads"] is None
+    assert ids(builds.loc[2, "downloads"]) == [1]
+    assert mk.explode_downloads(changed).index.tolist() == [70, 4, 5, 6, 7, 8, 9, 10]
+
+
+def test_cell_that_is_no_list_of_records_is_refused(builds):
+    with pytest.raises(InputError, match="no downloads of builds"):
+        builds.loc[2, "downloads"] = "a.zip"
+    with pytest.raises(InputError, match="no downloads of builds"):
+        builds["downloads"].array[0] = [{"id": "\ud800"}]
+
+
+def test_reindex_gives_none_for_new_rows(builds):
+    longer = builds.reindex([4, 99])
+    assert longer["downloads"].isna().tolist() == [False, True]
+    assert longer.loc[99, "downloads"] is None
 
 
 def test_null_is_none_in_a_record():
@@ -115,6 +143,12 @@ def test_changing_the_child_leaves_the_builds_alone(builds):
 def test_integer_beyond_64_bits_raises():
     with pytest.raises(SchemaError, match=r"Column 'downloads\.file_id', row 1"):
         frames.decode("builds", body([row("builds", downloads=[download(1, file_id=2**63)])]))
+
+
+def test_lists_of_records_are_downloads_as_well(builds):
+    plain = builds.assign(downloads=[[dict(d) for d in cell] for cell in builds["downloads"]])
+    assert plain["downloads"].dtype == object
+    pd.testing.assert_frame_equal(mk.explode_downloads(plain), mk.explode_downloads(builds))
 
 
 def test_foreign_downloads_column_raises():

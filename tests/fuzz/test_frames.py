@@ -17,7 +17,6 @@ from mkframe import frames
 from mkframe.errors import InputError, MkframeError, SchemaWarning
 from mkframe.frames import _chunks, _parallel, _strict, _timestamps
 from mkframe.frames._fast import SchemaMismatch
-from mkframe.frames._nested import DownloadList
 from mkframe.frames._rows import RowReader
 from mkframe.schema import RESOURCES
 from tests.fuzz import bodies, oracle
@@ -42,9 +41,6 @@ def _small_cuts():
 
 def plain(cell):
     """A cell of a frame as JSON would have it; times as microseconds."""
-    if isinstance(cell, DownloadList):
-        table = cell.table.frame.iloc[cell.numbers.start : cell.numbers.stop].reset_index()
-        return [{name: plain(value) for name, value in row.items()} for row in table.to_dict("records")]
     if cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and cell != cell):
         return None
     return cell.item() if isinstance(cell, np.generic) else cell

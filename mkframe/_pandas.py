@@ -1,0 +1,119 @@
+"""What differs between pandas 2.2, 2.3 and 3, and nothing else.
+
+Text is `StringDtype(na_value=nan)`, which pandas 3 calls ``str``. pandas 2.2 has no such dtype; there, text
+is ``object`` with NaN for what is missing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = [
+    "copy_on_write",
+    "frame_of",
+    "has_text_dtype",
+    "text_array",
+    "text_dtype",
+    "text_index",
+    "text_series",
+]
+
+_RELEASE = tuple(int(part) for part in pd.__version__.split(".")[:2])
+
+has_text_dtype = _RELEASE >= (2, 3)
+"""Whether text has a dtype of its own in which NaN is missing."""
+copy_on_write = _RELEASE >= (3, 0)
+"""Whether a shallow copy of a frame can be changed without changing the frame."""
+
+
+def text_dtype() -> Any:
+    """Return the dtype of text, with the storage that pandas is set to at this moment.
+
+    Examples
+    --------
+    >>> pd.Series(["a", None], dtype=text_dtype()).isna().tolist()
+    [False, True]
+    """
+    return pd.StringDtype(na_value=np.nan) if has_text_dtype else np.dtype(object)
+
+
+def text_array(values: Sequence[str | None] | Any) -> Any:
+    """Make an array of texts, NaN where one is missing; never turn anything else into text.
+
+    Parameters
+    ----------
+    values : sequence of str, numpy array or Arrow array
+        None, NaN and pd.NA are missing.
+
+    Examples
+    --------
+    >>> text_array(["a", None]).tolist()
+    ['a', nan]
+    """
+    dtype = text_dtype()
+    if hasattr(values, "to_pylist"):
+        if has_text_dtype:
+            return dtype.__from_arrow__(values)
+        values = values.to_pylist()
+    if has_text_dtype:
+        return pd.array(values, dtype=dtype)
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = values
+    objects[pd.isna(objects)] = np.nan
+    return objects
+
+
+def text_series(values: Sequence[str | None], index: pd.Index[Any] | None = None) -> pd.Series[Any]:
+    """Make a Series of texts, also of none.
+
+    Examples
+    --------
+    >>> len(text_series([]))
+    0
+    """
+    series: pd.Series[Any] = pd.Series(text_array(values), index=index, dtype=text_dtype())
+    return series
+
+
+def text_index(values: Sequence[str | None], name: str | None = None) -> pd.Index[Any]:
+    """Make an Index of texts, also of none.
+
+    Examples
+    --------
+    >>> text_index(["CORE"], name="pattern").tolist()
+    ['CORE']
+    """
+    index: pd.Index[Any] = pd.Index(text_array(values), name=name, dtype=text_dtype())
+    return index
+
+
+def frame_of(arrays: Mapping[str, Any], index: pd.Index[Any]) -> pd.DataFrame:
+    """Make a frame of arrays that have their dtypes, without a copy.
+
+    Examples
+    --------
+    >>> frame_of({"n": np.array([3, 4])}, pd.RangeIndex(2))["n"].tolist()
+    [3, 4]
+    """
+    columns = {
+        name: pd.Series(values, index=index, dtype=object, copy=False) if values.dtype == object else values
+        for name, values in arrays.items()
+    }  # else pandas 3 makes text of objects where it can
+    return pd.DataFrame(columns, index=index, columns=column_labels(tuple(arrays)).copy(), copy=False)
+
+
+@functools.lru_cache(maxsize=64)
+def column_labels(names: tuple[str, ...]) -> pd.Index[Any]:
+    """Return names as the labels of columns; an Index is immutable but for its name, so copy it.
+
+    Examples
+    --------
+    >>> column_labels(("a", "b")).tolist()
+    ['a', 'b']
+    """
+    return pd.Index(names, dtype="str" if copy_on_write else object)
