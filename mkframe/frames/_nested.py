@@ -119,6 +119,12 @@ class DownloadsDtype(ExtensionDtype):
     def __str__(self) -> str:
         return "object"
 
+    def __eq__(self, other: object) -> bool:
+        return other == "object" or super().__eq__(other)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def __from_arrow__(self, array: Any) -> DownloadsArray:
         from mkframe.frames._arrow_tables import downloads_from_arrow
 
