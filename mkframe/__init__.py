@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from mkframe.frames import from_arrow as from_arrow
     from mkframe.frames import read_json as read_json
     from mkframe.frames import to_arrow as to_arrow
+    from mkframe.history import History as History
     from mkframe.limits import Limits as Limits
 
 _HOME_OF = {
     "Client": "mkframe.client",
+    "History": "mkframe.history",
     "Limits": "mkframe.limits",
     "artifacts": "",
     "charts": "",

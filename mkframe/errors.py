@@ -27,7 +27,11 @@
     ├── BuildFailedError                 a build that was waited for did not finish
     ├── WaitTimeoutError                 the waiting has ended before the build
     ├── QueryFailedError                 a statement ended with status ERROR
-    └── ReportError                      the notebook of a report failed
+    ├── ReportError                      the notebook of a report failed
+    └── HistoryError                     a history file cannot be used
+        ├── HistoryBusyError             another process, or another connection, uses it
+        ├── HistoryDamagedError          its bytes are not what was written
+        └── HistoryFormatError           it is no history, or one of another version
 
     SchemaWarning (a UserWarning)        read without loss, but not as the reference promises
     LibraryError                         cause of one of these: the text of a library's error
@@ -54,6 +58,10 @@ __all__ = [
     "ConnectionLostError",
     "TooManyPeriodsError",
     "ForbiddenError",
+    "HistoryBusyError",
+    "HistoryDamagedError",
+    "HistoryError",
+    "HistoryFormatError",
     "InputError",
     "LibraryError",
     "MethodNotAllowedError",
@@ -272,6 +280,22 @@ class QueryFailedError(MkframeError):
 
 class ReportError(MkframeError):
     """The notebook of a report failed."""
+
+
+class HistoryError(MkframeError):
+    """A history file cannot be used."""
+
+
+class HistoryBusyError(HistoryError):
+    """Another process, or another connection of this one, uses the history file."""
+
+
+class HistoryDamagedError(HistoryError):
+    """The bytes of a history file are not those that were written."""
+
+
+class HistoryFormatError(HistoryError):
+    """A file is no history, or was written in a format that this version does not read."""
 
 
 class LibraryError(Exception):

@@ -36,6 +36,7 @@ LAYERS = {
     "charts": 5,
     "releases": 5,
     "demo_server": 5,
+    "history": 5,
     "_demo": 6,
     "forms": 7,
     "report": 7,

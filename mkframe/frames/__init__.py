@@ -2,14 +2,15 @@
 
 from mkframe.frames._arrow_tables import from_arrow, to_arrow
 from mkframe.frames._columns import DTYPES, dtype_of
-from mkframe.frames._decode import decode, decode_one, decode_row, from_rows
+from mkframe.frames._decode import decode, decode_columns, decode_one, decode_row, from_rows
 from mkframe.frames._explode import explode_downloads, explode_patterns, explode_releases
-from mkframe.frames._io import read_json
+from mkframe.frames._io import read_body, read_json
 from mkframe.frames._tables import frame_from_rows, parse_object
 
 __all__ = [
     "DTYPES",
     "decode",
+    "decode_columns",
     "decode_one",
     "decode_row",
     "dtype_of",
@@ -20,6 +21,7 @@ __all__ = [
     "from_arrow",
     "from_rows",
     "parse_object",
+    "read_body",
     "read_json",
     "to_arrow",
 ]

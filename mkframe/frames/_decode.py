@@ -12,6 +12,7 @@ import pandas as pd
 
 from mkframe.errors import InvalidResponseError, ResponseTooLargeError, SchemaError
 from mkframe.frames._chunks import SPACE, ChunkReader, split_body
+from mkframe.frames._nested import Columns
 from mkframe.frames._parallel import ParallelReader
 from mkframe.frames._recognize import invalid_body, recognize
 from mkframe.frames._row_types import RowSchema
@@ -20,7 +21,7 @@ from mkframe.frames._strict import check_surrogates
 from mkframe.limits import DEFAULT, Limits
 from mkframe.schema import RESOURCES
 
-__all__ = ["decode", "decode_one", "decode_row", "from_rows"]
+__all__ = ["decode", "decode_columns", "decode_one", "decode_row", "from_rows"]
 
 _LARGE_ROW = 1 << 22
 _MAX_FACTOR = 128
@@ -61,14 +62,26 @@ def decode(resource: str, body: bytes | Iterable[bytes], limits: Limits = DEFAUL
     id
     1   DWH_GROUP
     """
+    with _collector_paused() as collect_new:
+        return _read(resource, body, limits, collect_new).frame()
+
+
+def decode_columns(resource: str, body: bytes | Iterable[bytes], limits: Limits = DEFAULT) -> Columns:
+    """Turn the JSON array of a find into the columns of `decode`'s frame, without making the frame."""
+    with _collector_paused() as collect_new:
+        return _read(resource, body, limits, collect_new).columns
+
+
+def _read(
+    resource: str, body: bytes | Iterable[bytes], limits: Limits, collect_new: Callable[[], None]
+) -> RowReader:
     reader = RowReader(RowSchema(resource), limits)
-    chunk_reader = ChunkReader(reader, ParallelReader(), limits=limits)
-    with _collector_paused() as collect_new, contextlib.closing(chunk_reader):
+    with contextlib.closing(ChunkReader(reader, ParallelReader(), limits=limits)) as chunk_reader:
         for columns in chunk_reader.read(split_body(body) if isinstance(body, bytes) else body):
             if reader.count:
                 collect_new()
             reader.add(columns)
-        return reader.frame()
+    return reader
 
 
 def decode_one(resource: str, body: bytes | Iterable[bytes], *, key: int | None = None) -> pd.Series[Any]:

@@ -23,7 +23,7 @@ from mkframe.frames._decode import decode, decode_row
 from mkframe.frames._recognize import is_json_text
 from mkframe.limits import DEFAULT, Limits, bounded, check_bytes
 
-__all__ = ["read_json"]
+__all__ = ["read_body", "read_json"]
 
 _GZIP = b"\x1f\x8b"
 _CHUNK_SIZE = 1 << 18
@@ -87,6 +87,20 @@ def read_json(
         if error.hint == InvalidResponseError._HINT_WRONG_SERVER:
             error.hint = f"Is it the saved answer of a find or get of {resource}?"
         raise
+
+
+def read_body(source: str | PathLike[str] | bytes | IO[bytes]) -> bytes:
+    """Return the JSON of a saved response, decompressed.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    ResponseTooLargeError
+        If it is larger than it may be.
+    """
+    with _open_source(source) as file:
+        return b"".join(bounded(_gunzip(_read_chunks(file)), "saved", DEFAULT.saved)).removeprefix(_BOM)
 
 
 def _read(file: IO[bytes], resource: str, limits: Limits) -> pd.DataFrame:

@@ -1,0 +1,385 @@
+"""Open and create history files: locks, formats, damage.
+
+A connection is held for one call only, since a reader locks out the writer and the writer everybody. Every
+error of the library becomes a sentence that says what is wrong with the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mkframe._files import expand_path, temporary_path
+from mkframe._folders import check_regular, open_folder, resolve
+from mkframe._text import single_line
+from mkframe._version import __version__
+from mkframe.errors import (
+    HistoryBusyError,
+    HistoryDamagedError,
+    HistoryError,
+    HistoryFormatError,
+    InputError,
+    LibraryError,
+)
+from mkframe.history import _layout
+
+if TYPE_CHECKING:
+    import duckdb
+
+T = TypeVar("T")
+__all__ = [
+    "FORMAT",
+    "check_wait",
+    "is_about_file",
+    "is_there",
+    "open_for_sql",
+    "open_to_read",
+    "open_to_write",
+    "query_errors",
+]
+
+FORMAT = 1
+"""Version of the tables in the file."""
+_STORAGE = "v1.4.0"
+"""Storage version of DuckDB: the oldest release that reads the file."""
+_PAUSE = 0.03
+_BUSY = re.compile(
+    r"set lock on file|Conflicting lock|different configuration|handle conflict|already attached|"
+    r"being used by another process"
+)
+_HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)")
+_VERSION = re.compile(r"version number|storage version|newer version of DuckDB", re.I)
+_DAMAGE = re.compile(r"checksum|corrupt|not a valid DuckDB|Could not read enough|replaying WAL", re.I)
+_DISK = re.compile(r"No space left|Disk quota|Read-only file system|Permission denied|disk full", re.I)
+
+
+def check_wait(wait: float) -> float:
+    """Check the seconds that a call may wait for the file."""
+    if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait < float("inf"):
+        raise InputError(f"wait must be a number of seconds, not {wait!r}.", hint="Write wait=30.")
+    return float(wait)
+
+
+@contextlib.contextmanager
+def open_to_read(path: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a history for reading.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    HistoryError
+        If it is busy for longer than `wait` seconds, damaged or no history.
+    """
+    with _attach(_required(path), wait, read_only=True) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def open_to_write(path: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a history for writing, created where it is missing; no write-ahead log is left behind."""
+    if _existing(path) is None:
+        _create(path)
+    with _attach(_required(path), wait, read_only=False) as connection:
+        yield connection
+        connection.execute("CHECKPOINT")
+
+
+@contextlib.contextmanager
+def open_for_sql(path: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a history for statements of a user: they reach no other file, and change nothing."""
+    file = _required(path)
+    config = {
+        "enable_external_access": "false",
+        "autoload_known_extensions": "false",
+        "autoinstall_known_extensions": "false",
+        "python_enable_replacements": "false",
+    }
+
+    def connect() -> duckdb.DuckDBPyConnection:
+        connection: duckdb.DuckDBPyConnection = _duckdb().connect(str(file), read_only=True, config=config)
+        return connection
+
+    with (
+        _reserved(file, wait, read_only=True) as end,
+        _as_file_errors(file),
+        contextlib.closing(_retry(connect, file, wait, end)) as connection,
+    ):
+        _check_format(connection, file)
+        connection.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
+        yield connection
+
+
+# --- one connection at a time -----------------------------------------------------------------------
+
+
+class _Uses:
+    """How this process uses a file: DuckDB's locks are between processes, and readers may share it."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.readers = 0
+        self.is_written = False
+
+    def is_free(self, read_only: bool) -> bool:
+        return not self.is_written and (read_only or not self.readers)
+
+
+_USES: dict[str, _Uses] = {}
+_ENGINES: dict[int, duckdb.DuckDBPyConnection] = {}
+"""One engine in memory for this process, by process id: files are attached to it for a call, which takes a
+tenth of the time of an engine of their own."""
+_NUMBERS = itertools.count()
+
+
+@contextlib.contextmanager
+def _reserved(file: Path, wait: float, *, read_only: bool) -> Iterator[float]:
+    """Wait until no other thread uses the file; yield when the waiting for other processes ends."""
+    end = time.monotonic() + wait
+    uses = _USES.setdefault(f"{os.getpid()} {file}", _Uses())
+    with uses.changed:
+        if not uses.changed.wait_for(lambda: uses.is_free(read_only), timeout=wait):
+            raise _busy(file, wait, "another thread of this process uses it")
+        uses.readers += read_only
+        uses.is_written = not read_only
+    try:
+        yield end
+    finally:
+        with uses.changed:
+            uses.readers -= read_only
+            uses.is_written = False
+            uses.changed.notify_all()
+
+
+@contextlib.contextmanager
+def _attach(file: Path, wait: float, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    with _reserved(file, wait, read_only=read_only) as end, _as_file_errors(file):
+        name = f"history_{next(_NUMBERS)}"
+        mode = "READ_ONLY" if read_only else "READ_WRITE"
+        connection = _engine().cursor()
+        try:
+            attach = f"ATTACH {_text(file)} AS {name} ({mode})"
+            _retry(lambda: connection.execute(attach), file, wait, end)
+            connection.execute(f"USE {name}")
+            _check_format(connection, file)
+            yield connection
+        except BaseException:
+            with contextlib.suppress(_duckdb().Error):
+                connection.execute("ROLLBACK")
+            raise
+        finally:
+            _detach(connection, name)
+
+
+def _detach(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Let go of a file; an engine that cannot is given up, since it would keep its lock."""
+    try:
+        connection.execute(f"USE memory; DETACH DATABASE IF EXISTS {name}")
+        connection.close()
+    except _duckdb().Error:
+        connection.close()
+        _ENGINES.pop(os.getpid()).close()
+
+
+def _engine() -> duckdb.DuckDBPyConnection:
+    engine = _ENGINES.get(os.getpid())
+    if engine is None:
+        engine = _duckdb().connect(config={"threads": "1", "autoinstall_known_extensions": "false"})
+        engine.execute("SET GLOBAL TimeZone = 'UTC'")
+        _ENGINES[os.getpid()] = engine
+    return engine
+
+
+def _retry(open: Callable[[], T], file: Path, wait: float, end: float) -> T:
+    """Open a file that another process may hold, until the waiting ends."""
+    while True:
+        try:
+            return open()
+        except _duckdb().Error as error:
+            text = str(error)
+            if not _BUSY.search(text):
+                raise
+            if time.monotonic() >= end:
+                holder = _HOLDER.search(text)
+                who = f"process {holder[2]} ({holder[1]})" if holder else "another connection of this process"
+                raise _busy(file, wait, f"{who} uses it") from None
+        time.sleep(_PAUSE)
+
+
+def _text(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _required(path: Path) -> Path:
+    file = _existing(path)
+    if file is None:
+        raise InputError(
+            f"There is no history {str(path)!r}.",
+            hint="Check the path, or fill it with History.sync(client).",
+        )
+    return file
+
+
+def _duckdb() -> Any:
+    try:
+        import duckdb
+        import pyarrow  # noqa: F401  frames go in and out by it
+    except ImportError as error:
+        raise ImportError(
+            f'A history needs {error.name}, which is not installed. Try: pip install "mkframe[history]"'
+        ) from error
+    return duckdb
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether there is a file; where there is none, check that there is a folder for it.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or the file cannot be opened.
+    """
+    if _existing(path) is not None:
+        return True
+    target = expand_path(path)
+    try:
+        open_folder(resolve(target).parent).close()
+    except OSError as error:
+        raise _not_creatable(path, error.strerror or str(error)) from error
+    return False
+
+
+def _not_creatable(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"The history {str(path)!r} cannot be created: {reason}.", hint="Is the folder there, and yours?"
+    )
+
+
+def _existing(path: Path) -> Path | None:
+    """Return the real path of a file that is there."""
+    try:
+        file = resolve(expand_path(path))
+        check_regular(file.stat(), file)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{str(path)!r} cannot be opened: {reason}.", hint="Name another file.") from error
+    return file
+
+
+def _create(path: Path) -> None:
+    """Create a history beside its name, and move it there when it is complete."""
+    target = expand_path(path)
+    try:
+        parent = resolve(target).parent
+        with open_folder(parent) as folder:
+            name = temporary_path()
+            try:
+                _write_empty(parent / name)
+                with contextlib.suppress(FileExistsError):  # another process was faster
+                    folder.link(name, target.name)
+            finally:
+                with contextlib.suppress(OSError):
+                    folder.remove(name)
+    except (OSError, _duckdb().IOException) as error:
+        raise _not_creatable(path, getattr(error, "strerror", None) or single_line(error)) from error
+
+
+def _write_empty(path: Path) -> None:
+    """Write a history without rows."""
+    name = f"history_{next(_NUMBERS)}"
+    connection = _engine().cursor()
+    try:
+        connection.execute(f"ATTACH {_text(path)} AS {name} (STORAGE_VERSION '{_STORAGE}')")
+        connection.execute(f"USE {name}")
+        connection.execute(_layout.ddl())
+        connection.execute("INSERT INTO stored.meta VALUES (?, ?, NULL)", [FORMAT, f"mkframe {__version__}"])
+        connection.execute("CHECKPOINT")
+    finally:
+        _detach(connection, name)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _busy(file: Path, wait: float, who: str) -> HistoryBusyError:
+    return HistoryBusyError(
+        f"The history {str(file)!r} is busy: {who}, for {wait:g} s now.",
+        hint="Wait for it, or close what has it open; wait= says for how long a call waits.",
+    )
+
+
+def _check_format(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    try:
+        rows = connection.execute("SELECT format, made_by FROM stored.meta").fetchall()
+    except (_duckdb().CatalogException, _duckdb().BinderException):
+        rows = []
+    if len(rows) != 1:
+        raise HistoryFormatError(
+            f"{str(file)!r} is a DuckDB file, but no history of mkframe.", hint="Name another file."
+        )
+    found, made_by = rows[0]
+    if found != FORMAT:
+        raise HistoryFormatError(
+            f"The history {str(file)!r} has format {found}, written by {single_line(made_by)}; "
+            f"mkframe {__version__} reads format {FORMAT}.",
+            hint="Use a newer mkframe."
+            if found > FORMAT
+            else "Start a new file; an old mkframe reads this one.",
+        )
+
+
+@contextlib.contextmanager
+def _as_file_errors(file: Path) -> Iterator[None]:
+    """Raise errors of the library as what is wrong with the file."""
+    try:
+        yield
+    except _duckdb().Error as error:
+        raise _file_error(file, error) from LibraryError(single_line(error))
+
+
+def query_errors() -> type[Exception]:
+    """Return the base class of the library's errors."""
+    errors: type[Exception] = _duckdb().Error
+    return errors
+
+
+def is_about_file(error: Exception) -> bool:
+    """Tell whether an error is about the file, and not about a statement."""
+    library = _duckdb()
+    kinds = (
+        library.SerializationException,
+        library.InternalException,
+        library.FatalException,
+        library.OutOfMemoryException,
+    )
+    return isinstance(error, kinds) or bool(_DAMAGE.search(str(error)))
+
+
+def _file_error(file: Path, error: Exception) -> HistoryError:
+    text, name = str(error), repr(str(file))
+    if _VERSION.search(text) and "checksum" not in text:
+        return HistoryFormatError(
+            f"The history {name} was written by another version of DuckDB: {single_line(error)}",
+            hint="Install a newer duckdb.",
+        )
+    if isinstance(error, _duckdb().OutOfMemoryException):
+        return HistoryError(
+            f"The history {name} needs more memory than there is.", hint="Read one project at a time."
+        )
+    if _DISK.search(text):
+        return HistoryError(
+            f"The history {name} cannot be written: {single_line(error)}",
+            hint="It holds all that was stored before.",
+        )
+    return HistoryDamagedError(
+        f"The history {name} is damaged: {single_line(error)}",
+        hint="Restore it from a backup, with its .wal file if there is one; nothing of it was changed.",
+    )

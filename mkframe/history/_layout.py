@@ -1,0 +1,112 @@
+"""The tables and views of a history file, made from the schema."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+from mkframe.schema import EMBEDDED_DOWNLOAD, RESOURCES, VIEWS, Field
+
+__all__ = [
+    "ACCOUNT",
+    "APPENDED",
+    "DEFAULT_RESOURCES",
+    "PER_PROJECT",
+    "SEEN",
+    "VERSIONED",
+    "columns",
+    "ddl",
+    "fields_of",
+    "quoted",
+]
+
+DEFAULT_RESOURCES = ("builds", "downloads", "releases", "projects", "patterns")
+VERSIONED = DEFAULT_RESOURCES
+"""Resources of which every version is kept."""
+APPENDED = ("deliveries", "commits")
+"""Views of a project whose rows are only added."""
+PER_PROJECT = ("builds", *APPENDED)
+ACCOUNT = 0
+"""The scope of a question about the whole account; that of others is the project's id."""
+SEEN = "('304', 'same', 'rows')"
+"""What `how` is where the server has shown its rows."""
+_TYPES = {
+    "int": "BIGINT",
+    "flag": "BOOLEAN",
+    "bool": "BOOLEAN",
+    "str": "VARCHAR",
+    "timestamp": "TIMESTAMPTZ",
+    "ints": "BIGINT[]",
+    "strs": "VARCHAR[]",
+    "any": "VARCHAR",
+}
+
+
+def fields_of(resource: str) -> tuple[Field, ...]:
+    """Return the fields of a resource or view."""
+    return VIEWS[resource.upper()].fields if resource in APPENDED else RESOURCES[resource].fields
+
+
+@functools.cache
+def columns(resource: str) -> tuple[str, ...]:
+    """Return the quoted names of the columns that hold the rows of a resource; unknown fields are last."""
+    return (*(quoted(field.name) for field in fields_of(resource)), "extra")
+
+
+def quoted(name: str) -> str:
+    """Quote a name for SQL.
+
+    Examples
+    --------
+    >>> quoted('a"b')
+    '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _type(field: Field) -> str:
+    if field.type == "downloads":
+        return f"STRUCT({_typed(EMBEDDED_DOWNLOAD)}, extra VARCHAR)[]"
+    return _TYPES[field.type]
+
+
+def _typed(fields: Sequence[Field]) -> str:
+    return ", ".join(f"{quoted(field.name)} {_type(field)}" for field in fields)
+
+
+@functools.cache
+def ddl() -> str:
+    """Return the statements that make an empty history.
+
+    A version of a row is valid in the syncs of its scope from `from_sync` to before `to_sync`. The tables
+    ``…_raw`` hold a hash of each row's bytes, by which an unchanged row is recognized without reading it.
+    """
+    parts = [
+        "CREATE SCHEMA stored",
+        "CREATE TABLE stored.meta (format INTEGER, made_by VARCHAR, server VARCHAR)",
+        """CREATE TABLE stored.syncs (sync BIGINT, resource VARCHAR, scope BIGINT, name VARCHAR,
+            asked_at TIMESTAMPTZ, how VARCHAR, etag VARCHAR, wire VARCHAR, body VARCHAR, fields VARCHAR[],
+            nested VARCHAR[], "rows" BIGINT, "new" BIGINT, changed BIGINT, gone BIGINT)""",
+        f"""CREATE VIEW syncs AS SELECT sync, resource,
+            CASE WHEN resource IN {PER_PROJECT} THEN scope END AS project, asked_at, how, "rows", "new",
+            changed, gone FROM stored.syncs""",
+    ]
+    for name in VERSIONED:
+        table, names = f"stored.{name}", ", ".join(columns(name))
+        versions = ", ".join(f"v.{column}" for column in columns(name))
+        parts += [
+            f"CREATE TABLE {table} (scope BIGINT, from_sync BIGINT, to_sync BIGINT, "
+            f"{_typed(fields_of(name))}, extra VARCHAR)",
+            f"CREATE TABLE {table}_raw (scope BIGINT, id BIGINT, raw UBIGINT)",
+            f"CREATE VIEW {name} AS SELECT {names} FROM {table} WHERE to_sync IS NULL",
+            f"""CREATE VIEW {name}_versions AS SELECT {versions}, v.from_sync, v.to_sync,
+                f.asked_at AS first_seen, t.asked_at AS until
+                FROM {table} v JOIN stored.syncs f ON f.sync = v.from_sync
+                LEFT JOIN stored.syncs t ON t.sync = v.to_sync""",
+        ]
+    parts += [
+        f"CREATE TABLE stored.{name} (scope BIGINT, from_sync BIGINT, "
+        f"{_typed(fields_of(name))}, extra VARCHAR)"
+        for name in APPENDED
+    ]
+    return ";\n".join(parts)
