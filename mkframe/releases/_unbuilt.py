@@ -65,8 +65,8 @@ class Unbuilt(Result):
         if attrs["deleted"]:
             facts.append(f"{count_text(attrs['deleted'], 'deleted instance')} left out.")
         if self.checked_out is not None:
-            number = count_text(len(self.checked_out), "instance is", "instances are")
-            facts.append(f"{number} checked out now; what is edited there is in no commit yet.")
+            out = count_text(len(self.checked_out), "instance is", "instances are")
+            facts.append(f"{out} checked out now; what is edited there is in no commit yet.")
         else:
             facts.append("Which instances are checked out now was not read.")
         return facts
