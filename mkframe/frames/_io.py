@@ -100,7 +100,7 @@ def read_body(source: str | PathLike[str] | bytes | IO[bytes]) -> bytes:
         If it is larger than it may be.
     """
     with _open_source(source) as file:
-        return b"".join(bounded(_gunzip(_read_chunks(file)), "saved", DEFAULT.saved)).removeprefix(_BOM)
+        return b"".join(strip_bom(bounded(_gunzip(_read_chunks(file)), "saved", DEFAULT.saved)))
 
 
 def _read(file: IO[bytes], resource: str, limits: Limits) -> pd.DataFrame:

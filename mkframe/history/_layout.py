@@ -36,6 +36,7 @@ _TYPES = {
     "bool": "BOOLEAN",
     "str": "VARCHAR",
     "timestamp": "TIMESTAMPTZ",
+    "naive": "TIMESTAMP",
     "ints": "BIGINT[]",
     "strs": "VARCHAR[]",
     "any": "VARCHAR",
