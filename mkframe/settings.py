@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,8 @@ from mkframe.limits import DEFAULT, Limits
 from mkframe.schema import AUTHENTICATION, BASE_URL
 
 __all__ = ["KEYRING_SERVICE", "Secret", "Settings", "is_valid_header_value", "load"]
+
+log = logging.getLogger("mkframe")
 
 KEYRING_SERVICE = "mkframe"
 
@@ -255,13 +258,25 @@ def _check_token(token: str) -> Secret:
 
 
 def _from_keyring(url: str) -> str | None:
-    """Read the token stored for a base URL, if the extra is installed and a keyring exists."""
+    """Read the token stored for a base URL; None where there is no keyring, no token, or a failure.
+
+    A failure is logged without its text, which may quote what is stored.
+    """
     try:
         import keyring
-        import keyring.errors
-    except ImportError:
+
+        token = keyring.get_password(KEYRING_SERVICE, url)
+        if token is not None and not isinstance(token, str):
+            raise TypeError
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "keyring":
+            return None  # the extra is not installed
+        log.warning(
+            "No token was read from the keyring: %s.%s was raised. In a shell, keyring get %s %s shows why.",
+            type(error).__module__,
+            type(error).__qualname__,
+            KEYRING_SERVICE,
+            url,
+        )
         return None
-    try:
-        return keyring.get_password(KEYRING_SERVICE, url)
-    except keyring.errors.KeyringError:
-        return None
+    return token if token and token.strip() else None

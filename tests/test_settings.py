@@ -119,9 +119,49 @@ class TestWhereFrom:
         monkeypatch.setitem(sys.modules, "keyring", None)
         assert load().token is None
 
-    def test_keyring_that_fails_is_no_token(self, ring):
-        ring.error = keyring.errors.NoKeyringError("none here")
+    @pytest.mark.parametrize(
+        "error",
+        [
+            keyring.errors.NoKeyringError("CANARY"),
+            RuntimeError("CANARY"),
+            ModuleNotFoundError("No module named 'CANARY'", name="secretstorage"),
+            UnicodeDecodeError("utf-8", b"\xff", 0, 1, "CANARY"),
+            OSError("CANARY"),
+        ],
+    )
+    def test_keyring_that_fails_is_no_token(self, ring, error, caplog):
+        ring.error = error
         assert load().token is None
+        (record,) = caplog.records
+        assert type(error).__name__ in record.getMessage()
+        assert f"keyring get mkframe {BASE_URL}" in record.getMessage()
+        assert "CANARY" not in caplog.text
+
+    def test_keyring_that_cannot_be_imported_is_no_token(self, monkeypatch, tmp_path, caplog):
+        (tmp_path / "keyring.py").write_text("import no_such_backend")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "keyring")
+        assert load().token is None
+        (record,) = caplog.records
+        assert "ModuleNotFoundError" in record.getMessage()
+
+    def test_keyring_that_cannot_be_chosen_is_no_token(self, monkeypatch, caplog):
+        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "no_such_package.Keyring")
+        monkeypatch.setattr(keyring.core, "_keyring_backend", None)
+        assert load().token is None
+        assert len(caplog.records) == 1
+
+    @pytest.mark.parametrize("stored", ["", " \n", None])
+    def test_empty_token_of_the_keyring_is_none(self, ring, stored, caplog):
+        ring.words[KEYRING_SERVICE, BASE_URL] = stored
+        assert load().token is None
+        assert caplog.records == []
+
+    def test_token_of_the_keyring_that_is_no_text_is_none(self, ring, caplog):
+        ring.words[KEYRING_SERVICE, BASE_URL] = b"CANARY"
+        assert load().token is None
+        assert "CANARY" not in caplog.text
+        assert len(caplog.records) == 1
 
     def test_given_login_is_not_mixed_with_other_token(self, environment):
         environment(token="of-another-user")

@@ -5,6 +5,8 @@ The body is checked and sent once. Where the answer is lost, the build is search
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -24,7 +26,14 @@ from mkframe.builds._reconcile import (
     may_have_started,
     reconcile,
 )
-from mkframe.errors import InputError, InvalidResponseError, MkframeError, ResponseError
+from mkframe.errors import (
+    InputError,
+    InvalidResponseError,
+    MkframeError,
+    NotFoundError,
+    ResponseError,
+    SchemaWarning,
+)
 from mkframe.schema import RESOURCES
 
 __all__ = ["start", "start_body"]
@@ -34,6 +43,8 @@ _IDS = range(2**63)
 _BY_NAME = ("pattern", "folder", "name")
 _INSTANCE_COLUMNS = {"pattern_id", "instance_folder_id", "identity_id"}
 """Columns by which a frame or row of instances is recognized; other rows have ids, too."""
+_MAX_SHOWN = 5
+"""Instances that an error lists."""
 _HINT = (
     'Write {"id": 7} or {"pattern": "CORE_DV_HLS", "folder": "/BUSINESS_VAULT", "name": "AIRPLANE"}, '
     "or give rows of client.instances.find(...)."
@@ -150,11 +161,32 @@ def _send(
         started = transport.post(_KNOWN.path, body, parse=_parse_answer)
     except MkframeError as error:
         if not may_have_started(error, transport, _KNOWN.path):
+            if isinstance(error, NotFoundError) and "instance" in (error.vendor_message or "").lower():
+                error.message += f" {_missing_instances(transport, scope, body['instances'])}"
             if not isinstance(error, ResponseError):
                 error.hint = f"No build was started. {error.hint}"
             raise
         return reconcile(transport, scope, marker, confirm_timeout, error)
     return BuildStart(started.id, started.status, started.warnings, marker)
+
+
+def _missing_instances(transport: Transport, scope: Mapping[str, Any], given: list[dict[str, Any]]) -> str:
+    """Say which of the given instances the project does not have, as far as ids and names tell."""
+    missing = given
+    if len(given) > 1:
+        read = functools.partial(frames.decode, "instances", limits=transport.settings.limits)
+        with contextlib.suppress(MkframeError, SchemaWarning):
+            params = _validation.query_params("instances", scope)
+            known = transport.get("/instances", params, parse=read, kind="find")
+            ids, names = set(known.index), set(known["name"])
+            missing = [i for i in given if i.get("id", "") not in ids and i.get("name", "") not in names]
+    listed = ", ".join(map(short_repr, missing[:_MAX_SHOWN]))
+    more = f" and {len(missing) - _MAX_SHOWN:,} others" if len(missing) > _MAX_SHOWN else ""
+    if missing and (len(given) == 1 or len(missing) < len(given)):
+        return f"The project has no {listed}{more}."
+    return f"It is one or more of these: {', '.join(map(short_repr, given[:_MAX_SHOWN]))}" + (
+        f" and {len(given) - _MAX_SHOWN:,} others." if len(given) > _MAX_SHOWN else "."
+    )
 
 
 # --- instances --------------------------------------------------------------------------------------
@@ -196,6 +228,10 @@ def _instance(one: Any) -> dict[str, Any]:
     """Write one instance: by id, by pattern, folder and name, or as a row of an instances frame."""
     if isinstance(one, pd.Series):
         one = {"id": _validation.row_id(one)} if set(one.index) >= _INSTANCE_COLUMNS else one.to_dict()
+    if isinstance(one, str):
+        raise InputError(
+            f"The instance {short_repr(one)} is given by its name alone, which several may have.", hint=_HINT
+        )
     if not isinstance(one, Mapping):
         return {"id": _validation.as_id("an instance", one)}
     keys = {key for key, value in one.items() if value is not None}

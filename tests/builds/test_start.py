@@ -305,6 +305,41 @@ def test_refused_connection_says_that_nothing_was_sent():
         start(client)
 
 
+@pytest.mark.parametrize("instances", ["AIRPLANE", ["AIRPLANE"], pd.Series(["AIRPLANE"]), [7, "AIRPLANE"]])
+def test_instance_by_its_name_alone_is_explained(silent, instances):
+    with connect_to(silent.api) as client, pytest.raises(errors.InputError, match="its name alone") as caught:
+        start(client, instances=instances)
+    assert '"pattern"' in caught.value.hint
+    assert silent.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("instances", "happened"),
+    [
+        ([AIRPLANE], "The project has no {'pattern': 'CORE_DV_HLS'"),
+        ([1, 2, 77, 78], r"The project has no {'id': 77}, {'id': 78}\."),
+        ([AIRPLANE | {"name": "name 1"}, AIRPLANE], "The project has no .*'AIRPLANE'"),
+        ([1, 2], r"one or more of these: {'id': 1}, {'id': 2}\."),
+        (list(range(50, 70)), "one or more of these: .* and 15 others"),
+    ],
+)
+@pytest.mark.parametrize("can_look", [True, False])
+def test_missing_instance_is_named(instances, happened, can_look):
+    script = {
+        f"POST {BUILDS}": faults.vendor(404, "Instance not found"),
+        "/api/v1/instances": faults.reply(rows("instances", 3)) if can_look else faults.vendor(403),
+    }
+    if not can_look and len(instances) > 1:
+        happened = "one or more of these: {"
+    with (
+        faults.serve(script) as server,
+        connect_to(server.api) as client,
+        pytest.raises(errors.NotFoundError, match=happened),
+    ):
+        start(client, instances=instances)
+    assert len(server.to(BUILDS, "POST")) == 1
+
+
 def test_expired_token_is_renewed_and_the_body_sent_again():
     script = {
         "POST " + BUILDS: [
