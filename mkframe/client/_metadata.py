@@ -7,6 +7,7 @@ refused here unless the caller passes ``write=True``: a guard against accidents,
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from mkframe.errors import (
     QueryFailedError,
     RequestTimeoutError,
     ServerError,
+    warn,
 )
 from mkframe.limits import Limits
 from mkframe.schema import RESOURCES, Field, FieldType
@@ -33,6 +35,7 @@ _KNOWN = RESOURCES["metadata"]
 _TYPES: dict[str, FieldType] = {"string": "str", "text": "str", "integer": "int", "timestamp": "naive"}
 """Column types; a column of any other, such as decimal, keeps its values."""
 _MAX_SQL_SHOWN = 200
+_MAX_NAMES = 5
 _MAX_TEXT_SHOWN = 500
 
 
@@ -68,6 +71,11 @@ class Metadata(Accessor):
         QueryFailedError
             If the statement ends with status ERROR; quotes the server.
 
+        Warns
+        -----
+        UserWarning
+            If two columns of the result have one name: the server's rows keep only the last of them.
+
         Examples
         --------
         >>> import mkframe as mk
@@ -85,6 +93,7 @@ def query(
     answer = _ask(transport, sql, project, project_id, write=_validation.as_bool("write", write))
     with transport.redact_errors():
         columns = [_field(column) for column in answer.get("metadata") or ()]
+        _warn_of_equal_names([column.name for column in columns])
         return frames.frame_from_rows(columns, answer.get("rows") or [], transport.settings.limits)
 
 
@@ -138,6 +147,16 @@ def _field(column: Mapping[str, Any]) -> Field:
     kind = column.get("type")
     known = _TYPES.get(kind.lower(), "any") if isinstance(kind, str) else "any"
     return Field(column["name"], known, f"Column of type {short_repr(kind)}.")
+
+
+def _warn_of_equal_names(names: list[str]) -> None:
+    """Warn where rows, whose keys are the names, hold the last of several columns only."""
+    if repeated := [single_line(name, 60) for name, count in Counter(names).items() if count > 1]:
+        listed = ", ".join(map(repr, repeated[:_MAX_NAMES])) + ", ..." * (len(repeated) > _MAX_NAMES)
+        warn(
+            f"Several columns of the result are called {listed}: the server's rows keep the last of each. "
+            "Name them with AS."
+        )
 
 
 def _failed(answer: Mapping[str, Any], sql: str) -> QueryFailedError:

@@ -331,3 +331,14 @@ def test_real_write_is_run_only_when_asked_for(client):
     client.metadata.query("INSERT INTO OWN VALUES (41), (42)", **SCOPE, write=True)
     assert client.metadata.query("SELECT A FROM OWN", **SCOPE)["A"].tolist() == [41, 42]
     client.metadata.query("DROP TABLE OWN", **SCOPE, write=True)
+
+
+@pytest.mark.parametrize("values", [[], [{"ID": 2, "NAME": 3}]])
+def test_columns_of_one_name_warn(values):
+    columns = [{"name": name, "type": "integer"} for name in ("ID", "id", "ID", "NAME", "NAME")]
+    answer = faults.reply({"status": "FINISHED", "metadata": columns, "rows": values})
+    with pytest.warns(
+        UserWarning, match="Several columns of the result are called 'ID', 'NAME': the server's"
+    ):
+        frame, _ = run_query(answer, "SELECT a.ID, b.ID FROM a, b")
+    assert frame.columns.tolist()[:3] == ["ID", "id", "NAME"]
