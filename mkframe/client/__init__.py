@@ -34,6 +34,7 @@ from mkframe.client._resources import (
     ReleaseGroups,
     Releases,
 )
+from mkframe.client._traceback import shorten_tracebacks
 from mkframe.client._views import Views
 from mkframe.errors import InputError
 from mkframe.frames._explode import list_items
@@ -113,6 +114,7 @@ class Identity:
     can_log_in: bool = False
 
 
+@shorten_tracebacks
 class Client(Views):
     """A connection to one MetaKraftwerk server.
 

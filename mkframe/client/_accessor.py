@@ -16,6 +16,7 @@ import pandas as pd
 
 from mkframe import _validation, frames
 from mkframe._http import Transport
+from mkframe.client._traceback import shorten_tracebacks
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, Resource
 
@@ -49,6 +50,7 @@ class Accessor:
             _check_signature(cls.resource, find)
             find.__doc__ = _find_doc(cls.resource)
             cls.find = _check_filter_names(cls.resource, find)  # type: ignore[attr-defined]
+        shorten_tracebacks(cls)
 
     def _find(self, **filters: Any) -> pd.DataFrame:
         """Load all rows that match every filter; None means that a filter is not given."""

@@ -19,6 +19,7 @@ from mkframe._text import short_repr
 from mkframe.client import _metadata
 from mkframe.client._accessor import Id, Name, Text
 from mkframe.client._resources import InstanceProperties, Patterns
+from mkframe.client._traceback import shorten_tracebacks
 from mkframe.errors import InputError, warn
 from mkframe.schema import PATTERN_VIEWS, VIEWS, Field, FieldType, View
 
@@ -33,6 +34,7 @@ _PROPERTY_TYPES: dict[str, FieldType] = {"string": "str", "text": "str", "intege
 """Data types of instance properties that are named; a property of any other keeps its values."""
 
 
+@shorten_tracebacks
 class Views:
     """The calls that read the views; the client has them."""
 
