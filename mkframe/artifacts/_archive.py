@@ -23,7 +23,7 @@ from mkframe.artifacts._zip import (
     MAX_BYTES,
     MAX_MEMBERS,
     MAX_RATIO,
-    Limits,
+    ArchiveLimits,
     check_extractable,
     chunks,
     open_zip,
@@ -84,7 +84,7 @@ def members(
                    name  size kind
     0  ddl/airplane.sql     8  sql
     """
-    limits = Limits(max_bytes, max_ratio, max_members)
+    limits = ArchiveLimits(max_bytes, max_ratio, max_members)
     rows = []
     with _open_checked(path, limits) as (archive, entries):
         for entry in entries:
@@ -198,7 +198,7 @@ def extract(
     ['ddl/airplane.sql']
     """
     path, folder = expand_path(path), _resolve_target(expand_path(to))
-    with _open_checked(path, Limits(max_bytes, max_ratio, max_members)) as (archive, entries):
+    with _open_checked(path, ArchiveLimits(max_bytes, max_ratio, max_members)) as (archive, entries):
         check_extractable(archive, max_members)
         if _is_free(folder):
             with _convert_os_errors(path, folder), _open_staging(folder) as (parent, hidden, staging):
@@ -231,7 +231,9 @@ def as_text(content: bytes, name: str, encoding: str | None) -> str:
 
 
 @contextlib.contextmanager
-def _open_checked(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[Archive, list[Entry]]]:
+def _open_checked(
+    path: str | os.PathLike[str], limits: ArchiveLimits
+) -> Iterator[tuple[Archive, list[Entry]]]:
     """Open an archive within limits, with the entries that are files."""
     with open_zip(path) as archive:
         limits.check(archive)

@@ -21,7 +21,7 @@ __all__ = [
     "MAX_BYTES",
     "MAX_MEMBERS",
     "MAX_RATIO",
-    "Limits",
+    "ArchiveLimits",
     "check_extractable",
     "check_zip",
     "chunks",
@@ -33,11 +33,11 @@ _ARCHIVE = "Give the path of a ZIP archive."
 _RATIO_EXEMPT = 1 << 20
 """Bytes unpacked up to which the ratio does not matter: a few blank lines pack very well."""
 MAX_BYTES, MAX_RATIO, MAX_MEMBERS = 4 << 30, 200.0, 100_000
-"""Defaults of `Limits`."""
+"""Defaults of `ArchiveLimits`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ArchiveLimits:
     """Limits beyond which an archive counts as a ZIP bomb.
 
     Parameters
