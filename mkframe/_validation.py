@@ -60,7 +60,7 @@ def query_params(resource: str, given: Mapping[str, Any]) -> dict[str, str]:
     >>> query_params("releases", {"group": 1, "closed": False})
     {'group_id': '1', 'closed': 'false'}
     """
-    known = {f.name: f for f in RESOURCES[resource].filters}
+    known = _FILTERS[resource]
     params: dict[str, str] = {}
     for name, value in given.items():
         if name not in known:
@@ -235,6 +235,7 @@ def filter_name_error(resource: str, given: Iterable[str]) -> InputError:
     )
 
 
+_FILTERS = {name: {f.name: f for f in known.filters} for name, known in RESOURCES.items()}
 _WRITERS: dict[str, Callable[[str, Any], str]] = {
     "int": lambda name, value: str(as_id(name, value)),
     "str": as_name,

@@ -82,12 +82,15 @@ def _final_head(file: Any) -> list[bytes]:
 
 def _has_unsure_end(status: bytes, fields: list[tuple[str, str]]) -> bool:
     """Whether readers may differ in where the answer ends (RFC 9112, 6.3), or another protocol follows."""
-    lengths = [value for name, value in fields if name.lower() == "content-length"]
-    codings = [value for name, value in fields if name.lower() == "transfer-encoding"]
+    lengths, is_chunked = set(), False
+    for name, value in fields:
+        if (lower := name.lower()) == "content-length":
+            lengths.add(value)
+        elif lower == "transfer-encoding":
+            is_chunked = True
     if status in _WITHOUT_BODY:
-        return status == b"101" or bool(codings) or any(value != "0" for value in lengths)
-    is_plain = all(_LENGTH.fullmatch(value) for value in lengths) and len(set(lengths)) < 2
-    return bool(codings and lengths) or not is_plain
+        return status == b"101" or is_chunked or not lengths <= {"0"}
+    return bool(lengths) and (is_chunked or len(lengths) > 1 or not _LENGTH.fullmatch(lengths.pop()))
 
 
 def _status_code(line: bytes) -> bytes:

@@ -51,7 +51,7 @@ from mkframe._http.gzip import check_head, decode_gzip, is_decoded
 from mkframe._http.redaction import Redacting, redact
 from mkframe._http.retry import Deadline, read_retries
 from mkframe._http.stream import Stream
-from mkframe._http.timeouts import Adapter, ResponseLimits, forget_sent, limit_responses, was_sent
+from mkframe._http.timeouts import Adapter, ResponseLimits, limit_responses, was_sent
 from mkframe._text import strip_bom
 from mkframe._version import __version__
 from mkframe.limits import Kind, bounded
@@ -176,7 +176,7 @@ class Transport:
         request = _Request(
             "GET", self.settings.url + path, kind, most, params, deadline=Deadline.after(timeout)
         )
-        return self.retry(lambda: self._read(request, parse), timeout=timeout)
+        return read_retries(self.settings, timeout=timeout)(lambda: self._read(request, parse))
 
     def get_if_changed(
         self, path: str, params: Mapping[str, str] | None, known: Validators, kind: Kind = "find"
@@ -337,7 +337,6 @@ class Transport:
         headers = {"Accept": "*/*"} if is_file else {}
         if request.etag is not None:
             headers["If-None-Match"] = request.etag
-        forget_sent()
         try:
             with limit_responses(ResponseLimits.of(settings.limits, end, request.most)):
                 response = self._session.request(

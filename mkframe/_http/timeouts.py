@@ -33,7 +33,6 @@ __all__ = [
     "ResponseLimits",
     "StalledError",
     "WireLimitExceeded",
-    "forget_sent",
     "limit_responses",
     "was_sent",
 ]
@@ -100,7 +99,8 @@ class ResponseLimits:
 
 @contextlib.contextmanager
 def limit_responses(limits: ResponseLimits) -> Iterator[None]:
-    """Set the limits of the answers that begin in this block, in this thread."""
+    """Set the limits of the answer to a request that begins in this block, in this thread."""
+    _state.is_sent = False
     before = _state.limits
     _state.limits = limits
     try:
@@ -190,11 +190,6 @@ class _Pool:
         else:  # a recorder's, such as that of vcrpy
             _state.is_sent = True
         return connection
-
-
-def forget_sent() -> None:
-    """Begin a request in this thread."""
-    _state.is_sent = False
 
 
 def was_sent() -> bool:
