@@ -22,6 +22,7 @@ from mkframe.builds._reconcile import MIN_REQUEST_TIME
 from mkframe.errors import (
     TRANSIENT,
     BuildFailedError,
+    ConnectError,
     InputError,
     InvalidResponseError,
     MkframeError,
@@ -73,6 +74,8 @@ class _Watch:
             except SchemaError:
                 raise
             except (*TRANSIENT, InvalidResponseError) as error:
+                if isinstance(error, ConnectError) and not error.retryable:
+                    raise  # such as an invalid proxy: no time will help
                 self.error = error
                 self.order[number] = self.order.pop(number)
                 self._count_silence()

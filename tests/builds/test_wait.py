@@ -446,3 +446,12 @@ def test_build_whose_request_fails_hides_no_other(quick):
     with pytest.raises(errors.WaitTimeoutError, match=r"build 7 still goes on"):
         waited(script, ids=[7, 8], timeout=0.3)
     assert asked.count(f"{BUILDS}/8") == 1
+
+
+def test_connection_that_can_never_be_made_ends_the_wait(monkeypatch):
+    monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:9")
+    with (
+        connect_to("https://metakraftwerk.example/api/v1") as client,
+        pytest.raises(errors.ConnectError, match="PySocks"),
+    ):
+        client.builds.wait(7, progress=False)
