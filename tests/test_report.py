@@ -160,7 +160,8 @@ def odd_page(tmp_path_factory):
 
 
 def test_history_of_millennia_gives_a_report(odd_page):
-    assert "15 builds, 14 of them started from 1 January 1 to 31 December 9999" in plain(odd_page)
+    assert re.search(r"14 builds, 1\d of them started from \d+ \w+ 20\d\d to \d+ \w+ 20\d\d", plain(odd_page))
+    assert "1 build with an impossible date (21 on 1 January 0001" in plain(odd_page)
     assert odd_page.count("data:image/png;base64,") + odd_page.count('mk-nothing">') == 8
 
 

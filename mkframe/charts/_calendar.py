@@ -18,6 +18,7 @@ from mkframe.charts import _style
 from mkframe.charts._labels import left_out_text
 from mkframe.metrics._formatting import count_text, day_text
 from mkframe.metrics._grouping import Days
+from mkframe.metrics._history import history_of
 
 __all__ = ["calendar"]
 
@@ -41,9 +42,8 @@ _MAX_DAYS = 3_650
 def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> Axes:
     """Draw each day as a square: its area is the number of builds, its color the share that failed.
 
-    At most ten years are drawn. They end with the newest days, unless few builds are there, far from all
-    others; builds before and after are counted below the title. A day without builds stays blank. A day with
-    builds of which none finished or failed is hatched in gray.
+    The last ten years are drawn; builds before are counted below the title. A day without builds stays blank.
+    A day with builds of which none finished or failed is hatched in gray.
 
     Parameters
     ----------
@@ -71,17 +71,17 @@ def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> A
     >>> calendar(builds, ax=Figure().subplots()).get_title(loc="left")
     'Builds and failures, day by day'
     """
+    builds, left_out = history_of(builds, ["build_start"])
     table = metrics.calendar(builds, tz)
     title = "Builds and failures, day by day"
-    missing = left_out_text((int(builds["build_start"].isna().sum()), "without a start"))
+    missing = left_out_text((left_out.without_start, "without a start"), left_out=left_out)
     if not len(table):
         return _style.show_message(
             _style.open_axes(ax), title, f"There are no builds with a start. {missing}"
         )
     counts = table["builds"].to_numpy()
-    start, stop = _select_days(counts)
-    before, after = int(counts[:start].sum()), int(counts[stop:].sum())
-    table = table[start:stop]
+    before = int(counts[:-_MAX_DAYS].sum())
+    table = table[-_MAX_DAYS:]
     days = pd.DatetimeIndex(table.index).tz_localize(None).to_numpy("datetime64[us]").astype("datetime64[D]")
     column, row = _positions(days)
     lines = row[-1] // _LINE_ROWS + 1
@@ -96,21 +96,9 @@ def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> A
         f"{busiest.day} {busiest:%b %Y}."
     )
     color = f"Color: failed / (finished + failed). Days in {tz}."
-    first, last = (day_text(day.item()) for day in days[[0, -1]])
-    outside = left_out_text((before, f"before {first}"), (after, f"after {last}"))
+    outside = left_out_text((before, f"before {day_text(days[0].item())}"))
     _style.set_heading(ax, title, area, color, outside, missing)
     return ax
-
-
-def _select_days(builds: NDArray[np.int64]) -> tuple[int, int]:
-    """Choose the last ten years that hold at least half as many builds as any ten years do.
-
-    A few builds far in the future, which are likely to have a wrong start, do not move the chart there.
-    """
-    total = np.concatenate([np.zeros(_MAX_DAYS, dtype=np.int64), np.cumsum(builds)])
-    in_window = total[_MAX_DAYS:] - total[: len(builds)]  # builds of the ten years that end with each day
-    stop = int(np.flatnonzero((builds > 0) & (2 * in_window >= in_window.max()))[-1]) + 1
-    return max(0, stop - _MAX_DAYS), stop
 
 
 def _positions(days: Days) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -10,11 +10,13 @@ from matplotlib.axes import Axes
 
 from mkframe import metrics
 from mkframe.charts import _style
-from mkframe.charts._labels import printable_text
+from mkframe.charts._groups import group_label
+from mkframe.charts._labels import left_out_text
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._formatting import count_text
 from mkframe.metrics._grouping import local_times
-from mkframe.metrics._streams import Stream
+from mkframe.metrics._history import history_of
+from mkframe.metrics._streams import By, by_text
 
 __all__ = ["change_points"]
 
@@ -29,7 +31,7 @@ _FIRST, _LAST = np.datetime64("0100-01-01"), np.datetime64("9900-01-01")
 def change_points(
     builds: pd.DataFrame,
     *,
-    by: Stream = "pattern",
+    by: By = "pattern",
     tz: str = "UTC",
     alpha: float = 0.01,
     ax: Axes | None = None,
@@ -43,7 +45,7 @@ def change_points(
     ----------
     builds : DataFrame
         As in `mkframe.metrics.change_points`.
-    by : {"pattern", "release", "project", "user", "pattern_set"}, default "pattern"
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, default "pattern"
         The streams.
     tz : str, default "UTC"
         Zone in which days are cut and times are given.
@@ -73,16 +75,17 @@ def change_points(
     >>> ax.get_yticklabels()[0].get_text()
     '808   slower × 1.47 (1.44–1.49), build 5081'
     """
+    builds, left_out = history_of(builds, ["status", "build_start"])
     table = metrics.change_points(builds, by=by, tz=tz, alpha=alpha)
     found = table[table["result"] == "change"]
     size = np.abs(np.log(found["ratio"].to_numpy("float64")))
     found = found.iloc[np.argsort(-size, kind="stable")]
     shown = found.head(_MOST_ROWS)
     ax = _style.open_axes(ax, height=2.1 + 0.3 * max(len(shown), 3))
-    title = f"Changes of duration per {by.replace('_', ' ')}"
+    title = f"Changes of duration per {by_text(by)}"
     silent = table.loc[table["result"] == "no change", "detectable"]
     short = int((table["result"] == "too short").sum())
-    quiet = _quiet(silent, short)
+    quiet = " ".join(text for text in (_quiet(silent, short), left_out_text(left_out=left_out)) if text)
     started = builds.loc[(status_of(builds) == "FINISHED").to_numpy(bool), "build_start"].dropna()
     limits = local_times(pd.Series([started.min(), started.max()]), tz) if len(started) else None
     if not len(found) or limits is None:
@@ -133,6 +136,6 @@ def _label(row: Any) -> str:
     word = "slower" if row.ratio > 1 else "faster"
     size = (row.ratio, row.low, row.high) if row.ratio > 1 else (1 / row.ratio, 1 / row.high, 1 / row.low)
     return (
-        f"{printable_text(row.Index, 28)}   {word} × {size[0]:.2f} ({size[1]:.2f}–{size[2]:.2f}), "
+        f"{group_label(row.Index)}   {word} × {size[0]:.2f} ({size[1]:.2f}–{size[2]:.2f}), "
         f"build {row.first_build}"
     )

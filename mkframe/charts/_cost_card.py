@@ -9,8 +9,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from mkframe import metrics
 from mkframe.charts import _style
-from mkframe.charts._labels import printable_text
+from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.metrics._formatting import count_text, duration_text
+from mkframe.metrics._history import history_of
 
 __all__ = ["cost_card"]
 
@@ -52,6 +53,7 @@ def cost_card(builds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> cost_card(builds, ax=Figure().subplots()).get_legend().get_texts()[0].get_text()
     '808: 14 s (14–14) + 2 s (2–2) per instance, 40 builds'
     """
+    builds, left_out = history_of(builds)
     table = metrics.cost_card(builds)
     known = table[table["refused"] == ""].sort_values("n", ascending=False, kind="stable")
     shown = known.head(len(_style.GROUP_STYLES))
@@ -62,6 +64,7 @@ def cost_card(builds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         if len(refused)
         else ""
     )
+    quiet = " ".join(text for text in (quiet, left_out_text(left_out=left_out)) if text)
     ax = _style.open_axes(ax, height=4.2 + 0.22 * len(shown))
     title = "Typical seconds of a build"
     if not len(shown):

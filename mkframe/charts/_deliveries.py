@@ -12,10 +12,12 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._groups import group_label, more_text
 from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.metrics._deliveries import RESULTS
 from mkframe.metrics._formatting import count_text, duration_text, percent_text
-from mkframe.metrics._streams import Stream
+from mkframe.metrics._history import history_of
+from mkframe.metrics._streams import By, by_text
 
 __all__ = ["artifact_use", "builds_without_delivery"]
 
@@ -33,7 +35,7 @@ def builds_without_delivery(
     deliveries: pd.DataFrame,
     *,
     files: pd.DataFrame | None = None,
-    by: Stream = "pattern_set",
+    by: By = "pattern_set",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw finished builds by what they delivered, those with most time without a delivery first.
@@ -46,7 +48,7 @@ def builds_without_delivery(
         As in `mkframe.metrics.builds_without_delivery`.
     files : DataFrame, optional
         With `build_id` and `sha256`, a row for each file that was fetched.
-    by : {"pattern_set", "pattern", "release", "project", "user"}, default "pattern_set"
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, default "pattern_set"
         The rows.
     ax : Axes, optional
         Where to draw.
@@ -71,12 +73,15 @@ def builds_without_delivery(
     >>> ax.get_yticklabels()[0].get_text()
     '808   1 min 30 s'
     """
+    builds, left_out = history_of(builds)
     table = metrics.builds_without_delivery(builds, deliveries, files=files, by=by)
     shown = table.head(_MOST_ROWS)
     ax = _style.open_axes(ax, height=2.1 + 0.3 * max(len(shown), 3))
-    title = f"Finished builds without a delivery per {by.replace('_', ' ')}"
+    title = f"Finished builds without a delivery per {by_text(by)}"
     if not len(shown):
-        return _style.show_message(ax, title, "There are no finished builds.")
+        return _style.show_message(
+            ax, title, f"There are no finished builds. {left_out_text(left_out=left_out)}"
+        )
     rows = np.arange(len(shown), dtype="float64")
     begin = np.zeros(len(shown))
     for name in RESULTS:
@@ -90,9 +95,7 @@ def builds_without_delivery(
     ax.set_xlim(0, begin.max() * 1.02)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.set_xlabel("finished builds", fontsize=9, color=_style.MUTED_COLOR)
-    labels = [
-        f"{printable_text(name, 32)}   {duration_text(s)}" for name, s in shown["seconds_without"].items()
-    ]
+    labels = [f"{group_label(name)}   {duration_text(s)}" for name, s in shown["seconds_without"].items()]
     _style.set_row_labels(ax, rows, labels)
     _style.draw_grid(ax, "x")
     ax.legend(
@@ -103,12 +106,12 @@ def builds_without_delivery(
         bbox_to_anchor=(0, -0.12),
         labelcolor=_style.TEXT_COLOR,
     )
-    more = len(table) - len(shown)
+    rest = more_text(len(table) - len(shown), by, "with less time without a delivery")
     text = (
         "At the left: time of builds that no row of DELIVERIES names, identical ones included. "
-        "That is no proof that their artifacts are as before; equal checksums are."
+        f"That is no proof that their artifacts are as before; equal checksums are.{rest}"
     )
-    _style.set_heading(ax, title, text, left_out_text((more, "with less time without a delivery")))
+    _style.set_heading(ax, title, text, left_out_text(left_out=left_out))
     return ax
 
 

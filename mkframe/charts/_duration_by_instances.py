@@ -18,6 +18,7 @@ from mkframe.charts._labels import builds_text, count_negative_durations, left_o
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._durations import quantiles_by_instances
 from mkframe.metrics._formatting import count_text
+from mkframe.metrics._history import history_of
 
 __all__ = ["duration_by_instances"]
 
@@ -61,6 +62,7 @@ def duration_by_instances(
     >>> duration_by_instances(builds, ax=Figure().subplots()).get_xlabel()
     'instances in the build, logarithmic'
     """
+    builds, left_out = history_of(builds, ["build_start", "build_end"])
     rows = metrics.completed_builds(builds, statuses)
     table = quantiles_by_instances(rows)
     counted = rows[rows["instances"].fillna(-1) > 0]
@@ -71,6 +73,7 @@ def duration_by_instances(
         (int((status_of(builds) == "BUILDING").sum()), "running"),
         (len(rows) - len(counted), "without instances"),
         (count_negative_durations(builds), "that end before they start"),
+        left_out=left_out,
     )
     if not len(counted):
         message = f"There are no {noun} with a duration and a number of instances. {missing}"

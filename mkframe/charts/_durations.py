@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._groups import MAX_ROWS, draw_lines, more_text, parts_of, per_text, row_names
 from mkframe.charts._labels import builds_text, left_out_text, printable_text
 from mkframe.metrics._checks import status_of
+from mkframe.metrics._durations import status_mask
 from mkframe.metrics._formatting import count_text, duration_text
-from mkframe.metrics._grouping import EVERY, By, Every, local_times
+from mkframe.metrics._grouping import EVERY, Every, Length, length_of_period, local_times
+from mkframe.metrics._history import LeftOut, history_of
+from mkframe.metrics._streams import By, by_text
 
 __all__ = ["MIN_BUILDS", "durations"]
 
@@ -28,7 +32,7 @@ _MAX_STATUSES = 4
 @_style.explain_too_many_periods("How long builds take")
 def durations(
     builds: pd.DataFrame,
-    every: Every = "W",
+    every: Every = "auto",
     by: By | None = None,
     tz: str = "UTC",
     statuses: Sequence[str] | None = ("FINISHED",),
@@ -38,16 +42,18 @@ def durations(
 
     The line is the median and the band the middle half; above them are p90 and p95. A period with fewer than
     5 builds shows the single builds instead; p90 is drawn from 10 builds on and p95 from 20. The gray steps
-    at the bottom are the number of builds. See `mkframe.metrics.durations` for what is counted and left out.
+    at the bottom are the number of builds. Without periods, as by default with `by`, each group is a row with
+    its median, the middle half and p90. See `mkframe.metrics.durations` for what is counted and left out.
 
     Parameters
     ----------
     builds : DataFrame
         With `status`, `build_start`, `build_end` and `instances`.
-    every : {"D", "W", "M", "Q"}, default "W"
-        Length of a period.
-    by : {"pattern", "release", "project", "user"}, optional
-        Draw the medians of the six groups with most builds instead.
+    every : {"auto", "D", "W", "M", "Q"} or None, default "auto"
+        Length of a period; None is the whole time. By default the whole time with `by`, else as
+        `mkframe.metrics.suggest_period` suggests.
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, optional
+        Compare groups; over periods the medians of the six groups with most builds.
     tz : str, default "UTC"
         Time zone in which days begin and end.
     statuses : sequence of str or None, default ("FINISHED",)
@@ -73,45 +79,54 @@ def durations(
     >>> durations(builds, ax=Figure().subplots()).get_title(loc="left")
     'How long finished builds take'
     """
-    table = metrics.durations(builds, every, None, tz, statuses)
-    edges = _style.axis_edges(table, every)
-    groups = metrics.durations(builds, every, by, tz, statuses) if by else None
+    builds, left_out = history_of(builds, ["build_start"])
+    length = length_of_period(builds, every, by)
+    table = metrics.durations(builds, length, None, tz, statuses)
+    groups = metrics.durations(builds, length, by, tz, statuses)
     rows = metrics.completed_builds(builds, statuses)
-    rows = rows[rows["build_start"].notna()]
-    ax = _style.open_axes(ax)
+    groups = groups[groups["n"] > 0] if length is None else groups
+    edges = np.zeros(0) if length is None else _style.axis_edges(table, length)
+    ax = _style.open_axes(
+        ax, height=1.9 + 0.28 * min(max(len(groups), 3), MAX_ROWS) if length is None else 4.6
+    )
     noun = builds_text(statuses)
-    title = f"How long {noun} take" + (f", per {by}" if by else "")
-    missing = _missing_text(builds, table, statuses)
+    title = f"How long {noun} take{per_text(by)}"
+    missing = _missing_text(builds, statuses, left_out)
     if not len(rows):
         return _style.show_message(ax, title, f"There are no {noun} to measure. {missing}")
     text = f"{count_text(len(rows), noun[:-1])}, median {duration_text(rows['seconds'].median())}."
-    if groups is None or by is None:
-        text += f" {_draw_quantiles(ax, table, rows, edges, every, tz)}"
-        _style.draw_counts(ax, edges, table["n"], f"builds per {EVERY[every]}")
+    if length is None:
+        text += f" {_draw_rows(ax, groups, by)}"
+        _style.set_heading(ax, title, text, missing)
+        return ax
+    if by is None:
+        text += f" {_draw_quantiles(ax, table, rows, edges, length, tz)}"
+        _style.draw_counts(ax, edges, table["n"], f"builds per {EVERY[length]}")
     else:
         text += f" {_draw_medians(ax, groups, edges, by)}"
-    _style.format_date_axis(ax, edges, every, tz)
+    _style.format_date_axis(ax, edges, length, tz)
     _style.set_heading(ax, title, text, missing)
     ax.set_ylabel("duration, logarithmic", fontsize=9, color=_style.MUTED_COLOR)
     return ax
 
 
-def _missing_text(builds: pd.DataFrame, table: pd.DataFrame, statuses: Sequence[str] | None) -> str:
+def _missing_text(builds: pd.DataFrame, statuses: Sequence[str] | None, left_out: LeftOut) -> str:
     started = status_of(builds)[builds["build_start"].notna().to_numpy(bool)]
     counts = started.value_counts()
     others = counts.drop(["BUILDING", *(counts.index if statuses is None else statuses)], errors="ignore")
     return left_out_text(
-        (int(table["running"].sum()), "running"),
+        (int((started == "BUILDING").sum()), "running"),
         *((int(n), printable_text(status, 24).lower()) for status, n in others[:_MAX_STATUSES].items()),
         (int(others[_MAX_STATUSES:].sum()), "with another status"),
         (int(started.isna().sum()) if statuses is not None else 0, "without a status"),
-        (int(table["excluded"].sum()), "without an end or with an end before the start"),
-        (int(builds["build_start"].isna().sum()), "without a start"),
+        (_count_unmeasured(builds, statuses), "without an end or with an end before the start"),
+        (left_out.without_start, "without a start"),
+        left_out=left_out,
     )
 
 
 def _draw_quantiles(
-    ax: Axes, table: pd.DataFrame, rows: pd.DataFrame, edges: NDArray[np.float64], every: Every, tz: str
+    ax: Axes, table: pd.DataFrame, rows: pd.DataFrame, edges: NDArray[np.float64], every: Length, tz: str
 ) -> str:
     """Draw band, lines and single builds of all periods, and return a sentence that explains them."""
     n = table["n"].to_numpy()
@@ -157,27 +172,46 @@ def _draw_quantiles(
     return text
 
 
+def _count_unmeasured(builds: pd.DataFrame, statuses: Sequence[str] | None) -> int:
+    """Count the builds of some statuses that have a start, but no duration."""
+    has_start = builds["build_start"].notna().to_numpy(bool)
+    is_measured = (metrics.duration(builds) >= pd.Timedelta(0)).to_numpy(bool)
+    return int((status_mask(builds, statuses) & has_start & ~is_measured).sum())
+
+
+def _draw_rows(ax: Axes, table: pd.DataFrame, by: By | None) -> str:
+    """Draw a row for each group, and return a sentence that explains them."""
+    is_enough = table["n"] >= MIN_BUILDS
+    ranking = table.assign(is_enough=is_enough).sort_values(
+        ["is_enough", "p50"], ascending=False, kind="stable"
+    )
+    top = ranking.head(MAX_ROWS)
+    rows = np.arange(len(top), dtype="float64")
+    low, median, high, slow = (
+        np.maximum(top[name].to_numpy("float64"), _style.MIN_SECONDS) for name in ("p25", "p50", "p75", "p90")
+    )
+    style: dict[str, Any] = {"color": _style.COLORS["FINISHED"], "alpha": 0.35, "linewidth": 6}
+    ax.hlines(rows, low, high, label="p25 to p75", **style)
+    ax.plot(slow, rows, linestyle="", color=_style.TEXT_COLOR, marker="|", markersize=9, label="p90")
+    solid = top["is_enough"].to_numpy(bool)
+    for mask, face in ((solid, _MEDIAN_COLOR), (~solid, "none")):
+        marker: dict[str, Any] = {"marker": "o", "markersize": 6, "markerfacecolor": face}
+        ax.plot(median[mask], rows[mask], linestyle="", color=_MEDIAN_COLOR, label="p50", **marker)
+    _style.format_duration_axis(ax, np.concatenate([low, slow]), axis="x")
+    names = zip(row_names(top.index, by), median, top["n"], strict=True)
+    labels = [f"{name}   {duration_text(value)}, {count_text(n, 'build')}" for name, value, n in names]
+    _style.set_row_labels(ax, rows, labels)
+    ax.set_xlabel("duration, logarithmic", fontsize=9, color=_style.MUTED_COLOR)
+    few = f" Open and last: fewer than {MIN_BUILDS} builds." if not solid.all() else ""
+    rest = more_text(len(ranking) - len(top), by, "with shorter medians or fewer builds")
+    return f"At the left: the median. Shaded: the middle half; line: p90.{few}{rest}"
+
+
 def _draw_medians(ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64], by: By) -> str:
     """Draw a line for each of the largest groups, and return a sentence on the groups that are not drawn."""
-    middle = (edges[:-1] + edges[1:]) / 2
-    total = table["n"].groupby(level=by).sum().sort_values(ascending=False, kind="stable")
-    total = total[total > 0]
-    ends, medians = [], []
-    for (color, marker), group in zip(_style.GROUP_STYLES, total.index, strict=False):
-        part = table.xs(group, level=by)
-        n, median = part["n"], np.maximum(part["p50"], _style.MIN_SECONDS)
-        line = np.where(n >= MIN_BUILDS, median, np.nan)
-        small = np.where((n > 0) & (n < MIN_BUILDS), median, np.nan)
-        label = f"{printable_text(group, 28)} ({count_text(int(total[group]))})"
-        style: dict[str, Any] = {"color": color, "marker": marker}
-        ax.plot(middle, line, markersize=4, linewidth=1.4, label=label, **style)
-        style |= {"markersize": 3.5, "markerfacecolor": "none", "alpha": 0.6}
-        ax.plot(middle, small, linestyle="", **style)
-        both = np.where(np.isnan(line), small, line)
-        medians.append(both)
-        ends.append((both[~np.isnan(both)][-1], label, color))
-    _style.format_duration_axis(ax, np.concatenate(medians), space=0.02)
+    parts = parts_of(table, by, ["n"])
+    medians, ends = draw_lines(ax, parts, edges, "p50", count="n", least=MIN_BUILDS, floor=_style.MIN_SECONDS)
+    _style.format_duration_axis(ax, medians, space=0.02)
     _style.label_line_ends(ax, ends)
-    more = len(total) - len(medians)
-    rest = f" {count_text(more, f'more {by}')} with as many or fewer builds not drawn." if more > 0 else ""
-    return f"Medians per {by}, with the number of builds; open where fewer than {MIN_BUILDS}.{rest}"
+    rest = more_text(len(parts) - len(ends), by, "with as many or fewer builds")
+    return f"Medians per {by_text(by)}, with the number of builds; open where fewer than {MIN_BUILDS}.{rest}"

@@ -16,6 +16,7 @@ from mkframe import metrics
 from mkframe.charts import _style
 from mkframe.charts._labels import left_out_text
 from mkframe.metrics._formatting import count_text, duration_text
+from mkframe.metrics._history import history_of
 
 __all__ = ["eta"]
 
@@ -68,13 +69,16 @@ def eta(
     >>> ax.get_yticklabels()[0].get_text()
     '41   30 s'
     """
+    running, left_out = history_of(running)
     table = metrics.eta(running, history, now=now, levels=levels)
     started = table[table["elapsed"].notna()].sort_values("elapsed", ascending=False, kind="stable")
     shown = started.head(_MOST_ROWS)
     ax = _style.open_axes(ax, height=1.9 + 0.32 * max(len(shown), 3))
     title = "Running builds"
     missing = left_out_text(
-        (len(table) - len(started), "without a start"), (len(started) - len(shown), "that began later")
+        (len(table) - len(started), "without a start"),
+        (len(started) - len(shown), "that began later"),
+        left_out=left_out,
     )
     if not len(shown):
         return _style.show_message(ax, title, f"There are no running builds with a start. {missing}")

@@ -11,8 +11,9 @@ from matplotlib.ticker import MaxNLocator
 
 from mkframe import metrics
 from mkframe.charts import _style
-from mkframe.charts._labels import printable_text
+from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.metrics._formatting import count_text, percent_text
+from mkframe.metrics._history import history_of
 
 __all__ = ["failure_families"]
 
@@ -54,6 +55,7 @@ def failure_families(
     >>> failure_families(builds, ax=Figure().subplots()).get_yticklabels()[0].get_text()
     'Timeout after <n>'
     """
+    builds, left_out = history_of(builds)
     table = metrics.failure_families(builds, names=names)
     total = int(table["builds"].sum())
     shown = table.head(_MOST_ROWS)
@@ -61,8 +63,9 @@ def failure_families(
     bars = len(shown) + (len(rest) > 0)
     ax = _style.open_axes(ax, height=1.7 + 0.3 * max(bars, 3))
     title = "Why builds failed"
+    missing = left_out_text(left_out=left_out)
     if not total:
-        return _style.show_message(ax, title, "There are no failed builds.")
+        return _style.show_message(ax, title, f"There are no failed builds. {missing}")
     counts = np.append(
         shown["builds"].to_numpy("float64"), [float(rest["builds"].sum())] if len(rest) else []
     )
@@ -83,5 +86,5 @@ def failure_families(
         f"{count_text(total, 'failed build')} in {count_text(len(table), 'family', 'families')}. "
         "At the right: builds, and the share of all with the families above."
     )
-    _style.set_heading(ax, title, text)
+    _style.set_heading(ax, title, text, missing)
     return ax

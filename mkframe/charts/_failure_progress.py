@@ -11,10 +11,12 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from mkframe import metrics
 from mkframe.charts import _style
-from mkframe.charts._labels import builds_text, printable_text
+from mkframe.charts._groups import group_label
+from mkframe.charts._labels import builds_text, left_out_text
 from mkframe.metrics._failure_progress import BANDS
 from mkframe.metrics._formatting import count_text
-from mkframe.metrics._streams import Stream
+from mkframe.metrics._history import history_of
+from mkframe.metrics._streams import By, by_text
 
 __all__ = ["failure_progress"]
 
@@ -25,7 +27,7 @@ _SHADES = LinearSegmentedColormap.from_list("failed", ["#FFFFFF", _style.COLORS[
 def failure_progress(
     builds: pd.DataFrame,
     *,
-    by: Stream = "pattern",
+    by: By = "pattern",
     statuses: Sequence[str] = ("FAILED",),
     ax: Axes | None = None,
 ) -> Axes:
@@ -38,7 +40,7 @@ def failure_progress(
     ----------
     builds : DataFrame
         With `status`, `progress` and the columns that `by` needs.
-    by : {"pattern", "release", "project", "user", "pattern_set"}, default "pattern"
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, default "pattern"
         The rows.
     statuses : sequence of str, default ("FAILED",)
         Whose progress is counted.
@@ -61,13 +63,15 @@ def failure_progress(
     >>> failure_progress(builds, ax=Figure().subplots()).get_yticklabels()[0].get_text()
     '808   2'
     """
+    builds, left_out = history_of(builds)
     table = metrics.failure_progress(builds, by=by, statuses=statuses)
     shown = table.head(_MOST_ROWS)
     ax = _style.open_axes(ax, height=2.0 + 0.3 * max(len(shown), 3))
     what = builds_text(statuses)
-    title = f"Last progress of {what} per {by.replace('_', ' ')}"
+    title = f"Last progress of {what} per {by_text(by)}"
+    missing = left_out_text(left_out=left_out)
     if not len(shown):
-        return _style.show_message(ax, title, f"There are no {what}.")
+        return _style.show_message(ax, title, f"There are no {what}. {missing}")
     columns = [*BANDS, "unknown"] if shown["unknown"].any() else BANDS
     counts = shown[columns].to_numpy("float64")
     most = counts.max()
@@ -89,10 +93,10 @@ def failure_progress(
     ax.set_xticks(range(len(columns)), columns, fontsize=9)
     ax.tick_params(axis="x", length=0)
     ax.spines["bottom"].set_visible(False)
-    labels = [f"{printable_text(name, 32)}   {count_text(n)}" for name, n in shown["builds"].items()]
+    labels = [f"{group_label(name)}   {count_text(n)}" for name, n in shown["builds"].items()]
     _style.set_row_labels(ax, np.arange(len(shown), dtype="float64"), labels)
     more = len(table) - len(shown)
     rest = f" {count_text(more, 'more row')} with fewer builds not drawn." if more else ""
     sentence = "The progress that the server told last; that it stays where a build failed is not documented."
-    _style.set_heading(ax, title, f"{sentence}{rest}")
+    _style.set_heading(ax, title, f"{sentence}{rest}", missing)
     return ax

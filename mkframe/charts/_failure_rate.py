@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import _style
-from mkframe.charts._labels import left_out_text, printable_text
-from mkframe.metrics._checks import check_choice
+from mkframe.charts._durations import MIN_BUILDS
+from mkframe.charts._groups import MAX_ROWS, draw_lines, more_text, parts_of, per_text, row_names
+from mkframe.charts._labels import left_out_text
 from mkframe.metrics._formatting import count_text, percent_text
-from mkframe.metrics._grouping import EVERY, By, Every
+from mkframe.metrics._grouping import EVERY, Every, Length, length_of_period
+from mkframe.metrics._history import history_of
 from mkframe.metrics._outcomes import Canceled
+from mkframe.metrics._streams import By
 
 __all__ = ["failure_rate"]
 
-_MAX_GROUPS = 25
 _FAILED_COLOR = _style.COLORS["FAILED"]
 _DENOMINATORS = {"exclude": "finished + failed", "count": "finished + failed + canceled"}
 
@@ -28,7 +30,7 @@ _DENOMINATORS = {"exclude": "finished + failed", "count": "finished + failed + c
 @_style.explain_too_many_periods("Failure rate")
 def failure_rate(
     builds: pd.DataFrame,
-    every: Every = "W",
+    every: Every = "auto",
     canceled: Canceled = "exclude",
     by: By | None = None,
     tz: str = "UTC",
@@ -37,19 +39,20 @@ def failure_rate(
     """Draw the share of failed builds in each period, with 95 % intervals and its denominator.
 
     The label of the axis names numerator and denominator; see `mkframe.metrics.failure_rate`. With `by`, each
-    group is a row that covers the whole history. Rows are ordered by the lower bound of the interval, so that
-    a single failed build does not put a group at the top.
+    group is a row that covers the whole history, or with `every` a line. Rows are ordered by the lower bound
+    of the interval, so that a single failed build does not put a group at the top.
 
     Parameters
     ----------
     builds : DataFrame
         With `status` and `build_start`.
-    every : {"D", "W", "M", "Q"}, default "W"
-        Length of a period; not used with `by`.
+    every : {"auto", "D", "W", "M", "Q"} or None, default "auto"
+        Length of a period; None is the whole time. By default the whole time with `by`, else as
+        `mkframe.metrics.suggest_period` suggests.
     canceled : {"exclude", "count"}, default "exclude"
         Whether canceled builds are part of the denominator.
-    by : {"pattern", "release", "project", "user"}, optional
-        Compare groups instead of periods.
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, optional
+        Compare groups.
     tz : str, default "UTC"
         Time zone in which days begin and end.
     ax : Axes, optional
@@ -72,20 +75,22 @@ def failure_rate(
     >>> failure_rate(builds, ax=Figure().subplots()).get_ylabel()
     'failed / (finished + failed)'
     """
-    check_choice("every", every, list(EVERY))
-    table = metrics.failure_rate(builds, None if by else every, canceled, by, tz)
+    builds, left_out = history_of(builds, ["build_start"])
+    length = length_of_period(builds, every, by)
+    table = metrics.failure_rate(builds, length, canceled, by, tz)
     total = metrics.failure_rate(builds, None, canceled, tz=tz)
-    table = table[table["n"] > 0] if by else table
-    edges = np.zeros(0) if by else _style.axis_edges(table, every)
-    ax = _style.open_axes(ax, height=1.9 + 0.28 * min(len(table), _MAX_GROUPS) if by else 4.6)
-    title = f"Failure rate per {by or EVERY[every]}"
-    without_start = int(builds["build_start"].isna().sum())
+    is_rows = length is None
+    table = table[table["n"] > 0] if is_rows else table
+    edges = np.zeros(0) if length is None else _style.axis_edges(table, length)
+    ax = _style.open_axes(ax, height=1.9 + 0.28 * min(len(table), MAX_ROWS) if is_rows else 4.6)
+    title = f"Failure rate{per_text(by, '' if length is None else EVERY[length]).removeprefix(',')}"
     sums = total.sum()
     missing = left_out_text(
         (int(sums["canceled"]) if canceled == "exclude" else 0, "canceled"),
         (int(sums["running"]), "running"),
         (int(sums["other"]), "with another status"),
-        (0 if by else without_start, "without a start, from the periods"),
+        (0 if is_rows else left_out.without_start, "without a start, from the periods"),
+        left_out=left_out,
     )
     if not sums["n"] or not table["n"].sum():
         results = "finished or failed" if canceled == "exclude" else "finished, failed or been canceled"
@@ -94,13 +99,17 @@ def failure_rate(
         return _style.show_message(ax, title, message)
     text = _overall_text(total.iloc[0], canceled)
     overall = float(total["rate"].iloc[0])
-    if by:
+    label = f"failed / ({_DENOMINATORS[canceled]})"
+    if length is None:
         text += _draw_groups(ax, table, by, overall)
-        ax.set_xlabel(f"failed / ({_DENOMINATORS[canceled]})", fontsize=9, color=_style.MUTED_COLOR)
+        ax.set_xlabel(label, fontsize=9, color=_style.MUTED_COLOR)
     else:
-        _draw_periods(ax, table, edges, overall, every)
-        _style.format_date_axis(ax, edges, every, tz)
-        ax.set_ylabel(f"failed / ({_DENOMINATORS[canceled]})", fontsize=9, color=_style.MUTED_COLOR)
+        if by is None:
+            _draw_periods(ax, table, edges, overall, length)
+        else:
+            text += _draw_lines(ax, table, edges, by, overall)
+        _style.format_date_axis(ax, edges, length, tz)
+        ax.set_ylabel(label, fontsize=9, color=_style.MUTED_COLOR)
     _style.set_heading(ax, title, text, missing)
     return ax
 
@@ -109,12 +118,12 @@ def _overall_text(total: pd.Series[float], canceled: Canceled) -> str:
     return (
         f"{percent_text(total['rate'])} of all: {count_text(int(total['failed']))} failed of "
         f"{count_text(int(total['n']))} {_DENOMINATORS[canceled]} "
-        f"(95 % interval {100 * total['low']:.1f}–{100 * total['high']:.1f} %)."
+        f"(95 % interval {percent_text(total['low'])} to {percent_text(total['high'])})."
     )
 
 
 def _draw_periods(
-    ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64], overall: float, every: Every
+    ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64], overall: float, every: Length
 ) -> None:
     middle = (edges[:-1] + edges[1:]) / 2
     low, rate, high = (table[name].to_numpy("float64") for name in ("low", "rate", "high"))
@@ -132,24 +141,37 @@ def _draw_periods(
     _style.label_line_ends(ax, [(overall, f"overall {percent_text(overall)}", _style.TEXT_COLOR)])
 
 
-def _draw_groups(ax: Axes, table: pd.DataFrame, by: By, overall: float) -> str:
+def _draw_groups(ax: Axes, table: pd.DataFrame, by: By | None, overall: float) -> str:
     """Draw a row for each group, and return a sentence on the order and on groups that are not drawn."""
     ranking = table.sort_values(["low", "rate"], ascending=False, kind="stable")
-    top = ranking.head(_MAX_GROUPS)
+    top = ranking.head(MAX_ROWS)
     rows = np.arange(len(top), dtype="float64")
     style: dict[str, Any] = {"color": _FAILED_COLOR, "alpha": 0.35, "linewidth": 6}
     ax.hlines(rows, top["low"], top["high"], label="95 % interval", **style)
     ax.plot(top["rate"], rows, linestyle="", **_rate_style(6))
     ax.axvline(overall, **_style.REFERENCE_LINE, label="overall")
-    names = [printable_text(name, 32) for name in top.index.get_level_values(by)]
-    counts = zip(names, top["failed"], top["n"], strict=True)
+    counts = zip(row_names(top.index, by), top["failed"], top["n"], strict=True)
     _style.set_row_labels(ax, rows, [f"{name}   {failed:,} of {n:,}" for name, failed, n in counts])
     ax.set_xlim(0, min(1.01, float(top["high"].max()) * 1.08))
     ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     _style.draw_grid(ax, "x")
-    more = len(ranking) - len(top)
-    rest = f" {count_text(more, f'more {by}')} with lower bounds not above these not drawn." if more else ""
+    if by is None:
+        return ""
+    rest = more_text(len(ranking) - len(top), by, "with lower bounds not above these")
     return f" Dashed: all together. Ordered by the lower bound of the interval.{rest}"
+
+
+def _draw_lines(ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64], by: By, overall: float) -> str:
+    """Draw a line for each of the largest groups, and return a sentence on the groups that are not drawn."""
+    parts = parts_of(table, by, ["n"])
+    rates, ends = draw_lines(ax, parts, edges, "rate", count="n", least=MIN_BUILDS)
+    ax.axhline(overall, **_style.REFERENCE_LINE, label="overall")
+    ax.set_ylim(0, min(1.02, max(float(np.nanmax(rates)), overall, 0.01) * 1.1))
+    ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    _style.draw_grid(ax, "y")
+    _style.label_line_ends(ax, ends)
+    rest = more_text(len(parts) - len(ends), by, "with as many or fewer builds")
+    return f" Dashed: all together. Open: of fewer than {MIN_BUILDS} builds.{rest}"
 
 
 def _rate_style(size: float) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from matplotlib import font_manager, rcParams
 
 from mkframe import metrics
 from mkframe.metrics._formatting import count_text
+from mkframe.metrics._history import LeftOut
 
 __all__ = ["builds_text", "count_negative_durations", "left_out_text", "printable_text"]
 
@@ -41,16 +42,22 @@ def _glyphs(families: tuple[str, ...]) -> frozenset[int]:
     return frozenset(code for font in fonts for code in font.get_charmap())
 
 
-def left_out_text(*parts: tuple[int, str]) -> str:
-    """List how many builds are left out, and why; empty if there are none.
+def left_out_text(*parts: tuple[int, str], left_out: LeftOut | None = None) -> str:
+    """List how many builds and rows are left out, and why; empty if there are none.
 
     Examples
     --------
     >>> left_out_text((3, "running"), (0, "without a start"), (1200, "canceled"))
     'Left out: 3 running, 1,200 canceled.'
+    >>> left_out_text((3, "running"), left_out=LeftOut(repeated=1))
+    'Left out: 3 running. 1 repeated row left out.'
     """
     counts = [f"{count_text(number)} {why}" for number, why in parts if number]
-    return f"Left out: {', '.join(counts)}." if counts else ""
+    if left_out is not None and left_out.impossible:
+        counts.append(f"{count_text(left_out.impossible)} {printable_text(left_out.dates_text(), 160)}")
+    builds = f"Left out: {', '.join(counts)}." if counts else ""
+    rows = left_out.rows_text() if left_out is not None else ""
+    return " ".join(text for text in (builds, rows) if text)
 
 
 def builds_text(statuses: Sequence[str] | None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +15,12 @@ from mkframe import metrics
 from mkframe._validation import check_timezone
 from mkframe.charts import _style
 from mkframe.charts._labels import builds_text, left_out_text, printable_text
-from mkframe.metrics._checks import status_of
+from mkframe.metrics._checks import require_columns, status_of
 from mkframe.metrics._durations import status_mask
 from mkframe.metrics._formatting import count_text, duration_text
-from mkframe.metrics._grouping import BY, list_items, local_times
+from mkframe.metrics._grouping import local_times
+from mkframe.metrics._history import history_of, without_repeats
+from mkframe.metrics._streams import NAMED, memberships
 
 __all__ = ["longest"]
 
@@ -64,7 +65,10 @@ def longest(
     >>> longest(builds, ax=Figure().subplots()).get_yticklabels()[0].get_text()
     '5139   1 Apr 2026 08:00   808'
     """
-    rows = metrics.longest(builds, n, statuses)
+    require_columns(builds, ["status", "build_start", "build_end"])
+    once, _, _ = without_repeats(builds)
+    builds, left_out = history_of(builds)
+    rows = metrics.longest(builds.assign(pattern_text=_patterns(builds)), n, statuses)
     check_timezone(tz)
     ax = _style.open_axes(ax, height=1.6 + 0.3 * max(len(rows), 3))
     noun = "builds" if statuses is None else builds_text(statuses)
@@ -74,7 +78,8 @@ def longest(
     missing = left_out_text(
         (int((status_of(builds) == "BUILDING").sum()), "running"),
         (int((selected & (length < np.timedelta64(0, "us"))).sum()), "that end before they start"),
-        (int((selected & np.isnat(length)).sum()), "without a start or an end"),
+        (int((selected & metrics.duration(once).isna().to_numpy(bool)).sum()), "without a start or an end"),
+        left_out=left_out,
     )
     if not len(rows):
         message = f"There are no {builds_text(statuses)} with a duration. {missing}"
@@ -82,7 +87,8 @@ def longest(
     seconds = rows["duration"].dt.total_seconds().to_numpy("float64")
     _draw_bars(ax, status_of(rows), seconds)
     starts = local_times(rows["build_start"], tz).tolist()
-    labels = [_row_label(row, start) for row, start in zip(rows.itertuples(), starts, strict=True)]
+    named = zip(rows.index, starts, rows["pattern_text"], strict=True)
+    labels = [_row_label(index, start, patterns) for index, start, patterns in named]
     _style.set_row_labels(ax, np.arange(len(rows), dtype="float64"), labels)
     text = f"Of {count_text(measured, noun[:-1])} with a duration. At the left: id, start ({tz}) and pattern."
     _style.set_heading(ax, title, text, missing)
@@ -103,7 +109,18 @@ def _draw_bars(ax: Axes, statuses: pd.Series[str], seconds: NDArray[np.float64])
     ax.spines["bottom"].set_visible(False)
 
 
-def _row_label(row: Any, start: datetime) -> str:
-    cell = next((getattr(row, name) for name in BY["pattern"] if hasattr(row, name)), None)
-    pattern = printable_text(", ".join(map(str, list_items(cell))), 28)
-    return f"{row.Index}   {start.day} {start:%b %Y %H:%M}   {pattern}"
+def _patterns(builds: pd.DataFrame) -> list[str]:
+    """Write the patterns of each build, with the names that any row knows; empty where there are none."""
+    if not {*NAMED["pattern"]} & {*builds.columns}:
+        return [""] * len(builds)
+    labels, row, place, known = memberships(builds, "pattern")
+    found: list[list[str]] = [[] for _ in range(len(builds))]
+    for at, group in zip(row.tolist(), place.tolist(), strict=True):
+        if group < known:
+            found[at].append(labels[group])
+    return [", ".join(names) for names in found]
+
+
+def _row_label(index: object, start: datetime, patterns: str) -> str:
+    text = printable_text(patterns, 28)
+    return f"{index}   {start.day} {start:%b %Y %H:%M}   {text}"

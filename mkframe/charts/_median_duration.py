@@ -7,15 +7,18 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.markers import CARETUPBASE
+from matplotlib.markers import CARETRIGHTBASE, CARETUPBASE
 from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import _style
-from mkframe.charts._labels import left_out_text, printable_text
-from mkframe.metrics._checks import check_choice
+from mkframe.charts._groups import MAX_ROWS, more_text, parts_of, per_text, row_names
+from mkframe.charts._labels import left_out_text
+from mkframe.metrics._checks import status_of
 from mkframe.metrics._formatting import count_text
-from mkframe.metrics._grouping import BY, EVERY, By, Every
+from mkframe.metrics._grouping import EVERY, Every, length_of_period
+from mkframe.metrics._history import history_of
+from mkframe.metrics._streams import By
 
 __all__ = ["median_duration"]
 
@@ -24,7 +27,7 @@ __all__ = ["median_duration"]
 def median_duration(
     builds: pd.DataFrame,
     *,
-    every: Every = "W",
+    every: Every = "auto",
     by: By | None = None,
     now: str | datetime | None = None,
     tz: str = "UTC",
@@ -33,17 +36,19 @@ def median_duration(
     """Draw the median duration of each period, with the range that running builds leave open.
 
     A bar reaches from the lower to the upper bound of the median; where half or more of the builds still
-    run there is no upper one, and an arrow begins at the lower. With `by`, the six groups with most builds
-    have a line each. See `mkframe.metrics.median_duration`.
+    run there is no upper one, and an arrow begins at the lower. Without periods, as by default with `by`,
+    each group is a row; over periods the six groups with most builds have a line each. See
+    `mkframe.metrics.median_duration`.
 
     Parameters
     ----------
     builds : DataFrame
         As in `mkframe.metrics.median_duration`.
-    every : {"D", "W", "M", "Q"}, default "W"
-        Length of a period.
-    by : {"pattern", "release", "project", "user"}, optional
-        A line for each group.
+    every : {"auto", "D", "W", "M", "Q"} or None, default "auto"
+        Length of a period; None is the whole time. By default the whole time with `by`, else as
+        `mkframe.metrics.suggest_period` suggests.
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, optional
+        Compare groups.
     now : str or datetime, optional
         With a zone. By default the latest time in the frame.
     tz : str, default "UTC"
@@ -66,52 +71,76 @@ def median_duration(
     >>> start = pd.to_datetime(["2026-04-01T08:00Z"], utc=True)
     >>> builds = pd.DataFrame({"status": "FINISHED", "build_start": start,
     ...                        "build_end": start + pd.Timedelta("90s")})
-    >>> median_duration(builds, ax=Figure().subplots()).get_title(loc="left")
+    >>> median_duration(builds, every="W", ax=Figure().subplots()).get_title(loc="left")
     'Median duration per week'
     """
-    check_choice("every", every, list(EVERY))
-    check_choice("by", by, [*BY, None])
-    table = metrics.median_duration(builds, every=every, by=by, now=now, tz=tz)
-    missing = left_out_text((int(builds["build_start"].isna().sum()), "without a start"))
-    title = f"Median duration per {EVERY[every]}"
-    groups = _groups(table, by)
-    counted = (table["finished"] + table["running"]).to_numpy()
-    limits = _style.axis_edges(groups[0][1], every) if groups else np.zeros(0)
-    ax = _style.open_axes(ax)
+    builds, left_out = history_of(builds, ["status", "build_start"])
+    length = length_of_period(builds, every, by)
+    table = metrics.median_duration(builds, every=length, by=by, now=now, tz=tz)
+    missing = left_out_text((left_out.without_start, "without a start"), left_out=left_out)
+    title = f"Median duration{per_text(by, '' if length is None else EVERY[length]).removeprefix(',')}"
+    counted = table[["finished", "running"]].sum(axis=1).to_numpy()
     if not counted.any():
         return _style.show_message(
-            ax, title, f"There are no finished or running builds with a start. {missing}"
+            _style.open_axes(ax), title, f"There are no finished or running builds with a start. {missing}"
         )
-    middle = (limits[:-1] + limits[1:]) / 2
-    shown = groups[: len(_style.GROUP_STYLES)]
-    for line, (name, part) in enumerate(shown):
-        _draw(ax, part, middle, name, line)
-    drawn = pd.concat([part for _, part in shown])
-    ends = drawn[["low", "median", "high"]].to_numpy("float64")
+    running = int(((status_of(builds) == "BUILDING") & builds["build_start"].notna()).sum())
+    sentence = (
+        f"Finished builds and {count_text(running, 'running one')}. Bars: what running builds leave open; "
+        "arrows: half or more still run."
+    )
+    if length is None:
+        shown = table[counted > 0].sort_values("low", ascending=False, kind="stable")
+        ax = _style.open_axes(ax, height=1.9 + 0.28 * min(max(len(shown), 3), MAX_ROWS))
+        _draw_rows(ax, shown.head(MAX_ROWS), by)
+        rest = more_text(len(shown) - MAX_ROWS, by, "with shorter medians")
+    else:
+        ax = _style.open_axes(ax)
+        rest = _draw_lines(ax, table, _style.axis_edges(table, length), by)
+        _style.format_date_axis(ax, _style.axis_edges(table, length), length, tz)
+    _style.set_heading(ax, title, f"{sentence}{rest}", missing)
+    return ax
+
+
+def _draw_lines(ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64], by: By | None) -> str:
+    """Draw a line for each group over periods, and return a sentence on the groups that are not drawn."""
+    parts = [("", table, 0)] if by is None else parts_of(table, by, ["finished", "running"])
+    shown = parts[: len(_style.GROUP_STYLES)]
+    for line, (name, part, _) in enumerate(shown):
+        _draw(ax, part, (edges[:-1] + edges[1:]) / 2, name, line)
+    ends = pd.concat([part for _, part, _ in shown])[["low", "median", "high"]].to_numpy("float64")
     _style.format_duration_axis(ax, ends[np.isfinite(ends)])
-    _style.format_date_axis(ax, limits, every, tz)
     if by is not None:
         legend = ax.legend(frameon=False, fontsize=9, labelcolor=_style.TEXT_COLOR)
         for text in legend.get_texts():
             text.set_parse_math(False)
-    running = int(table["running"].sum()) if by is None else int((builds["status"] == "BUILDING").sum())
-    more = len(groups) - len(shown)
-    rest = f" {count_text(more, f'more {by}')} with fewer builds not drawn." if more else ""
-    sentence = (
-        f"Finished builds and {count_text(running, 'running one')}. Bars: what running builds leave open; "
-        f"arrows: half or more still run.{rest}"
+    return more_text(len(parts) - len(shown), by, "with fewer builds")
+
+
+def _draw_rows(ax: Axes, table: pd.DataFrame, by: By | None) -> None:
+    """Draw a row for each group."""
+    rows = np.arange(len(table), dtype="float64")
+    low, median, high = (
+        np.maximum(table[name].to_numpy("float64"), _style.MIN_SECONDS) for name in ("low", "median", "high")
     )
-    _style.set_heading(ax, title, sentence, missing)
-    return ax
-
-
-def _groups(table: pd.DataFrame, by: By | None) -> list[tuple[str, pd.DataFrame]]:
-    """Give the table of each group, that with most builds first."""
-    if by is None:
-        return [("", table)] if len(table) else []
-    parts = [(str(name), part.droplevel(by)) for name, part in table.groupby(level=by, sort=False)]
-    many = {name: int(part[["finished", "running"]].to_numpy().sum()) for name, part in parts}
-    return sorted((pair for pair in parts if many[pair[0]]), key=lambda pair: -many[pair[0]])
+    ink, marker = _style.GROUP_STYLES[0]
+    closed, is_open = np.isfinite(high), np.isinf(high)
+    ax.hlines(rows[closed], low[closed], high[closed], color=ink, alpha=0.4, linewidth=6)
+    ax.plot(median, rows, color=ink, marker=marker, markersize=6, linestyle="", label="median")
+    ax.plot(
+        low[is_open],
+        rows[is_open],
+        color=ink,
+        linestyle="",
+        marker=CARETRIGHTBASE,
+        markersize=11,
+        label="_at least",
+    )
+    ends = np.concatenate([low, high])
+    _style.format_duration_axis(ax, ends[np.isfinite(ends)], axis="x")
+    names = zip(row_names(table.index, by), table["text"], strict=True)
+    _style.set_row_labels(ax, rows, [f"{name}   {text}" for name, text in names])
+    ax.set_xlabel("duration, logarithmic", fontsize=9, color=_style.MUTED_COLOR)
 
 
 def _draw(ax: Axes, part: pd.DataFrame, middle: NDArray[np.float64], name: str, line: int) -> None:
@@ -122,7 +151,7 @@ def _draw(ax: Axes, part: pd.DataFrame, middle: NDArray[np.float64], name: str, 
     ax.vlines(
         middle[closed], low[closed], np.maximum(high[closed], low[closed]), color=ink, alpha=0.4, linewidth=5
     )
-    label = f"{printable_text(name, 30)} ({int(part['finished'].sum()):,})" if name else "median"
+    label = f"{name} ({int(part['finished'].sum()):,})" if name else "median"
     values = np.where(np.isnan(median), np.nan, np.maximum(median, _style.MIN_SECONDS))
     ax.plot(middle, values, color=ink, marker=marker, markersize=5, linewidth=1.2, label=label)
     is_open = np.isinf(high)

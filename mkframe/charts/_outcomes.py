@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._groups import MAX_ROWS, draw_lines, more_text, parts_of, per_text, row_names
 from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.metrics._formatting import count_text, percent_text
-from mkframe.metrics._grouping import EVERY, Every
+from mkframe.metrics._grouping import EVERY, Every, Length, length_of_period
+from mkframe.metrics._history import history_of
+from mkframe.metrics._streams import By
 
 __all__ = ["outcomes", "throughput"]
 
@@ -23,17 +26,26 @@ _WHOLE_COLOR, _PARTIAL_COLOR = "#7D8FA3", "#C9CFD6"
 
 
 @_style.explain_too_many_periods("How builds ended")
-def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes | None = None) -> Axes:
-    """Draw the builds of each period, stacked by status.
+def outcomes(
+    builds: pd.DataFrame,
+    every: Every = "auto",
+    tz: str = "UTC",
+    by: By | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the builds of each period, stacked by status; with `by` those of each group as a row.
 
     Parameters
     ----------
     builds : DataFrame
         With `status` and `build_start`.
-    every : {"D", "W", "M", "Q"}, default "W"
-        Length of a period.
+    every : {"auto", "D", "W", "M", "Q"} or None, default "auto"
+        Length of a period; None is the whole time. By default the whole time with `by`, else as
+        `mkframe.metrics.suggest_period` suggests.
     tz : str, default "UTC"
         Time zone in which days begin and end.
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, optional
+        Compare groups.
     ax : Axes, optional
         Where to draw.
 
@@ -54,40 +66,56 @@ def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes
     >>> outcomes(builds, ax=Figure().subplots()).get_legend().get_texts()[0].get_text()
     'FAILED   1 (100.0 %)'
     """
-    table = metrics.outcomes(builds, every, tz)
-    edges = _style.axis_edges(table, every)
+    builds, left_out = history_of(builds, ["build_start"])
+    length = length_of_period(builds, every, by)
+    table = metrics.outcomes(builds, length, tz, by)
+    title = f"How builds ended{per_text(by, '' if length is None else EVERY[length])}"
+    without_start = 0 if length is None else left_out.without_start
+    missing = left_out_text((without_start, "without a start"), left_out=left_out)
+    if not table.to_numpy().any():
+        return _style.show_message(
+            _style.open_axes(ax), title, f"There are no builds with a start. {missing}"
+        )
+    if length is None or by is not None:
+        return _draw_outcomes_by_row(ax, builds, table, by, title, missing)
+    edges = _style.axis_edges(table, length)
     ax = _style.open_axes(ax)
-    title = f"How builds ended, per {EVERY[every]}"
-    missing = left_out_text((int(builds["build_start"].isna().sum()), "without a start"))
-    if not len(table):
-        return _style.show_message(ax, title, f"There are no builds with a start. {missing}")
     totals = table.sum()
     heights = _draw_stack(ax, _merge_other_statuses(table[totals.index[totals > 0]]), edges)
     _draw_gaps(ax, edges, heights)
     ax.set_ylim(0, heights.max() * 1.05)
     _format_count_axis(ax)
-    ax.set_ylabel(f"builds per {EVERY[every]}", fontsize=9, color=_style.MUTED_COLOR)
-    _style.format_date_axis(ax, edges, every, tz)
-    partial = _partial_text(metrics.throughput(builds, every, tz), every)
+    ax.set_ylabel(f"builds per {EVERY[length]}", fontsize=9, color=_style.MUTED_COLOR)
+    _style.format_date_axis(ax, edges, length, tz)
+    partial = _partial_text(metrics.throughput(builds, length, tz), length)
     _style.set_heading(ax, title, f"{count_text(int(totals.sum()), 'build')}. {partial}", missing)
     return ax
 
 
 @_style.explain_too_many_periods("Builds per day")
-def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Axes | None = None) -> Axes:
+def throughput(
+    builds: pd.DataFrame,
+    every: Every = "auto",
+    tz: str = "UTC",
+    by: By | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw the builds per day in each period.
 
     The builds of a first or last period that the history covers only in part are divided by the covered days;
-    such a period is drawn lighter.
+    such a period is drawn lighter. With `by`, each group is a row, or a line over periods.
 
     Parameters
     ----------
     builds : DataFrame
         With `build_start`; builds of every status count.
-    every : {"D", "W", "M", "Q"}, default "W"
-        Length of a period.
+    every : {"auto", "D", "W", "M", "Q"} or None, default "auto"
+        Length of a period; None is the whole time. By default the whole time with `by`, else as
+        `mkframe.metrics.suggest_period` suggests.
     tz : str, default "UTC"
         Time zone in which days begin and end.
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, optional
+        Compare groups.
     ax : Axes, optional
         Where to draw.
 
@@ -107,13 +135,20 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Ax
     >>> throughput(builds, ax=Figure().subplots()).get_ylabel()
     'builds per day'
     """
-    table = metrics.throughput(builds, every, tz)
-    edges = _style.axis_edges(table, every)
-    ax = _style.open_axes(ax)
-    title = "Builds per day" if every == "D" else f"Builds per day, {EVERY[every]} by {EVERY[every]}"
-    missing = left_out_text((int(builds["build_start"].isna().sum()), "without a start"))
+    builds, left_out = history_of(builds, ["build_start"])
+    length = length_of_period(builds, every, by)
+    table = metrics.throughput(builds, length, tz, by)
+    name = "" if length in (None, "D") or by is not None else f", {EVERY[length]} by {EVERY[length]}"
+    title = f"Builds per day{per_text(by)}{name}"
+    missing = left_out_text((left_out.without_start, "without a start"), left_out=left_out)
     if not len(table):
-        return _style.show_message(ax, title, f"There are no builds with a start. {missing}")
+        return _style.show_message(
+            _style.open_axes(ax), title, f"There are no builds with a start. {missing}"
+        )
+    if length is None or by is not None:
+        return _draw_throughput_of_groups(ax, builds, table, by, length, tz, title, missing)
+    edges = _style.axis_edges(table, length)
+    ax = _style.open_axes(ax)
     rate = table["per_day"].to_numpy("float64")
     partial = table["partial"].to_numpy(bool)
     whole = np.where(partial, 0, rate)
@@ -135,12 +170,93 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC", ax: Ax
     ax.set_ylim(0, rate.max() * 1.08)
     _format_count_axis(ax, integer=False)
     ax.set_ylabel("builds per day", fontsize=9, color=_style.MUTED_COLOR)
-    _style.format_date_axis(ax, edges, every, tz)
+    _style.format_date_axis(ax, edges, length, tz)
     label = f"mean {mean:,.1f}" if mean >= 1 else f"mean {mean:.2g}"
     _style.label_line_ends(ax, [(mean, label, _style.TEXT_COLOR)])
     total = count_text(int(table["builds"].sum()), "build")
     days = count_text(int(table["days"].sum()), "day")
-    _style.set_heading(ax, title, f"{total} in {days}. {_partial_text(table, every)}", missing)
+    _style.set_heading(ax, title, f"{total} in {days}. {_partial_text(table, length)}", missing)
+    return ax
+
+
+def _draw_outcomes_by_row(
+    ax: Axes | None, builds: pd.DataFrame, table: pd.DataFrame, by: By | None, title: str, missing: str
+) -> Axes:
+    """Draw a stacked bar for each row of a table, that with most builds first."""
+    has_periods = len(table.index.unique("period")) > 1
+    total = table.sum(axis=1).to_numpy()
+    order = np.argsort(-total, kind="stable")[: np.count_nonzero(total)]
+    top = table.iloc[order[:MAX_ROWS]]
+    ax = _style.open_axes(ax, height=2.1 + 0.3 * max(len(top), 3))
+    names = row_names(top.index, by)
+    if has_periods:
+        starts = pd.DatetimeIndex(top.index.get_level_values("period"))
+        names = [f"{name}   from {d.day} {d:%b %Y}" for name, d in zip(names, starts, strict=True)]
+    rows, begin = np.arange(len(top), dtype="float64"), np.zeros(len(top))
+    sums = top.sum()
+    counts = _merge_other_statuses(top[sums.index[sums > 0]])
+    bars, labels = [], []
+    for status in counts.columns:
+        width = counts[status].to_numpy("float64")
+        style = _style.bar_style(status)
+        bars.append(ax.barh(rows, width, 0.62, left=begin, **style))
+        labels.append(printable_text(status, 24))
+        begin = begin + width
+    legend = ax.legend(
+        bars, [""] * len(bars), loc="upper left", bbox_to_anchor=(0, -0.08), frameon=False, ncols=4
+    )
+    for text, label in zip(legend.get_texts(), labels, strict=True):
+        text.set(text=label, fontsize=9, color=_style.TEXT_COLOR, parse_math=False)
+    _style.set_row_labels(
+        ax, rows, [f"{name}   {count_text(int(n))}" for name, n in zip(names, begin, strict=True)]
+    )
+    ax.set_xlim(0, begin.max() * 1.02)
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    _style.draw_grid(ax, "x")
+    rest = len(order) - len(top)
+    more = f" {count_text(rest, 'more row')} with as many or fewer builds not drawn." if rest else ""
+    _style.set_heading(ax, title, f"{count_text(len(builds), 'build')}.{more}", missing)
+    return ax
+
+
+def _draw_throughput_of_groups(
+    ax: Axes | None,
+    builds: pd.DataFrame,
+    table: pd.DataFrame,
+    by: By | None,
+    length: Length | None,
+    tz: str,
+    title: str,
+    missing: str,
+) -> Axes:
+    """Draw builds per day: a bar for each group, or a line over periods for the largest ones."""
+    started = count_text(int(builds["build_start"].notna().sum()), "build")
+    if by is None or length is None:
+        ranking = table.sort_values("builds", ascending=False, kind="stable")
+        top = ranking.head(MAX_ROWS)
+        ax = _style.open_axes(ax, height=1.9 + 0.28 * max(len(top), 3))
+        rows, rate = np.arange(len(top), dtype="float64"), top["per_day"].to_numpy("float64")
+        ax.barh(rows, rate, 0.62, color=_WHOLE_COLOR, label="builds per day")
+        names = zip(row_names(top.index, by), top["builds"], strict=True)
+        _style.set_row_labels(ax, rows, [f"{name}   {count_text(n, 'build')}" for name, n in names])
+        ax.set_xlim(0, rate.max() * 1.05)
+        ax.set_xlabel("builds per day", fontsize=9, color=_style.MUTED_COLOR)
+        _style.draw_grid(ax, "x")
+        text = f"{started} in {count_text(int(table['days'].iloc[0]), 'day')}."
+        text += more_text(len(ranking) - len(top), by, "with as many or fewer builds")
+        _style.set_heading(ax, title, text, missing)
+        return ax
+    ax = _style.open_axes(ax)
+    edges = _style.axis_edges(table, length)
+    parts = parts_of(table, by, ["builds"])
+    rates, ends = draw_lines(ax, parts, edges, "per_day", count="builds", least=1)
+    ax.set_ylim(0, float(np.nanmax(rates)) * 1.08)
+    _format_count_axis(ax, integer=False)
+    ax.set_ylabel(f"builds per day, by {EVERY[length]}", fontsize=9, color=_style.MUTED_COLOR)
+    _style.format_date_axis(ax, edges, length, tz)
+    _style.label_line_ends(ax, ends)
+    rest = more_text(len(parts) - len(ends), by, "with as many or fewer builds")
+    _style.set_heading(ax, title, f"{started}.{rest}", missing)
     return ax
 
 
@@ -189,7 +305,7 @@ def _format_count_axis(ax: Axes, integer: bool = True) -> None:
     _style.draw_grid(ax, "y")
 
 
-def _partial_text(table: pd.DataFrame, every: Every) -> str:
+def _partial_text(table: pd.DataFrame, every: Length) -> str:
     """List the periods of a throughput that the history covers only in part."""
     days = table.loc[table["partial"], "days"]
     if not len(days):

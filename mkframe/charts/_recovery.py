@@ -15,6 +15,7 @@ from mkframe import metrics
 from mkframe.charts import _style
 from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.metrics._formatting import count_text, duration_text
+from mkframe.metrics._history import history_of
 from mkframe.metrics._survival import floor_text, kaplan_meier_quantile
 
 __all__ = ["recovery"]
@@ -68,6 +69,7 @@ def recovery(
     >>> recovery(builds, ax=Figure().subplots()).get_yticklabels()[0].get_text()
     '1, 808   1 Apr 2026, build 11'
     """
+    builds, left_out = history_of(builds)
     table = metrics.recovery(builds, by=by, now=now, tz=tz)
     current = table[~table["abandoned"]]
     shown = current.head(_MOST_ROWS)
@@ -76,6 +78,7 @@ def recovery(
     missing = left_out_text(
         (len(table) - len(current), "abandoned, open for more than 30 days"),
         (len(current) - len(shown), "that closed sooner or broke later"),
+        left_out=left_out,
     )
     if not len(shown):
         return _style.show_message(ax, title, f"There are no failed builds to follow. {missing}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from mkframe._validation import check_timezone
 from mkframe.charts import _style
 from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.metrics._formatting import count_text
-from mkframe.metrics._grouping import list_items, local_times
+from mkframe.metrics._grouping import local_times
+from mkframe.metrics._history import LeftOut, history_of, without_repeats
+from mkframe.metrics._streams import list_items
 
 __all__ = ["releases"]
 
@@ -65,6 +68,11 @@ def releases(
     """
     check_timezone(tz)
     table = metrics.releases(releases, builds)
+    left_out = LeftOut()
+    if builds is not None:
+        builds, left_out = history_of(builds)
+    _, repeated, older = without_repeats(releases, "releases")
+    left_out = replace(left_out, repeated=left_out.repeated + repeated, older=left_out.older + older)
     title = "Releases and their hotfixes"
     if not len(table):
         return _style.show_message(_style.open_axes(ax), title, "There are no releases.")
@@ -84,7 +92,9 @@ def releases(
     _draw_activity(ax, rows, newest, first, last)
     ax.set_xlabel(f"date ({tz})", fontsize=9, color=_style.MUTED_COLOR, parse_math=False)
     _style.draw_grid(ax, "x")
-    missing = left_out_text((len(table) - len(newest), f"releases before these {_MAX_RELEASES}"))
+    missing = left_out_text(
+        (len(table) - len(newest), f"releases before these {_MAX_RELEASES}"), left_out=left_out
+    )
     _style.set_heading(ax, title, _count_releases(table, builds), missing)
     return ax
 

@@ -24,7 +24,8 @@ from mkframe.charts._alt_text import ChartFigure, mark_caption, mark_message
 from mkframe.charts._labels import printable_text
 from mkframe.errors import InputError, TooManyPeriodsError
 from mkframe.metrics._formatting import count_text, duration_text
-from mkframe.metrics._grouping import EVERY, Every, period_edges
+from mkframe.metrics._grouping import EVERY, Length, period_edges
+from mkframe.metrics._history import history_of
 
 __all__ = [
     "COLORS",
@@ -191,9 +192,9 @@ def bar_style(status: str, hatched: bool = True) -> dict[str, Any]:
     }
 
 
-def axis_edges(table: pd.DataFrame, every: Every) -> NDArray[np.float64]:
+def axis_edges(table: pd.DataFrame, every: Length) -> NDArray[np.float64]:
     """Return the edges of the periods of a table as numbers of a date axis, in the time zone of the table."""
-    days = period_edges(pd.DatetimeIndex(table.index), every)
+    days = period_edges(pd.DatetimeIndex(table.index.unique("period")), every)
     if len(days) > _MAX_PERIODS or (days < _FIRST_DAY).any() or (days > _LAST_DAY).any():
         raise TooManyPeriodsError(f"Not every {EVERY[every]} from {days[0]} to {days[-1]} can be drawn.")
     return date_numbers(days)
@@ -212,7 +213,7 @@ def explain_too_many_periods(title: str) -> Callable[[Chart[Params]], Chart[Para
                 return chart(*args, **kwargs)
             except TooManyPeriodsError:
                 arguments = inspect.signature(chart).bind(*args, **kwargs).arguments
-                message = _too_many_periods_text(arguments["builds"]["build_start"])
+                message = _too_many_periods_text(history_of(arguments["builds"]).builds["build_start"])
                 return show_message(open_axes(arguments.get("ax")), title, message)
 
         return wrapper
@@ -252,7 +253,7 @@ class _DateLocator(_CachedLocator, dates.AutoDateLocator):
     """Choose days, months or years as they fit."""
 
 
-def format_date_axis(ax: Axes, edges: NDArray[np.float64], every: Every, tz: str) -> None:
+def format_date_axis(ax: Axes, edges: NDArray[np.float64], every: Length, tz: str) -> None:
     """Show dates from the first to the last edge on the x axis, ticks of weeks on Mondays, and the zone."""
     first, last = float(edges[0]), float(edges[-1])
     margin = (last - first) * 0.01
@@ -278,22 +279,25 @@ def format_date_axis(ax: Axes, edges: NDArray[np.float64], every: Every, tz: str
     ax.set_xlabel(label, fontsize=9, color=MUTED_COLOR, parse_math=False)
 
 
-def format_duration_axis(ax: Axes, seconds: NDArray[np.float64], space: float = 0.0) -> None:
-    """Make the y axis logarithmic, with ticks in s, min, h and d; keep a share `space` of it free below."""
+def format_duration_axis(
+    ax: Axes, seconds: NDArray[np.float64], space: float = 0.0, axis: Literal["x", "y"] = "y"
+) -> None:
+    """Make an axis logarithmic, with ticks in s, min, h and d; keep a share `space` of it free below."""
     shortest, longest = float(np.nanmin(seconds)), float(np.nanmax(seconds))
     low, high = max(MIN_SECONDS, shortest) / 1.25, max(2 * MIN_SECONDS, longest) * 1.25
     ticks: list[float] = [t for t in (_TICKS if high / low > 300 else _FINE_TICKS) if low <= t <= high]
     if len(ticks) < 3:
         ticks = [t for t in MaxNLocator(4).tick_values(low, high) if max(low, 1e-3) <= t <= high]
     ticks = [MIN_SECONDS] * (shortest <= MIN_SECONDS) + [t for t in ticks if t > MIN_SECONDS]
-    ax.set_yscale("log")
-    ax.set_ylim(low / (high / low) ** (space / (1 - space)), high)
-    ax.yaxis.set_major_locator(FixedLocator(ticks))
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(
+    begin = low / (high / low) ** (space / (1 - space))
+    ax.set(**{f"{axis}scale": "log", f"{axis}lim": (begin, high)})
+    line = ax.yaxis if axis == "y" else ax.xaxis
+    line.set_major_locator(FixedLocator(ticks))
+    line.set_minor_locator(NullLocator())
+    line.set_major_formatter(
         FuncFormatter(lambda value, _: "< 1 s" if value == MIN_SECONDS else duration_text(value))
     )
-    ax.yaxis.grid(color=LIGHT_COLOR, linewidth=0.5, alpha=0.7)
+    line.grid(color=LIGHT_COLOR, linewidth=0.5, alpha=0.7)
     ax.set_axisbelow(True)
 
 

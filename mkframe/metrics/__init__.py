@@ -2,7 +2,8 @@
 
 No function sends a request, draws or changes its arguments. Columns and dtypes of a result are the same for
 none, one or a million builds. A build belongs to the period in which it started. Days begin and end in the
-time zone `tz`, and weeks begin on Monday. Every row counts: a build that is in the frame twice counts twice.
+time zone `tz`, and weeks begin on Monday. A build that is in the frame twice counts once, and dates that
+cannot be count as missing; `mkframe.metrics._history` has the rules.
 """
 
 from mkframe.metrics._change_points import change_points

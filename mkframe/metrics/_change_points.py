@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from mkframe._validation import check_timezone
 from mkframe.errors import InputError
-from mkframe.metrics._checks import float_values, require_columns
+from mkframe.metrics._checks import float_values
 from mkframe.metrics._distributions import Z95
 from mkframe.metrics._durations import completed_builds
 from mkframe.metrics._formatting import count_text, day_text
 from mkframe.metrics._grouping import local_days
+from mkframe.metrics._history import history_of
 from mkframe.metrics._regression import CLIP, SHORTEST, Design, Fit, fit_huber, median_deviation
-from mkframe.metrics._streams import Stream, build_ids, pattern_sets, streams
+from mkframe.metrics._streams import By, build_ids, pattern_sets, streams
 
 __all__ = ["change_points"]
 
@@ -40,7 +41,7 @@ _QUANTILES = 201
 
 
 def change_points(
-    builds: pd.DataFrame, *, by: Stream = "pattern", tz: str = "UTC", alpha: float = 0.01
+    builds: pd.DataFrame, *, by: By = "pattern", tz: str = "UTC", alpha: float = 0.01
 ) -> pd.DataFrame:
     r"""Find when finished builds became slower or faster, with their numbers of instances taken out.
 
@@ -67,7 +68,7 @@ def change_points(
     builds : DataFrame
         With `status`, `build_start`, `build_end`, `instances`, `patterns` (or `pattern_names`) and the
         columns that `by` needs, indexed by id. Finished builds are measured.
-    by : {"pattern", "release", "project", "user", "pattern_set"}, default "pattern"
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, default "pattern"
         The streams. A build with several patterns lies in the stream of each. A change of one pattern is
         diluted in a stream of many.
     tz : str, default "UTC"
@@ -103,7 +104,7 @@ def change_points(
     >>> change_points(builds)[["first_build", "ratio", "n_before"]].round(2).iloc[0].tolist()
     [5081.0, 1.47, 80.0]
     """
-    require_columns(builds, ["status", "build_start", "build_end", "instances"])
+    builds = history_of(builds, ["status", "build_start", "build_end", "instances"]).builds
     check_timezone(tz)
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < 1:
         raise InputError(f"alpha={alpha!r} is not a probability.", hint="Give a number such as 0.01.")
@@ -131,8 +132,8 @@ def change_points(
     found: list[dict[str, Any]] = []
     for at, scan in enumerate(scans):
         part = row[limits[at] : limits[at + 1]]
-        found += _rows(str(names[at]), part, scan, level, builds["build_start"], ids, tz)
-    return _frame(found, by, tz)
+        found += _rows(at, part, scan, level, builds["build_start"], ids, tz)
+    return _frame(found, names, tz)
 
 
 def _measured(builds: pd.DataFrame) -> tuple[Floats, NDArray[np.bool_]]:
@@ -338,7 +339,7 @@ def _inflation(psi: Floats, day: Places) -> float:
 
 
 def _rows(
-    name: str,
+    stream: int,
     part: Places,
     scan: _Stream | None,
     level: float,
@@ -347,7 +348,7 @@ def _rows(
     tz: str,
 ) -> list[dict[str, Any]]:
     """Describe a stream: a row for each change, or one that says why there is none."""
-    common = {"stream": name, "n": len(part)}
+    common = {"stream": stream, "n": len(part)}
     if scan is None or not scan.allowed(scan.left(())).any():
         days = (
             float(np.ptp(start.iloc[part].to_numpy("datetime64[us]").astype("int64")) / 86_400e6)
@@ -467,7 +468,7 @@ def _too_short(n: int, days: float) -> str:
     )
 
 
-def _frame(found: list[dict[str, Any]], by: str, tz: str) -> pd.DataFrame:
+def _frame(found: list[dict[str, Any]], names: pd.Index[Any], tz: str) -> pd.DataFrame:
     time = pd.DatetimeTZDtype("us", tz)
     types: dict[str, Any] = {
         "result": "str",
@@ -493,5 +494,5 @@ def _frame(found: list[dict[str, Any]], by: str, tz: str) -> pd.DataFrame:
             if dtype is time
             else pd.Series(values, dtype=dtype)
         )
-    index = pd.Index([row["stream"] for row in found], dtype="str", name=by)
+    index = names.take([row["stream"] for row in found])
     return pd.DataFrame(columns).set_axis(index)

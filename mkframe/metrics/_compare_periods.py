@@ -11,13 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mkframe.errors import InputError
-from mkframe.metrics._checks import require_columns, status_of
+from mkframe.metrics._checks import status_of
 from mkframe.metrics._distributions import Z95, t_quantile
 from mkframe.metrics._durations import duration
 from mkframe.metrics._formatting import count_text
 from mkframe.metrics._grouping import Days, local_days
+from mkframe.metrics._history import history_of
 from mkframe.metrics._regression import SHORTEST
-from mkframe.metrics._streams import Stream, streams
+from mkframe.metrics._streams import By, streams
 
 __all__ = ["METRICS", "compare_periods", "rate_difference"]
 
@@ -33,7 +34,7 @@ def compare_periods(
     *,
     end: str | date | None = None,
     days: int = 7,
-    by: Stream | None = None,
+    by: By | None = None,
     tz: str = "UTC",
 ) -> pd.DataFrame:
     r"""Compare failure rate and duration of some days with those of as many days before.
@@ -70,7 +71,7 @@ def compare_periods(
         default the day after the one on which the last build started.
     days : int, default 7
         Length of the period, and of the one before it, in days.
-    by : {"pattern", "release", "project", "user", "pattern_set"}, optional
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, optional
         One row for each metric and group. A build with several patterns (or releases) counts in each.
     tz : str, default "UTC"
         Zone in which days are cut. A build belongs to the day on which it started.
@@ -103,7 +104,7 @@ def compare_periods(
     >>> table["says"].tolist()
     ['no difference supported', 'supported']
     """
-    require_columns(builds, ["status", "build_start", "build_end"])
+    builds = history_of(builds, ["status", "build_start", "build_end"]).builds
     if isinstance(days, bool) or not isinstance(days, int | np.integer) or not 1 <= days <= 10_000:
         raise InputError(f"days={days!r} is not a number of days.", hint="Give a whole number, such as 7.")
     started = local_days(builds, tz)
@@ -128,7 +129,9 @@ def compare_periods(
     metric = pd.Index(METRICS, name="metric", dtype="str")
     if by is None:
         return table.set_axis(metric)
-    return table.set_axis(pd.MultiIndex.from_product([names, metric], names=[by, "metric"]))
+    levels = [names.get_level_values(n).repeat(len(metric)) for n in range(names.nlevels)]
+    both = metric.take(np.tile(np.arange(len(metric)), len(names)))
+    return table.set_axis(pd.MultiIndex.from_arrays([*levels, both], names=[*names.names, "metric"]))
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mkframe.metrics._checks import float_values, require_columns, status_of
+from mkframe.metrics._checks import float_values, status_of
 from mkframe.metrics._distributions import t_quantile
 from mkframe.metrics._durations import completed_builds
 from mkframe.metrics._formatting import count_text
+from mkframe.metrics._history import history_of
 from mkframe.metrics._regression import CLIP, SHORTEST, median_deviation
 from mkframe.metrics._streams import pattern_sets
 
@@ -67,8 +68,8 @@ def cost_card(builds: pd.DataFrame) -> pd.DataFrame:
     >>> cost_card(builds)[["base", "per_instance"]].round(1).loc["808"].tolist()
     [14.4, 1.9]
     """
-    require_columns(builds, ["status", "build_start", "build_end", "instances"])
-    counted = builds.reset_index(drop=True)
+    builds = history_of(builds, ["status", "build_start", "build_end", "instances"]).builds
+    counted = builds.drop(columns="id", errors="ignore").reset_index(drop=True)
     rows = completed_builds(counted)
     is_finished = (status_of(counted) == "FINISHED").to_numpy(bool)
     names, sets = pattern_sets(counted)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from mkframe.errors import InputError
 from mkframe.metrics._checks import check_choice, float_values, require_columns, status_of
 from mkframe.metrics._durations import duration
+from mkframe.metrics._history import history_of, without_repeats
 from mkframe.metrics._outcomes import wilson
-from mkframe.metrics._streams import Stream, build_ids, pattern_sets, sets_of, streams
+from mkframe.metrics._streams import By, build_ids, pattern_sets, sets_of, streams
 
 __all__ = ["RESULTS", "artifact_use", "builds_without_delivery"]
 
@@ -27,7 +28,7 @@ def builds_without_delivery(
     deliveries: pd.DataFrame,
     *,
     files: pd.DataFrame | None = None,
-    by: Stream = "pattern_set",
+    by: By = "pattern_set",
 ) -> pd.DataFrame:
     """Count finished builds for which the view DELIVERIES has no row, with the time they took.
 
@@ -51,7 +52,7 @@ def builds_without_delivery(
     files : DataFrame, optional
         With `build_id` and `sha256`, a row for each file that was fetched; with `id`, a download that is
         listed twice counts once.
-    by : {"pattern_set", "pattern", "release", "project", "user"}, default "pattern_set"
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, default "pattern_set"
         The rows. A build with several patterns (or releases) counts in each of them, pattern sets and
         projects add up to all builds.
 
@@ -80,7 +81,8 @@ def builds_without_delivery(
     >>> table[["finished", "delivered", "without_delivery", "unknown", "seconds_without"]].loc["808"].tolist()
     [3.0, 1.0, 1.0, 1.0, 90.0]
     """
-    require_columns(builds, ["status", "build_start", "build_end", "deliveries_calculated", "project_id"])
+    columns = ["status", "build_start", "build_end", "deliveries_calculated", "project_id"]
+    builds = history_of(builds, columns).builds
     _need_columns(deliveries, ["BUILD_ID"], "deliveries", "Give the view DELIVERIES of the builds' project.")
     held = builds[(status_of(builds) == "FINISHED").to_numpy(bool)]
     ids = build_ids(held)
@@ -109,7 +111,7 @@ def builds_without_delivery(
         seconds=np.bincount(place, seconds[row], many).astype("float64"),
         seconds_without=np.bincount(place, (seconds * is_without)[row], many).astype("float64"),
         build_ids=pd.Series([part.tolist() for part in parts], dtype="object"),
-    ).set_axis(names.rename(by))
+    ).set_axis(names)
     return table.sort_values(["seconds_without", "finished"], ascending=False, kind="stable")
 
 
@@ -199,6 +201,7 @@ def artifact_use(
     check_choice("by", by, ["pattern", None])
     require_columns(downloads, ["build_id", "pattern_id", "downloaded"], "downloads")
     require_columns(build_deployments, ["build_id", "pattern_id"], "build_deployments")
+    downloads, _, _ = without_repeats(downloads, "downloads")
     ids = pd.Series(build_ids(downloads))
     fetches = pd.Series(list(own), dtype="int64").value_counts()
     counter = float_values(downloads["downloaded"])

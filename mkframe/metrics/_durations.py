@@ -13,8 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mkframe.errors import InputError
-from mkframe.metrics._checks import check_choice, check_statuses, require_columns, status_of
-from mkframe.metrics._grouping import EVERY, By, Every, Groups, group_builds
+from mkframe.metrics._checks import check_statuses, require_columns, status_of
+from mkframe.metrics._grouping import Every, Groups, group_builds, length_of_period
+from mkframe.metrics._history import history_of
+from mkframe.metrics._streams import By
 
 __all__ = [
     "completed_builds",
@@ -63,7 +65,7 @@ def duration(builds: pd.DataFrame) -> pd.Series:
 
 def durations(
     builds: pd.DataFrame,
-    every: Every = "W",
+    every: Every = "auto",
     by: By | None = None,
     tz: str = "UTC",
     statuses: Sequence[str] | None = ("FINISHED",),
@@ -79,9 +81,10 @@ def durations(
     ----------
     builds : DataFrame
         With `status`, `build_start` and `build_end`.
-    every : {"D", "W", "M", "Q"}, default "W"
-        Length of a period.
-    by : {"pattern", "release", "project", "user"}, optional
+    every : {"auto", "D", "W", "M", "Q"} or None, default "auto"
+        Length of a period; None is the whole time, with builds without a start. By default the whole time
+        with `by`, else as `suggest_period` suggests.
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, optional
         One row for each group and period. A build with several patterns (or releases) counts in each.
     tz : str, default "UTC"
         Time zone in which days begin and end.
@@ -91,11 +94,12 @@ def durations(
     Returns
     -------
     DataFrame
-        Index `period` (datetime64[us, tz]), with `by` before it (str) where given. Columns: `n` int64,
+        Index `period` (datetime64[us, tz]; of the whole time the day of the first build), with a level for
+        each key of `by` before it (str) where given. Columns: `n` int64,
         measured builds; `p25`, `p50`, `p75`, `p90`, `p95` float64, seconds, quantiles interpolated linearly,
         NaN where n is 0; `running` int64, status BUILDING; `excluded` int64, with one of `statuses` but
         without an end or with an end before the start; `other` int64, of other statuses. The four counts
-        add up to the builds of the period. Builds without `build_start` belong to no period.
+        add up to the builds of the period. Builds without `build_start` belong to the whole time only.
 
     Raises
     ------
@@ -110,9 +114,8 @@ def durations(
     >>> durations(builds)[["n", "p50", "running"]].iloc[0].tolist()
     [1.0, 90.0, 1.0]
     """
-    require_columns(builds, ["status", "build_start", "build_end"])
-    check_choice("every", every, list(EVERY))
-    groups = group_builds(builds, every, by, tz)
+    builds = history_of(builds, ["status", "build_start", "build_end"]).builds
+    groups = group_builds(builds, length_of_period(builds, every, by), by, tz)
     seconds, selected = _duration_seconds(builds), status_mask(builds, statuses)
     measured = (seconds >= 0) & selected
     is_running = (status_of(builds) == "BUILDING").to_numpy(bool)
@@ -161,7 +164,7 @@ def completed_builds(builds: pd.DataFrame, statuses: Sequence[str] | None = ("FI
     >>> completed_builds(builds)[["instances", "seconds"]].iloc[0].tolist()
     [3.0, 90.0]
     """
-    require_columns(builds, ["status", "build_start", "build_end", "instances"])
+    builds = history_of(builds, ["status", "build_start", "build_end", "instances"]).builds
     seconds = _duration_seconds(builds)
     measured = np.flatnonzero((seconds >= 0) & status_mask(builds, statuses))
     rows = builds[["status", "build_start", "instances"]].take(measured)
@@ -185,7 +188,7 @@ def longest(builds: pd.DataFrame, n: int = 10, statuses: Sequence[str] | None = 
     DataFrame
         The rows of `builds`, longest first (of equals the one that started first), with `duration`
         (timedelta64[us]) as first column. Running builds are left out, since their duration is unknown, and
-        so are builds whose end lies before their start.
+        so are builds whose end lies before their start. A build that is there twice has one row.
 
     Raises
     ------
@@ -204,7 +207,7 @@ def longest(builds: pd.DataFrame, n: int = 10, statuses: Sequence[str] | None = 
         raise InputError(
             f"n={n!r} is not a number of builds.", hint="Give a whole number from 1 up, such as n=10."
         )
-    require_columns(builds, ["status", "build_start", "build_end"])
+    builds = history_of(builds, ["status", "build_start", "build_end"]).builds
     # whole microseconds are exact; seconds as floats would make long durations equal that are not
     micros = duration(builds).to_numpy("timedelta64[us]").astype("int64")
     measured = (micros >= 0) & status_mask(builds, statuses)  # NaT is the smallest integer

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from mkframe.errors import InputError
 from mkframe.metrics._checks import float_values, require_columns, status_of
 from mkframe.metrics._formatting import count_text, duration_text
-from mkframe.metrics._grouping import BY, check_lists, list_items
+from mkframe.metrics._history import history_of
 from mkframe.metrics._moments import read_moment
 from mkframe.metrics._regression import FREQUENT, SHORTEST, Design, fit_huber
+from mkframe.metrics._streams import NAMED, check_lists, list_items
 
 __all__ = ["eta"]
 
@@ -102,8 +103,8 @@ def eta(
     shares = _levels(levels)
     moment = pd.Timestamp.now("UTC") if now is None else read_moment(now)
     columns = ["status", "build_start", "instances"]
-    require_columns(running, columns)
-    require_columns(history, [*columns, "build_end"])
+    running = history_of(running, columns).builds
+    history = history_of(history, [*columns, "build_end"]).builds
     patterns = _pattern_column(running, history)
     waiting = running[(status_of(running) == "BUILDING").to_numpy(bool)]
     past = _past(history, moment)
@@ -143,7 +144,7 @@ def _names(levels: Sequence[float]) -> list[str]:
 
 def _pattern_column(running: pd.DataFrame, history: pd.DataFrame) -> str:
     """Name the column by which patterns are known in both frames, ids before names."""
-    names, ids = BY["pattern"]
+    names, ids = NAMED["pattern"]
     both = [name for name in (ids, names) if name in running.columns and name in history.columns]
     if not both:
         require_columns(running, [ids])

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from mkframe.errors import InputError
-from mkframe.metrics._checks import require_columns, status_of
-from mkframe.metrics._grouping import memberships, missing_label
+from mkframe.metrics._checks import status_of
+from mkframe.metrics._history import history_of
 from mkframe.metrics._outcomes import wilson
-from mkframe.metrics._streams import build_ids
+from mkframe.metrics._streams import build_ids, memberships, missing_label
 
 __all__ = ["failure_families", "families_of"]
 
@@ -155,7 +155,7 @@ def failure_families(builds: pd.DataFrame, *, names: Iterable[str] | None = None
     >>> failure_families(builds)["builds"].to_dict()
     {'Instance <name> (id <n>): role <name> is missing': 2, 'Timeout after <n>': 1}
     """
-    require_columns(builds, ["status", "message", "build_start"])
+    builds = history_of(builds, ["status", "message", "build_start"]).builds
     ids = build_ids(builds)
     failed = np.flatnonzero((status_of(builds) == "FAILED").to_numpy(bool))
     messages = builds["message"].iloc[failed]

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mkframe.metrics._checks import check_statuses, float_values, require_columns
+from mkframe.metrics._checks import check_statuses, float_values
 from mkframe.metrics._durations import status_mask
-from mkframe.metrics._streams import Stream, streams
+from mkframe.metrics._history import history_of
+from mkframe.metrics._streams import By, streams
 
 __all__ = ["BANDS", "failure_progress"]
 
@@ -19,7 +20,7 @@ BANDS = [*(f"{low}–{low + _WIDTH - 1} %" for low in range(0, 100, _WIDTH)), "1
 
 
 def failure_progress(
-    builds: pd.DataFrame, *, by: Stream = "pattern", statuses: Sequence[str] = ("FAILED",)
+    builds: pd.DataFrame, *, by: By = "pattern", statuses: Sequence[str] = ("FAILED",)
 ) -> pd.DataFrame:
     """Count failed builds by group and by the last progress that the server told.
 
@@ -30,7 +31,7 @@ def failure_progress(
     ----------
     builds : DataFrame
         With `status`, `progress` and the columns that `by` needs.
-    by : {"pattern", "release", "project", "user", "pattern_set"}, default "pattern"
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, default "pattern"
         The rows. A build with several patterns counts in each.
     statuses : sequence of str, default ("FAILED",)
         Whose progress is counted.
@@ -53,7 +54,7 @@ def failure_progress(
     >>> failure_progress(builds)[["builds", "20–39 %", "80–99 %"]].loc["808"].tolist()
     [2, 2, 0]
     """
-    require_columns(builds, ["status", "progress"])
+    builds = history_of(builds, ["status", "progress"]).builds
     check_statuses(builds, statuses)
     held = builds[status_mask(builds, statuses)]
     names, row, place = streams(held, by)
@@ -63,7 +64,7 @@ def failure_progress(
     columns = len(BANDS) + 1
     counts = np.bincount(place * columns + band[row], minlength=len(names) * columns)
     table = pd.DataFrame(
-        counts.reshape(-1, columns).astype("int64"), columns=[*BANDS, "unknown"], index=names.rename(by)
+        counts.reshape(-1, columns).astype("int64"), columns=[*BANDS, "unknown"], index=names
     )
     table.insert(0, "builds", table.sum(axis=1).astype("int64"))
     return table.sort_values("builds", ascending=False, kind="stable")

@@ -42,14 +42,21 @@ def duration_text(seconds: float) -> str:
 
 
 def percent_text(share: float) -> str:
-    """Write a share of 0 to 1 in percent with one decimal.
+    """Write a share of 0 to 1 in percent with one decimal; only none is 0 and only all is 100.
 
     Examples
     --------
     >>> percent_text(1345 / 2193), percent_text(float("nan"))
     ('61.3 %', '–')
+    >>> percent_text(1 / 3000), percent_text(0), percent_text(2999 / 3000)
+    ('< 0.1 %', '0.0 %', '> 99.9 %')
     """
-    return f"{100 * share:.1f} %" if math.isfinite(share) else "–"
+    if not math.isfinite(share):
+        return "–"
+    text = f"{100 * share:.1f} %"
+    if text == "0.0 %" and share > 0:
+        return "< 0.1 %"
+    return "> 99.9 %" if text == "100.0 %" and share < 1 else text
 
 
 def count_text(number: int, noun: str = "", plural: str = "") -> str:
@@ -72,4 +79,4 @@ def day_text(day: date | datetime) -> str:
     >>> day_text(date(2026, 4, 8))
     '8 April 2026'
     """
-    return f"{day.day} {day:%B} {day.year}"
+    return f"{day.day} {day:%B} {day.year:04}"

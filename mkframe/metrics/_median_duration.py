@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mkframe.metrics._checks import check_choice, require_columns, status_of
+from mkframe.metrics._checks import status_of
 from mkframe.metrics._durations import duration
 from mkframe.metrics._formatting import duration_text
-from mkframe.metrics._grouping import EVERY, By, Every, group_builds
+from mkframe.metrics._grouping import Every, group_builds, length_of_period
+from mkframe.metrics._history import history_of
 from mkframe.metrics._moments import last_moment
+from mkframe.metrics._streams import By
 from mkframe.metrics._survival import floor_text, kaplan_meier_quantile
 
 __all__ = ["median_duration"]
@@ -22,7 +24,7 @@ __all__ = ["median_duration"]
 def median_duration(
     builds: pd.DataFrame,
     *,
-    every: Every = "W",
+    every: Every = "auto",
     by: By | None = None,
     now: str | datetime | None = None,
     tz: str = "UTC",
@@ -42,9 +44,10 @@ def median_duration(
     ----------
     builds : DataFrame
         With `status`, `build_start`, `build_end` and the columns that `by` needs.
-    every : {"D", "W", "M", "Q"}, default "W"
-        Length of a period; a build lies in the one in which it started.
-    by : {"pattern", "release", "project", "user"}, optional
+    every : {"auto", "D", "W", "M", "Q"} or None, default "auto"
+        Length of a period; a build lies in the one in which it started. None is the whole time. By default
+        the whole time with `by`, else as `suggest_period` suggests.
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, optional
         One row for each group and period. A build with several patterns (or releases) counts in each.
     now : str or datetime, optional
         With a zone, until when running builds have run. By default the latest time in the frame.
@@ -54,7 +57,8 @@ def median_duration(
     Returns
     -------
     DataFrame
-        Index `period` (datetime64[us, tz]), with `by` before it (str) where given. Columns: `finished`,
+        Index `period` (datetime64[us, tz]; of the whole time the day of the first build), with a level for
+        each key of `by` before it (str) where given. Columns: `finished`,
         `running` int64; `median`, `low`, `high` float64, seconds; NaN where there are no builds or, for
         `median`, half or more run, and `high` is inf there; `text` str, such as "1 min 30 s",
         "1 min 20 s to 2 min (3 of 20 still run)" or "> 2 h (12 of 20 still run)". Finished builds without a
@@ -73,9 +77,10 @@ def median_duration(
     >>> median_duration(builds, now="2026-04-01T10:00Z")["text"].tolist()
     ['> 2 h (2 of 3 still run)']
     """
-    require_columns(builds, ["status", "build_start", "build_end"])
-    check_choice("every", every, list(EVERY))
-    where = group_builds(builds, every, by, tz)
+    builds = history_of(builds, ["status", "build_start", "build_end"]).builds
+    length = length_of_period(builds, every, by)
+    builds = builds[builds["build_start"].notna().to_numpy(bool)]
+    where = group_builds(builds, length, by, tz)
     moment = last_moment(builds, now)
     status = status_of(builds)
     running = (status == "BUILDING").to_numpy(bool)

@@ -14,17 +14,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mkframe.metrics._checks import check_choice, require_columns, status_of
+from mkframe.metrics._checks import check_choice, status_of
 from mkframe.metrics._grouping import (
-    EVERY,
-    By,
     Every,
     Groups,
     group_builds,
+    length_of_period,
     local_days,
-    missing_label,
     period_edges,
 )
+from mkframe.metrics._history import history_of
+from mkframe.metrics._streams import By, missing_label
 from mkframe.schema import STATUSES
 
 __all__ = ["Canceled", "calendar", "failure_rate", "outcomes", "throughput", "wilson"]
@@ -69,7 +69,7 @@ def wilson(failed: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArra
 
 def failure_rate(
     builds: pd.DataFrame,
-    every: Every | None = "W",
+    every: Every = "auto",
     canceled: Canceled = "exclude",
     by: By | None = None,
     tz: str = "UTC",
@@ -85,11 +85,12 @@ def failure_rate(
     ----------
     builds : DataFrame
         With `status` and `build_start`.
-    every : {"D", "W", "M", "Q"} or None, default "W"
-        Length of a period; None makes one period of all builds, including those without a start.
+    every : {"auto", "D", "W", "M", "Q"} or None, default "auto"
+        Length of a period; None is the whole time, with builds without a start. By default the whole time
+        with `by`, else as `suggest_period` suggests.
     canceled : {"exclude", "count"}, default "exclude"
         Whether canceled builds are part of the denominator.
-    by : {"pattern", "release", "project", "user"}, optional
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, optional
         One row for each group and period. A build with several patterns (or releases) counts in each.
     tz : str, default "UTC"
         Time zone in which days begin and end.
@@ -97,9 +98,10 @@ def failure_rate(
     Returns
     -------
     DataFrame
-        Index `period` (datetime64[us, tz]; with ``every=None`` the day of the first build), with `by` before
-        it (str) where given. Columns `finished`, `failed`, `canceled`, `running`, `other` and `n`, the
-        denominator, int64; `rate`, `low`, `high` float64 from 0 to 1 (see `wilson`), NaN where n is 0.
+        Index `period` (datetime64[us, tz]; of the whole time the day of the first build), with a level for
+        each key of `by` before it (str) where given. Columns `finished`, `failed`, `canceled`, `running`,
+        `other` and `n`, the denominator, int64; `rate`, `low`, `high` float64 from 0 to 1 (see `wilson`),
+        NaN where n is 0.
 
     Raises
     ------
@@ -114,9 +116,9 @@ def failure_rate(
     >>> failure_rate(builds)[["n", "rate"]].round(3).values.tolist()
     [[3.0, 0.333]]
     """
-    require_columns(builds, ["status", "build_start"])
+    builds = history_of(builds, ["status", "build_start"]).builds
     check_choice("canceled", canceled, ["exclude", "count"])
-    groups = group_builds(builds, every, by, tz)
+    groups = group_builds(builds, length_of_period(builds, every, by), by, tz)
     counts = _count_statuses(groups, status_of(builds), [*_STATUS_COLUMNS.values()])
     table = pd.DataFrame(counts, index=groups.index, columns=[*_STATUS_COLUMNS, "other"])
     total = table["finished"] + table["failed"] + (table["canceled"] if canceled == "count" else 0)
@@ -133,24 +135,30 @@ def _count_statuses(groups: Groups, status: pd.Series[str], columns: Sequence[st
     return groups.count_by(column[code], len(columns) + 1)
 
 
-def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.DataFrame:
+def outcomes(
+    builds: pd.DataFrame, every: Every = "auto", tz: str = "UTC", by: By | None = None
+) -> pd.DataFrame:
     """Count the builds of each status in each period.
 
     Parameters
     ----------
     builds : DataFrame
         With `status` and `build_start`.
-    every : {"D", "W", "M", "Q"}, default "W"
-        Length of a period.
+    every : {"auto", "D", "W", "M", "Q"} or None, default "auto"
+        Length of a period; None is the whole time, with builds without a start. By default the whole time
+        with `by`, else as `suggest_period` suggests.
     tz : str, default "UTC"
         Time zone in which days begin and end.
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, optional
+        One row for each group and period. A build with several patterns (or releases) counts in each.
 
     Returns
     -------
     DataFrame
-        Index `period` (datetime64[us, tz]); int64 columns FINISHED, FAILED, CANCELED and BUILDING, then one
-        for each other status that occurs, in alphabetical order; builds without a status are in the column
-        "(none)". Builds without `build_start` belong to no period.
+        Index `period` (datetime64[us, tz]; of the whole time the day of the first build), with a level for
+        each key of `by` before it (str) where given; int64 columns FINISHED, FAILED, CANCELED and BUILDING,
+        then one for each other status that occurs, in alphabetical order; builds without a status are in the
+        column "(none)". Builds without `build_start` belong to the whole time only.
 
     Raises
     ------
@@ -163,9 +171,8 @@ def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.Da
     >>> outcomes(pd.DataFrame({"status": ["FAILED", "PAUSED"], "build_start": start})).iloc[0].to_dict()
     {'FINISHED': 0, 'FAILED': 1, 'CANCELED': 0, 'BUILDING': 0, 'PAUSED': 1}
     """
-    require_columns(builds, ["status", "build_start"])
-    check_choice("every", every, list(EVERY))
-    groups = group_builds(builds, every, None, tz)
+    builds = history_of(builds, ["status", "build_start"]).builds
+    groups = group_builds(builds, length_of_period(builds, every, by), by, tz)
     status = status_of(builds)
     uniques = status.dropna().unique()
     others, missing = sorted(set(uniques) - set(STATUSES)), missing_label(uniques)
@@ -174,8 +181,10 @@ def outcomes(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.Da
     return table[[*_BUILDING_LAST, *sorted([*others, missing] if status.hasnans else others)]]
 
 
-def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.DataFrame:
-    """Count the builds of each period and the days of it that the history covers.
+def throughput(
+    builds: pd.DataFrame, every: Every = "auto", tz: str = "UTC", by: By | None = None
+) -> pd.DataFrame:
+    """Count the builds of each period that have a start, and the days of it that the history covers.
 
     A history usually begins and ends within a period. The builds of its first and last period are divided by
     the days from the first build's day to the last build's day only; the other days of these periods are
@@ -185,17 +194,22 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.
     ----------
     builds : DataFrame
         With `build_start`; builds of every status count.
-    every : {"D", "W", "M", "Q"}, default "W"
-        Length of a period.
+    every : {"auto", "D", "W", "M", "Q"} or None, default "auto"
+        Length of a period; None is the whole time. By default the whole time with `by`, else as
+        `suggest_period` suggests.
     tz : str, default "UTC"
         Time zone in which days begin and end.
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, optional
+        One row for each group and period. A build with several patterns (or releases) counts in each. The
+        days are those of the whole history.
 
     Returns
     -------
     DataFrame
-        Index `period` (datetime64[us, tz]); `builds` int64; `days` int64, covered calendar days; `per_day`
-        float64, builds / days; `partial` bool, whether days of the period are outside the history. Builds
-        without `build_start` belong to no period.
+        Index `period` (datetime64[us, tz]; of the whole time the day of the first build), with a level for
+        each key of `by` before it (str) where given; `builds` int64; `days` int64, covered calendar days;
+        `per_day` float64, builds / days; `partial` bool, whether days of the period are outside the history.
+        Builds without `build_start` belong to no period.
 
     Raises
     ------
@@ -205,19 +219,25 @@ def throughput(builds: pd.DataFrame, every: Every = "W", tz: str = "UTC") -> pd.
     Examples
     --------
     >>> start = pd.to_datetime(["2026-04-03T08:00Z", "2026-04-05T08:00Z"], utc=True)
-    >>> throughput(pd.DataFrame({"build_start": start})).iloc[0].to_dict()
+    >>> throughput(pd.DataFrame({"build_start": start}), "W").iloc[0].to_dict()
     {'builds': 2, 'days': 3, 'per_day': 0.6666666666666666, 'partial': True}
     """
-    check_choice("every", every, list(EVERY))
-    groups = group_builds(builds, every, None, tz)
+    builds = history_of(builds, ["build_start"]).builds
+    length = length_of_period(builds, every, by)
+    builds = builds[builds["build_start"].notna().to_numpy(bool)]
+    groups = group_builds(builds, length, by, tz)
     counts = groups.count()
+    started = local_days(builds, tz)
     if not len(groups.index):
         days = full = np.zeros(0, dtype="int64")
+    elif length is None:
+        days = full = np.full(len(counts), (started.max() - started.min()).astype("int64") + 1)
     else:
-        started = local_days(builds, tz)
-        edges = period_edges(pd.DatetimeIndex(groups.index), every)
-        covered = np.clip(edges, np.nanmin(started), np.nanmax(started) + np.timedelta64(1, "D"))
-        days, full = (np.diff(part).astype("int64") for part in (covered, edges))
+        periods = pd.DatetimeIndex(groups.index.unique("period"))
+        edges = period_edges(periods, length)
+        covered = np.clip(edges, started.min(), started.max() + np.timedelta64(1, "D"))
+        repeats = len(counts) // len(periods)
+        days, full = (np.tile(np.diff(part).astype("int64"), repeats) for part in (covered, edges))
     return pd.DataFrame(
         {"builds": counts, "days": days, "per_day": counts / days, "partial": days < full},
         index=groups.index,

@@ -14,9 +14,9 @@ from mkframe._validation import check_timezone
 from mkframe.errors import InputError
 from mkframe.metrics._checks import require_columns, status_of
 from mkframe.metrics._formatting import count_text, duration_text
-from mkframe.metrics._grouping import memberships, missing_label
+from mkframe.metrics._history import history_of
 from mkframe.metrics._moments import last_moment
-from mkframe.metrics._streams import build_ids, sets_of
+from mkframe.metrics._streams import build_ids, memberships, missing_label, sets_of
 from mkframe.metrics._survival import floor_text
 
 __all__ = ["CHAINED_BY", "recovery"]
@@ -81,7 +81,7 @@ def recovery(
     >>> recovery(builds, now="2026-04-02T09:00Z")["says"].tolist()
     ['open for at least 21 h 50 min: 1 failed build, 14', 'closed after 2 h by 13: 2 failed builds, first 11']
     """
-    require_columns(builds, ["status", "build_start", "build_end"])
+    builds = history_of(builds, ["status", "build_start", "build_end"]).builds
     check_timezone(tz)
     words = _words(by)
     ids = build_ids(builds)

@@ -11,7 +11,8 @@ import pandas as pd
 
 from mkframe.errors import InputError
 from mkframe.metrics._checks import require_columns
-from mkframe.metrics._grouping import check_lists
+from mkframe.metrics._history import history_of, without_repeats
+from mkframe.metrics._streams import check_lists
 
 __all__ = ["releases"]
 
@@ -42,7 +43,7 @@ def releases(releases: pd.DataFrame, builds: pd.DataFrame | None = None) -> pd.D
     Parameters
     ----------
     releases : DataFrame
-        A releases frame.
+        A releases frame. A release that is there twice gets one row.
     builds : DataFrame, optional
         A builds frame with `releases` and `build_start`. A build with several releases counts in each;
         releases that only occur in `builds` get no row.
@@ -71,6 +72,7 @@ def releases(releases: pd.DataFrame, builds: pd.DataFrame | None = None) -> pd.D
     ['R1', 'R1.1', 'R2']
     """
     require_columns(releases, _FIELDS, "releases")
+    releases, _, _ = without_repeats(releases, "releases")
     # an index that only counts the rows would link hotfixes and builds to other releases
     if "id" in releases.columns or not pd.api.types.is_integer_dtype(releases.index):
         raise InputError(
@@ -143,7 +145,7 @@ def _count_builds(index: pd.Index[int], builds: pd.DataFrame | None) -> pd.DataF
     ids = index.unique()
     if builds is None:
         return pd.DataFrame({name: pd.Series(index=ids, dtype=kind) for name, kind in _BUILD_COLUMNS.items()})
-    require_columns(builds, ["releases", "build_start"])
+    builds = history_of(builds, ["releases", "build_start"]).builds
     check_lists(builds["releases"])
     rows = builds[["releases", "build_start"]].reset_index(drop=True).explode("releases")
     rows = rows[rows["releases"].isin(ids)].reset_index(names="row").drop_duplicates(["row", "releases"])

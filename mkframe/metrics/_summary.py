@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import html
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from mkframe._text import single_line
-from mkframe.metrics._checks import require_columns, status_of
+from mkframe.metrics._checks import status_of
 from mkframe.metrics._durations import duration
 from mkframe.metrics._formatting import count_text, day_text, duration_text, percent_text
-from mkframe.metrics._grouping import Every, local_days, memberships
+from mkframe.metrics._grouping import Length, length_of_period, local_days
+from mkframe.metrics._history import LeftOut, history_of
+from mkframe.metrics._moments import read_moment
 from mkframe.metrics._outcomes import failure_rate
+from mkframe.metrics._streams import memberships
 
 __all__ = ["describe", "suggest_period", "summary"]
 
 Figures: TypeAlias = dict[str, tuple[float, str]]
 
 _WINDOW_DAYS = 28
-_MAX_DAYS_OF_WEEKS = 400
 _COUNTS = ("finished", "failed", "canceled", "running", "other")
+_SILENT_DAYS = 7
+"""Days without a build after which this is said."""
 _LEFT_OUT = (
     ("running", "running build", "(no duration, no result yet)"),
     ("without_start", "build", "without a start"),
@@ -34,7 +39,7 @@ def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
 
     The last four weeks are the 28 days that end with the day on which the last build started. They are
     compared with the 28 days before, by the same measures; where the history is shorter than these 56 days,
-    the earlier figures are NaN.
+    the earlier figures are NaN. Each build counts once, and dates that cannot be count as missing.
 
     Parameters
     ----------
@@ -51,7 +56,8 @@ def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
         failed, canceled, running, other; failure_rate with _low, _high (Wilson, 95 %) and _n, the number
         finished or failed; duration_p50, duration_p95 and duration_n of finished builds; days, first_day,
         last_day; busiest_pattern; recent_ and earlier_ failure_rate, failure_n, duration_p50, duration_n;
-        without_start; end_before_start.
+        without_start; end_before_start; impossible_dates, builds with a date that cannot be, with the first
+        of them as text; repeated_rows and older_rows, rows left out because their build is there already.
 
     Raises
     ------
@@ -66,9 +72,9 @@ def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
     >>> summary(builds).loc[["builds", "failure_rate", "duration_p50"], "text"].tolist()
     ['2', '50.0 %', '1 min 30 s']
     """
-    require_columns(builds, ["status", "build_start", "build_end"])
+    builds, left_out = history_of(builds, ["status", "build_start", "build_end"])
     days = local_days(builds, tz)
-    figures = _totals(builds) | _days(builds, days) | _busiest_pattern(builds)
+    figures = _totals(builds) | _days(builds, days, left_out) | _busiest_pattern(builds)
     last = np.nanmax(days) if figures["days"][0] else np.datetime64("NaT", "D")
     window = np.timedelta64(_WINDOW_DAYS, "D")
     recent = days > last - window
@@ -81,12 +87,13 @@ def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
         figures[f"{name}_failure_n"] = totals["failure_rate_n"]
         figures[f"{name}_duration_p50"] = totals["duration_p50"]
         figures[f"{name}_duration_n"] = totals["duration_n"]
+    figures |= _rows_left_out(left_out)
     table = pd.DataFrame.from_dict(figures, orient="index", columns=["value", "text"]).rename_axis("figure")
     table.index = table.index.astype("str")
     return table.astype({"value": "float64", "text": "str"})
 
 
-def suggest_period(builds: pd.DataFrame) -> Every:
+def suggest_period(builds: pd.DataFrame) -> Length:
     """Suggest a length of period for the charts and metrics of a build history.
 
     Parameters
@@ -110,9 +117,7 @@ def suggest_period(builds: pd.DataFrame) -> Every:
     >>> suggest_period(pd.DataFrame({"build_start": start}))
     'W'
     """
-    require_columns(builds, ["build_start"])
-    days = (builds["build_start"].max() - builds["build_start"].min()) / pd.Timedelta(days=1)
-    return "M" if days > _MAX_DAYS_OF_WEEKS else "W" if days > _WINDOW_DAYS else "D"
+    return length_of_period(history_of(builds, ["build_start"]).builds, "auto") or "D"
 
 
 class Sentences(list[str]):
@@ -125,8 +130,11 @@ class Sentences(list[str]):
         return f"<ul>{''.join(f'<li>{html.escape(sentence)}</li>' for sentence in self)}</ul>"
 
 
-def describe(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
-    r"""Describe a build history in a few description, with the figures of `summary`.
+def describe(builds: pd.DataFrame, tz: str = "UTC", now: str | datetime | None = None) -> Sentences:
+    r"""Describe a build history in a few sentences, with the figures of `summary`.
+
+    The newest weeks are named with their last day, and where no build has started in the 7 days until now, a
+    sentence before them says so: a history that was saved some time ago is no news.
 
     Parameters
     ----------
@@ -134,6 +142,8 @@ def describe(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
         With `status`, `build_start`, `build_end` and `patterns` (or `pattern_names`).
     tz : str, default "UTC"
         Time zone in which days begin and end.
+    now : str or datetime, optional
+        With a zone. By default the clock of this machine.
 
     Returns
     -------
@@ -144,7 +154,7 @@ def describe(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
     Raises
     ------
     InputError
-        If a column is missing or the time zone is unknown.
+        If a column is missing, the time zone is unknown, or `now` is no time with a zone.
 
     Examples
     --------
@@ -155,12 +165,14 @@ def describe(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
     2 builds started from 3 April 2026 to 5 April 2026 (3 days): 1 finished, 1 failed, 0 canceled.
     50.0 % of the 2 builds that finished or failed have failed (95 % interval 9.5 % to 90.5 %).
     """
+    moment = pd.Timestamp.now("UTC") if now is None else read_moment(now)
+    builds, left_out = history_of(builds, ["status", "build_start", "build_end"])
     table = summary(builds, tz)
     value, text = table["value"], table["text"]
     if not value["builds"]:
         return Sentences(["There are no builds."])
     description = [
-        _builds_sentence(value, text),
+        _builds_sentence(value, text, int(builds["build_start"].notna().sum())),
         _failure_sentence(value, text),
         _duration_sentence(value, text),
     ]
@@ -169,7 +181,11 @@ def describe(builds: pd.DataFrame, tz: str = "UTC") -> Sentences:
             f"The pattern built most often is {single_line(text['busiest_pattern'], 80)}: "
             f"{count_text(int(value['busiest_pattern']), 'build')}."
         )
-    description += [_comparison_sentence(value, text), _left_out_sentence(value)]
+    last = builds["build_start"].max()
+    silent = (moment.tz_convert(tz).date() - last.tz_convert(tz).date()).days if value["days"] else 0
+    if silent > _SILENT_DAYS:
+        description.append(f"No build has started since {text['last_day']}, for {silent:,} days.")
+    description += [_comparison_sentence(value, text), _left_out_sentence(value, left_out)]
     return Sentences(sentence for sentence in description if sentence)
 
 
@@ -194,7 +210,7 @@ def _totals(builds: pd.DataFrame) -> Figures:
     return figures | {"duration_n": _count_figure(len(measured))}
 
 
-def _days(builds: pd.DataFrame, days: np.ndarray[Any, np.dtype[np.datetime64]]) -> Figures:
+def _days(builds: pd.DataFrame, days: np.ndarray[Any, np.dtype[np.datetime64]], left_out: LeftOut) -> Figures:
     """Find the first and the last day, and count the builds with wrong or missing times."""
     known = days[~np.isnat(days)]
     bounds = [known.min().item(), known.max().item()] if len(known) else []
@@ -204,8 +220,17 @@ def _days(builds: pd.DataFrame, days: np.ndarray[Any, np.dtype[np.datetime64]]) 
         "days": _count_figure(length),
         "first_day": (float("nan"), first),
         "last_day": (float("nan"), last),
-        "without_start": _count_figure(len(days) - len(known)),
+        "without_start": _count_figure(left_out.without_start),
         "end_before_start": _count_figure(int((duration(builds) < pd.Timedelta(0)).sum())),
+    }
+
+
+def _rows_left_out(left_out: LeftOut) -> Figures:
+    dates = f"{count_text(left_out.impossible)}: {left_out.named}" if left_out.impossible else "0"
+    return {
+        "impossible_dates": (float(left_out.impossible), dates),
+        "repeated_rows": _count_figure(left_out.repeated),
+        "older_rows": _count_figure(left_out.older),
     }
 
 
@@ -217,13 +242,13 @@ def _busiest_pattern(builds: pd.DataFrame) -> Figures:
     return {"busiest_pattern": (float(counts.max()), str(labels[int(counts.argmax())]))}
 
 
-def _builds_sentence(value: pd.Series[float], text: pd.Series[str]) -> str:
+def _builds_sentence(value: pd.Series[float], text: pd.Series[str], started: int) -> str:
     parts = [f"{text[name]} {name}" for name in ("finished", "failed", "canceled")]
     parts += [f"{text['running']} running"] if value["running"] else []
     parts += [f"{text['other']} with another status"] if value["other"] else []
     sentence = count_text(int(value["builds"]), "build")
-    if value["without_start"]:
-        sentence += f", {count_text(int(value['builds'] - value['without_start']))} of them"
+    if started < value["builds"]:
+        sentence += f", {count_text(started)} of them"
     if value["days"]:
         days = count_text(int(value["days"]), "day")
         sentence += f" started from {text['first_day']} to {text['last_day']} ({days})"
@@ -260,8 +285,9 @@ def _comparison_sentence(value: pd.Series[float], text: pd.Series[str]) -> str:
     if not value["earlier_failure_n"] or not value["recent_failure_n"]:
         return ""
     sentence = (
-        f"In the last four weeks {text['recent_failure_rate']} of {text['recent_failure_n']} failed; "
-        f"in the four weeks before, {text['earlier_failure_rate']} of {text['earlier_failure_n']}."
+        f"In the {_WINDOW_DAYS} days to {text['last_day']}, {text['recent_failure_rate']} of "
+        f"{text['recent_failure_n']} failed; in the {_WINDOW_DAYS} days before, "
+        f"{text['earlier_failure_rate']} of {text['earlier_failure_n']}."
     )
     if value["recent_duration_n"] and value["earlier_duration_n"]:
         sentence += (
@@ -271,6 +297,9 @@ def _comparison_sentence(value: pd.Series[float], text: pd.Series[str]) -> str:
     return sentence
 
 
-def _left_out_sentence(value: pd.Series[float]) -> str:
+def _left_out_sentence(value: pd.Series[float], left_out: LeftOut) -> str:
     parts = [f"{count_text(int(value[name]), noun)} {why}" for name, noun, why in _LEFT_OUT if value[name]]
-    return f"Left out of these figures where they do not apply: {'; '.join(parts)}." if parts else ""
+    if left_out.impossible:
+        parts.append(f"{count_text(left_out.impossible, 'build')} {left_out.dates_text()}")
+    sentence = f"Left out of these figures where they do not apply: {'; '.join(parts)}." if parts else ""
+    return " ".join(part for part in (sentence, left_out.rows_text()) if part)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mkframe.metrics._checks import require_columns, status_of
+from mkframe.metrics._checks import status_of
 from mkframe.metrics._durations import duration
+from mkframe.metrics._history import history_of
 from mkframe.metrics._outcomes import wilson
-from mkframe.metrics._streams import Stream, build_ids, streams
+from mkframe.metrics._streams import By, build_ids, streams
 
 __all__ = ["top_failing"]
 
 
-def top_failing(builds: pd.DataFrame, *, by: Stream = "pattern") -> pd.DataFrame:
+def top_failing(builds: pd.DataFrame, *, by: By = "pattern") -> pd.DataFrame:
     """Rank patterns, or other groups, by how surely their builds fail, and name the failed builds.
 
     The order is that of the lower bound of the 95 % interval of the failure rate, failed / (finished +
@@ -24,7 +25,7 @@ def top_failing(builds: pd.DataFrame, *, by: Stream = "pattern") -> pd.DataFrame
     ----------
     builds : DataFrame
         With `status`, `build_start`, `build_end` and the columns that `by` needs, indexed by id.
-    by : {"pattern", "release", "project", "user", "pattern_set"}, default "pattern"
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them, default "pattern"
         A build with several patterns (or releases) counts in each.
 
     Returns
@@ -49,7 +50,7 @@ def top_failing(builds: pd.DataFrame, *, by: Stream = "pattern") -> pd.DataFrame
     >>> top_failing(builds)["build_ids"].to_dict()
     {'808': [13, 11], '9': [14]}
     """
-    require_columns(builds, ["status", "build_start", "build_end"])
+    builds = history_of(builds, ["status", "build_start", "build_end"]).builds
     ids = build_ids(builds)
     status = status_of(builds)
     is_failed = (status == "FAILED").to_numpy(bool)
@@ -82,7 +83,7 @@ def top_failing(builds: pd.DataFrame, *, by: Stream = "pattern") -> pd.DataFrame
             .tz_localize("UTC"),
             "build_ids": pd.Series([ids[part].tolist() for part in parts], dtype="object").to_numpy(),
         },
-        index=names.rename(by),
+        index=names,
     )
     table = table[table["failed"] > 0]
     return table.sort_values(["low", "failed"], ascending=False, kind="stable")

@@ -10,7 +10,7 @@ from tests.support.axes import note_text
 @pytest.mark.parametrize(("n", "points", "meshes"), [(2_000, 2_000, 0), (2_001, 0, 1)])
 def test_many_builds_are_drawn_as_density(n, points, meshes, factory):
     base = factory.builds({"seconds": 60, "instances": 4}, {"seconds": 90, "instances": 40})
-    builds = base.loc[np.resize(base.index.to_numpy(), n)]
+    builds = base.loc[np.resize(base.index.to_numpy(), n)].set_axis(range(1, n + 1))
     ax = charts.duration_by_instances(builds)
     assert sum(len(line.get_xdata()) for line in ax.lines if line.get_label() == "builds") == points
     cells = [mesh for mesh in ax.collections if mesh.get_label() == "builds per cell"]

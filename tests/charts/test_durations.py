@@ -77,7 +77,7 @@ def test_durations_below_a_second_are_drawn(factory):
 
 def test_groups_beyond_six_are_counted(factory):
     builds = factory.builds(*({"seconds": 60, "patterns": [p]} for p in range(1, 9) for _ in range(9 - p)))
-    ax = charts.durations(builds, by="pattern")
+    ax = charts.durations(builds, every="W", by="pattern")
     labels = [line.get_label() for line in ax.lines if not line.get_label().startswith("_")]
     assert labels == ["1 (8)", "2 (7)", "3 (6)", "4 (5)", "5 (4)", "6 (3)"]
     assert "2 more patterns with as many or fewer builds not drawn" in note_text(ax)

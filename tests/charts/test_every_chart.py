@@ -154,7 +154,7 @@ def test_time_zone_is_in_the_label(chart, tz, mixed):
 
 @pytest.mark.parametrize("chart", [charts.durations, charts.failure_rate, charts.outcomes, charts.throughput])
 def test_week_ticks_are_mondays(chart, mixed):
-    ax = chart(mixed)
+    ax = chart(mixed, every="W")
     low, high = ax.get_xlim()
     ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
     assert len(ticks) >= 3
@@ -176,7 +176,7 @@ def test_builds_without_start_are_listed_as_left_out(chart, mixed):
 
 
 @pytest.mark.parametrize("chart", [charts.durations, charts.failure_rate, charts.outcomes, charts.throughput])
-@pytest.mark.parametrize("years", [("0001", "2026"), ("9999", "9999"), ("1900", "2400")])
+@pytest.mark.parametrize("years", [("2009", "2026"), ("9999", "9999"), ("1900", "2400")])
 def test_builds_too_far_apart_are_named_with_a_hint(chart, years, factory):
     rows = [{"build_start": f"{year}-12-30T08:00:00Z", "seconds": 5} for year in years]
     ax = chart(factory.builds(*rows), every="D")

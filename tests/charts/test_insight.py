@@ -272,6 +272,6 @@ def test_running_builds_open_the_median(factory):
 
 
 def test_groups_of_medians_are_lines(mixed):
-    ax = charts.median_duration(mixed, by="pattern")
+    ax = charts.median_duration(mixed, every="W", by="pattern")
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert [label.split(" ")[0] for label in labels] == ["808", "9"]

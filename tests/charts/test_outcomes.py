@@ -38,13 +38,13 @@ def test_each_status_has_its_color(mixed):
 
 
 def test_stack_height_is_the_number_of_builds(mixed):
-    ax = charts.outcomes(mixed)
+    ax = charts.outcomes(mixed, "W")
     top = [patch.get_data().values for patch in ax.patches if patch.get_gid()][-1]
     assert top.tolist() == [6, 0, 6]
 
 
 def test_partial_weeks_are_named_and_drawn_lighter(mixed):
-    ax = charts.throughput(mixed)
+    ax = charts.throughput(mixed, "W")
     parts = {patch.get_label(): patch.get_data().values.tolist() for patch in ax.patches}
     assert parts["partial periods"] == [6 / 5, 0, 6 / 3]
     assert parts["whole periods"] == [0, 0, 0]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mkframe import frames, metrics
 from mkframe.errors import InputError
+from mkframe.metrics._history import history_of
 from tests.fuzz import bodies
 from tests.support import strategies
 from tests.support.rows import row
@@ -101,9 +102,10 @@ def micros(column):
 
 
 class PlainBuilds:
-    """Builds as lists of Python values."""
+    """Builds as lists of Python values, each once and without dates that cannot be."""
 
     def __init__(self, frame, every, tz):
+        frame = history_of(frame).builds
         start, end = micros(frame["build_start"]), micros(frame["build_end"])
         self.seconds = [
             None if None in pair else (pair[1] - pair[0]) / 1e6 for pair in zip(start, end, strict=True)
@@ -130,32 +132,55 @@ def as_lists(column):
     ]
 
 
-def labels_of(names, ids):
-    """Labels of ids, with the id where names are equal; None where the names do not match the ids."""
-    found = defaultdict(set)
+def pairs_of(names, ids):
+    """Names and ids of each build; the side that is missing is None."""
     for words, numbers in zip(names, ids, strict=True):
-        if len(words or [None]) != len(numbers or [None]):
-            return None
-        for word, number in zip(words or [None], numbers or [None], strict=True):
-            found[number].add(word)
-    unknown = found.pop(None, {None})
-    if unknown != {None} or any(len(words) > 1 for words in found.values()):
-        return None
-    labels = {number: str(number if word is None else word) for number, (word,) in found.items()}
+        if not words or not numbers or len(words) == len(numbers):
+            long = max(len(words), len(numbers))
+            yield list(zip(words or [None] * long, numbers or [None] * long, strict=True))
+        else:
+            yield [(word, None) for word in words]
+
+
+def labels_of(pairs):
+    """Groups of each build: ids with the one name that any row knows, or names where an id has several."""
+    pairs = [[(None if str(n) == str(w) else w, n) for w, n in build] for build in pairs]
+    known = {pair for build in pairs for pair in build if None not in pair}
+    names = {n: sorted(w for w, other in known if other == n) for _, n in known}
+    ids = {w: sorted(n for other, n in known if other == w) for w, _ in known}
+    is_clear = all(len(words) == 1 for words in names.values())
+
+    def group(word, number):
+        if is_clear:
+            sole = ids[word][0] if number is None and len(ids.get(word, ())) == 1 else number
+            return (sole, None) if sole is not None else (None, word)
+        sole = names[number][0] if word is None and len(names.get(number, ())) == 1 else word
+        return (None, sole) if sole is not None else (number, None)
+
+    groups = [[group(*pair) for pair in build if pair != (None, None)] for build in pairs]
+    used = dict.fromkeys(entry for build in groups for entry in build)
+    labels = {
+        (n, w): str(w if n is None else names[n][0] if len(names.get(n, ())) == 1 else n) for n, w in used
+    }
     while len(often := Counter(labels.values())) < len(labels):
-        labels = {n: f"{label} ({n})" if often[label] > 1 else label for n, label in labels.items()}
-    return [[labels[number] for number in numbers] for numbers in ids]
+        labels = {
+            entry: f"{label} ({entry[0]})" if often[label] > 1 and entry[0] is not None else label
+            for entry, label in labels.items()
+        }
+    return [[labels[entry] for entry in build] for build in groups]
 
 
 def groups_of(frame, by):
     """Labels of the groups of each build."""
+    frame = history_of(frame).builds
     if by is None:
         return [[None]] * len(frame)
     names = {"pattern": "pattern_names", "release": "release_names", "project": "project"}.get(by)
     ids = {"project": "project_id", "user": "user_id"}.get(by, f"{by}s")
-    cells = as_lists(frame[names if names in frame else ids])
     if names in frame and ids in frame:
-        cells = labels_of(cells, as_lists(frame[ids])) or cells
+        cells = labels_of(pairs_of(as_lists(frame[names]), as_lists(frame[ids])))
+    else:
+        cells = as_lists(frame[names if names in frame else ids])
     none = "(none)"
     while none in {str(name) for cell in cells for name in cell}:
         none = f"({none})"
@@ -220,7 +245,8 @@ def test_durations_equal_quantiles_of_sorted_lists(frame, every, by, statuses, t
 @given(strategies.histories(), st.integers(1, 5))
 @amount(40)
 def test_longest_equals_sorted_list(frame, n):
-    ends = zip(micros(frame["build_start"]), micros(frame["build_end"]), frame["status"], strict=True)
+    counted = history_of(frame).builds
+    ends = zip(micros(counted["build_start"]), micros(counted["build_end"]), counted["status"], strict=True)
     lengths = [
         end - start for start, end, status in ends if None not in (start, end) and status != "BUILDING"
     ]
@@ -233,7 +259,8 @@ def test_longest_equals_sorted_list(frame, n):
 def test_classes_of_instances_are_powers_of_two(frame):
     plain = PlainBuilds(frame, "D", "UTC")
     expected = defaultdict(list)
-    for number, status, seconds in zip(frame["instances"], plain.status, plain.seconds, strict=True):
+    counted = history_of(frame).builds
+    for number, status, seconds in zip(counted["instances"], plain.status, plain.seconds, strict=True):
         if (
             status == "FINISHED"
             and seconds is not None
@@ -295,12 +322,13 @@ def test_any_links_list_every_release_once(frame, builds):
         assert builds is not None
         table = metrics.releases(frame)
         builds = None
-    assert sorted(table.index) == sorted(frame.index)
+    assert sorted(table.index) == sorted(set(frame.index))
     assert dtypes_of(table) == dtypes_of(metrics.releases(frame.iloc[:0]))
     for _, group in table.groupby("group_id"):
         assert group["position"].tolist() == list(range(len(group)))
     if builds is not None:
-        named = Counter(r for cell in builds["releases"] if isinstance(cell, list) for r in set(cell))
+        cells = history_of(builds).builds["releases"]
+        named = Counter(r for cell in cells if isinstance(cell, list) for r in set(cell))
         assert table["builds"].tolist() == [named[key] for key in table.index]
 
 
@@ -308,4 +336,4 @@ def test_any_links_list_every_release_once(frame, builds):
 @amount(20)
 def test_releases_of_any_response_can_be_ordered(frame):
     table = attempt(metrics.releases, frame)
-    assert isinstance(table, InputError) or sorted(table.index) == sorted(frame.index)
+    assert isinstance(table, InputError) or sorted(table.index) == sorted(set(frame.index))

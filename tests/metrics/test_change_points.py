@@ -172,6 +172,7 @@ def test_alpha_is_divided_by_the_streams(history):
     p = alone["p"].iloc[0]
     others = [history(n=60, seed=k, patterns=[900 + k]) for k in range(6)]
     together = pd.concat([builds, *others])
+    together = together.set_axis(range(1, len(together) + 1))
     assert metrics.change_points(together, alpha=p * 7.01).loc["808", "result"] == "change"
     assert metrics.change_points(together, alpha=p * 6.99).loc["808", "result"] == "no change"
 

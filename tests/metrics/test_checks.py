@@ -18,7 +18,13 @@ BUILDS_IN = [
     metrics.calendar,
     metrics.summary,
 ]
-PERIODIC = [metrics.durations, metrics.failure_rate, metrics.outcomes, metrics.throughput]
+PERIODIC = [
+    metrics.durations,
+    metrics.failure_rate,
+    metrics.outcomes,
+    metrics.throughput,
+    metrics.median_duration,
+]
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +76,27 @@ def test_empty_frame_by_group_same_index(function, by, mixed):
 
 
 @pytest.mark.parametrize("function", PERIODIC)
-@pytest.mark.parametrize("every", ["ME", "w", 7, None])
+@pytest.mark.parametrize("every", ["ME", "week", 7, ["D"], float("nan")])
 def test_unknown_period_raises_with_choices(function, every, mixed):
-    if function is metrics.failure_rate and every is None:
-        assert len(function(mixed, every=None)) == 1
-        return
-    with pytest.raises(InputError, match="'D', 'W', 'M', 'Q'"):
+    with pytest.raises(InputError, match="'D', 'W', 'M', 'Q', or None for the whole time"):
         function(mixed, every=every)
+
+
+@pytest.mark.parametrize("function", PERIODIC)
+@pytest.mark.parametrize("by", [None, "pattern", ("project", "user"), ["release", "pattern_set"]])
+def test_whole_time_is_one_row_for_each_group(function, by, mixed):
+    table = function(mixed, every=None, by=by)
+    assert len(table) == (1 if by is None else len(table.droplevel("period").index.unique()))
+    assert table.index.names == [*([by] if isinstance(by, str) else by or []), "period"]
+    if by is not None:
+        pd.testing.assert_frame_equal(function(mixed, by=by), table)
+
+
+@pytest.mark.parametrize("by", ["branch", (), ("user", "user"), ("user", "project", "release"), 7, {"user"}])
+@pytest.mark.parametrize("function", PERIODIC)
+def test_unknown_keys_raise_with_choices(function, by, mixed):
+    with pytest.raises(InputError, match="Choose one or two of 'pattern', 'release', 'project', 'user'"):
+        function(mixed, by=by)
 
 
 @pytest.mark.parametrize("tz", ["Vienna", "", "../etc", 3])

@@ -26,7 +26,7 @@ def test_quantiles_equal_numpy(factory):
 
 def test_period_without_measured_builds_is_nan(factory):
     builds = factory.builds({"seconds": 5}, {"seconds": 5, "build_start": "2026-04-20T08:00:00Z"})
-    table = metrics.durations(builds)
+    table = metrics.durations(builds, "W")
     assert table["n"].tolist() == [1, 0, 0, 1]
     assert table["p50"].isna().tolist() == [False, True, True, False]
 

@@ -69,7 +69,7 @@ def test_groups_share_their_periods(factory):
         {"user_id": 1, "build_start": "2026-04-01T08:00:00Z"},
         {"user_id": 2, "build_start": "2026-04-20T08:00:00Z"},
     )
-    table = metrics.durations(builds, by="user")
+    table = metrics.durations(builds, "W", by="user")
     assert table.groupby(level="user").size().tolist() == [4, 4]
 
 

@@ -101,10 +101,10 @@ def test_each_group_and_period_is_as_if_alone(factory):
     ]
     builds = factory.builds(*rows)
     now = "2026-04-21T00:00:00Z"
-    table = metrics.median_duration(builds, by="pattern", now=now)
+    table = metrics.median_duration(builds, every="W", by="pattern", now=now)
     for name in ("1", "2", "3"):
         part = builds[builds["patterns"].map(lambda p, name=name: str(p[0]) == name)]
-        alone = metrics.median_duration(part, now=now)
+        alone = metrics.median_duration(part, every="W", now=now)
         pd.testing.assert_frame_equal(table.loc[name].loc[alone.index], alone)
 
 

@@ -53,7 +53,7 @@ def test_outcomes_unlisted_statuses_come_last(factory):
 
 def test_throughput_partial_period_uses_covered_days(factory):
     days = ["2026-04-03", "2026-04-04", "2026-04-08", "2026-04-13"]
-    table = metrics.throughput(factory.builds(*({"build_start": f"{day}T12:00:00Z"} for day in days)))
+    table = metrics.throughput(factory.builds(*({"build_start": f"{day}T12:00:00Z"} for day in days)), "W")
     assert table["days"].tolist() == [3, 7, 1]
     assert table["per_day"].tolist() == pytest.approx([2 / 3, 1 / 7, 1.0])
     assert table["partial"].tolist() == [True, False, True]

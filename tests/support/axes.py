@@ -27,6 +27,11 @@ def note_text(ax: Axes) -> str:
     return " ".join(text.get_text().replace("\n", " ") for text in ax.texts)
 
 
+def row_labels(ax: Axes) -> list[str]:
+    """The labels of the rows of a chart that is read from top to bottom."""
+    return [label.get_text() for label in ax.get_yticklabels()]
+
+
 def save_png(ax: Axes) -> None:
     """Save the figure; a warning is an error."""
     with warnings.catch_warnings():

@@ -10,7 +10,7 @@ import traitlets as t
 
 from mkframe.errors import InputError
 from mkframe.forms.models.base import Model
-from mkframe.metrics._grouping import list_items
+from mkframe.metrics._streams import list_items
 
 __all__ = ["EVERYTHING", "MAX_ROWS", "ExploreModel"]
 
