@@ -16,6 +16,7 @@ from mkframe.metrics._checks import require_columns, status_of
 from mkframe.metrics._compare_periods import compare_periods
 from mkframe.metrics._eta import eta
 from mkframe.metrics._formatting import count_text, day_text, duration_text, percent_text
+from mkframe.metrics._history import history_of
 from mkframe.metrics._moments import last_moment
 from mkframe.metrics._recovery import recovery
 
@@ -29,7 +30,7 @@ STATES = ("wrong", "unknown", "better", "unchanged", "fine")
 _DAYS = 28
 _MAX_NAMED = 3
 _FIRST, _LAST = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
-"""Times before and after would move every period there."""
+"""Times before and after, where a frame has no others, would move every period to the end of the calendar."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ def findings(
     DataFrame
         Index `finding` (str): broken, failures, durations, running. Columns, all str: `state`, one of
         "wrong", "unknown", "better", "unchanged" (no change that the builds support) and "fine"; `short`, a
-        few words; `says`, a sentence with the figures. Builds without a start, and those with times before
-        1900 or after 2199, are left out; no rows where there are no others.
+        few words; `says`, a sentence with the figures. Builds without a start, or with one that cannot be,
+        are left out; no rows where there are no others.
 
     Raises
     ------
@@ -130,9 +131,10 @@ def verdict(found: pd.DataFrame) -> str:
 
 
 def dated_builds(builds: pd.DataFrame) -> pd.DataFrame:
-    """Select the builds that have a start, and whose times are no placeholders such as 9999-12-31."""
-    has_end = builds["build_end"].notna()
-    return builds[_is_date(builds["build_start"]) & (~has_end | _is_date(builds["build_end"]))]
+    """Select the builds that have a start, each once, without dates that cannot be."""
+    counted = history_of(builds, ["build_start", "build_end"]).builds
+    has_end = counted["build_end"].notna()
+    return counted[_is_date(counted["build_start"]) & (~has_end | _is_date(counted["build_end"]))]
 
 
 def _is_date(times: pd.Series[Any]) -> pd.Series[bool]:
