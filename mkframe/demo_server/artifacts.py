@@ -34,21 +34,22 @@ def make_zip(state: State, id: int) -> bytes:
         row, pattern = int(rows[0]), PATTERNS[int(state.builds.patterns[rows[0], slots[0]])]
         start, build = int(state.builds.start[row]), int(state.builds.id[row])
         instances = state.instances_of(row)[pattern.id]
+        release = state.branches.release_of(int(state.builds.releases[row, slots[0]]), pattern.id, start)
     template = state.catalog.pattern_version(pattern.id, start)
     stamp = datetime.fromtimestamp(start // 1000, UTC).timetuple()[:6]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         manifest = []
         for instance in sorted(instances, key=lambda i: (i.folder, i.name)):
-            version = instance.version(start)
-            columns = state.instance_columns.get(instance, version)
+            version = state.branches.version(instance, release, start)
+            columns = state.branches.columns(instance, version)
             text = _render(pattern, template, instance, columns)
             path = (
                 f"{instance.folder.strip('/')}/{instance.name}.{'xml' if pattern.type == 'IICS' else 'sql'}"
             )
             _add_member(archive, path, text, stamp)
             manifest.append(
-                {"path": path, "instance_id": instance.id, "version": version, "fields": len(columns)}
+                {"path": path, "instance_id": instance.id, "version": version.number, "fields": len(columns)}
             )
         contents = {
             "build_id": build,

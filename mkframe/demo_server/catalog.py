@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from mkframe.demo_server.data import vocabulary
-from mkframe.demo_server.data.projects import CUSTOMER, MIN_INSTANCES, PATTERNS, SIZES, Pattern
+from mkframe.demo_server.data.projects import CUSTOMER, MIN_INSTANCES, PATTERNS, PLACES, SIZES, Pattern
 from mkframe.demo_server.releases import generate_releases
-from mkframe.demo_server.times import DAY, HISTORY_DAYS, Ints
+from mkframe.demo_server.times import DAY, HISTORY_DAYS, HOUR, Ints
 
 Row = dict[str, Any]
 
@@ -68,8 +68,33 @@ class Catalog:
         self.by_pattern: dict[tuple[int, int], list[Instance]] = {}
         for instance in self.instances.values():
             self.by_pattern.setdefault((instance.project_id, instance.pattern_id), []).append(instance)
+        self.planted = self._planted()
+        """Instances with cases that are told on purpose, by project and pattern; no history has them."""
         self.by_path = {(i.project_id, i.pattern_id, i.folder, i.name): i for i in self.instances.values()}
         self.pattern_changes = {p.id: _pattern_changes(seed, p, self.start, now) for p in PATTERNS.values()}
+
+    def _planted(self) -> dict[tuple[int, int], list[Instance]]:
+        planted: dict[tuple[int, int], list[Instance]] = {}
+        folders = {(f["project_id"], f["pattern_id"], f["path"]): f["id"] for f in self.folders}
+        for (project, pattern), group in PLACES.items():
+            today = self.releases[self.release_at(group, self.now) or 0]
+            created = (today.start or self.now) - 40 * DAY + 10 * HOUR
+            for index, name in enumerate(vocabulary.PLANTED):
+                paths = PATTERNS[pattern].folders
+                path = paths[index % len(paths)]
+                instance = Instance(
+                    20001 + len(self.instances), 50001 + len(self.instances), project, pattern,
+                    folders[project, pattern, path], path, name, 2 + index % 8, created,
+                    np.empty(0, np.int64), errors=3 if name == "VOUCHER" else 0,
+                    labels=list(_LABELED.get(name, ())),
+                    flags=dict.fromkeys((*_FLAGS, "invalid"), False),
+                    checked_out_by=2 + index % 8 if name == "TERRITORY" else None,
+                )  # fmt: skip
+                for flag in _FLAGGED.get(name, ()):
+                    instance.flags[flag] = True
+                self.instances[instance.id] = instance
+                planted.setdefault((project, pattern), []).append(instance)
+        return planted
 
     def pattern_version(self, pattern: int, at: int) -> int:
         """Count the changes of a pattern's template up to an instant."""
@@ -83,10 +108,8 @@ class Catalog:
         dated = [r.id for r in chain if r.start is not None and r.start <= at]
         return dated[-1] if dated else chain[0].id
 
-    def instance_row(self, instance: Instance, at: int) -> Row:
-        """Make the row of an instance as it was at an instant (Unix ms)."""
-        version = instance.version(at)
-        version_start = instance.version_start(version)
+    def instance_row(self, instance: Instance, version: int, release: int | None) -> Row:
+        """Make the row of an instance in a version and a release."""
         return {
             "id": instance.id,
             "customer_id": CUSTOMER,
@@ -97,7 +120,7 @@ class Catalog:
             "instance_folder_id": instance.folder_id,
             "version": version,
             "description": None if instance.id % 3 else f"{instance.name} in {instance.folder}",
-            "release_id": self.release_at(PATTERNS[instance.pattern_id].group, version_start),
+            "release_id": release,
             "identity_id": instance.identity_id,
             "user_id": instance.user_id,
             "latest_commit_id": instance.identity_id * 100 + version,
@@ -111,6 +134,13 @@ class Catalog:
 
 # --- folders and instances ------------------------------------------------------------------------------
 
+_LABELED = {
+    "CONSENT": ("to_do",),
+    "COMPLAINT": ("to_do",),
+    "SURVEY": ("for_review",),
+    "HOLIDAY": ("approved",),
+}
+_FLAGGED = {"VOUCHER": ("invalid",), "LEGACY_CODE": ("build_disabled",), "TELEX": ("deleted",)}
 _FLAGS = ("deleted", "upload_disabled", "insert_disabled", "build_disabled", "edit_disabled")
 
 

@@ -151,6 +151,9 @@ def _label_rows() -> list[Row]:
         (402, 808, "HUB", "purple"),
         (402, 808, "SATELLITE", "brown"),
         (418, 834, "EVENTS", "turquoise"),
+        (None, None, "to_do", "blue"),
+        (None, None, "for_review", "orange"),
+        (None, None, "approved", "green"),
     )
     return [
         {"id": n, "project_id": project, "pattern_id": pattern, "name": name, "color": color}

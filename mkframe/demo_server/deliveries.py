@@ -9,15 +9,19 @@ it is).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mkframe import schema
+from mkframe.demo_server.branches import Version, count_changes
 from mkframe.demo_server.build_columns import FINISHED
 from mkframe.demo_server.catalog import Instance
 from mkframe.demo_server.data import vocabulary
 from mkframe.demo_server.data.projects import PATTERNS
+from mkframe.demo_server.instance_columns import Column
 from mkframe.demo_server.state import State
 from mkframe.demo_server.times import iso
 
@@ -45,8 +49,8 @@ class Deliveries:
 
     def __init__(self, state: State, project: int) -> None:
         self._state, self._project = state, project
-        self._last_delivery: dict[int, tuple[int, int, int]] = {}
-        self._last_commit: dict[int, int] = {}
+        self._last: dict[tuple[int, int | None], _Built] = {}
+        self._newest: dict[int, _Built] = {}
         self._processed: set[int] = set()
         self._count = 0
         self.latest: dict[int, int] = {}
@@ -65,66 +69,101 @@ class Deliveries:
         return deliveries, commits
 
     def manual_commits(self) -> list[Values]:
-        """Return the commits that people made: one per version."""
-        rows = []
+        """Return the commits that people made: one per version, patch, and release that an instance is in."""
+        rows: list[Values] = []
         for instance in self._state.catalog.instances.values():
-            if instance.project_id == self._project:
-                times = [instance.created, *instance.edits.tolist()]
-                rows += [
-                    self._commit(instance, t, instance.user_id, "Commit", "FINISHED", None) for t in times
-                ]
+            if instance.project_id != self._project:
+                continue
+            rows += [self._commit(instance, *commit) for commit in self._by_hand(instance)]
         return rows
 
+    def _by_hand(self, instance: Instance) -> Iterator[tuple[int | None, int, int, str, str, str | None]]:
+        catalog, branches = self._state.catalog, self._state.branches
+        kind = ("Commit", "FINISHED")
+        for number, at in enumerate([instance.created, *instance.edits.tolist()]):
+            text = vocabulary.COMMITS[(instance.id * 7 + number) % len(vocabulary.COMMITS)]
+            text = text.format(n=1000 + (instance.id + number) % 1000) if text and number else None
+            release = catalog.release_at(PATTERNS[instance.pattern_id].group, at)
+            yield release, at, instance.user_id, *kind, text
+        for known in branches.releases_of(instance.pattern_id, catalog.now):
+            added = branches.added_to(instance, known, catalog.now)
+            if known and added and not added.by_build and added.at != instance.created:
+                yield known.id, added.at, added.user, *kind, added.description
+        for patch in branches.patches.get(instance.id, ()):
+            if patch.committed:
+                yield patch.release, patch.at, patch.user, *kind, patch.description
+
     def _add_build(self, row: int, deliveries: list[Values], commits: list[Values]) -> None:
-        b = self._state.builds
+        state, b = self._state, self._state.builds
         start, end, user = int(b.start[row]), int(b.end[row]), int(b.user[row])
         status = schema.STATUSES[b.outcome[row]]
-        for pattern, instances in self._state.instances_of(row).items():
-            template = self._state.catalog.pattern_version(pattern, start)
+        for slot, (pattern, instances) in enumerate(state.instances_of(row).items()):
+            template = state.catalog.pattern_version(pattern, start)
+            release = state.branches.release_of(int(b.releases[row, slot]), pattern, start)
             for instance in instances:
-                version = instance.version(start)
-                if self._last_commit.get(instance.id) != version:
-                    self._last_commit[instance.id] = version
-                    commits.append(self._commit(instance, end, user, "Build", status, b.description[row]))
+                commits.append(
+                    self._commit(instance, release, end, user, "Build", status, b.description[row])
+                )
                 if b.outcome[row] == FINISHED:
-                    self._add_delivery(row, instance, version, template, deliveries)
+                    version = state.branches.version(instance, release, start)
+                    built = _Built(int(b.id[row]), version, template)
+                    self._add_delivery(row, instance, release, built, deliveries)
 
     def _add_delivery(
-        self, row: int, instance: Instance, version: int, template: int, deliveries: list[Values]
+        self, row: int, instance: Instance, release: int | None, built: _Built, deliveries: list[Values]
     ) -> None:
-        b, columns = self._state.builds, self._state.instance_columns
-        build = int(b.id[row])
-        before = self._last_delivery.get(instance.id)
-        self.latest[instance.id] = build
-        if before and before[1:] == (version, template):
+        b, branches = self._state.builds, self._state.branches
+        before = self._before(instance, release)
+        self.latest[instance.id] = built.build
+        self._last[instance.id, release] = self._newest[instance.id] = built
+        if before and (before.version, before.template) == (built.version, built.template):
             return
-        self._last_delivery[instance.id] = (build, version, template)
-        fields = len(columns.get(instance, version))
-        mode, counts = "CREATION", (fields, 0, 0)
+        columns = branches.columns(instance, built.version)
+        mode, counts = "CREATION", (len(columns), 0, 0)
         if before:
-            # the reference has INST_DELTA and INSTANCE_DELTA for a changed instance
-            mode = "INST_DELTA" if before[1] != version else "PATTERN_DELTA"
-            counts = columns.count_changes(instance, before[1], version)
+            merged = self._merged(instance, built.version, before.version)
+            counts = count_changes(columns, branches.columns(instance, before.version), merged)
+            mode = "INST_DELTA" if sum(counts) else "PATTERN_DELTA"
+            if not sum(counts) and before.template == built.template:
+                return
         self._count += 1
-        start = int(b.start[row])
+        start, known = int(b.start[row]), self._state.catalog.releases.get(release or 0)
         deliveries.append(
             (self._count, PATTERNS[instance.pattern_id].name, instance.folder, instance.name,
-             self._release(row, instance.pattern_id), vocabulary.USERS[int(b.user[row])], iso(start), build,
-             before[0] if before else None, mode, fields, sum(counts), *counts)
+             known.name if known else None, vocabulary.USERS[int(b.user[row])], iso(start), built.build,
+             before.build if before else None, mode, len(columns), sum(counts), *counts)
         )  # fmt: skip
 
-    def _release(self, row: int, pattern: int) -> str | None:
-        b = self._state.builds
-        slot = b.patterns[row].tolist().index(pattern)
-        release = self._state.catalog.releases.get(int(b.releases[row, slot]))
-        return release.name if release else None
+    def _before(self, instance: Instance, release: int | None) -> _Built | None:
+        """Return the build to compare with."""
+        at = release
+        while at is not None:
+            if found := self._last.get((instance.id, at)):
+                return found
+            at = self._state.branches.parent(at)
+        return self._newest.get(instance.id)
+
+    def _merged(self, instance: Instance, version: Version, before: Version) -> tuple[Column, ...] | None:
+        """Return what a build has delivered of the release that a merge has taken over."""
+        new = [p.merged for p in version.patches if p.merged and p not in before.patches]
+        found = self._last.get((instance.id, new[-1])) if new else None
+        return self._state.branches.columns(instance, found.version) if found else None
 
     def _commit(
-        self, instance: Instance, at: int, user: int, type: str, status: str, description: str | None
-    ) -> Values:
-        catalog, pattern = self._state.catalog, PATTERNS[instance.pattern_id]
-        release = catalog.releases.get(catalog.release_at(pattern.group, at) or 0)
+        self, instance: Instance, release: int | None, at: int, user: int, type: str, status: str,
+        description: str | None,
+    ) -> Values:  # fmt: skip
+        known = self._state.catalog.releases.get(release or 0)
         return (
-            pattern.name, instance.folder, instance.name, release.name if release else None,
-            vocabulary.USERS[user], type, status, at, 0, description,
+            PATTERNS[instance.pattern_id].name, instance.folder, instance.name, known.name if known else None,
+            vocabulary.USERS[user], type, status, at, int(instance.flags["deleted"]), description,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """What a build has made of an instance."""
+
+    build: int
+    version: Version
+    template: int

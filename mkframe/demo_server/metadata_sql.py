@@ -11,8 +11,7 @@ What the dialect leaves open is said in `dialect`. Open in the reference besides
 * statements run one after the other; the next waits for its turn;
 * halves of surrogate pairs, which SQLite cannot hold, come as U+FFFD;
 * the rows are objects, so of columns of one name the last is kept; ``metadata`` lists all of them;
-* a user has selected the release of today in each group, for CURRENT_RELEASE;
-* `@INSTANCES` shows the rows of an instance in its present release only.
+* a user has selected the release of today in each group, for CURRENT_RELEASE.
 """
 
 from __future__ import annotations
@@ -347,19 +346,26 @@ class _Database:
                 self._engine.set_instances(name, list(self._instance_rows(pattern)))
 
     def _instance_rows(self, pattern: int) -> Iterator[tuple[str, str, str | None, bool, list[Any]]]:
-        catalog, at = self._state.catalog, self._state.clock()
+        branches, at = self._state.branches, self._state.clock()
         names = self._engine.properties(PATTERNS[pattern].name)
-        for instance in catalog.by_pattern[self._project, pattern]:
-            version = instance.version(at)
-            changed = catalog.release_at(PATTERNS[pattern].group, instance.version_start(version))
-            release = catalog.releases[changed].name if changed else None
-            for column in self._state.instance_columns.get(instance, version):
-                known = {
-                    "FUNCTIONAL_ROLE": column.role, "NAME": column.name, "DATA_TYPE": column.type,
-                    "PRECISION": column.length,
-                }  # fmt: skip
-                values = [known.get(name) for name in names]
-                yield instance.folder, instance.name, release, bool(instance.flags["deleted"]), values
+        instances = [
+            i
+            for i in self._state.catalog.instances.values()
+            if (i.project_id, i.pattern_id) == (self._project, pattern)
+        ]
+        for release in branches.releases_of(pattern, at):
+            for instance in instances:
+                if branches.added_to(instance, release, at) is None:
+                    continue
+                version = branches.version(instance, release.id if release else None, at)
+                for column in branches.columns(instance, version):
+                    known = {
+                        "FUNCTIONAL_ROLE": column.role, "NAME": column.name, "DATA_TYPE": column.type,
+                        "PRECISION": column.length,
+                    }  # fmt: skip
+                    values = [known.get(name) for name in names]
+                    deleted = bool(instance.flags["deleted"])
+                    yield instance.folder, instance.name, release.name if release else None, deleted, values
 
     def _variables(self) -> Iterator[Values]:
         """Resolve the variables of each pattern for each of its folders: the nearest level wins."""

@@ -1,4 +1,7 @@
-"""Release groups and their releases: chains with local-midnight dates, and hotfixes of some of them."""
+"""Release groups and their releases: chains with local-midnight dates, and hotfixes of some of them.
+
+The newest hotfix is one of the release before that of the day, and begins after the end of it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 from mkframe.demo_server.times import DAY, HISTORY_DAYS, iso, local, local_midnight
 
 GROUPS = {1: "DWH_GROUP", 2: "MART_GROUP", 3: "LAKE_GROUP", 4: "LEGACY_GROUP"}
-_RELEASE_DAYS = {1: 70, 2: 91, 3: 182}
+_RELEASE_DAYS = {1: 70, 2: 77, 3: 175}
 """Days that a release of a group lasts."""
 
 
@@ -60,12 +63,18 @@ def _hotfixes(chain: list[Release], first: int, now: int) -> list[Release]:
         day = local(release.start or 0) // DAY + 24
         start, end = local_midnight(day), local_midnight(day + 9)
         if release.id % 3 == 0 and start < now:
-            name, description = f"{release.name}_HF1", f"Hotfix of {release.name}"
-            made.append(
-                Release(first + len(made), release.group, name, description, start, end, end <= now,
-                        hotfix_of=release.id)
-            )  # fmt: skip
-    return made
+            made.append(_hotfix(first + len(made), release, 1, start, end, now))
+    today = next(n for n, release in enumerate(chain) if (release.end or now) > now)
+    before, begin = chain[today - 1], local(chain[today].start or 0) // DAY
+    days = local(now) // DAY - begin
+    start, end = (local_midnight(begin + max(1, days * part // 4)) for part in (1, 2))
+    number = 1 + sum(hotfix.hotfix_of == before.id for hotfix in made)
+    return [*made, _hotfix(first + len(made), before, number, start, end, now)]
+
+
+def _hotfix(id: int, of: Release, number: int, start: int, end: int, now: int) -> Release:
+    name, text = f"{of.name}_HF{number}", f"Hotfix of {of.name}"
+    return Release(id, of.group, name, text, start, end, end <= now, hotfix_of=of.id, previous=of.id)
 
 
 def release_row(release: Release) -> dict[str, Any]:

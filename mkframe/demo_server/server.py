@@ -57,7 +57,7 @@ class Server:
     latency : float, default 0.0
         Seconds by which each response is delayed.
     instances : int, optional
-        Instances in all projects, 373 or more; 373 by default.
+        Instances in all projects besides those of `planted`, 373 or more; 373 by default.
 
     Attributes
     ----------

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from mkframe import schema
-from mkframe.demo_server import configuration, history
+from mkframe.demo_server import configuration, history, planted
+from mkframe.demo_server.branches import Branches
 from mkframe.demo_server.build_columns import BUILDING, FINISHED
 from mkframe.demo_server.catalog import Catalog, Instance
 from mkframe.demo_server.data.projects import PATTERNS
@@ -68,6 +69,8 @@ class State:
         self.builds = history.generate(self.catalog, builds, seed)
         self.history_length = builds
         self.first_build = history.first_id(builds)
+        self.branches = Branches(self.catalog, self.instance_columns, self._built_beside)
+        self._substitutes = planted.plant(self.catalog, self.instance_columns, self.branches, self.builds)
         self._instance_ids: dict[int, list[list[int]]] = {}  # of started builds: per row and pattern
         self._fetch_counts: dict[int, int] = {}
         self._next_download = int((self.builds.download + self._file_counts()).max(initial=1))
@@ -145,7 +148,24 @@ class State:
             candidates = self.catalog.by_pattern[int(b.project[row]), p]
             existing = bisect_right(candidates, int(b.start[row]), key=lambda m: m.created)
             found[p] = [candidates[(int(b.offset[row]) + n) % existing] for n in range(count)]
+            if instead := self._substitutes.get(row, {}).get(p):
+                found[p][-len(instead) :] = instead
         return found
+
+    def _built_beside(self) -> Iterator[tuple[int, int, int, int]]:
+        """Yield the instances of all builds in hotfixes and the like, with release, start and user."""
+        b = self.builds
+        beside = [r for r in self.catalog.releases if self.branches.is_beside(r)]
+        for row in np.flatnonzero(np.isin(b.releases, beside).any(axis=1)).tolist():
+            yield from self._places_beside(row)
+
+    def _places_beside(self, row: int) -> Iterator[tuple[int, int, int, int]]:
+        b = self.builds
+        for slot, instances in enumerate(self.instances_of(row).values()):
+            release = int(b.releases[row, slot])
+            if release and self.branches.is_beside(release):
+                for instance in instances:
+                    yield instance.id, release, int(b.start[row]), int(b.user[row])
 
     def append(
         self, project: int, user: int, instance_ids: dict[int, list[int]], releases: list[int],
@@ -172,6 +192,8 @@ class State:
             b.name.append(None)
             b.description.append(description)
             self._instance_ids[row] = list(instance_ids.values())
+            for place in self._places_beside(row):
+                self.branches.add_by_build(*place)
             return row
 
     # --- artifacts --------------------------------------------------------------------------------------
@@ -225,13 +247,17 @@ class State:
         return _select(chunks, schema.RESOURCES[resource], where)
 
     def instance_rows(self, releases: dict[int, Release]) -> list[Row]:
-        """Make the rows of instances, as they were at the end of the given release of a group."""
-        now, rows = self.clock(), []
+        """Make the rows of instances, as they are in the given release of a group, or that of the day."""
+        now, rows, branches = self.clock(), [], self.branches
         for instance in self.catalog.instances.values():
-            release = releases.get(PATTERNS[instance.pattern_id].group or 0)
-            at = now if release is None or release.end is None else min(now, release.end)
-            if instance.created <= at:
-                rows.append(self.catalog.instance_row(instance, at))
+            group = PATTERNS[instance.pattern_id].group
+            named = releases.get(group or 0)
+            if named and branches.added_to(instance, named, now) is None:
+                continue
+            if instance.created <= now:
+                release = named.id if named else branches.newest_release(instance, now)
+                number = branches.version(instance, release, now).number
+                rows.append(self.catalog.instance_row(instance, number, release))
         return rows
 
 

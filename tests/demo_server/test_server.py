@@ -16,7 +16,8 @@ import requests
 
 from mkframe.demo_server import Server
 from mkframe.demo_server import server as server_module
-from mkframe.demo_server.data.projects import MIN_INSTANCES
+from mkframe.demo_server.data import vocabulary
+from mkframe.demo_server.data.projects import MIN_INSTANCES, PLACES
 from mkframe.errors import InputError
 
 
@@ -141,6 +142,9 @@ def test_empty_history_accepts_builds(log_in, airplane):
         assert client.get("/builds") == [build]
 
 
+PLANTED = len(PLACES) * len(vocabulary.PLANTED)
+
+
 def instances_of(client):
     projects = [p["id"] for p in client.get("/projects")]
     return [row for project in projects for row in client.get("/instances", project_id=project)]
@@ -153,7 +157,7 @@ def test_instances_have_requested_count_and_unique_names(log_in, asked, there):
     with Server(builds=20, instances=asked) as server:
         found = instances_of(log_in(server))
     places = {(i["project_id"], i["pattern_id"], i["instance_folder_id"], i["name"]) for i in found}
-    assert len(found) == len(places) == there
+    assert len(found) == len(places) == there + PLANTED
 
 
 def test_last_of_many_instances_can_be_built_by_name(log_in):

@@ -65,5 +65,7 @@ SIZES = {
 }
 """Instances per project and pattern at the end of the history, unless more are asked for."""
 MIN_INSTANCES = sum(size for sizes in SIZES.values() for size in sizes.values())
+PLACES = {(402, 808): 1, (405, 821): 2, (411, 826): 2, (418, 834): 3}
+"""Project and pattern of the planted instances, with the release group of the pattern."""
 ACTIVE_PROJECTS = (402, 405, 411, 418)
 """Projects that have builds."""

@@ -43,6 +43,13 @@ NOUNS = {
     395: _split("PERSON ADDRESS POLICY COVERAGE"),
 }
 """Names of the instances of a project."""
+PLANTED = _split(
+    "EXCHANGE_RATE LANGUAGE BUSINESS_PARTNER EMPLOYEE CONTACT_PERSON BANK_ACCOUNT COUNTRY FAX_NUMBER CONSENT "
+    "COMPLAINT SURVEY HOLIDAY TERRITORY VOUCHER LEGACY_CODE WARRANTY TELEX"
+)
+"""Names of the planted instances, in each of their places."""
+COMMITS = ("new attributes", "wider data types", "after review", None, None, None, "ticket DWH-{n}")
+"""Descriptions of commits by hand."""
 SUFFIXES = ("", "_DETAIL", "_STATUS", "_HISTORY", "_X_REF")
 
 _TEXT, _LONG, _DAY, _TIME = ("VARCHAR", 50), ("VARCHAR", 200), ("DATE", None), ("TIMESTAMP", None)
