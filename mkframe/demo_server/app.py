@@ -37,6 +37,7 @@ from mkframe.demo_server.artifacts import make_zip
 from mkframe.demo_server.auth import Logins, User
 from mkframe.demo_server.defaults import add_missing_fields
 from mkframe.demo_server.metadata_sql import MetaDatabase
+from mkframe.demo_server.planting import Planting
 from mkframe.demo_server.responses import ApiError
 from mkframe.demo_server.state import Row, State
 
@@ -71,7 +72,7 @@ def make_app(state: State, logins: Logins, latency: float) -> Starlette:
         routes.append(make_route(_ROOT + resource.path, api.collection(resource)))
         routes.append(make_route(_ROOT + resource.path + "/{id}", api.item(resource)))
     app = Starlette(routes=routes, exception_handlers=_HANDLERS)
-    app.state.close, app.state.add_pattern = api.databases.close, api.databases.add_pattern
+    app.state.close, app.state.planting = api.databases.close, Planting(state, api.databases)
     app.router.redirect_slashes = False
     return app
 

@@ -141,7 +141,10 @@ _LABELED = {
     "HOLIDAY": ("approved",),
 }
 _FLAGGED = {"VOUCHER": ("invalid",), "LEGACY_CODE": ("build_disabled",), "TELEX": ("deleted",)}
-_FLAGS = ("deleted", "upload_disabled", "insert_disabled", "build_disabled", "edit_disabled")
+INSTANCE_FLAGS = (
+    "deleted", "upload_disabled", "insert_disabled", "build_disabled", "edit_disabled", "invalid",
+)  # fmt: skip
+_FLAGS = INSTANCE_FLAGS[:-1]
 
 
 def _folders() -> list[Row]:

@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,8 @@ _VIEW_COLUMNS = {
 """Columns of the rows that are put into a view; other columns that it has get a default value."""
 _UNRELATED = 1000
 """More than there are folders above a folder."""
+_REFILLED = ("INSTANCES", "INSTANCE_LABELS")
+"""Views that are filled for each statement, since users may change what they show."""
 _OF_DIALECT = ("TABLES", "COLUMNS")
 """Views that the dialect fills, from what users have created."""
 _PROPERTIES = {"integer": "integer", "int": "integer", "decimal": "decimal", "timestamp": "timestamp"}
@@ -105,12 +107,16 @@ class MetaDatabase:
             return pool.submit(self._run, user, project, params["statement"], self._count)
 
     def add_pattern(
-        self, project: int, pattern: Pattern, rows: Sequence[tuple[str, str, str | None, bool, Sequence[Any]]]
+        self,
+        project: int,
+        pattern: Pattern,
+        rows: Sequence[tuple[str, str, str | None, bool, Sequence[Any]]],
+        views: Mapping[str, list[Values]],
     ) -> None:
-        """Offer `@INSTANCES.<pattern>` in a project, with these rows; `Engine.add_pattern` tells more."""
+        """Offer `@INSTANCES.<pattern>` in a project, with rows for it and for other views."""
 
         def add() -> None:
-            self._database(project).add_pattern(pattern, rows)
+            self._database(project).add_pattern(pattern, rows, views)
 
         with self._lock:
             pool = self._pool = self._pool or _start_pool()
@@ -194,6 +200,7 @@ class _Database:
         self._db.set_progress_handler(lambda: self._closing or time.monotonic() > self._until, 1000)
         self._engine = _engine(self._db, state)
         self._unread: dict[str, int] = {}
+        self._extra: dict[str, list[Values]] = {}
         self._create()
 
     def run(self, kind: str, sql: str, user: User) -> _Outcome:
@@ -233,10 +240,18 @@ class _Database:
         return names
 
     def add_pattern(
-        self, pattern: Pattern, rows: Sequence[tuple[str, str, str | None, bool, Sequence[Any]]]
+        self,
+        pattern: Pattern,
+        rows: Sequence[tuple[str, str, str | None, bool, Sequence[Any]]],
+        views: Mapping[str, list[Values]],
     ) -> None:
         self._unread.pop(pattern.name.upper(), None)
         self._engine.add_pattern(pattern, rows)
+        self._offer_commits(pattern.name)
+        for name, values in views.items():
+            self._extra.setdefault(name, []).extend(values)
+            if name not in _REFILLED:
+                self._insert(name, values)
 
     def _facts(self, user: User) -> Facts:
         from mkframe.demo_server.dialect import Facts
@@ -332,10 +347,13 @@ class _Database:
             Pattern(pattern.name, properties, roles, releases if pattern.group else None)
         )
         self._unread[pattern.name.upper()] = id
+        self._offer_commits(pattern.name)
+
+    def _offer_commits(self, pattern: str) -> None:
         fields = [(f.name, f.type) for f in schema.PATTERN_VIEWS["COMMITS"].fields]
-        names, name = ", ".join(field for field, _ in fields), pattern.name.replace("'", "''")
+        names, name = ", ".join(field for field, _ in fields), pattern.replace("'", "''")
         commits = f"(SELECT {names} FROM {_VIEWS_DATABASE}.COMMITS WHERE PATTERN = '{name}')"  # noqa: S608 - our own names
-        self._engine.add_view(f"@COMMITS.{pattern.name}", commits, _columns(fields))
+        self._engine.add_view(f"@COMMITS.{pattern}", commits, _columns(fields))
 
     def _fill_instances(self, sql: str) -> None:
         """Put in the rows of the patterns that a statement names, when it names them first."""
@@ -404,7 +422,7 @@ class _Database:
         self._insert("COMMITS", commits)
         for name, values in (("INSTANCES", rows), ("INSTANCE_LABELS", labels)):
             self._db.execute(f"DELETE FROM {_VIEWS_DATABASE}.{name}")  # noqa: S608 - our own names
-            self._insert(name, values)
+            self._insert(name, [*values, *self._extra.get(name, ())])
 
     def _labels(self, instances: list[Instance]) -> Iterator[Values]:
         colors = {row["name"]: row["color"] for row in self._state.tables["labels"]}

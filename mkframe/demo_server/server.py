@@ -166,6 +166,75 @@ class Server:
             ) from error
         return sock
 
+    def add_project(self, name: str) -> int:
+        """Add an empty project, for patterns of `add_pattern`; return its ID.
+
+        Parameters
+        ----------
+        name : str
+            Name of the project.
+
+        Raises
+        ------
+        InputError
+            If the server has not been started, or has a project of this name.
+
+        Examples
+        --------
+        A project with a hotfix that the next release lacks:
+
+        >>> with Server(builds=0) as server:
+        ...     project = server.add_project("P1")
+        ...     ids = server.add_releases(
+        ...         "P1_GROUP",
+        ...         [
+        ...             {"name": "R1", "closed": True},
+        ...             {"name": "R1_HF", "hotfix_of": "R1"},
+        ...             {"name": "R2", "previous": "R1"},
+        ...         ],
+        ...     )
+        ...     rows = [
+        ...         ("/RAW", "CUSTOMER", "R1", ["SK", "CUSTOMER_HK", "CHAR"]),
+        ...         ("/RAW", "CUSTOMER", "R1_HF", ["SK", "CUSTOMER_HK", "BINARY"]),
+        ...         ("/RAW", "CUSTOMER", "R2", ["SK", "CUSTOMER_HK", "CHAR"]),
+        ...     ]
+        ...     properties = {"FUNCTIONAL_ROLE": "string", "NAME": "string", "DATA_TYPE": "string"}
+        ...     server.add_pattern(
+        ...         project,
+        ...         "P1_HUB",
+        ...         properties=properties,
+        ...         roles={"SK": "Overwrite"},
+        ...         rows=rows,
+        ...         group="P1_GROUP",
+        ...         commits=[
+        ...             {"FOLDER": "/RAW", "INSTANCE": "CUSTOMER", "RELEASE": "R1_HF", "TYPE": "Commit",
+        ...              "STATUS": "FINISHED", "USER_NAME": "anna", "COMMIT_TIMESTAMP": 1775124880390,
+        ...              "DELETED": 0},
+        ...         ],
+        ...         instances={("/RAW", "CUSTOMER"): {"errors": 2}},
+        ...     )
+        """
+        return int(self._planting().add_project(name))
+
+    def add_releases(self, group: str, releases: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        """Add a release group, and releases to it; return their IDs by name.
+
+        Parameters
+        ----------
+        group : str
+            Name of the group; one that is there already gets further releases.
+        releases : sequence of mapping
+            ``name``; optionally ``description`` str, ``start`` and ``end`` datetime with a zone, ``closed``
+            and ``deleted`` bool, ``hotfix_of`` and ``previous`` names of releases of the group.
+
+        Raises
+        ------
+        InputError
+            If the server has not been started, or a release has no name, an unknown key or release.
+        """
+        found: dict[str, int] = self._planting().add_releases(group, releases)
+        return found
+
     def add_pattern(
         self,
         project: int,
@@ -175,10 +244,17 @@ class Server:
         roles: Mapping[str, str],
         rows: Sequence[tuple[str, str, str | None, Sequence[Any]]] = (),
         releases: Sequence[str] | None = None,
+        group: str | None = None,
+        commits: Sequence[Mapping[str, Any]] = (),
+        deliveries: Sequence[Mapping[str, Any]] = (),
+        labels: Sequence[Mapping[str, Any]] = (),
+        instances: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
     ) -> None:
-        """Offer the view `@INSTANCES.<name>` in a project, to read and to insert into by SQL.
+        """Add a pattern with its metadata rows, to read and to insert into by SQL.
 
-        No endpoint lists the pattern; a view of this name that is there already is replaced.
+        The endpoints list the pattern, its properties and roles, and its instances, unless the server has a
+        pattern of this name: then only the views are replaced. Instances cannot be built, and no build
+        belongs to the commits and deliveries.
 
         Parameters
         ----------
@@ -194,22 +270,31 @@ class Server:
         rows : sequence of tuple, optional
             Folder, instance, release and properties of each metadata row, in their order.
         releases : sequence of str, optional
-            Names of the releases of its group; None without release management.
+            Names of the releases of its group; by default those of `group`, or None without one.
+        group : str, optional
+            Name of its release group, of `add_releases`.
+        commits, deliveries, labels : sequence of mapping, optional
+            Rows of the views COMMITS, DELIVERIES and INSTANCE_LABELS, by the names of their columns but
+            PATTERN; columns that are not named are null.
+        instances : mapping, optional
+            Fields of ``GET /instances``, by folder and instance, such as ``{"errors": 2, "deleted": True}``.
+            An instance that is named here need not have rows.
 
         Raises
         ------
         InputError
-            If the server has not been started, or if a property is missing or a strategy unknown.
+            If the server has not been started, a property is missing, a strategy or group unknown, or if a
+            view has no such column.
         """
-        from mkframe.demo_server.dialect import Pattern
+        self._planting().add_pattern(
+            project, name, properties, roles, rows, releases, group,
+            {"COMMITS": commits, "DELIVERIES": deliveries, "INSTANCE_LABELS": labels}, instances or {},
+        )  # fmt: skip
 
+    def _planting(self) -> Any:
         if self._app is None:
-            raise InputError("The server has no meta database yet.", hint="Call start() first.")
-        try:
-            pattern = Pattern(name, dict(properties), dict(roles), releases)
-        except ValueError as error:
-            raise InputError(str(error), hint="See the parameters of add_pattern.") from error
-        self._app.state.add_pattern(project, pattern, [(*row[:3], False, row[3]) for row in rows])
+            raise InputError("The server has no data yet.", hint="Call start() first.")
+        return self._app.state.planting
 
     def stop(self) -> None:
         """Close the port and all connections; the data is kept."""

@@ -6,6 +6,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,15 @@ _COLUMN_FILTERS = {
     "downloads": {"id", "build_id", "project_id", "pattern_id"},
 }
 """Conditions that are checked on columns, before rows are made."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraInstance:
+    """An instance of a planted pattern: its row, the release group, and the names of its releases."""
+
+    row: Row
+    group: int | None
+    releases: frozenset[str | None]
 
 
 class State:
@@ -71,6 +81,7 @@ class State:
         self.first_build = history.first_id(builds)
         self.branches = Branches(self.catalog, self.instance_columns, self._built_beside)
         self._substitutes = planted.plant(self.catalog, self.instance_columns, self.branches, self.builds)
+        self.extra_instances: list[ExtraInstance] = []
         self._instance_ids: dict[int, list[list[int]]] = {}  # of started builds: per row and pattern
         self._fetch_counts: dict[int, int] = {}
         self._next_download = int((self.builds.download + self._file_counts()).max(initial=1))
@@ -258,6 +269,10 @@ class State:
                 release = named.id if named else branches.newest_release(instance, now)
                 number = branches.version(instance, release, now).number
                 rows.append(self.catalog.instance_row(instance, number, release))
+        for extra in self.extra_instances:
+            named = releases.get(extra.group or 0)
+            if named is None or named.name in extra.releases:
+                rows.append(extra.row | ({"release_id": named.id} if named else {}))
         return rows
 
 
