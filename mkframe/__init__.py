@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mkframe.frames import explode_releases as explode_releases
     from mkframe.frames import from_arrow as from_arrow
     from mkframe.frames import read_json as read_json
+    from mkframe.frames import read_parquet as read_parquet
     from mkframe.frames import to_arrow as to_arrow
     from mkframe.history import History as History
     from mkframe.limits import Limits as Limits
@@ -50,6 +51,7 @@ _HOME_OF = {
     "from_arrow": "mkframe.frames",
     "metrics": "",
     "read_json": "mkframe.frames",
+    "read_parquet": "mkframe.frames",
     "to_arrow": "mkframe.frames",
 }
 """The module that defines each public name; "" marks a subpackage of that name."""

@@ -1,10 +1,11 @@
-"""Write frames as files for spreadsheets, in which no cell is read as a formula."""
+"""Write frames as files: for spreadsheets, in which no cell is read as a formula, and to be read back."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
 import datetime as dt
+import decimal
 import importlib.util
 import io
 import json
@@ -12,7 +13,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +25,7 @@ from mkframe._files import atomic_write, expand_path
 from mkframe._text import escape_invisible
 from mkframe._validation import check_timezone
 from mkframe.errors import InputError, warn
+from mkframe.frames import write_json, write_parquet
 
 __all__ = ["export", "export_sheets"]
 
@@ -36,8 +38,11 @@ _FORMULA_AFTER_SEPARATOR = re.compile(rf"(?<=[;\t\n])(?=(?:(?![\t\n])[\s{_IGNORE
 """Where such a cell would begin in a spreadsheet that separates cells by another character than the comma."""
 _ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 """Text that a workbook would read as an escaped character."""
-_MAX_ROWS, _MAX_LENGTH, _MAX_EXACT = 1_048_575, 32_767, 10**15
-"""Limits of a sheet: rows below its header, characters in a cell, and whole numbers that it keeps exactly."""
+_MAX_ROWS, _MAX_COLUMNS = 1_048_575, 16_384
+_MAX_LENGTH, _MAX_EXACT = 32_767, 10**15
+"""Limits of a sheet: rows below its header, columns, characters in a cell, and exact whole numbers."""
+_MAX_DIGITS, _MAX_EXPONENT = 15, 300
+"""Digits and power of ten up to which a workbook keeps a decimal number."""
 _FIRST_DAY, _LAST_DAY = dt.datetime(1900, 3, 1), dt.datetime(9999, 12, 31)
 _CHANGES = {
     "quoted": "began like a formula, or would after a semicolon or line break, and were given an apostrophe",
@@ -49,7 +54,10 @@ Rows = Iterator[tuple[Any, ...]]
 
 
 def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC") -> Path:
-    """Write a frame as CSV or as an Excel workbook that runs nothing in a spreadsheet.
+    """Write a frame as Parquet or JSON to be read back, or as CSV or a workbook that runs nothing.
+
+    `mk.read_parquet` reads an equal frame from Parquet, `mk.read_json` from JSON where the frame is an answer
+    of the API.
 
     A name or message may begin like a formula (``=``, ``+``, ``-``, ``@``), which a spreadsheet would
     compute. In a workbook such a text stays text. CSV has no type for text, so there an apostrophe goes
@@ -61,24 +69,28 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
     frame : DataFrame
         Any frame; the index goes before the columns, unless it only counts the rows.
     path : path
-        File to write, ``.csv`` or ``.xlsx`` (extra ``excel``). It is replaced only when the new file
-        is complete.
+        File to write: ``.parquet`` (extra ``arrow``), ``.json``, ``.csv`` or ``.xlsx`` (extra ``excel``). It
+        is replaced only when the new file is complete.
     tz : str, default "UTC"
-        Time zone in which times are written. A workbook has no zones: its headers name it.
+        Time zone in which CSV and workbooks have times. A workbook has no zones: its headers name it. Parquet
+        and JSON hold UTC.
 
     Returns
     -------
     Path
-        The file. CSV is UTF-8 with a byte order mark, which Excel asks for, and times have their
-        offset. Durations are seconds, lists are JSON, and what is missing is empty; in a workbook, whole
-        numbers of more than 15 digits and times that it cannot hold are texts. A time that has none in `tz`,
-        on the first or last day of the calendar, stays in UTC.
+        The file. Parquet has the types of `mk.to_arrow`. JSON has a row a line, in the form of the API, with
+        durations as seconds, dates and decimal numbers as text. CSV is UTF-8 with a byte order mark, which
+        Excel asks for, and times have their offset. In CSV and workbooks durations are seconds, lists are
+        JSON, and what is missing is empty; in a workbook, numbers of more than 15 digits and times that it
+        cannot hold are texts. A time that has none in `tz`, on the first or last day of the calendar,
+        stays in UTC.
 
     Raises
     ------
     InputError
         If the suffix is another, the zone is unknown, the extra is not installed, the frame has more
-        rows than a sheet, or the file cannot be written.
+        rows or columns than a sheet, a column is nothing that the file can hold, or the file cannot be
+        written.
 
     Warns
     -----
@@ -94,8 +106,12 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
     name,patterns
     NIGHTLY,"[808, 809]"
     """
-    target, is_csv = expand_path(path), str(path).lower().endswith(".csv")
-    _check(frame, target, tz)
+    target = expand_path(path)
+    _check(frame, target, tz, (*_WRITERS, ".csv", ".xlsx"))
+    suffix = target.suffix.lower()
+    if suffix in _WRITERS:
+        return atomic_write(target, lambda file: _WRITERS[suffix](frame, file), "Name another file.")
+    is_csv = suffix == ".csv"
     writer = _CellWriter(is_csv, tz)
     columns = [
         [writer.cell(_header(name, values, "" if is_csv else tz)), *map(writer.cell, writer.local(values))]
@@ -135,7 +151,7 @@ def export_sheets(
     writer = _CellWriter(False, tz)
     sheets = {}
     for title, frame in frames.items():
-        _check(frame, target, tz)
+        _check(frame, target, tz, (".xlsx",))
         columns = [
             [writer.cell(_header(name, values, tz)), *map(writer.cell, writer.local(values))]
             for name, values in _columns(frame)
@@ -146,11 +162,14 @@ def export_sheets(
     return target
 
 
-def _check(frame: pd.DataFrame, target: Path, tz: str) -> None:
+def _check(frame: pd.DataFrame, target: Path, tz: str, suffixes: Sequence[str]) -> None:
     """Refuse what cannot be written, before a file is opened."""
-    is_xlsx = target.suffix.lower() == ".xlsx"
-    if not is_xlsx and target.suffix.lower() != ".csv":
-        raise InputError(f"{target.name!r} ends neither in .csv nor in .xlsx.", hint="Name the file so.")
+    suffix = target.suffix.lower()
+    is_xlsx = suffix == ".xlsx"
+    if suffix not in suffixes:
+        raise InputError(
+            f"{target.name!r} does not end in {' or '.join(suffixes)}.", hint="Name the file so."
+        )
     if not isinstance(frame, pd.DataFrame) or frame.columns.nlevels > 1:
         raise InputError("Only a frame with one header is exported.", hint="For a Series: row.to_frame().")
     if is_xlsx and importlib.util.find_spec("openpyxl") is None:
@@ -162,7 +181,16 @@ def _check(frame: pd.DataFrame, target: Path, tz: str) -> None:
         raise InputError(
             f"A sheet holds {_MAX_ROWS:,} rows, not {len(frame):,}.", hint="Write a .csv, or a part of it."
         )
+    width = frame.shape[1] + (0 if _counts_rows(frame) else frame.index.nlevels)
+    if is_xlsx and width > _MAX_COLUMNS:
+        raise InputError(
+            f"A sheet holds {_MAX_COLUMNS:,} columns, not {width:,}.", hint="Write a .csv, or a part of it."
+        )
     check_timezone(tz)
+
+
+_WRITERS = {".parquet": write_parquet, ".json": write_json}
+"""Files to be read back, by suffix."""
 
 
 # --- from a frame to cells ----------------------------------------------------------------------------
@@ -170,22 +198,30 @@ def _check(frame: pd.DataFrame, target: Path, tz: str) -> None:
 
 def _columns(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[Any]]]:
     """Yield all columns by position, since names may repeat; the index first, unless it only counts rows."""
-    is_default = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
-    whole = frame if is_default else frame.reset_index(allow_duplicates=True)
+    whole = frame if _counts_rows(frame) else frame.reset_index(allow_duplicates=True)
     return ((str(name), whole.iloc[:, place]) for place, name in enumerate(whole.columns))
+
+
+def _counts_rows(frame: pd.DataFrame) -> bool:
+    return isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
 
 
 def _header(name: str, values: pd.Series[Any], tz: str) -> str:
     if tz and _has_zone(values):
         return f"{name} ({tz})"
-    return f"{name} (s)" if pd.api.types.is_timedelta64_dtype(values.dtype) else name
+    return f"{name} (s)" if isinstance(_first(values), dt.timedelta) else name
+
+
+def _first(values: pd.Series[Any]) -> Any:
+    """Return the first value that is there; the type of an object column."""
+    return next(iter(values[values.notna()]), None)
 
 
 def _has_zone(values: pd.Series[Any]) -> bool:
     """Tell whether these are times with a zone, even if each has its own zone."""
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         return True
-    first = next(iter(values[values.notna()]), None)
+    first = _first(values)
     return isinstance(first, dt.datetime) and first.tzinfo is not None
 
 
@@ -214,10 +250,14 @@ class _CellWriter:
             return self._text(as_json)
         if pd.isna(value):
             return None
-        if isinstance(value, pd.Timedelta):
+        if isinstance(value, np.datetime64 | np.timedelta64):
+            value = pd.Timestamp(value) if isinstance(value, np.datetime64) else pd.Timedelta(value)
+        if isinstance(value, dt.timedelta):
             return value.total_seconds()
         if isinstance(value, dt.datetime):
             return self._time(value)
+        if isinstance(value, dt.date | dt.time | decimal.Decimal) and not self._is_csv:
+            return value if _fits_workbook(value) else self._text(str(value))
         plain = value.item() if hasattr(value, "item") else value
         return plain if self._is_exact(plain) else self._text(str(plain))
 
@@ -254,6 +294,16 @@ class _CellWriter:
             if count:
                 noun = "cells" if count > 1 else "cell"
                 warn(f"{target.name}: {count:,} {noun} that {_CHANGES[change]}.")
+
+
+def _fits_workbook(value: dt.date | dt.time | decimal.Decimal) -> bool:
+    """Tell whether a workbook holds a date, time of day or decimal number as what it is."""
+    if isinstance(value, decimal.Decimal):
+        digits = len(value.normalize().as_tuple().digits) if value.is_finite() else math.inf
+        return digits <= _MAX_DIGITS and abs(value.adjusted()) <= _MAX_EXPONENT
+    if isinstance(value, dt.time):
+        return value.tzinfo is None
+    return _FIRST_DAY.date() <= value <= _LAST_DAY.date()
 
 
 def _as_json(value: Any) -> Any:
@@ -296,15 +346,19 @@ def _for_workbook(text: str) -> str:
     return _ESCAPE.sub("_x005F_", text)
 
 
+_FORMATS = {dt.datetime: "yyyy-mm-dd hh:mm:ss.000", dt.date: "yyyy-mm-dd", dt.time: "hh:mm:ss.000"}
+"""How a workbook shows times; a datetime is a date as well, so it comes first."""
+
+
 def _cell(sheet: Any, value: Any) -> Any:
     """Make a cell of a workbook, in which text stays text whatever it looks like."""
     from openpyxl.cell import WriteOnlyCell
 
-    if not isinstance(value, str | dt.datetime):
+    if not isinstance(value, str | dt.date | dt.time):
         return value
     cell = WriteOnlyCell(sheet, value=value)
-    if isinstance(value, dt.datetime):
-        cell.number_format = "yyyy-mm-dd hh:mm:ss.000"
+    if not isinstance(value, str):
+        cell.number_format = next(form for kind, form in _FORMATS.items() if isinstance(value, kind))
         return cell
     cell.value = _for_workbook(value)
     cell.data_type = "s"

@@ -1,6 +1,8 @@
 """Frames as files: every value as it was, no cell a formula, and every change counted."""
 
 import csv
+import datetime as dt
+import decimal
 import json
 import math
 import re
@@ -16,8 +18,10 @@ import pytest
 import mkframe as mk
 from mkframe import exports
 from mkframe.errors import InputError
+from mkframe.schema import RESOURCES
 from tests.support.owners import plant
 from tests.support.rows import body, row, rows
+from tests.support.unusual import NESTED, SCALARS, unusual
 
 FORMULAS = [
     "=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(A1)", "\t=1+1", "＝1+1", "－1+1", "＋1", "＠SUM(A1)",
@@ -281,7 +285,7 @@ def full_disk():
 @pytest.mark.parametrize(
     ("frame", "name", "how", "sentence"),
     [
-        (pd.DataFrame(), "a.ods", {}, "ends neither in .csv nor in .xlsx"),
+        (pd.DataFrame(), "a.ods", {}, r"does not end in \.parquet or \.json or \.csv or \.xlsx"),
         (pd.Series([1]), "a.csv", {}, "Only a frame"),
         (pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])), "a.csv", {}, "Only a frame"),
         (pd.DataFrame(), "a.csv", {"tz": "Mars/Base"}, "tz='Mars/Base' is no time zone that is known here"),
@@ -353,7 +357,7 @@ def test_sheets_of_a_workbook_hold_no_formulas(tmp_path):
     assert book.sheetnames == ["A", "B"]
     assert (book["A"]["A2"].value, book["A"]["A2"].data_type) == ("=1+1", "s")
     assert [cell.value for cell in book["B"][1]] == ["n"]
-    with pytest.raises(InputError, match="neither"):
+    with pytest.raises(InputError, match=r"'a.txt' does not end in \.xlsx\."):
         exports.export_sheets(frames, tmp_path / "a.txt")
 
 
@@ -365,3 +369,125 @@ def test_time_for_a_text_grows_with_its_length_only(part, tmp_path):
         warnings.simplefilter("ignore")
         mk.export(frame, tmp_path / "a.csv")
     assert time.thread_time() - began < 5
+
+
+# --- files to be read back ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".json", ".JSON"])
+@pytest.mark.parametrize("count", [0, 60])
+def test_unusual_builds_are_read_back(tmp_path, suffix, count):
+    frame = unusual(extras=SCALARS | NESTED).iloc[:count]
+    if suffix != ".parquet" and not count:
+        frame = mk.read_json(b"[]")
+    path = written(frame, tmp_path / f"builds{suffix}")
+    read = mk.read_parquet if suffix == ".parquet" else mk.read_json
+    pd.testing.assert_frame_equal(read(path), frame)
+
+
+@pytest.mark.parametrize("resource", [name for name, known in RESOURCES.items() if "find" in known.verbs])
+@pytest.mark.parametrize("suffix", [".parquet", ".json"])
+def test_every_resource_is_read_back(tmp_path, resource, suffix):
+    frame = mk.read_json(body(rows(resource, 3)), resource)
+    path = written(frame, tmp_path / f"rows{suffix}")
+    read = mk.read_parquet if suffix == ".parquet" else mk.read_json
+    pd.testing.assert_frame_equal(read(path, resource), frame)
+
+
+def test_json_has_the_vendors_form(tmp_path):
+    records = rows("builds", 2)
+    records[0]["build_start"] = "2026-04-02T08:14:40.320001Z"
+    records[1]["build_end"] = None
+    path = written(mk.read_json(body(records)), tmp_path / "builds.json")
+    assert json.loads(path.read_bytes()) == records
+
+
+def test_json_of_more_rows_than_a_block_is_read_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("mkframe.frames._write_json._BLOCK", 7)
+    frame = mk.read_json(body(rows("builds", 20)))
+    pd.testing.assert_frame_equal(mk.read_json(written(frame, tmp_path / "b.json")), frame)
+
+
+def test_json_of_a_metric_has_its_rows(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "day": [dt.date(2026, 4, 1), None],
+            "spent": pd.to_timedelta([90, None], unit="s"),
+            "cost": [decimal.Decimal("1.10"), None],
+            "local": pd.to_datetime(["2026-04-02T08:14:40", None]),
+            "vienna": pd.to_datetime(["2026-04-02T08:14:40Z", None]).tz_convert("Europe/Vienna"),
+            "odd": ["\ud800", 2**70],
+        }
+    )
+    path = written(frame, tmp_path / "m.json")
+    assert json.loads(path.read_bytes()) == [
+        {
+            "day": "2026-04-01",
+            "spent": 90.0,
+            "cost": "1.10",
+            "local": "2026-04-02T08:14:40.000",
+            "vienna": "2026-04-02T08:14:40.000Z",
+            "odd": "\ud800",
+        },
+        {"day": None, "spent": None, "cost": None, "local": None, "vienna": None, "odd": 2**70},
+    ]
+
+
+@pytest.mark.parametrize("cell", [math.inf, {1, 2}, b"x", [math.nan], object()])
+def test_json_refuses_what_it_does_not_hold(tmp_path, cell):
+    with pytest.raises(InputError, match="The column 'a' cannot be written as JSON"):
+        mk.export(pd.DataFrame({"a": [cell]}), tmp_path / "a.json")
+    assert not list(tmp_path.iterdir())
+
+
+# --- dates, times of day and decimal numbers ----------------------------------------------------------
+
+DAY, TIME = dt.date(2026, 4, 1), dt.time(8, 14, 40, 320000)
+KEPT = {
+    "date": (DAY, dt.datetime(2026, 4, 1), "yyyy-mm-dd"),
+    "time": (TIME, TIME, "hh:mm:ss.000"),
+    "decimal": (decimal.Decimal("1.10"), 1.1, "General"),
+    "negative": (decimal.Decimal("-123456789.123456"), -123456789.123456, "General"),
+    "duration": (dt.timedelta(minutes=1.5), 90, "General"),
+    "numpy time": (
+        np.datetime64("2026-04-01T08:00:00"),
+        dt.datetime(2026, 4, 1, 8),
+        "yyyy-mm-dd hh:mm:ss.000",
+    ),
+    "numpy duration": (np.timedelta64(90, "s"), 90, "General"),
+}
+
+
+@pytest.mark.parametrize(("value", "cell", "form"), KEPT.values(), ids=KEPT)
+@pytest.mark.parametrize("place", ["column", "index"])
+def test_workbook_keeps_dates_times_and_decimals(tmp_path, value, cell, form, place):
+    values = pd.Series([value, None], dtype=object, name="v")
+    frame = (
+        values.to_frame() if place == "column" else pd.DataFrame({"v": 1}, index=pd.Index(values, name="i"))
+    )
+    found = read_xlsx(written(frame, tmp_path / "a.xlsx"))[1][0]
+    assert (found.value, found.number_format) == (cell, form)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        dt.date(1899, 12, 31),
+        dt.date(1, 1, 1),
+        dt.time(8, 0, tzinfo=dt.UTC),
+        decimal.Decimal("0.1234567890123456"),
+        decimal.Decimal("1E+400"),
+        decimal.Decimal("1E-400"),
+        decimal.Decimal("Infinity"),
+    ],
+)
+def test_workbook_writes_what_it_cannot_hold_as_text(tmp_path, value):
+    found = read_xlsx(written(pd.DataFrame({"v": [value]}, dtype=object), tmp_path / "a.xlsx"))[1][0]
+    assert (found.value, found.data_type) == (str(value), "s")
+
+
+def test_workbook_with_more_columns_than_a_sheet_raises(tmp_path):
+    wide = pd.DataFrame(np.zeros((1, 16_384)))
+    with pytest.raises(InputError, match="A sheet holds 16,384 columns, not 16,385"):
+        mk.export(wide.rename_axis(index="i"), tmp_path / "a.xlsx")
+    assert len(read_xlsx(written(wide, tmp_path / "a.xlsx"))[0]) == 16_384

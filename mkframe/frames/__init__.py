@@ -5,7 +5,9 @@ from mkframe.frames._columns import DTYPES, dtype_of
 from mkframe.frames._decode import decode, decode_columns, decode_one, decode_row, from_rows
 from mkframe.frames._explode import explode_downloads, explode_patterns, explode_releases
 from mkframe.frames._io import read_body, read_json
+from mkframe.frames._parquet import read_parquet, write_parquet
 from mkframe.frames._tables import frame_from_rows, parse_object
+from mkframe.frames._write_json import write_json
 
 __all__ = [
     "DTYPES",
@@ -23,7 +25,10 @@ __all__ = [
     "parse_object",
     "read_body",
     "read_json",
+    "read_parquet",
     "to_arrow",
+    "write_json",
+    "write_parquet",
 ]
 
 

@@ -28,7 +28,9 @@ __all__ = [
     "METADATA",
     "downloads_from_arrow",
     "downloads_to_arrow",
+    "fields_of_frame",
     "from_arrow",
+    "named_columns",
     "require_arrow",
     "to_arrow",
 ]
@@ -59,6 +61,11 @@ def require_arrow() -> Any:
     ------
     InputError
         If it is not installed; names the extra.
+
+    Examples
+    --------
+    >>> require_arrow().__name__
+    'pyarrow'
     """
     try:
         import pyarrow
@@ -104,8 +111,8 @@ def to_arrow(frame: pd.DataFrame, resource: str | None = None) -> Any:
     ListType(list<item: int64>)
     """
     pa = require_arrow()
-    columns = dict(_named_columns(frame))
-    resource = _resource_of(list(columns), resource or frame.attrs.get("resource"))
+    columns = dict(named_columns(frame))
+    resource = _resource_of(list(columns), resource or _known(frame.attrs.get("resource")))
     fields = _fields(resource)
     about = _About([*map(str, _index_names(frame))], resource, attrs=_plain_attrs(frame.attrs))
     arrays = []
@@ -131,13 +138,18 @@ def to_arrow(frame: pd.DataFrame, resource: str | None = None) -> Any:
     )
 
 
-def _named_columns(frame: pd.DataFrame) -> Iterator[tuple[str, Any]]:
-    """Yield the index and the columns with their names.
+def named_columns(frame: pd.DataFrame) -> Iterator[tuple[str, Any]]:
+    """Yield the index, unless it only counts the rows, and the columns with their names.
 
     Raises
     ------
     InputError
         If they have no names, or not each its own.
+
+    Examples
+    --------
+    >>> [name for name, values in named_columns(pd.DataFrame({"n": [1]}, index=pd.Index([7], name="id")))]
+    ['id', 'n']
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(
@@ -179,6 +191,22 @@ def _resource_of(names: Sequence[str], given: object) -> str | None:
         if {f.name for f in known.fields if not f.null} <= there
     ]
     return max(found)[1] if found else None
+
+
+def _known(resource: object) -> str | None:
+    """Return the name of a resource; None where `attrs`, which are the user's, hold anything else."""
+    return resource if isinstance(resource, str) and resource in RESOURCES else None
+
+
+def fields_of_frame(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Field]:
+    """Return the fields of the resource that the rows of a frame are.
+
+    Examples
+    --------
+    >>> fields_of_frame(pd.DataFrame(), ["id", "name"])["name"].type
+    'str'
+    """
+    return _fields(_resource_of(names, _known(frame.attrs.get("resource"))))
 
 
 def _fields(resource: str | None) -> dict[str, Field]:
@@ -314,10 +342,10 @@ def _item_type(pa: Any, cells: list[Any]) -> Any:
 
 
 def _to_json(cell: Any) -> str:
-    return json.dumps(cell, allow_nan=False, default=_plain)
+    return json.dumps(cell, allow_nan=False, default=_tolist)
 
 
-def _plain(value: Any) -> Any:
+def _tolist(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} has no place in JSON")
@@ -390,7 +418,7 @@ def from_arrow(table: Any, resource: str | None = None) -> pd.DataFrame:
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"The table has two columns {twice!r}.", hint="Rename one of them.")
     about = _about(found.schema.metadata)
-    about.resource = _resource_of(names, resource or about.resource)
+    about.resource = _resource_of(names, resource or _known(about.resource))
     fields = _fields(about.resource)
     if about.index is None:
         about.index = [] if about.resource is None else [RESOURCES[about.resource].key]

@@ -23,7 +23,7 @@ from mkframe.frames._decode import decode, decode_row
 from mkframe.frames._recognize import is_json_text
 from mkframe.limits import DEFAULT, Limits, bounded, check_bytes
 
-__all__ = ["read_body", "read_json"]
+__all__ = ["open_saved", "read_body", "read_json"]
 
 _GZIP = b"\x1f\x8b"
 _CHUNK_SIZE = 1 << 18
@@ -78,7 +78,7 @@ def read_json(
     try:
         if isinstance(source, bytes) and source.startswith(b"[") and len(source) <= limits.saved:
             return decode(resource, source, limits)  # without a copy
-        with _open_source(source) as file:
+        with open_saved(source) as file:
             return _read(file, resource, limits)
     except ResponseTooLargeError as error:
         error.hint = f"Where so much is right, give max_bytes={2 * max(limits.saved, 64 * limits.row)}."
@@ -99,7 +99,7 @@ def read_body(source: str | PathLike[str] | bytes | IO[bytes]) -> bytes:
     ResponseTooLargeError
         If it is larger than it may be.
     """
-    with _open_source(source) as file:
+    with open_saved(source) as file:
         return b"".join(strip_bom(bounded(_gunzip(_read_chunks(file)), "saved", DEFAULT.saved)))
 
 
@@ -122,9 +122,22 @@ def _read_start(count: int, chunks: Iterator[bytes]) -> bytes:
     return start
 
 
-def _open_source(
+def open_saved(
     source: str | PathLike[str] | bytes | IO[bytes],
 ) -> contextlib.AbstractContextManager[IO[bytes]]:
+    """Open what the caller has named, for reading.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> with open_saved(b"[]") as file:
+    ...     file.read()
+    b'[]'
+    """
     if isinstance(source, bytes | bytearray | memoryview):
         return io.BytesIO(source)
     if isinstance(source, str) and is_json_text(source):
