@@ -6,6 +6,7 @@ a known row with a probability of 5e-14.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -56,15 +57,18 @@ class Rows:
             frames.decode(resource, bytes(body), limits)  # says what is wrong
             self.raws = [json.dumps(row).encode() for row in json.loads(body)]
             self.body = b""
-        digests = b"".join([hashlib.sha256(raw).digest()[:8] for raw in self.raws])
-        self.hashes = np.frombuffer(digests, dtype="<u8")
-        lengths = np.fromiter(map(_length, self.raws), dtype=np.int64, count=len(self.raws))
-        self._ends = np.cumsum(lengths + 1)
-        # Where the rows lie in the body is known if there is one byte between two of them.
-        self._is_compact = bool(len(lengths)) and self._ends[-1] + 1 == len(self.body)
+        digests = b"".join([hashlib.sha256(raw).digest() for raw in self.raws])
+        self.hashes = np.frombuffer(digests, dtype="<u8")[::4].copy()
 
     def __len__(self) -> int:
         return len(self.raws)
+
+    @functools.cached_property
+    def _ends(self) -> Array | None:
+        """Where the rows end in the body; None if there is more than one byte between two of them."""
+        lengths = np.fromiter(map(_length, self.raws), dtype=np.int64, count=len(self.raws))
+        ends: Array = np.cumsum(lengths + 1)
+        return ends if ends[-1] + 1 == len(self.body) else None
 
     def pieces(self, places: Array) -> Iterator[tuple[Array, Columns, bytes]]:
         """Read some of the rows, a piece at a time: their places, columns and JSON."""
@@ -76,10 +80,10 @@ class Rows:
     def _text(self, places: Array) -> bytes:
         """Return a JSON array of some rows."""
         first, last = int(places[0]), int(places[-1])
-        if self._is_compact and last - first + 1 == len(places):
-            start = int(self._ends[first - 1]) if first else 0
+        if last - first + 1 == len(places) > 1 and (ends := self._ends) is not None:
+            start = int(ends[first - 1]) if first else 0
             with memoryview(self.body) as whole:
-                return b"".join([b"[", whole[start + 1 : int(self._ends[last])], b"]"])
+                return b"".join([b"[", whole[start + 1 : int(ends[last])], b"]"])
         return b"[%b]" % b",".join([bytes(self.raws[place]) for place in places.tolist()])
 
     def order(self, names: Iterable[str], nested: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -106,7 +110,7 @@ class Rows:
                     del left[name]
                 if not left:
                     break
-            if spellings is not None and b"\\u" not in self.body:
+            if left and spellings is not None and b"\\u" not in self.body:
                 break
         return sorted(found, key=found.__getitem__)
 

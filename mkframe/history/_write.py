@@ -189,7 +189,8 @@ class _Update:
         self.given = {"scope": scope.project, "number": number}
         found = self._run(f"SELECT raw, id FROM {self.table}_raw WHERE scope = $scope").fetchnumpy()
         self._hashes, self._ids = found["raw"], found["id"]
-        self._here: Array = _NO_IDS
+        self._lacking: Array = _NO_IDS
+        """Ids of stored rows that the answer lacks."""
         self.held = len(self._ids)
         """Number of rows before."""
         self.size = self.new = self.changed = 0
@@ -207,26 +208,38 @@ class _Update:
 
     def take(self, rows: Rows, places: Array) -> None:
         """Read the rows with unknown bytes, and store those whose values are new."""
-        hashes = rows.hashes[places]
-        is_known = np.isin(self._hashes, hashes)
-        fresh = places[~np.isin(hashes, self._hashes)] if self.held else places
-        here = [self._ids[is_known]]
+        read_ids: list[Array] = []
+        shown, fresh = self._find(rows.hashes, places)
         for part, read, text in rows.pieces(fresh):
             table = to_table(self.scope.resource, read, text)
             names, nested = unknown_names(self.scope.resource, read)
             self.fields |= dict.fromkeys(names)
             self.nested |= dict.fromkeys(nested)
-            here.append(table["id"].to_numpy())
+            read_ids.append(table["id"].to_numpy())
             self._store(table, rows.hashes[part])
-        self._here = np.concatenate(here)
         self.size = len(places)
-        unique, counts = np.unique(self._here, return_counts=True)
-        if len(unique) != self.size:
-            twice = [f"the id {number}" for number in unique[counts > 1][:1].tolist()] or ["an id"]
+        ids = np.concatenate([_NO_IDS, *read_ids])
+        unique, counts = np.unique(ids, return_counts=True)
+        known = self._ids[shown]
+        twice = [*unique[counts > 1].tolist(), *unique[np.isin(unique, known)].tolist()]
+        if twice or len(known) + len(ids) < self.size:
             raise SchemaError(
-                f"The answer lists {twice[0]} of {self.scope.resource} twice.",
+                f"The answer lists {self.scope.resource} {twice[0] if twice else 'of the same id'} twice.",
                 hint="Nothing of it was stored; ask again.",
             )
+        self._lacking = np.setdiff1d(self._ids[~shown], unique)
+
+    def _find(self, hashes: Array, places: Array) -> tuple[Array, Array]:
+        """Mark the stored rows whose bytes are among those given, and return the places of the others."""
+        if not self.held:
+            return np.zeros(0, dtype=np.bool_), places
+        order = np.argsort(self._hashes)
+        wanted = hashes[places]
+        at = order[np.minimum(np.searchsorted(self._hashes, wanted, sorter=order), self.held - 1)]
+        is_known = self._hashes[at] == wanted
+        shown = np.zeros(self.held, dtype=np.bool_)
+        shown[at[is_known]] = True
+        return shown, places[~is_known]
 
     def _store(self, table: Any, hashes: Array) -> None:
         import pyarrow as pa
@@ -263,7 +276,7 @@ class _Update:
 
     def missing(self, visible: frozenset[int] | None) -> tuple[Array, Array]:
         """Return the ids that the answer lacks: those of projects that cannot be seen, and those gone."""
-        lacking = np.setdiff1d(self._ids, self._here)
+        lacking = self._lacking
         if visible is None or not len(lacking):
             return _NO_IDS, lacking
         self._register("ids", lacking)
