@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mkframe import errors as errors
     from mkframe import forms as forms
     from mkframe import metrics as metrics
+    from mkframe import releases as releases
     from mkframe._demo import demo as demo
     from mkframe.client import Client as Client
     from mkframe.client import connect as connect
@@ -52,6 +53,7 @@ _HOME_OF = {
     "metrics": "",
     "read_json": "mkframe.frames",
     "read_parquet": "mkframe.frames",
+    "releases": "",
     "to_arrow": "mkframe.frames",
 }
 """The module that defines each public name; "" marks a subpackage of that name."""

@@ -262,7 +262,8 @@ def _fate_text(row: Mapping[Any, Any], fix: str) -> str:
 def _approximation(base: str, closed: bool | None) -> str:
     if closed:
         return (
-            f"The present state of {base} stands for the common ancestor; {base} is closed, so it is exact."
+            f"The present state of {base} stands for the common ancestor; {base} is closed, so that is exact "
+            "unless it was reopened since the hotfix began."
         )
     return (
         f"The present state of {base} stands for the common ancestor, which the meta database does not "

@@ -5,9 +5,21 @@ The functions of `mkframe.releases` load what these take, by the same names.
 
 from mkframe.releases._carried import Carried, carried_forward
 from mkframe.releases._diff import Diff, diff
+from mkframe.releases._readiness import Facts, Readiness, Unknown, readiness
 from mkframe.releases._unbuilt import Unbuilt, unbuilt
 
-__all__ = ["Carried", "Diff", "Unbuilt", "carried_forward", "diff", "unbuilt"]
+__all__ = [
+    "Carried",
+    "Diff",
+    "Facts",
+    "Readiness",
+    "Unbuilt",
+    "Unknown",
+    "carried_forward",
+    "diff",
+    "readiness",
+    "unbuilt",
+]
 
 
 def __dir__() -> list[str]:

@@ -112,7 +112,7 @@ def test_result_says_what_stands_for_the_common_ancestor():
     assert result.sentences[0].startswith("No release follows R1")
     assert "exact only if R1 has not been changed" in " ".join(result.sentences)
     result.attrs["base"]["closed"] = True
-    assert "R1 is closed, so it is exact" in " ".join(result.sentences)
+    assert "so that is exact unless it was reopened" in " ".join(result.sentences)
 
 
 def test_release_named_twice_is_refused():

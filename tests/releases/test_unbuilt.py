@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from mkframe.errors import InputError
+from mkframe.releases._clock import commit_offset
 from mkframe.releases.frames import unbuilt
 from tests.support.metadata_rows import commit_rows, lines
 
@@ -115,3 +116,24 @@ def test_view_names_and_escapes():
     assert "<b>A" not in page
     assert "&lt;i&gt;B" in page
     assert "1 instance is checked out now" in page
+
+
+# --- the clock of the commits ---------------------------------------------------------------------------
+
+
+def clock(hours, count=12, wrong=0):
+    start = pd.to_datetime([1_770_000_000_000 + n * 7_777_777 for n in range(count)], unit="ms", utc=True)
+    builds = pd.DataFrame({"build_start": start, "build_end": start + pd.Timedelta("80s")})
+    stamps = [round(time.timestamp() * 1000) + round(hours * 3_600_000) + 900 for time in builds["build_end"]]
+    stamps[:wrong] = [stamp + 100_000_000_000 for stamp in stamps[:wrong]]
+    return commit_offset(pd.DataFrame({"TYPE": "Build", "COMMIT_TIMESTAMP": stamps}), builds)
+
+
+@pytest.mark.parametrize("hours", [0, 1, 2, -5, 5.75])
+def test_clock_of_commits_is_measured_by_builds(hours):
+    assert clock(hours) == hours * 3_600_000
+
+
+@pytest.mark.parametrize("how", [{"hours": 0.1}, {"hours": 1, "wrong": 4}, {"hours": 1, "count": 2}])
+def test_clock_that_does_not_fit_is_not_known(how):
+    assert clock(**how) is None

@@ -1,0 +1,510 @@
+"""The functions that take a client: they read, and hand over to the functions on frames."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mkframe._text import single_line
+from mkframe.errors import InputError, MkframeError
+from mkframe.releases import frames
+from mkframe.releases._carried import Carried
+from mkframe.releases._clock import commit_offset
+from mkframe.releases._diff import Diff
+from mkframe.releases._groups import Release
+from mkframe.releases._load import (
+    Client,
+    Name,
+    Scope,
+    find_project,
+    find_scope,
+    join_rows,
+    project_patterns,
+    read_rows,
+    side,
+    statements,
+)
+from mkframe.releases._readiness import Facts, Known, Readiness, Unknown
+from mkframe.releases._rows import text_column
+from mkframe.releases._unbuilt import Unbuilt
+
+__all__ = ["carried_forward", "diff", "readiness", "unbuilt"]
+
+
+def diff(
+    client: Client,
+    *,
+    project: Name,
+    old: str,
+    new: str,
+    group: Name | None = None,
+    patterns: str | Iterable[str] | None = None,
+    folder: str | None = None,
+) -> Diff:
+    """Compare the metadata rows of two releases.
+
+    Parameters
+    ----------
+    client : Client
+        A client.
+    project : str or int
+        Project, by name or id.
+    old, new : str
+        Names of two releases of one release group.
+    group : str or int, optional
+        Release group, by name or id; needed where several have a release of that name.
+    patterns : str or iterable of str, optional
+        Names of patterns; all of the group that the project has by default.
+    folder : str, optional
+        Path such as ``/RAW_VAULT``; the folders below it are included.
+
+    Returns
+    -------
+    Diff
+        As `frames.diff` returns it. ``attrs["old"]`` and ``attrs["new"]`` say whether the release is closed,
+        so that its rows are frozen, and when its rows were read.
+
+    Raises
+    ------
+    InputError
+        If there is no such project, group, release or pattern, or a release name is not unique.
+    QueryFailedError
+        If the rows of a pattern cannot be read.
+
+    Examples
+    --------
+    >>> import mkframe as mk
+    >>> with mk.demo(builds=20) as client:
+    ...     result = mk.releases.diff(client, project="DEMO_PROJECT", old="R1", new="R2", group="DWH_GROUP")
+    >>> result.columns[:7].tolist()
+    ['pattern', 'folder', 'instance', 'role', 'name', 'kind', 'property']
+    """
+    if old == new:
+        raise InputError(f"Both releases are {old!r}.", hint="Name two releases.")
+    scope = find_scope(client, project, [old, new], group)
+    read = {
+        name: read_rows(client, scope, name, [old, new], folder)
+        for name in project_patterns(client, scope, patterns)
+    }
+    parts = [part for each in read.values() for part in each]
+    result = frames.diff([join_rows(each) for each in read.values()], old=old, new=new)
+    result.attrs |= {
+        **_where(scope), "folder": folder, "patterns": list(read), "statements": statements(parts),
+        "old": side(scope.group.get(old), parts), "new": side(scope.group.get(new), parts),
+    }  # fmt: skip
+    return result
+
+
+def carried_forward(
+    client: Client,
+    *,
+    project: Name,
+    hotfix: str,
+    into: str | Sequence[str] | None = None,
+    group: Name | None = None,
+) -> Carried:
+    """Find what became of each change of a hotfix in later releases.
+
+    Parameters
+    ----------
+    client : Client
+        A client.
+    project : str or int
+        Project, by name or id.
+    hotfix : str
+        Name of a hotfix. It is compared with the release that it fixes, also if its previous release is
+        another hotfix.
+    into : str or sequence of str, optional
+        Names of releases; by default every release that follows the fixed one in its group, without
+        hotfixes, deleted ones and the Default Release.
+    group : str or int, optional
+        Release group, by name or id; needed where several have a release of that name.
+
+    Returns
+    -------
+    Carried
+        As `frames.carried_forward` returns it. The true common ancestor is not in the meta database: the
+        present state of the fixed release stands for it, exact only while that is closed; the result says so.
+
+    Raises
+    ------
+    InputError
+        If there is no such project, group or release, a release name is not unique, or it is no hotfix.
+    QueryFailedError
+        If the rows of a pattern cannot be read.
+
+    Examples
+    --------
+    >>> import mkframe as mk
+    >>> with mk.demo(builds=20) as client:
+    ...     releases = client.releases.find(group="DWH_GROUP")
+    ...     name = releases.loc[releases["hotfix_of_id"].notna(), "name"].iloc[0]
+    ...     result = mk.releases.carried_forward(client, project="DEMO_PROJECT", hotfix=name)
+    >>> result.columns[:2].tolist()
+    ['into', 'fate']
+    """
+    targets = [into] if isinstance(into, str) else None if into is None else list(into)
+    scope = find_scope(client, project, [hotfix, *(targets or ())], group)
+    fix = scope.group.get(hotfix)
+    parent = _fixed(scope, fix)
+    notes = []
+    if targets is None:
+        targets = [each.name for each in scope.group.after(parent.key)]
+        if unlinked := scope.group.unlinked(parent.key):
+            notes.append(f"Without a previous release, and so not looked at: {', '.join(unlinked)}.")
+    base = parent.name
+    names = [base, hotfix, *targets]
+    read = {name: read_rows(client, scope, name, names) for name in project_patterns(client, scope, None)}
+    parts = [part for each in read.values() for part in each]
+    result = frames.carried_forward(
+        [join_rows(each) for each in read.values()], base=base, hotfix=hotfix, into=targets
+    )
+    base_side = side(parent, parts)
+    result.attrs |= {
+        **_where(scope), "base": base_side, "hotfix": side(fix, parts),
+        "into": [side(scope.group.get(name), parts) for name in targets],
+        "approximate": not base_side.get("closed"), "statements": statements(parts),
+        "notes": [*notes, *result.attrs["notes"]],
+    }  # fmt: skip
+    return result
+
+
+def _fixed(scope: Scope, fix: Release) -> Release:
+    """Return the release that a hotfix fixes."""
+    if fix.hotfix_of is None:
+        fixes = [each.name for each in scope.group.live if each.hotfix_of is not None]
+        raise InputError(
+            f"{fix.name} is not a hotfix.",
+            hint=f"Hotfixes of {scope.group.name}: {', '.join(fixes) or 'none'}.",
+        )
+    if fix.hotfix_of not in scope.group.releases:
+        raise InputError(
+            f"The release that {fix.name} fixes (id {fix.hotfix_of}) is not listed.",
+            hint="Ask for the right to see it: the hotfix is compared with it.",
+        )
+    return scope.group.releases[fix.hotfix_of]
+
+
+def unbuilt(
+    client: Client, *, project: Name, release: str | None = None, group: Name | None = None
+) -> Unbuilt:
+    """Find instances whose newest commit by hand is later than their newest finished build in the release.
+
+    Parameters
+    ----------
+    client : Client
+        A client.
+    project : str or int
+        Project, by name or id.
+    release : str, optional
+        Name of a release; all commits of the project by default.
+    group : str or int, optional
+        Release group of the release, by name or id; needed where several have a release of that name.
+
+    Returns
+    -------
+    Unbuilt
+        As `frames.unbuilt` returns it, and what is checked out now. Ages are left out where the clock of the
+        commits could not be measured.
+
+    Raises
+    ------
+    InputError
+        If there is no such project, group or release, or a release name is not unique.
+    QueryFailedError
+        If the commits cannot be read.
+
+    Examples
+    --------
+    >>> import mkframe as mk
+    >>> with mk.demo(builds=20) as client:
+    ...     result = mk.releases.unbuilt(client, project="DEMO_PROJECT")
+    >>> set(result["state"]) <= {"unbuilt", "tried", "building"}
+    True
+    """
+    scope = None if release is None else find_scope(client, project, [release], group)
+    if scope is None and group is not None:
+        raise InputError("group is given without release.", hint="Name a release too.")
+    found = find_project(client, project)[0] if scope is None else scope.project
+    releases = None if scope is None or release is None else {scope.group.name: release}
+    commits = client.commits(project_id=found)
+    if scope is not None:
+        commits = commits[commits["PATTERN"].isin(set(scope.patterns.values()))]
+    out = _attempt("instances", lambda: _instances(client, found, releases, {"checked_out": True}, scope))
+    table = None
+    if not isinstance(out, Unknown):
+        columns = ["pattern", "folder", "instance", "user_id"]
+        table = out.loc[out["checked_out"], columns].reset_index(drop=True)
+    result = frames.unbuilt(
+        commits, release=release, checked_out=table, now=_commit_clock(client, found, commits)
+    )
+    if isinstance(out, Unknown):
+        result.attrs["notes"].append(out.reason)
+    result.attrs["project"] = project
+    return result
+
+
+def readiness(
+    client: Client,
+    *,
+    project: Name,
+    release: str,
+    group: Name | None = None,
+    labels: str | Iterable[str] = (),
+) -> Readiness:
+    """Check whether a release can be released, and what has to happen before.
+
+    Parameters
+    ----------
+    client : Client
+        A client.
+    project : str or int
+        Project, by name or id. Only its instances and builds count.
+    release : str
+        Name of the release.
+    group : str or int, optional
+        Release group, by name or id; needed where several have a release of that name.
+    labels : str or iterable of str
+        Names of labels that block, such as ``for_review``.
+
+    Returns
+    -------
+    Readiness
+        As `frames.readiness` returns it: a frame of checks, with `ready` and ``attrs["ready"]``. What could
+        not be read makes a check "unknown", never "ok", and the release not ready.
+
+    Raises
+    ------
+    InputError
+        If there is no such project, group or release, or a release name is not unique.
+    MkframeError
+        If not even the projects, releases and patterns can be read.
+
+    Examples
+    --------
+    >>> import mkframe as mk
+    >>> with mk.demo(builds=20) as client:
+    ...     result = mk.releases.readiness(client, project="DEMO_PROJECT", release="R2", group="DWH_GROUP")
+    >>> result.loc[result["check"] == "release_open", "state"].tolist()
+    ['blocks']
+    """
+    scope = find_scope(client, project, [release], group)
+    found = scope.group.get(release)
+    releases = {scope.group.name: release}
+    names = [labels] if isinstance(labels, str) else list(labels)
+    flags = {"checked_out": True, "build_disabled": True, "invalid": True}
+    instances = _attempt("instances", lambda: _instances(client, scope.project, releases, flags, scope))
+    deleted = _attempt("deleted instances", lambda: _deleted(client, scope, releases))
+    builds = _attempt("builds", lambda: _builds(client, scope, releases, found.key))
+    facts = Facts(
+        release=found,
+        now=pd.Timestamp.now(tz="UTC"),
+        instances=instances,
+        deleted=deleted,
+        unbuilt=_attempt("commits", lambda: _unbuilt(client, scope, release, instances, deleted)),
+        builds=builds,
+        hotfixes=_attempt("metadata rows", lambda: _hotfixes(client, scope, found)),
+        deployments=builds
+        if isinstance(builds, Unknown)
+        else _attempt("build deployments", lambda: _deployments(client, scope, builds)),
+        labels=_labels(client, scope, instances, names),
+    )
+    result = frames.readiness(facts)
+    result.attrs |= _where(scope)
+    return result
+
+
+# --- reading ------------------------------------------------------------------------------------------
+
+
+def _where(scope: Scope) -> dict[str, Any]:
+    return {"project": scope.project_name, "group": scope.group.name}
+
+
+def _attempt(what: str, read: Callable[[], pd.DataFrame]) -> Known:
+    """Read something; where that fails, for whatever reason, return why."""
+    try:
+        return read()
+    except Exception as error:
+        message = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
+        return Unknown(f"The {what} could not be read. {single_line(message, 300)}")
+
+
+def _instances(
+    client: Client,
+    project: int,
+    releases: dict[str, str] | None,
+    flags: dict[str, bool],
+    scope: Scope | None = None,
+) -> pd.DataFrame:
+    """Read instances that are not deleted, with a column for each flag, which the server filters by."""
+    rows = client.instances.find(project_id=project, releases=releases)
+    gone = client.instances.find(project_id=project, releases=releases, deleted=True).index
+    rows = rows[~rows.index.isin(gone)]
+    folders = client.instance_folders.find(project_id=project)
+    names = client.patterns.find()["name"].to_dict() if scope is None else scope.patterns
+    if scope is not None:
+        rows = rows[rows["pattern_id"].isin(names)]
+    table = _paths(rows, folders, names).assign(errors=rows["errors"])
+    if "user_id" in rows.columns:
+        table["user_id"] = rows["user_id"].astype("Int64")
+    for flag, value in flags.items():
+        marked = client.instances.find(project_id=project, releases=releases, **{flag: value}).index
+        table[flag] = table.index.isin(marked)
+    if "build_disabled" in table.columns:
+        disabled = folders.index[folders["build_disabled"].fillna(False).astype(bool)]
+        table["build_disabled"] |= rows["instance_folder_id"].isin(disabled).to_numpy(bool)
+    return table
+
+
+def _paths(rows: pd.DataFrame, folders: pd.DataFrame, patterns: dict[int, str]) -> pd.DataFrame:
+    columns = {
+        "pattern": rows["pattern_id"].map(patterns),
+        "folder": rows["instance_folder_id"].map(folders["path"]),
+        "instance": rows["name"],
+    }
+    return pd.DataFrame({name: text_column(values, rows.index) for name, values in columns.items()})
+
+
+def _deleted(client: Client, scope: Scope, releases: dict[str, str]) -> pd.DataFrame:
+    rows = client.instances.find(project_id=scope.project, releases=releases, deleted=True)
+    rows = rows[rows["pattern_id"].isin(scope.patterns)]
+    folders = client.instance_folders.find(project_id=scope.project)
+    return _paths(rows, folders, scope.patterns).reset_index(drop=True)
+
+
+def _builds(client: Client, scope: Scope, releases: dict[str, str], release: int) -> pd.DataFrame:
+    rows = client.builds.find(project_id=scope.project, releases=releases)
+    here = np.array([release in list(ids) for ids in rows["releases"]], dtype=bool)
+    found: pd.DataFrame = rows[here & ~rows["deleted"].fillna(False).astype(bool).to_numpy(bool)]
+    return found
+
+
+def _unbuilt(client: Client, scope: Scope, release: str, instances: Known, deleted: Known) -> pd.DataFrame:
+    commits = client.commits(project_id=scope.project)
+    commits = commits[commits["PATTERN"].isin(set(scope.patterns.values()))]
+    found = frames.unbuilt(commits, release=release)
+    if isinstance(deleted, Unknown) or isinstance(instances, Unknown) or not len(deleted):
+        return found
+    # commits may not say that an instance is deleted; one that was created again is not
+    key = ["pattern", "folder", "instance"]
+    gone = set(_keys(deleted[key])) - set(_keys(instances[key]))
+    kept = [row not in gone for row in _keys(pd.DataFrame(found)[key])]
+    rows = pd.DataFrame(found)[np.array(kept, dtype=bool)].reset_index(drop=True)
+    rows.attrs = dict(found.attrs)
+    return rows
+
+
+def _hotfixes(client: Client, scope: Scope, release: Release) -> pd.DataFrame:
+    """Compare each hotfix of an earlier release with the release, and with those on the way to it."""
+    group = scope.group
+    problem = group.before(release.key)[1]
+    problems = [problem] if problem else []
+    wanted: list[tuple[str, str, list[str]]] = []
+    for fix in group.hotfixes_before(release.key):
+        parent = group.releases[fix.hotfix_of or 0]
+        way = [each.name for each in group.between(parent.key, release.key)]
+        wanted.append((parent.name, fix.name, [*way, release.name]))
+    names = list(dict.fromkeys(name for base, fix, into in wanted for name in (base, fix, *into)))
+    read: list[pd.DataFrame] = []
+    for pattern in project_patterns(client, scope, None) if names else ():
+        part = _attempt(f"rows of {pattern}", functools.partial(_pattern_rows, client, scope, pattern, names))
+        if isinstance(part, Unknown):
+            problems.append(part.reason)
+        else:
+            read.append(part)
+    parts = [
+        _still_open(frames.carried_forward(read, base=base, hotfix=fix, into=into), fix)
+        for base, fix, into in wanted
+    ]
+    none = frames.carried_forward([], base="", hotfix="-", into=[])
+    result = pd.concat([pd.DataFrame(none).assign(of=text_column([])), *parts], ignore_index=True)
+    result.attrs = {"hotfixes": [fix for _, fix, _ in wanted], "unknown": problems}
+    return result
+
+
+def _pattern_rows(client: Client, scope: Scope, pattern: str, names: Sequence[str]) -> pd.DataFrame:
+    return join_rows(read_rows(client, scope, pattern, names))
+
+
+def _still_open(result: Carried, fix: str) -> pd.DataFrame:
+    """Return what the last release has of a hotfix.
+
+    A cell that an earlier release on the way took over, and that has been changed since, is no conflict.
+    """
+    key = ["pattern", "folder", "instance", "role", "name", "occurrence", "property"]
+    target = result.attrs["into"][-1]["release"]
+    rows = pd.DataFrame(result)
+    last, earlier = rows[rows["into"] == target], rows[rows["into"] != target]
+    taken = set(_keys(earlier.loc[earlier["fate"] == "carried", key]))
+    settled = [row in taken for row in _keys(last[key])]
+    fate = last["fate"].where(~(np.array(settled, dtype=bool) & (last["fate"] == "conflict")), "carried")
+    made: pd.DataFrame = last.assign(
+        fate=text_column(fate, last.index), of=text_column([fix] * len(last), last.index)
+    )
+    return made
+
+
+def _keys(rows: pd.DataFrame) -> list[tuple[Any, ...]]:
+    cells = rows.astype(object)
+    return list(cells.where(cells.notna(), None).itertuples(index=False, name=None))
+
+
+def _deployments(client: Client, scope: Scope, builds: pd.DataFrame) -> pd.DataFrame:
+    """Say of each pattern's newest finished build whether a deployment of it is listed."""
+    finished = builds[builds["status"] == "FINISHED"].sort_values("build_start", kind="stable")
+    rows = finished[["patterns"]].reset_index(names="build_id").explode("patterns").dropna()
+    rows = rows[rows["patterns"].isin(scope.patterns)].drop_duplicates("patterns", keep="last")
+    listed = set()
+    pairs = list(zip(rows["build_id"].astype(int), rows["patterns"].astype(int), strict=True))
+    for build in dict.fromkeys(build for build, _ in pairs):
+        found = client.build_deployments.find(build_id=build)
+        listed |= {(build, int(pattern)) for pattern in found["pattern_id"].dropna()}
+    return pd.DataFrame(
+        {
+            "build_id": pd.array([pair[0] for pair in pairs], dtype="int64"),
+            "pattern": text_column([scope.patterns[pair[1]] for pair in pairs]),
+            "deployed": pd.array([pair in listed for pair in pairs], dtype="bool"),
+        }
+    )
+
+
+def _labels(client: Client, scope: Scope, instances: Known, names: Sequence[str]) -> dict[str, Known]:
+    if not names:
+        return {}
+    if isinstance(instances, Unknown):
+        return dict.fromkeys(names, instances)
+    rows = _attempt("labels of instances", lambda: client.instance_labels(project_id=scope.project))
+    if isinstance(rows, Unknown):
+        return dict.fromkeys(names, rows)
+    defined = _attempt("labels", client.labels.find)
+    known = None if isinstance(defined, Unknown) else set(defined["name"])
+    return {name: _labeled(rows, instances, name, known) for name in names}
+
+
+def _labeled(rows: pd.DataFrame, instances: pd.DataFrame, name: str, known: set[str] | None) -> Known:
+    found = rows[(rows["LABEL"] == name).fillna(False).astype(bool)]
+    if not len(found) and known is not None and name not in known:
+        listed = ", ".join(single_line(each, 40) for each in sorted(map(str, known))[:10])
+        return Unknown(f"There is no label {single_line(name, 80)!r}; there is: {listed or 'none'}.")
+    columns = {"PATTERN": "pattern", "FOLDER": "folder", "INSTANCE": "instance", "USER_NAME": "user",
+               "CREATED": "created"}  # fmt: skip
+    table = found[list(columns)].rename(columns=columns)
+    key = ["pattern", "folder", "instance"]
+    here = set(_keys(instances[key]))
+    is_here = [row in here for row in _keys(table[key])]
+    return table[np.array(is_here, dtype=bool)].reset_index(drop=True)
+
+
+def _commit_clock(client: Client, project: int, commits: pd.DataFrame) -> int | None:
+    """Return the present time on the clock of the commits; None where it cannot be measured."""
+    try:
+        offset = commit_offset(commits, client.builds.find(project_id=project))
+    except MkframeError:
+        return None
+    return None if offset is None else round(time.time() * 1000) + offset
