@@ -9,6 +9,7 @@ figure; a notebook shows it.
 from mkframe.charts._alt_text import alt_text
 from mkframe.charts._calendar import calendar
 from mkframe.charts._change_points import change_points
+from mkframe.charts._commit_lanes import commit_lanes
 from mkframe.charts._cost_card import cost_card
 from mkframe.charts._deliveries import artifact_use, builds_without_delivery
 from mkframe.charts._duration_by_instances import duration_by_instances
@@ -21,6 +22,7 @@ from mkframe.charts._longest import longest
 from mkframe.charts._median_duration import median_duration
 from mkframe.charts._outcomes import outcomes, throughput
 from mkframe.charts._recovery import recovery
+from mkframe.charts._release_changes import release_changes
 from mkframe.charts._releases import releases
 from mkframe.charts._style import COLORS, OTHER
 
@@ -32,6 +34,7 @@ __all__ = [
     "builds_without_delivery",
     "calendar",
     "change_points",
+    "commit_lanes",
     "cost_card",
     "duration_by_instances",
     "durations",
@@ -43,6 +46,7 @@ __all__ = [
     "median_duration",
     "outcomes",
     "recovery",
+    "release_changes",
     "releases",
     "throughput",
 ]

@@ -1,0 +1,124 @@
+"""Chart of commits: one lane for each release."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from mkframe.charts import _style
+from mkframe.charts._labels import left_out_text, printable_text
+from mkframe.errors import InputError
+from mkframe.metrics._formatting import count_text
+
+__all__ = ["commit_lanes"]
+
+_REQUIRED = ("RELEASE", "TYPE", "STATUS", "COMMIT_TIMESTAMP")
+_MOST_LANES = 30
+_HAND = {"marker": "D", "color": "#6A6A6A", "markersize": 4}
+_DAY = 86_400_000
+_FIRST, _LAST = -2_208_988_800_000, 7_258_118_400_000
+"""1900 and 2200 in Unix milliseconds; stamps beyond would show all others as one point."""
+
+
+def commit_lanes(commits: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw commits over time, a lane for each release: builds by their status, and commits by hand.
+
+    There are no lines between commits, since the API does not say which commit follows which. All commits of
+    a build have one stamp and so are one mark.
+
+    Parameters
+    ----------
+    commits : DataFrame
+        The view ``COMMITS``, as ``client.commits`` returns it.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> commits = pd.DataFrame({"RELEASE": ["R1", "R2"], "TYPE": ["Build", "Commit"],
+    ...     "STATUS": "FINISHED", "COMMIT_TIMESTAMP": [1_770_000_000_000, 1_771_000_000_000]})
+    >>> [label.get_text() for label in commit_lanes(commits, ax=Figure().subplots()).get_yticklabels()]
+    ['R2   1', 'R1   1']
+    """
+    missing = [name for name in _REQUIRED if name not in getattr(commits, "columns", ())]
+    if missing:
+        raise InputError(f"The frame has no column {missing[0]!r}.", hint="Give what client.commits returns.")
+    title = "Commits per release"
+    stamps = commits["COMMIT_TIMESTAMP"].astype("Float64").to_numpy("float64", na_value=np.nan)
+    known = (stamps >= _FIRST) & (stamps < _LAST)
+    rows = commits[list(_REQUIRED)][known].assign(at=stamps[known])
+    lanes = _lanes(rows)
+    ax = _style.open_axes(ax, height=1.9 + 0.3 * max(len(lanes), 3))
+    if not lanes:
+        return _style.show_message(ax, title, "There are no commits.")
+    shown = lanes[:_MOST_LANES]
+    limits = np.array([rows["at"].min(), rows["at"].max() + _DAY]) / _DAY
+    _style.format_date_axis(ax, limits, "D", "UTC")
+    kinds = _draw(ax, rows, shown)
+    counts = rows["RELEASE"].astype(object).fillna("").value_counts()
+    labels = [f"{_label(name)}   {count_text(int(counts[name]))}" for name in shown]
+    _style.set_row_labels(ax, np.arange(len(shown), dtype="float64"), labels)
+    ax.set_xlabel("date on the clock of the commits", fontsize=9, color=_style.MUTED_COLOR)
+    _style.draw_grid(ax, "x")
+    ax.legend(
+        frameon=False, fontsize=8, ncols=5, loc="upper left", bbox_to_anchor=(0, -0.16),
+        labelcolor=_style.TEXT_COLOR,
+    )  # fmt: skip
+    total = count_text(len(rows), "commit")
+    text = f"{total} of instances: {', '.join(kinds)}. Releases of one name share a lane."
+    left = left_out_text(
+        (len(lanes) - len(shown), "releases with older commits"),
+        (int((~known).sum()), "without a usable time"),
+    )
+    _style.set_heading(ax, title, text, left)
+    return ax
+
+
+def _lanes(rows: pd.DataFrame) -> list[str]:
+    """Return the names of the releases, the one with the newest commit first."""
+    newest = rows.groupby(rows["RELEASE"].astype(object).fillna(""))["at"].max()
+    return [str(name) for name in newest.sort_values(ascending=False, kind="stable").index]
+
+
+def _draw(ax: Axes, rows: pd.DataFrame, lanes: list[str]) -> list[str]:
+    """Draw a mark for each kind, lane and moment; return how many commits there are of each kind."""
+    is_build = (rows["TYPE"] == "Build").fillna(False).to_numpy(bool)
+    status = rows["STATUS"].astype(object).fillna("unknown").to_numpy()
+    kind = np.where(is_build, status, "by hand")
+    lane = pd.Index(lanes).get_indexer(pd.Index(rows["RELEASE"].astype(object).fillna("")))
+    texts = []
+    for name in sorted(set(kind), key=lambda each: (each != "by hand", str(each))):
+        here = kind == name
+        style = _HAND if name == "by hand" else _build_style(str(name))
+        label = "by hand" if name == "by hand" else f"build {printable_text(name, 20).lower()}"
+        points: NDArray[Any] = np.unique(
+            np.column_stack([rows["at"].to_numpy()[here & (lane >= 0)] / _DAY, lane[here & (lane >= 0)]]),
+            axis=0,
+        )
+        offset = 0.16 if name == "by hand" else -0.1
+        ax.plot(points[:, 0], points[:, 1] + offset, linestyle="", alpha=0.8, label=label, **style)
+        texts.append(f"{count_text(int(here.sum()))} {label}")
+    return texts
+
+
+def _build_style(status: str) -> dict[str, Any]:
+    color, marker = _style.COLORS.get(status, _style.OTHER), _style.MARKERS.get(status, "x")
+    return {"marker": marker, "color": color, "markersize": 5}
+
+
+def _label(name: str) -> str:
+    return printable_text(name, 32) if name else "no release"

@@ -1,0 +1,110 @@
+"""Chart of what differs between two releases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from mkframe.charts import _style
+from mkframe.charts._labels import left_out_text, printable_text
+from mkframe.errors import InputError
+from mkframe.metrics._formatting import count_text
+
+__all__ = ["release_changes"]
+
+_MOST_ROWS = 30
+_KEY = ["pattern", "folder", "instance", "role", "name", "occurrence"]
+_LOOKS: dict[str, dict[str, Any]] = {
+    "added": {"facecolor": "#009E73"},
+    "changed": {"facecolor": "#0072B2", "hatch": "..."},
+    "removed": {"facecolor": "#D55E00", "hatch": "///"},
+}
+
+
+def release_changes(diff: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw how many metadata rows differ between two releases, per pattern and folder.
+
+    Parameters
+    ----------
+    diff : DataFrame
+        The result of `mkframe.releases.diff`, or rows of it. A row with several changed properties counts
+        once; instances of one release only are not in it.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> diff = pd.DataFrame({"pattern": "DV", "folder": "/RAW", "instance": "AIRPLANE", "role": "ATTR",
+    ...     "name": ["SEATS", "SEATS"], "occurrence": 1, "kind": "changed", "property": ["TYPE", "SIZE"]})
+    >>> release_changes(diff, ax=Figure().subplots()).get_yticklabels()[0].get_text()
+    'DV  /RAW   1'
+    """
+    missing = [name for name in [*_KEY, "kind"] if name not in getattr(diff, "columns", ())]
+    if missing:
+        raise InputError(
+            f"The frame has no column {missing[0]!r}.", hint="Give what mk.releases.diff returns."
+        )
+    rows = pd.DataFrame(diff)[[*_KEY, "kind"]].drop_duplicates()
+    counts = _count(rows)
+    shown = counts.head(_MOST_ROWS)
+    ax = _style.open_axes(ax, height=2.1 + 0.3 * max(len(shown), 3))
+    title = _title(diff.attrs)
+    if not len(shown):
+        return _style.show_message(ax, title, "No metadata row differs between instances of both releases.")
+    places = np.arange(len(shown), dtype="float64")
+    begin = np.zeros(len(shown))
+    for kind, look in _LOOKS.items():
+        numbers = shown[kind].to_numpy("float64")
+        style = {"edgecolor": "white", "linewidth": 0, "hatch_linewidth": 0.6, **look}
+        ax.barh(places, numbers, 0.6, left=begin, label=kind, **style)
+        begin = begin + numbers
+    ax.set_xlim(0, begin.max() * 1.02)
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.set_xlabel("metadata rows", fontsize=9, color=_style.MUTED_COLOR)
+    names = zip(shown.index.to_frame(index=False).to_numpy().tolist(), begin, strict=True)
+    labels = [f"{_label(pattern)}  {_label(folder)}   {count_text(int(n))}" for (pattern, folder), n in names]
+    _style.set_row_labels(ax, places, labels)
+    _style.draw_grid(ax, "x")
+    ax.legend(
+        frameon=False, fontsize=8, ncols=3, loc="upper left", bbox_to_anchor=(0, -0.12),
+        labelcolor=_style.TEXT_COLOR,
+    )  # fmt: skip
+    total = ", ".join(f"{count_text(int(counts[kind].sum()))} {kind}" for kind in _LOOKS)
+    left = left_out_text((len(counts) - len(shown), "folders with fewer rows"))
+    _style.set_heading(ax, title, f"Rows per pattern and folder: {total}.", left)
+    return ax
+
+
+def _count(rows: pd.DataFrame) -> pd.DataFrame:
+    """Count rows of each kind per pattern and folder, most first."""
+    folders = [rows["pattern"].astype(object).fillna(""), rows["folder"].astype(object).fillna("")]
+    counts = pd.crosstab(folders, rows["kind"].astype(object))
+    counts = counts.reindex(columns=list(_LOOKS), fill_value=0)
+    order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index
+    return counts.loc[order]
+
+
+def _title(attrs: dict[Any, Any]) -> str:
+    try:
+        old, new = (printable_text(attrs[side]["release"], 30) for side in ("old", "new"))
+    except (KeyError, TypeError):
+        return "Changes between two releases"
+    return f"Changes from {old} to {new}"
+
+
+def _label(name: Any) -> str:
+    return printable_text(name, 32) or "–"
