@@ -27,7 +27,7 @@ BLOCKING = (
 _MOST_NAMED = 10
 _ENDED = ("FINISHED", "FAILED")
 _KNOWN_STATUSES = ("FINISHED", "FAILED", "CANCELED", "BUILDING")
-_TITLES = {OK: "ok", BLOCKS: "blocks", WARNS: "warns", UNKNOWN: "unknown"}
+_WORDS = {OK: "ok", BLOCKS: "BLOCKS", WARNS: "warns", UNKNOWN: "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,42 @@ class Readiness(Result):
             )
         return f"{release} is ready: no check blocks.{also}"
 
+    @property
+    def exit_code(self) -> int:
+        """Exit code of ``mkframe check release``: 0 ready, 3 blocked, 4 unknown and nothing blocks."""
+        if self.ready:
+            return 0
+        return 3 if (self["state"] == BLOCKS).any() else 4
+
+    def text(self) -> str:
+        """Return the checks as lines for a terminal, what blocks first."""
+        lines = [f"{self.attrs['project']}, {self.attrs['group']}: {self.verdict}", ""]
+        columns = ["state", "check", "n", "evidence", "what_to_do"]
+        rows: list[Any] = self._by_state()[columns].astype(object).to_numpy().tolist()
+        for state, check, n, evidence, what_to_do in rows:
+            count = "" if pd.isna(n) else f"{n:,}"
+            name = single_line(check.replace("_", " "), 60)
+            lines.append(f"{_WORDS[state]:<8} {name:<20} {count:>5}  {single_line(evidence)}")
+            if what_to_do:
+                lines.append(f"{'':<36} {what_to_do}")
+        return "\n".join([*lines, "", *map(single_line, self.sentences[1:])]) + "\n"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as an object that can be written as JSON."""
+        cells = pd.DataFrame(self).astype(object)
+        attrs = self.attrs
+        return {
+            **{name: attrs[name] for name in ("project", "group", "release", "ready")},
+            "verdict": self.verdict,
+            **attrs["side"],
+            "checks": cells.where(cells.notna(), None).to_dict("records"),
+            "notes": list(self.sentences[1:]),
+        }
+
+    def _by_state(self) -> pd.DataFrame:
+        order = {BLOCKS: 0, UNKNOWN: 1, WARNS: 2, OK: 3}
+        return pd.DataFrame(self).sort_values("state", key=lambda s: s.map(order), kind="stable")
+
     def _facts(self) -> Sequence[str]:
         facts = [self.verdict, side_text({"release": self.attrs["release"], **self.attrs["side"]})]
         if self.attrs["deleted"]:
@@ -146,8 +182,7 @@ class Readiness(Result):
     def _body(self, limit: int | None) -> str:
         first, *others = self.sentences
         style = OK if self.ready else BLOCKS if (self["state"] == BLOCKS).any() else UNKNOWN
-        order = {BLOCKS: 0, UNKNOWN: 1, WARNS: 2, OK: 3}
-        shown = pd.DataFrame(self).sort_values("state", key=lambda s: s.map(order), kind="stable")
+        shown = self._by_state()
         shown = shown.assign(check=shown["check"].str.replace("_", " "))
         columns = ["check", "state", "n", "evidence", "what_to_do"]
         parts = [_html.box(first, style), _html.table(shown[columns], style="state")]

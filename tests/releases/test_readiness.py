@@ -192,6 +192,7 @@ def test_scenario_turns_only_its_check(plant, expected, code):
     assert states(result) == expected
     assert result.ready is (code == 0)
     assert result.attrs["ready"] is (code == 0)
+    assert result.exit_code == code
     assert set(result.loc[~result["may_block"], "check"]) == WARNING
 
 
@@ -251,6 +252,21 @@ def test_verdict_says_what_blocks_and_what_is_unknown():
     assert "1 check could not be made" in ready(story).verdict
     errors(story)
     assert ready(story).verdict.startswith("R7 is not ready: 1 check blocks, and 1 check could not be made.")
+
+
+def test_text_has_what_blocks_first_and_no_control_characters():
+    story = release_server.story_in_order()
+    errors(story)
+    story.instance("SEAT")["name"] = "A\x1b[31m\nB"
+    past_its_end(story)
+    result = ready(story)
+    text = result.text().splitlines()
+    assert text[0].startswith("DEMO_PROJECT, DWH_GROUP: R7 is not ready: 1 check blocks. 1 warning.")
+    assert text[2].split()[:4] == ["BLOCKS", "validation", "errors", "1"]
+    assert "Correct them" in text[3]
+    assert text[4].startswith("warns    past its end")
+    assert "\x1b" not in result.text()
+    assert json.loads(json.dumps(result.as_dict()))["checks"][1]["state"] == "blocks"
 
 
 @pytest.mark.parametrize(
