@@ -20,6 +20,7 @@ from mkframe.metrics._outcomes import calendar, failure_rate, outcomes, throughp
 from mkframe.metrics._recovery import recovery
 from mkframe.metrics._releases import releases
 from mkframe.metrics._summary import describe, suggest_period, summary
+from mkframe.metrics._thresholds import thresholds
 from mkframe.metrics._top_failing import top_failing
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "releases",
     "suggest_period",
     "summary",
+    "thresholds",
     "throughput",
     "top_failing",
     "verdict",
