@@ -40,8 +40,9 @@ LAYERS = {
     "_demo": 6,
     "forms": 7,
     "report": 7,
-    "__main__": 8,
-    "__init__": 9,
+    "_commands": 8,
+    "__main__": 9,
+    "__init__": 10,
 }
 NOT_FOR = {
     "client": {"metrics"},

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 import mkframe
-from mkframe import _kernel, report
+from mkframe import _kernel, _page, read_json, report
 from mkframe.__main__ import main
 from mkframe.errors import InputError, NotFoundError
 from mkframe.report import _notebook
@@ -89,6 +89,19 @@ def test_page_says_whose_days_and_verdict_before_any_chart(page):
     verdict = "No build has started since 12 March 2026, "
     assert words.index(verdict) < words.index("As of that day: 3 pattern sets are broken; ")
     assert "3 pattern sets have failed and not finished since: 809 + 810 (since 9 March, build 9); " in words
+
+
+@pytest.mark.parametrize("where", ["title", "project", "source", "url"])
+def test_words_of_the_head_are_escaped(where):
+    text = "<script>alert(1)<script>\u202e"
+    builds = read_json(body(history()))
+    builds.attrs["url"] = text if where == "url" else "https://host/api/v1"
+    given = {name: text for name in ("project", "source") if name == where}
+    made = report.head(text if where == "title" else "Builds", builds, **given)
+    page = _page.page(made.facts["title"], made.html)
+    assert html_checks.faults(page) == []
+    assert "<script" not in page
+    assert "alert(1)" in page
 
 
 def test_chart_has_its_title_and_caption_as_text(page):
@@ -180,7 +193,9 @@ def test_html_check_finds_an_error(fault):
 
 def test_no_builds_give_a_page_that_says_so(tmp_path):
     (tmp_path / "none.json").write_bytes(b"[]")
-    assert main(["report", "--from", str(tmp_path / "none.json"), "--out", str(tmp_path / "out.html")]) == 0
+    assert (
+        main(["report", "--from", str(tmp_path / "none.json"), "--output", str(tmp_path / "out.html")]) == 0
+    )
     page = (tmp_path / "out.html").read_text()
     assert "There are no builds." in page
     assert "<img" not in page
@@ -213,8 +228,8 @@ def test_unknown_parameter_is_an_error(tmp_path):
     ("arguments", "sentence"),
     [
         (["--from", "nothing.json"], "There is no file 'nothing.json'"),
-        (["--demo", "--out", "no/such/folder/x.html"], "There is no folder"),
-        (["--demo", "--out", "."], "is a folder"),
+        (["--demo", "--output", "no/such/folder/x.html"], "There is no folder"),
+        (["--demo", "--output", "."], "is a folder"),
     ],
 )
 def test_command_line_ends_with_a_sentence(arguments, sentence, capsys, tmp_path, monkeypatch):
@@ -295,7 +310,7 @@ def test_report_runs_no_file_of_the_current_folder(here, tmp_path):
     (folder / "builds.json").write_bytes(body(history()))
     more = {"PYTHONSTARTUP": "start.py", "IPYTHONDIR": here, "JUPYTER_PATH": here, "MPLCONFIGDIR": here}
     done = run_in(
-        folder, "report", "--from", "builds.json", "--out", "out.html",
+        folder, "report", "--from", "builds.json", "--output", "out.html",
         **{name: word for name, word in more.items() if word},
     )  # fmt: skip
     ran = evidence.read_text() if evidence.exists() else ""

@@ -124,7 +124,7 @@ def _source_text(builds: pd.DataFrame, source: str) -> str:
         return "the embedded server"
     if source == "server":
         return single_line(builds.attrs.get("url", "a MetaKraftwerk server"), 200)
-    return f"saved answer {single_line(Path(source).name, 100)}"
+    return f"saved answer {single_line(Path(source).name or source, 100)}"
 
 
 def _days_text(summary: pd.DataFrame) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import contextlib
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +18,13 @@ from mkframe._files import expand_path
 from mkframe.errors import InputError, MkframeError, ReportError
 
 if TYPE_CHECKING:
+    from nbclient import NotebookClient
     from nbformat import NotebookNode
 
 __all__ = ["absolute_paths", "insert_parameters", "notebook_path", "read", "run"]
 
 _CELL_TIMEOUT = 1800
+_STOP_TIMEOUT = 15.0
 _SOURCES = ("demo", "server")
 """Values of the parameter ``source`` that are not files."""
 _REPORTS = "Choose build_history or release_activity."
@@ -108,13 +114,14 @@ def run(
         kernel_name="python3",
         kernel_manager_class=OneKernel,
         timeout=_CELL_TIMEOUT,
+        shutdown_kernel="immediate",
         record_timing=False,
         on_cell_executed=on_cell,
     )
     try:
         with _empty_folder() as folder:
             client.resources = {"metadata": {"path": str(folder)}}
-            client.execute(env=_kernel.environment(os.environ, folder / "ipython", server=server))
+            _execute(client, _kernel.environment(os.environ, folder / "ipython", server=server))
     except CellExecutionError as error:
         raise _error_from_cell(error.ename, error.evalue) from error
     except CellTimeoutError as error:
@@ -127,6 +134,64 @@ def run(
             hint="Check that there is enough memory.",
         ) from error
     return notebook
+
+
+def _execute(client: NotebookClient, variables: Mapping[str, str]) -> None:
+    """Execute in a thread, so that Ctrl-C is one exception here, whatever the kernel is doing.
+
+    In the main thread nbclient would turn it into an error of a cell, or lose the kernel while it starts.
+    """
+    loop = asyncio.new_event_loop()
+    done = threading.Event()
+    raised: list[BaseException] = []
+
+    async def execute() -> None:
+        try:
+            await client.async_execute(env=dict(variables))
+        finally:
+            # nbclient would end the kernel once more when Python ends, with an error if it was interrupted
+            atexit.unregister(client._cleanup_kernel)
+            if client.km is not None and client.km.has_kernel:
+                await client.km.shutdown_kernel(now=True)  # type: ignore[misc]
+
+    def work() -> None:
+        try:
+            loop.run_until_complete(execute())
+        except BaseException as error:  # it is raised again in the thread of the caller
+            raised.append(error)
+        finally:
+            loop.close()
+            done.set()
+
+    thread = threading.Thread(target=work, name="mkframe-report", daemon=True)
+    try:
+        thread.start()
+        # no join: interrupted, Python 3.11 takes the thread for one that has ended. The limit lets Ctrl-C
+        # through on Windows.
+        while not done.wait(0.2):
+            pass
+    except BaseException:
+        with _uninterrupted():
+            with contextlib.suppress(RuntimeError):  # the loop may be closed by now
+                loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
+            if thread.ident is not None:
+                done.wait(_STOP_TIMEOUT)
+        raise
+    if raised:
+        raise raised[0]
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ignore further Ctrl-C, so that the kernel is ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -34,7 +34,7 @@ def report(folder: Path, builds: int) -> Callable[[], float]:
     saved = folder / f"{builds}.json"
     saved.write_bytes(body(builds))
     out = folder / "report.html"
-    return lambda: seconds("-m", "mkframe", "report", "--from", str(saved), "--out", str(out))
+    return lambda: seconds("-m", "mkframe", "report", "--from", str(saved), "--output", str(out))
 
 
 def seconds(*arguments: str) -> float:

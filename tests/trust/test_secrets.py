@@ -27,7 +27,7 @@ import pytest
 
 import mkframe as mk
 from mkframe import forms, openapi, settings
-from mkframe.__main__ import _parser
+from mkframe._commands import parser as command_parser
 from mkframe._http import Transport, redaction, session
 from mkframe.client import Client
 from mkframe.client import _traceback as client_traceback
@@ -655,7 +655,7 @@ def test_nothing_is_seen_of_a_report_nor_of_its_processes(tmp_path):
 
     with faults.serve(script) as server:
         done = subprocess.run(
-            [sys.executable, "-m", "mkframe", "report", "--out", str(tmp_path / "out.html")],
+            [sys.executable, "-m", "mkframe", "report", "--output", str(tmp_path / "out.html")],
             env={**os.environ, **account_of(server.api), "HOME": str(tmp_path)},
             cwd=Path(mk.__file__).parents[1],
             capture_output=True,
@@ -682,7 +682,7 @@ def test_no_option_of_the_command_line_takes_a_secret():
             for inner in (action.choices or {}).values() if isinstance(action.choices, dict) else ():
                 yield from options(inner)
 
-    words = set(options(_parser()))
+    words = set(options(command_parser()))
     assert "--project" in words
     assert not [word for word in words if any(s in word for s in ("token", "password", "secret", "email"))]
 
