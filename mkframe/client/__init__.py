@@ -13,8 +13,9 @@ from typing import Any, Self, get_type_hints
 
 import pandas as pd
 
-from mkframe import settings
+from mkframe import _page, settings
 from mkframe._http import Transport
+from mkframe._text import single_line
 from mkframe.client._accessor import Accessor, check_accessors
 from mkframe.client._builds import BuildDeployments, Builds
 from mkframe.client._downloads import Downloads
@@ -40,6 +41,8 @@ from mkframe.errors import InputError
 from mkframe.frames._explode import list_items
 from mkframe.limits import Limits
 from mkframe.schema import RESOURCES
+
+_MAX_NAMES = 8
 
 __all__ = ["Accessor", "Client", "Identity", "connect"]
 
@@ -149,6 +152,28 @@ class Client(Views):
 
     def __repr__(self) -> str:
         return f"<mkframe client of {self.url}>"
+
+    def _repr_html_(self) -> str:
+        """Say in a notebook who is connected where, and what to try next; nothing is sent."""
+        names = [single_line(name, 60) for name in self.projects.seen]
+        more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+        known = ", ".join(names[:_MAX_NAMES]) + more if names else "not asked yet: client.projects.find()"
+        example = next((name for name in names if name.isidentifier()), "MY_PROJECT")
+        rows = {
+            "server": self.url,
+            "account": self._account_text(),
+            "projects": known,
+            "try next": f'builds = client.builds.find(project="{example}"); mk.charts.durations(builds);',
+        }
+        return _page.table(["mkframe client", ""], list(rows.items()))
+
+    def _account_text(self) -> str:
+        identity = self.identity
+        who = single_line(identity.email, 100) if identity.email else "access token"
+        if identity.token_expires is None:
+            return f"{who}, not logged in yet" if identity.can_log_in else who
+        until = f"{identity.token_expires:%Y-%m-%d %H:%M} UTC"
+        return f"{who}, token until {until}{', then renewed' if identity.can_log_in else ''}"
 
     def __enter__(self) -> Self:
         return self

@@ -28,9 +28,14 @@ __all__ = [
 
 class Projects(GettableAccessor):
     resource = "projects"
+    seen: tuple[str, ...] = ()
+    """Names of the last answer, sorted, for the client's repr, which must not ask."""
 
     def find(self, *, name: Text = None) -> pd.DataFrame:
-        return self._find(name=name)
+        projects = self._find(name=name)
+        if name is None:
+            self.seen = tuple(sorted(map(str, projects["name"].dropna())))
+        return projects
 
 
 class Patterns(GettableAccessor):

@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import queue
+import re
 import subprocess
 import sys
 import tempfile
@@ -340,6 +341,7 @@ def test_looking_around_sends_nothing(silent):
             accessor = getattr(client, name)
             repr(accessor), dir(accessor), inspect.getdoc(accessor)
         repr(client)
+        client._repr_html_()
     assert silent.connections == 0
 
 
@@ -650,6 +652,35 @@ def test_identity_holds_no_secret():
 
 def test_client_shows_where_it_is(client):
     assert repr(client) == f"<mkframe client of {client.url}>"
+
+
+def test_client_shows_a_notebook_who_is_where_and_what_next():
+    with mk.demo(builds=5) as client:
+        before = client._repr_html_()
+        assert "demo@example.com, not logged in yet" in before
+        assert "not asked yet: client.projects.find()" in before
+        client.projects.find(name="DEMO_PROJECT")
+        assert "not asked yet" in client._repr_html_()
+        client.projects.find()
+        after = client._repr_html_()
+    assert "DEMO_PROJECT, FINANCE_MART" in after
+    assert "find(project=&quot;DEMO_PROJECT&quot;)" in after
+    assert re.search(r"demo@example.com, token until 20\d\d-\d\d-\d\d \d\d:\d\d UTC, then renewed", after)
+    assert client.url in after
+
+
+@pytest.mark.parametrize("account", [{"token": True}, {"email": "ada@example.org"}])
+def test_html_of_a_client_holds_no_secret(account):
+    token = jwt_like({"exp": 1775124880})
+    given = {"token": token} if "token" in account else account | {"password": "pass word"}
+    client = mk.connect("https://metakraftwerk.example/api/v1", **given)
+    client.projects.seen = ("<script>", *(f"P{n}" for n in range(20)))
+    shown = client._repr_html_()
+    assert token not in shown
+    assert "pass word" not in shown
+    assert "<script" not in shown
+    assert "P6 and 13 more" in shown
+    assert ("access token, token until 2026-04-02" in shown) == ("token" in account)
 
 
 def test_closing_twice_is_harmless():
