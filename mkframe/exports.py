@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime as dt
-import decimal
 import importlib.util
 import io
 import json
@@ -14,6 +13,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,12 +38,19 @@ _FORMULA_AFTER_SEPARATOR = re.compile(rf"(?<=[;\t\n])(?=(?:(?![\t\n])[\s{_IGNORE
 """Where such a cell would begin in a spreadsheet that separates cells by another character than the comma."""
 _ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 """Text that a workbook would read as an escaped character."""
-_MAX_ROWS, _MAX_COLUMNS = 1_048_575, 16_384
-_MAX_LENGTH, _MAX_EXACT = 32_767, 10**15
+_MAX_ROWS, _MAX_COLUMNS, _MAX_LENGTH, _MAX_EXACT = 1_048_575, 16_384, 32_767, 10**15
 """Limits of a sheet: rows below its header, columns, characters in a cell, and exact whole numbers."""
+_DAYS = frozenset({"period", "day", "start_before", "start_now", "end"})
+"""Columns of metrics that hold days, weeks or months: written as dates of their own zone."""
+_FIRST_DAY, _LAST_DAY = dt.datetime(1900, 3, 1), dt.datetime(9999, 12, 31)
 _MAX_DIGITS, _MAX_EXPONENT = 15, 300
 """Digits and power of ten up to which a workbook keeps a decimal number."""
-_FIRST_DAY, _LAST_DAY = dt.datetime(1900, 3, 1), dt.datetime(9999, 12, 31)
+_FORMATS = (
+    (dt.datetime, "yyyy-mm-dd hh:mm:ss.000"),
+    (dt.date, "yyyy-mm-dd"),
+    (dt.time, "hh:mm:ss.000"),
+)
+"""How a workbook shows times; a datetime is a date as well, so it comes first."""
 _CHANGES = {
     "quoted": "began like a formula, or would after a semicolon or line break, and were given an apostrophe",
     "escaped": "held invisible or control characters, which are spelled out, such as ‹U+001B›",
@@ -53,7 +60,7 @@ _CHANGES = {
 Rows = Iterator[tuple[Any, ...]]
 
 
-def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC") -> Path:
+def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str | None = None) -> Path:
     """Write a frame as Parquet or JSON to be read back, or as CSV or a workbook that runs nothing.
 
     `mk.read_parquet` reads an equal frame from Parquet, `mk.read_json` from JSON where the frame is an answer
@@ -71,18 +78,19 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
     path : path
         File to write: ``.parquet`` (extra ``arrow``), ``.json``, ``.csv`` or ``.xlsx`` (extra ``excel``). It
         is replaced only when the new file is complete.
-    tz : str, default "UTC"
-        Time zone in which CSV and workbooks have times. A workbook has no zones: its headers name it. Parquet
-        and JSON hold UTC.
+    tz : str, optional
+        Time zone in which CSV and workbooks have times; by default each column's own, or UTC where a column
+        has several. A workbook has no zones: its headers name them. Parquet and JSON hold UTC.
 
     Returns
     -------
     Path
         The file. Parquet has the types of `mk.to_arrow`. JSON has a row a line, in the form of the API, with
         durations as seconds, dates and decimal numbers as text. CSV is UTF-8 with a byte order mark, which
-        Excel asks for, and times have their offset. In CSV and workbooks durations are seconds, lists are
+        Excel asks for, and times have their offset. In CSV and workbooks days, weeks and months of metrics
+        are dates, whatever `tz` is: April in Vienna stays April. Durations are seconds there, lists are
         JSON, and what is missing is empty; in a workbook, numbers of more than 15 digits and times that it
-        cannot hold are texts. A time that has none in `tz`, on the first or last day of the calendar,
+        cannot hold are texts. A time that has none in its zone, on the first or last day of the calendar,
         stays in UTC.
 
     Raises
@@ -113,10 +121,7 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
         return atomic_write(target, lambda file: _WRITERS[suffix](frame, file), "Name another file.")
     is_csv = suffix == ".csv"
     writer = _CellWriter(is_csv, tz)
-    columns = [
-        [writer.cell(_header(name, values, "" if is_csv else tz)), *map(writer.cell, writer.local(values))]
-        for name, values in _columns(frame)
-    ]
+    columns = [writer.column(name, values) for name, values in _columns(frame)]
     rows, write = zip(*columns, strict=True), _csv if is_csv else _xlsx
     atomic_write(target, lambda file: write(file, rows), "Name another file.")
     writer.warn_changes(target)
@@ -124,7 +129,7 @@ def export(frame: pd.DataFrame, path: str | os.PathLike[str], *, tz: str = "UTC"
 
 
 def export_sheets(
-    frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str], *, tz: str = "UTC"
+    frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str], *, tz: str | None = None
 ) -> Path:
     """Write frames as the sheets of one Excel workbook, with the care of `export`.
 
@@ -134,8 +139,8 @@ def export_sheets(
         Titles of the sheets, up to 31 characters, and their frames.
     path : path
         File to write, ``.xlsx`` (extra ``excel``).
-    tz : str, default "UTC"
-        Time zone in which times are written.
+    tz : str, optional
+        Time zone in which times are written; by default each column's own.
 
     Returns
     -------
@@ -152,17 +157,14 @@ def export_sheets(
     sheets = {}
     for title, frame in frames.items():
         _check(frame, target, tz, (".xlsx",))
-        columns = [
-            [writer.cell(_header(name, values, tz)), *map(writer.cell, writer.local(values))]
-            for name, values in _columns(frame)
-        ]
+        columns = [writer.column(name, values) for name, values in _columns(frame)]
         sheets[title] = zip(*columns, strict=True)
     atomic_write(target, lambda file: _workbook(file, sheets), "Name another file.")
     writer.warn_changes(target)
     return target
 
 
-def _check(frame: pd.DataFrame, target: Path, tz: str, suffixes: Sequence[str]) -> None:
+def _check(frame: pd.DataFrame, target: Path, tz: str | None, suffixes: Sequence[str]) -> None:
     """Refuse what cannot be written, before a file is opened."""
     suffix = target.suffix.lower()
     is_xlsx = suffix == ".xlsx"
@@ -181,12 +183,12 @@ def _check(frame: pd.DataFrame, target: Path, tz: str, suffixes: Sequence[str]) 
         raise InputError(
             f"A sheet holds {_MAX_ROWS:,} rows, not {len(frame):,}.", hint="Write a .csv, or a part of it."
         )
-    width = frame.shape[1] + (0 if _counts_rows(frame) else frame.index.nlevels)
-    if is_xlsx and width > _MAX_COLUMNS:
+    if is_xlsx and (columns := frame.shape[1] + _index_columns(frame)) > _MAX_COLUMNS:
         raise InputError(
-            f"A sheet holds {_MAX_COLUMNS:,} columns, not {width:,}.", hint="Write a .csv, or a part of it."
+            f"A sheet holds {_MAX_COLUMNS:,} columns, not {columns:,}.", hint="Write a .csv, or a part of it."
         )
-    check_timezone(tz)
+    if tz is not None:
+        check_timezone(tz)
 
 
 _WRITERS = {".parquet": write_parquet, ".json": write_json}
@@ -196,48 +198,76 @@ _WRITERS = {".parquet": write_parquet, ".json": write_json}
 # --- from a frame to cells ----------------------------------------------------------------------------
 
 
+def _index_columns(frame: pd.DataFrame) -> int:
+    """Count the columns of the index; none where it only counts the rows."""
+    is_default = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
+    return 0 if is_default else frame.index.nlevels
+
+
 def _columns(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[Any]]]:
     """Yield all columns by position, since names may repeat; the index first, unless it only counts rows."""
-    whole = frame if _counts_rows(frame) else frame.reset_index(allow_duplicates=True)
-    return ((str(name), whole.iloc[:, place]) for place, name in enumerate(whole.columns))
+    whole = frame.reset_index(allow_duplicates=True) if _index_columns(frame) else frame
+    return ((_name_text(name), whole.iloc[:, place]) for place, name in enumerate(whole.columns))
 
 
-def _counts_rows(frame: pd.DataFrame) -> bool:
-    return isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
+def _name_text(name: Any) -> str:
+    """Write the name of a column; a day, as in a table of periods that was turned, as a date."""
+    is_day = isinstance(name, pd.Timestamp) and name == name.normalize()
+    return str(name.date()) if is_day else str(name)
 
 
-def _header(name: str, values: pd.Series[Any], tz: str) -> str:
-    if tz and _has_zone(values):
-        return f"{name} ({tz})"
-    return f"{name} (s)" if isinstance(_first(values), dt.timedelta) else name
-
-
-def _first(values: pd.Series[Any]) -> Any:
-    """Return the first value that is there; the type of an object column."""
-    return next(iter(values[values.notna()]), None)
-
-
-def _has_zone(values: pd.Series[Any]) -> bool:
-    """Tell whether these are times with a zone, even if each has its own zone."""
+def _zone_of(values: pd.Series[Any]) -> dt.tzinfo | None:
+    """Give the zone of a column of times: UTC where it has several, None where it has none."""
     if isinstance(values.dtype, pd.DatetimeTZDtype):
-        return True
-    first = _first(values)
-    return isinstance(first, dt.datetime) and first.tzinfo is not None
+        return values.dtype.tz
+    if values.dtype != object:
+        return None
+    times = (value for value in values if isinstance(value, dt.datetime) and not pd.isna(value))
+    zones = {str(time.tzinfo): time.tzinfo for time in times if time.tzinfo is not None}
+    return dt.UTC if len(zones) > 1 else next(iter(zones.values()), None)
+
+
+def _are_days(name: str, values: pd.Series[Any]) -> bool:
+    """Tell whether these are days of a metric: local midnights, or the first instant where there is none."""
+    if name not in _DAYS or not isinstance(values.dtype, pd.DatetimeTZDtype):
+        return False
+    known = values.dropna()
+    if known.empty:
+        return False
+    with contextlib.suppress(OverflowError, ValueError, NotImplementedError):  # at the ends of the calendar
+        days = pd.DatetimeIndex(known.dt.tz_localize(None)).normalize()
+        ambiguous = np.ones(len(days), dtype=bool)
+        midnights = days.tz_localize(values.dtype.tz, ambiguous=ambiguous, nonexistent="shift_forward")
+        return bool((midnights == pd.DatetimeIndex(known)).all())
+    return False
 
 
 class _CellWriter:
     """Make cells safe for spreadsheets, and count the changes."""
 
-    def __init__(self, is_csv: bool, tz: str) -> None:
-        self._is_csv, self._zone = is_csv, pd.DatetimeTZDtype("us", tz).tz
+    def __init__(self, is_csv: bool, tz: str | None) -> None:
+        self._is_csv, self._tz = is_csv, tz
+        self._zone: dt.tzinfo = dt.UTC
         self._counts: Counter[str] = Counter()
 
-    def local(self, values: pd.Series[Any]) -> list[Any]:
+    def column(self, name: str, values: pd.Series[Any]) -> list[Any]:
+        """Convert a column to cells, the header first."""
+        if pd.api.types.is_timedelta64_dtype(values.dtype):
+            name = f"{name} (s)"
+        if _are_days(name, values):
+            return [self.cell(name), *(None if pd.isna(day) else self._date(day.date()) for day in values)]
+        own = _zone_of(values)
+        if own is not None:
+            self._zone = own if self._tz is None else pd.DatetimeTZDtype("us", self._tz).tz
+            name = name if self._is_csv else f"{name} ({self._tz or own})"
+        return [self.cell(name), *map(self.cell, self._local(values))]
+
+    def _local(self, values: pd.Series[Any]) -> list[Any]:
         """Return the values of a column; times are converted at once where all of them exist in the zone."""
         if isinstance(values.dtype, pd.DatetimeTZDtype):
             with contextlib.suppress(OverflowError, ValueError):
                 return list(values.dt.tz_convert(self._zone))
-        return list(values)
+        return [pd.Timestamp(value) if isinstance(value, np.datetime64) else value for value in values]
 
     def cell(self, value: Any) -> Any:
         """Convert a value to a cell: text, number, bool, time, or None for an empty cell."""
@@ -250,14 +280,17 @@ class _CellWriter:
             return self._text(as_json)
         if pd.isna(value):
             return None
-        if isinstance(value, np.datetime64 | np.timedelta64):
-            value = pd.Timestamp(value) if isinstance(value, np.datetime64) else pd.Timedelta(value)
-        if isinstance(value, dt.timedelta):
-            return value.total_seconds()
+        if isinstance(value, dt.timedelta | np.timedelta64):
+            return pd.Timedelta(value).total_seconds()
         if isinstance(value, dt.datetime):
             return self._time(value)
-        if isinstance(value, dt.date | dt.time | decimal.Decimal) and not self._is_csv:
-            return value if _fits_workbook(value) else self._text(str(value))
+        if isinstance(value, dt.date):
+            return self._date(value)
+        if isinstance(value, dt.time):
+            # a sheet has no zones, and shows fractions of a second as thousandths
+            return value.isoformat() if self._is_csv or value.tzinfo or value.microsecond % 1000 else value
+        if isinstance(value, Decimal):
+            return self._decimal(value)
         plain = value.item() if hasattr(value, "item") else value
         return plain if self._is_exact(plain) else self._text(str(plain))
 
@@ -265,6 +298,18 @@ class _CellWriter:
         if type(value) is int:
             return self._is_csv or abs(value) < _MAX_EXACT
         return isinstance(value, bool) or (isinstance(value, float) and math.isfinite(value))
+
+    def _date(self, day: dt.date) -> Any:
+        is_kept = not self._is_csv and _FIRST_DAY.date() <= day <= _LAST_DAY.date()
+        return day if is_kept else day.isoformat()
+
+    def _decimal(self, value: Decimal) -> Any:
+        """Keep a number as one where no digit is lost."""
+        if not value.is_finite():
+            return self._text(str(value))
+        digits = len(value.normalize().as_tuple().digits)
+        is_short = digits <= _MAX_DIGITS and abs(value.adjusted()) <= _MAX_EXPONENT
+        return value if self._is_csv or is_short else self._text(str(value))
 
     def _time(self, value: dt.datetime) -> Any:
         try:
@@ -294,16 +339,6 @@ class _CellWriter:
             if count:
                 noun = "cells" if count > 1 else "cell"
                 warn(f"{target.name}: {count:,} {noun} that {_CHANGES[change]}.")
-
-
-def _fits_workbook(value: dt.date | dt.time | decimal.Decimal) -> bool:
-    """Tell whether a workbook holds a date, time of day or decimal number as what it is."""
-    if isinstance(value, decimal.Decimal):
-        digits = len(value.normalize().as_tuple().digits) if value.is_finite() else math.inf
-        return digits <= _MAX_DIGITS and abs(value.adjusted()) <= _MAX_EXPONENT
-    if isinstance(value, dt.time):
-        return value.tzinfo is None
-    return _FIRST_DAY.date() <= value <= _LAST_DAY.date()
 
 
 def _as_json(value: Any) -> Any:
@@ -346,10 +381,6 @@ def _for_workbook(text: str) -> str:
     return _ESCAPE.sub("_x005F_", text)
 
 
-_FORMATS = {dt.datetime: "yyyy-mm-dd hh:mm:ss.000", dt.date: "yyyy-mm-dd", dt.time: "hh:mm:ss.000"}
-"""How a workbook shows times; a datetime is a date as well, so it comes first."""
-
-
 def _cell(sheet: Any, value: Any) -> Any:
     """Make a cell of a workbook, in which text stays text whatever it looks like."""
     from openpyxl.cell import WriteOnlyCell
@@ -358,7 +389,7 @@ def _cell(sheet: Any, value: Any) -> Any:
         return value
     cell = WriteOnlyCell(sheet, value=value)
     if not isinstance(value, str):
-        cell.number_format = next(form for kind, form in _FORMATS.items() if isinstance(value, kind))
+        cell.number_format = next(text for kind, text in _FORMATS if isinstance(value, kind))
         return cell
     cell.value = _for_workbook(value)
     cell.data_type = "s"

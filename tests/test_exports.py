@@ -9,6 +9,7 @@ import re
 import sys
 import time
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import openpyxl
@@ -289,11 +290,13 @@ def full_disk():
         (pd.Series([1]), "a.csv", {}, "Only a frame"),
         (pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])), "a.csv", {}, "Only a frame"),
         (pd.DataFrame(), "a.csv", {"tz": "Mars/Base"}, "tz='Mars/Base' is no time zone that is known here"),
-        (pd.DataFrame(), "a.csv", {"tz": None}, "tz=None is no time zone that is known here"),
+        (pd.DataFrame(), "a.csv", {"tz": 3}, "tz=3 is no time zone that is known here"),
         (pd.DataFrame(), "no/such/folder/a.csv", {}, "cannot be written: No such file"),
         (pd.DataFrame({"a": np.zeros(1_048_576, bool)}), "a.xlsx", {}, "A sheet holds 1,048,575 rows"),
+        (pd.DataFrame(np.zeros((1, 16_385), bool)), "a.xlsx", {}, "A sheet holds 16,384 columns, not 16,385"),
+        (pd.DataFrame(np.zeros((1, 16_384), bool), index=["a"]), "a.xlsx", {}, "columns, not 16,385"),
     ],
-    ids=["ending", "series", "two headers", "zone", "no zone", "folder", "rows"],
+    ids=["ending", "series", "two headers", "zone", "no zone", "folder", "rows", "columns", "with index"],
 )
 def test_invalid_export_raises(frame, name, how, sentence, tmp_path):
     with pytest.raises(InputError, match=sentence):
@@ -325,6 +328,70 @@ def test_times_of_several_zones_are_converted_to_one(path):
     else:
         assert header == ["at (Europe/Vienna)"]
         assert [first[0].hour, second[0].hour] == [10, 8]
+
+
+@pytest.mark.parametrize("tz", [None, "UTC", "America/New_York"])
+@pytest.mark.parametrize("every", ["D", "W", "M", "Q", None])
+@pytest.mark.parametrize("shape", ["index", "by", "column", "turned"])
+def test_days_and_months_of_a_zone_are_dates(path, every, tz, shape):
+    start = pd.to_datetime(["2026-03-31T22:30Z", "2026-05-02T08:00Z"], utc=True)
+    builds = pd.DataFrame({"status": "FAILED", "build_start": start, "user_id": 7}, index=[1, 2])
+    by = "user" if shape == "by" else None
+    table = mk.metrics.failure_rate(builds, every, tz="Europe/Vienna", by=by)
+    first = table.index.get_level_values("period")[0].date()
+    table = table.reset_index() if shape == "column" else table.T if shape == "turned" else table
+    shown = values(written(table, path, tz=tz))
+    if shape == "turned":
+        assert shown[0][1] == str(first)
+        return
+    cell = shown[1][shown[0].index("period")]
+    assert str(cell)[:10] == str(first)
+    assert (len(cell) == 10) if path.suffix == ".csv" else cell.time() == dt.time()
+
+
+def test_day_without_midnight_is_a_date(path):
+    start = pd.to_datetime(["2024-04-26T10:00Z"], utc=True)
+    table = mk.metrics.calendar(pd.DataFrame({"status": "FAILED", "build_start": start}), tz="Africa/Cairo")
+    assert str(values(written(table, path))[1][0])[:10] == "2024-04-26"
+
+
+def test_own_zone_of_each_column_counts(path):
+    time = pd.Series(pd.to_datetime(["2026-04-01T08:00Z"], utc=True))
+    frame = pd.DataFrame(
+        {"a": time, "b": time.dt.tz_convert("Europe/Vienna"), "c": time.dt.tz_localize(None)}
+    )
+    frame["d"] = pd.Series([time[0].tz_convert("Asia/Tokyo")], dtype=object)
+    header, first = values(written(frame, path))
+    if path.suffix == ".csv":
+        assert first == [
+            "2026-04-01 08:00:00+00:00", "2026-04-01 10:00:00+02:00",
+            "2026-04-01 08:00:00", "2026-04-01 17:00:00+09:00",
+        ]  # fmt: skip
+    else:
+        assert header == ["a (UTC)", "b (Europe/Vienna)", "c", "d (Asia/Tokyo)"]
+        assert [cell.hour for cell in first] == [8, 10, 8, 17]
+
+
+@pytest.mark.parametrize(
+    ("value", "in_csv", "in_workbook"),
+    [
+        (dt.date(2026, 4, 1), "2026-04-01", dt.datetime(2026, 4, 1)),
+        (dt.date(1899, 12, 31), "1899-12-31", "1899-12-31"),
+        (dt.time(8, 30, 1), "08:30:01", dt.time(8, 30, 1)),
+        (dt.time(8, 30, 1, 1), "08:30:01.000001", "08:30:01.000001"),
+        (dt.timedelta(seconds=90), "90.0", 90.0),
+        (Decimal("12.50"), "12.50", 12.5),
+        (Decimal("-0.1"), "-0.1", -0.1),
+        (Decimal("0.1234567890123456789"), "0.1234567890123456789", "0.1234567890123456789"),
+        (Decimal("NaN"), "", None),
+    ],
+)
+def test_dates_times_and_decimals_keep_their_kind(value, in_csv, in_workbook, path):
+    frame = pd.DataFrame({"a": pd.Series([value, None], dtype=object), "b": 1})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shown = values(mk.export(frame, path))[1][0]
+    assert shown == (in_csv if path.suffix == ".csv" else in_workbook)
 
 
 def test_time_outside_the_zones_range_stays_in_utc(path):

@@ -48,7 +48,6 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     from mkframe import report
-    from mkframe._bars import ProgressBar
     from mkframe._validation import check_timezone
 
     check_timezone(options.tz)
