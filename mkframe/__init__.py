@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mkframe.frames import to_arrow as to_arrow
     from mkframe.history import History as History
     from mkframe.limits import Limits as Limits
+    from mkframe.metrics import show as show
 
 _HOME_OF = {
     "Client": "mkframe.client",
@@ -54,6 +55,7 @@ _HOME_OF = {
     "read_json": "mkframe.frames",
     "read_parquet": "mkframe.frames",
     "releases": "",
+    "show": "mkframe.metrics",
     "to_arrow": "mkframe.frames",
 }
 """The module that defines each public name; "" marks a subpackage of that name."""

@@ -19,6 +19,7 @@ from mkframe.metrics._median_duration import median_duration
 from mkframe.metrics._outcomes import calendar, failure_rate, outcomes, throughput, wilson
 from mkframe.metrics._recovery import recovery
 from mkframe.metrics._releases import releases
+from mkframe.metrics._show import show
 from mkframe.metrics._summary import describe, suggest_period, summary
 from mkframe.metrics._thresholds import thresholds
 from mkframe.metrics._top_failing import top_failing
@@ -45,6 +46,7 @@ __all__ = [
     "outcomes",
     "recovery",
     "releases",
+    "show",
     "suggest_period",
     "summary",
     "thresholds",

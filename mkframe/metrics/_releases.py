@@ -6,12 +6,18 @@ then ordered by their start dates.
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from mkframe._validation import check_timezone
 from mkframe.errors import InputError
 from mkframe.metrics._checks import require_columns
+from mkframe.metrics._grouping import local_times
 from mkframe.metrics._history import history_of, without_repeats
+from mkframe.metrics._moments import read_moment
 from mkframe.metrics._streams import check_lists
 
 __all__ = ["releases"]
@@ -33,7 +39,12 @@ _BUILD_COLUMNS = {
 }
 
 
-def releases(releases: pd.DataFrame, builds: pd.DataFrame | None = None) -> pd.DataFrame:
+def releases(
+    releases: pd.DataFrame,
+    builds: pd.DataFrame | None = None,
+    tz: str = "UTC",
+    now: str | datetime | None = None,
+) -> pd.DataFrame:
     """Order releases by their chains, hotfixes below their release, and count the builds of each.
 
     Within a group the order follows `prev_release_id` and otherwise the start dates. A hotfix comes directly
@@ -47,20 +58,26 @@ def releases(releases: pd.DataFrame, builds: pd.DataFrame | None = None) -> pd.D
     builds : DataFrame, optional
         A builds frame with `releases` and `build_start`. A build with several releases counts in each;
         releases that only occur in `builds` get no row.
+    tz : str, default "UTC"
+        Time zone in which times are given and days are counted. The examples of the API reference look like
+        midnights of a local time zone; in that zone they are the intended days.
+    now : str or datetime, optional
+        With a zone, until when open releases are overdue. By default the clock of this machine.
 
     Returns
     -------
     DataFrame
         Index `id` (int64), in reading order. Columns `group_id` int64, `name` str, `start_date` and
-        `end_date` datetime64[us, UTC], `closed` and `deleted` boolean, `hotfix_of_id` and `prev_release_id`
-        Int64, unchanged; `position` int64, from 0 in each group; `depth` int64, 0 for a release and 1 or
+        `end_date` datetime64[us, tz], `closed` and `deleted` boolean, `hotfix_of_id` and `prev_release_id`
+        Int64; `position` int64, from 0 in each group; `depth` int64, 0 for a release and 1 or
         more for a hotfix; `builds` Int64, null without a builds frame; `first_build` and `last_build`
-        datetime64[us, UTC], starts of its first and last build.
+        datetime64[us, tz], starts of its first and last build; `overdue_days` Int64, the days since the end
+        date of a release that is still open, 0 until then, null where it is closed or has no end date.
 
     Raises
     ------
     InputError
-        If a column is missing, or the index holds no ids.
+        If a column is missing, the index holds no ids, the zone is unknown, or `now` is no time with a zone.
 
     Examples
     --------
@@ -72,6 +89,8 @@ def releases(releases: pd.DataFrame, builds: pd.DataFrame | None = None) -> pd.D
     ['R1', 'R1.1', 'R2']
     """
     require_columns(releases, _FIELDS, "releases")
+    check_timezone(tz)
+    moment = pd.Timestamp.now("UTC") if now is None else read_moment(now)
     releases, _, _ = without_repeats(releases, "releases")
     # an index that only counts the rows would link hotfixes and builds to other releases
     if "id" in releases.columns or not pd.api.types.is_integer_dtype(releases.index):
@@ -85,7 +104,19 @@ def releases(releases: pd.DataFrame, builds: pd.DataFrame | None = None) -> pd.D
     order, depth = _reading_order(table)
     table = table.iloc[order].assign(depth=depth[order])
     table.insert(len(_FIELDS), "position", table.groupby("group_id", dropna=False).cumcount().astype("int64"))
-    return table.join(_count_builds(table.index, builds))
+    table = table.join(_count_builds(table.index, builds))
+    table["overdue_days"] = _overdue_days(table, moment, tz)
+    times = ["start_date", "end_date", "first_build", "last_build"]
+    return table.astype({name: pd.DatetimeTZDtype("us", tz) for name in times})
+
+
+def _overdue_days(table: pd.DataFrame, moment: pd.Timestamp, tz: str) -> pd.Series[Any]:
+    """Count the days since the end of open releases."""
+    end = local_times(table["end_date"], tz).astype("datetime64[D]")
+    today = np.datetime64(moment.tz_convert(tz).date(), "D")
+    days = pd.Series((today - end).astype("float64"), index=table.index).clip(lower=0)
+    is_open = ~table["closed"].fillna(True).to_numpy(bool)
+    return days.where(is_open & ~np.isnat(end)).astype("Int64")
 
 
 def _reading_order(table: pd.DataFrame) -> tuple[list[int], np.ndarray[tuple[int], np.dtype[np.int64]]]:

@@ -122,3 +122,30 @@ def test_successor_of_hotfix_is_no_hotfix(factory):
         {"id": 1}, {"id": 2, "hotfix_of_id": 1}, {"id": 3, "prev_release_id": 2}, {"id": 4, "hotfix_of_id": 1}
     )
     assert metrics.releases(frame)["depth"].to_dict() == {1: 0, 2: 1, 3: 0, 4: 1}
+
+
+@pytest.mark.parametrize(
+    ("tz", "now", "expected"),
+    [
+        ("Europe/Vienna", "2026-04-03T21:59Z", [2, 0, None, None]),
+        ("Europe/Vienna", "2026-04-03T22:00Z", [3, 0, None, None]),
+        ("UTC", "2026-04-03T22:00Z", [3, 0, None, None]),
+    ],
+)
+def test_open_releases_after_their_end_are_overdue(tz, now, expected, factory):
+    ends = ["2026-03-31T22:00:00Z", "2026-05-01T00:00:00Z", "2026-01-01T00:00:00Z", None]
+    rows = [
+        {"id": n, "start_date": "2026-01-01T00:00:00Z", "end_date": end, "closed": n == 3}
+        for n, end in enumerate(ends, start=1)
+    ]
+    table = metrics.releases(factory.releases(*rows), tz=tz, now=now)
+    assert [None if pd.isna(days) else days for days in table.loc[[1, 2, 3, 4], "overdue_days"]] == expected
+    assert {str(table[name].dtype) for name in ("start_date", "end_date", "first_build")} == {
+        f"datetime64[us, {tz}]"
+    }
+    assert table["overdue_days"].dtype == "Int64"
+
+
+def test_repeated_releases_have_one_row(factory):
+    frame = factory.releases({"id": 1}, {"id": 2})
+    pd.testing.assert_frame_equal(metrics.releases(pd.concat([frame, frame])), metrics.releases(frame))
