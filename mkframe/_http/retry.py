@@ -12,6 +12,7 @@ from typing import Self
 import tenacity
 
 from mkframe import errors
+from mkframe._http.timeouts import current_scope
 from mkframe.settings import Settings
 
 __all__ = ["Deadline", "read_retries"]
@@ -53,11 +54,14 @@ def read_retries(
 ) -> tenacity.Retrying:
     """Return a tenacity object that repeats a function as `settings` allow, within `timeout` seconds.
 
-    An event `stopped` that is set ends a pause at once.
+    An event `stopped` that is set ends a pause at once. In a canceled `CancelScope` nothing is repeated.
     """
+    scope = current_scope()
 
     def is_retryable(error: BaseException) -> bool:
         if not isinstance(error, errors.MkframeError) or not error.retryable:
+            return False
+        if scope is not None and scope.is_canceled:
             return False
         return (error.retry_after or 0) <= settings.max_retry_wait
 
@@ -82,7 +86,7 @@ def read_retries(
         stop=last if timeout is None else last | tenacity.stop_before_delay(timeout),
         wait=pause,
         before_sleep=log_retry,
-        sleep=tenacity.sleep_using_event(stopped) if stopped else time.sleep,
+        sleep=tenacity.sleep_using_event(stopped) if stopped else scope.pause if scope else time.sleep,
         reraise=True,
     )
 

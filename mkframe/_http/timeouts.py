@@ -29,6 +29,7 @@ __all__ = [
     "Adapter",
     "HeadTooLarge",
     "CancelScope",
+    "current_scope",
     "DeadlineExceeded",
     "ResponseLimits",
     "StalledError",
@@ -122,7 +123,7 @@ class CancelScope:
 
     def __init__(self) -> None:
         self._sockets: set[Any] = set()
-        self._is_canceled = False
+        self._canceled = threading.Event()
 
     def __enter__(self) -> Self:
         _state.scopes.append(self)
@@ -131,16 +132,25 @@ class CancelScope:
     def __exit__(self, *_: object) -> None:
         _state.scopes.pop()
 
+    @property
+    def is_canceled(self) -> bool:
+        """Whether it was canceled."""
+        return self._canceled.is_set()
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, until it is canceled."""
+        self._canceled.wait(seconds)
+
     def cancel(self) -> None:
-        """End every answer under way with an error, and every later one."""
-        self._is_canceled = True
+        """End every answer under way with an error, and every later one; reads are not repeated."""
+        self._canceled.set()
         for sock in list(self._sockets):
             _shut_down(sock)
 
     def add(self, sock: Any) -> None:
         """Add the socket of an answer that begins."""
         self._sockets.add(sock)
-        if self._is_canceled:
+        if self._canceled.is_set():
             _shut_down(sock)
 
     def remove(self, sock: Any) -> None:
@@ -149,6 +159,11 @@ class CancelScope:
 
 
 _state = _ThreadState()
+
+
+def current_scope() -> CancelScope | None:
+    """Return the innermost scope of this thread."""
+    return _state.scopes[-1] if _state.scopes else None
 
 
 def _shut_down(sock: Any) -> None:

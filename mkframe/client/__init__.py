@@ -15,6 +15,7 @@ import pandas as pd
 
 from mkframe import _page, settings
 from mkframe._http import Transport
+from mkframe._http.timeouts import CancelScope as CancelScope
 from mkframe._text import single_line
 from mkframe.client._accessor import Accessor, check_accessors
 from mkframe.client._builds import BuildDeployments, Builds

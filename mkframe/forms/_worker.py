@@ -8,6 +8,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from mkframe.client import CancelScope
+
 __all__ = ["Worker"]
 
 log = logging.getLogger("mkframe")
@@ -36,6 +38,7 @@ class Worker:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._scope = CancelScope()
 
     @property
     def thread(self) -> threading.Thread | None:
@@ -53,16 +56,27 @@ class Worker:
                 self._thread = threading.Thread(target=self._work, name="mkframe-form", daemon=True)
                 self._thread.start()
 
+    def cancel(self) -> None:
+        """End the requests of the step that is being executed; they raise an error in it."""
+        self._scope.cancel()
+
     def close(self, timeout: float = 5.0) -> None:
-        """End after the submitted steps, for which it waits up to `timeout` seconds."""
+        """End after the submitted steps, for which it waits up to `timeout` seconds; then cancel them.
+
+        A connection that is being made cannot be canceled: its thread ends with its time-out.
+        """
         with self._changed:
             self._closed = True
             self._changed.notify()
             thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        is_other = thread is not None and thread is not threading.current_thread()
+        if thread is not None and is_other:
             thread.join(timeout)
         with self._changed:
             self._steps.clear()  # a step behind one that does not end must not begin later
+        if thread is not None and is_other and thread.is_alive():
+            self.cancel()
+            thread.join(timeout)
 
     def _work(self) -> None:
         due: float | None = time.monotonic()
@@ -70,10 +84,12 @@ class Worker:
             step, is_over = self._next(due)
             if is_over:
                 return
+            self._scope = CancelScope()
             try:
-                if step is not None:
-                    step()
-                pause = None if self._closed else self.look()
+                with self._scope:
+                    if step is not None:
+                        step()
+                    pause = None if self._closed else self.look()
             except Exception:
                 # Models show their own errors; this is a defect of mkframe, and the form must go on.
                 log.exception("A form's step failed.")
