@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -97,6 +97,7 @@ def diff(
     max_bytes: int = MAX_BYTES,
     max_ratio: float = MAX_RATIO,
     max_members: int = MAX_MEMBERS,
+    progress: Callable[[str], object] | None = None,
 ) -> pd.DataFrame:
     r"""Compare what two builds delivered, member by member.
 
@@ -124,6 +125,9 @@ def diff(
         same holds for diffs beyond 64 Mi characters in total.
     max_bytes, max_ratio, max_members : int, float, int
         Limits for each archive, as `members` has them.
+    progress : callable, optional
+        Called with the name of each file before it is read, and of each member before it is compared. An
+        exception of it ends the comparison.
 
     Returns
     -------
@@ -157,8 +161,9 @@ def diff(
     """
     limits = {"max_bytes": max_bytes, "max_ratio": max_ratio, "max_members": max_members}
     (old_paths, old_build), (new_paths, new_build) = _side(old), _side(new)
-    before = _members_by_name(old_paths, new_paths, limits)
-    after = _members_by_name(new_paths, old_paths, limits)
+    tick = progress or (lambda name: None)
+    before = _members_by_name(old_paths, new_paths, limits, tick)
+    after = _members_by_name(new_paths, old_paths, limits, tick)
     absent = {
         "only in old": f"Not part of {new_build or 'the newer one'}.",
         "only in new": f"Not part of {old_build or 'the older one'}.",
@@ -167,6 +172,7 @@ def diff(
     rows = []
     left = _MAX_DIFF_CHARS
     for name in sorted(changes, key=lambda name: (_is_manifest(name), _CHANGES.index(changes[name]), name)):
+        tick(name)
         a, b = before.get(name), after.get(name)
         row = _row(name, changes[name], a, b) | {"note": absent.get(changes[name])}
         if row["change"] == "changed" and a and b:
@@ -294,11 +300,14 @@ def _lines(text: str) -> list[str]:
     return [*whole, last + _NO_NEWLINE] if last else whole
 
 
-def _members_by_name(source: _Paths, other: _Paths, limits: dict[str, Any]) -> dict[str, _Member]:
+def _members_by_name(
+    source: _Paths, other: _Paths, limits: dict[str, Any], tick: Callable[[str], object]
+) -> dict[str, _Member]:
     """Map the name of every member of one side, in the form in which both sides share it, to the member."""
     found: dict[str, _Member] = {}
     is_single = _is_one_file(source) and (_is_one_file(other) or not _has_archives(other))
     for name, path in _files(source).items():
+        tick(name)
         is_archive = _is_archive(path, name)
         here = (
             _archive_members(name, path, is_single, limits)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -18,13 +19,14 @@ _GREEN, _RED, _GREY = "#dafbe1", "#ffebe9", "#eaeef2"
 _SHADES = {"+": _GREEN, "-": _RED, "@": _GREY}
 _MAX_CHARS = 2 << 20
 """Characters of names and diffs that are shown at most; a browser takes long for more."""
+_ADVICE = re.compile(r";[^;]*\.$")
 _PRE = "overflow-x:auto;line-height:1.35;margin:0.3em 0;color:#1f2328;background:#fff"
 
 
 class DiffView:
     """Display a comparison as HTML in a notebook and as text elsewhere; `show` returns it."""
 
-    def __init__(self, frame: pd.DataFrame, limit: int | None, lines: int | None) -> None:
+    def __init__(self, frame: pd.DataFrame, limit: int | None = 100, lines: int | None = 500) -> None:
         self._frame = frame
         self._limit = limit
         self._lines = lines
@@ -38,7 +40,14 @@ class DiffView:
         return "\n".join([*parts, *rest])
 
     def _repr_html_(self) -> str:
+        return self.to_html(advice=True)
+
+    def to_html(self, *, advice: bool = False) -> str:
+        """Render it, with or without the advice how code shows the rest."""
         rows, rest = self._rows()
+        if not advice:
+            rows = [replace(row, more=_ADVICE.sub(".", row.more)) for row in rows]
+            rest = [_ADVICE.sub(".", line) for line in rest]
         parts = [f"<p><b>{html.escape(_headline(self._frame))}</b></p>"]
         parts.extend(_block(row) for row in rows)
         parts.extend(f"<p>{html.escape(line)}</p>" for line in rest)
