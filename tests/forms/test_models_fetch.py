@@ -230,7 +230,7 @@ def test_stop_keeps_complete_files(tmp_path):
 
 
 def test_stop_shows_how_many_files_are_complete(tmp_path):
-    expected = f"Stopped: 1 of 4 files in {tmp_path}. Fetch again to try the others once more."
+    expected = f"Stopped: 1 of 4 files in {tmp_path}, on the server. Fetch again to try the others once more."
     assert stopped(tmp_path).status_text == expected
 
 

@@ -134,7 +134,7 @@ def test_expired_token_stops_with_a_hint():
         model = WatchModel(client_of_url(server.api), [7])
         assert model.look() is None
     assert model.state == "stopped"
-    assert "connect again, then watch(client, [7]) shows it again" in model.connection_error
+    assert "Connect once more, and open this form anew" in model.connection_error
 
 
 def test_unexpected_error_stops_and_is_shown(caplog):

@@ -14,9 +14,9 @@ import traitlets as t
 
 from mkframe._files import expand_path
 from mkframe.errors import InputError
-from mkframe.forms.models import public
+from mkframe.forms.models import offers, public
 from mkframe.forms.models._client import ClientLike, Progress
-from mkframe.forms.models.base import Model, Run
+from mkframe.forms.models.base import Model, Run, without_code
 from mkframe.limits import size
 
 __all__ = ["DownloadedFile", "DownloadsModel", "free_space"]
@@ -73,7 +73,9 @@ class DownloadsModel(Model):
     result : DataFrame
         As ``downloads.fetch`` returns it, for all files together.
     offers : tuple of Offer
-        The files of the last fetch for a visitor to save.
+        Links that save the files of the last fetch on the computer of the browser, all together and each.
+    offers_text : str
+        How many files have no link, and why.
     """
 
     folder = t.Unicode("artifacts")
@@ -85,11 +87,13 @@ class DownloadsModel(Model):
     status_text = t.Unicode("")
     result = t.Any(None)
     offers = t.Tuple()
+    offers_text = t.Unicode("")
 
     def __init__(self, client: ClientLike, run: Run | None = None) -> None:
         super().__init__(run)
         self._client = client
         self._stop = threading.Event()
+        self._received = (0, 0)
         if self.is_public:
             self.folder = str(public.folder())
             return
@@ -112,11 +116,11 @@ class DownloadsModel(Model):
     def fetch_files(
         self, rows: pd.DataFrame, folder: str, progress: Callable[[Progress], object] | None = None
     ) -> pd.DataFrame:
-        """Fetch files into the folder; for a visitor at most `public.MAX_BYTES` together."""
+        """Fetch files into the folder; for a visitor at most `offers.MAX_BYTES` together."""
 
         def check_size(now: Progress) -> None:
-            if now.bytes > public.MAX_BYTES:
-                raise public.size_error()
+            if now.bytes > offers.MAX_BYTES:
+                raise offers.size_error()
             if progress is not None:
                 progress(now)
 
@@ -133,7 +137,8 @@ class DownloadsModel(Model):
                 return False
             self.state = "fetching"
         self._stop.clear()
-        self.files, self.share, self.files_text, self.status_text, self.offers = (), 0.0, "", "", ()
+        self.files, self.share, self.files_text, self.status_text = (), 0.0, "", ""
+        self.offers, self.offers_text = (), ""
         self.run_in_background("Fetching the artifacts", lambda: self._fetch(ids, self.folder))
         return True
 
@@ -151,16 +156,21 @@ class DownloadsModel(Model):
                 return
             with self.lock_folder():
                 self.result = self.fetch_files(pd.concat(lists), folder, self._show_progress)
-                if self.is_public:
-                    self.offers = public.offers(self.result["path"].dropna())
-            where = "to save" if self.is_public else f"in {expand_path(folder).absolute()}"
-            self.status_text = _outcome(self.result["status"], where, stopped=self._stop.is_set())
+                where = "to save" if self.is_public else f"in {expand_path(folder).absolute()}, on the server"
+                outcome = _outcome(self.result["status"], where, stopped=self._stop.is_set())
+                self.status_text = "" if self.is_public else outcome
+                paths = self.result["path"].dropna()
+                self.offers, self.offers_text = offers.make_offers(paths, is_public=self.is_public)
+                self.status_text = outcome
         finally:
             self.state = "fetched"
             self.space = "" if self.is_public else free_space(folder)
 
     def _show_progress(self, now: Progress) -> None:
         """Show the progress of a fetch, and stop the fetch if `stop` was called."""
+        if (now.bytes, now.done) != self._received:
+            self._received = now.bytes, now.done
+            self.note_answer()
         self.share = now.share
         self.files_text = f"{now.done} of {_files(len(now.files))}, {size(now.bytes)}"
         self.files = tuple(_describe_file(file) for file in now.files)
@@ -174,7 +184,8 @@ def _describe_file(file: Any) -> DownloadedFile:
     if is_fetching and file.total:
         detail += f" of {size(file.total)}"
     share = None if is_fetching and not file.total else file.share
-    return DownloadedFile(file.name or f"download {file.id}", file.status, share, file.error or detail)
+    detail = without_code(file.error) if file.error else detail
+    return DownloadedFile(file.name or f"download {file.id}", file.status, share, detail)
 
 
 def _files(count: int) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 import traitlets as t
 
 from mkframe.errors import InputError
-from mkframe.forms.models.base import Model
+from mkframe.forms.models.base import Model, mask
 from mkframe.metrics._streams import list_items
 
 __all__ = ["EVERYTHING", "MAX_ROWS", "ExploreModel"]
@@ -98,13 +98,14 @@ class ExploreModel(Model):
             wanted = getattr(self, name)
             if wanted == EVERYTHING:
                 continue
-            builds = builds[[wanted in map(str, list_items(cell)) for cell in builds[column]]]
+            builds = builds[mask(wanted in map(str, list_items(cell)) for cell in builds[column])]
         if self.first is not None:
             builds = builds[builds["build_start"] >= pd.Timestamp(self.first, tz="UTC")]
         if self.last is not None:
             builds = builds[builds["build_start"] < pd.Timestamp(self.last, tz="UTC") + pd.Timedelta(days=1)]
+        empty = " Choose “all” in a filter, or a longer period." if builds.empty and len(self._builds) else ""
         # First the sentence: views draw it together with the matches, when these change.
-        self.status_text = f"{len(builds):,} of {len(self._builds):,} builds."
+        self.status_text = f"{len(builds):,} of {len(self._builds):,} builds.{empty}"
         self.matches = builds
 
     def table(self) -> tuple[pd.DataFrame, str]:
@@ -120,6 +121,8 @@ class ExploreModel(Model):
         preferred = {columns[0] for columns in _FILTERS.values()}
         ids = {c[-1] for c in _FILTERS.values() if c[0] in self._builds.columns} - preferred
         columns = [c for c in _COLUMNS if c in rows.columns and c not in ids]
+        if rows.empty:
+            return rows[columns], "No build to list."
         more = f"The first {MAX_ROWS} of {len(rows):,} builds" if len(rows) > MAX_ROWS else "All builds"
         order = "descending" if self.descending else "ascending"
         return rows.head(MAX_ROWS)[columns], f"{more} of the selection, by {self.sort_by}, {order}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,8 +11,8 @@ import traitlets as t
 
 from mkframe.errors import InputError
 from mkframe.forms.models import options
-from mkframe.forms.models._client import ClientLike
-from mkframe.forms.models.base import Model, Run, rows_of, text
+from mkframe.forms.models._client import ClientLike, Progress
+from mkframe.forms.models.base import Model, Run, mask, rows_of, text
 from mkframe.forms.models.downloads import DownloadsModel
 from mkframe.schema import STATUSES
 
@@ -38,7 +39,7 @@ class FetchModel(Model):
     client : Client
         A client, or an object with the same methods.
     diff : callable
-        Compares two lists of paths, as `mkframe.artifacts.diff`.
+        Compares two frames of a fetch, as `mkframe.artifacts.diff`.
     run : callable, optional
         Executes a slow step.
 
@@ -50,6 +51,8 @@ class FetchModel(Model):
         The builds to fetch.
     comparison : DataFrame
         The result of `diff`; `comparison_text` names the builds.
+    is_comparing : bool
+        Whether a comparison is under way; `stop_comparing` ends it.
     downloads : DownloadsModel
         Model of the target folder and the fetch.
     """
@@ -69,11 +72,13 @@ class FetchModel(Model):
     blockers = t.Tuple()
     comparison = t.Any(None)
     comparison_text = t.Unicode("")
+    is_comparing = t.Bool(False)
 
     def __init__(self, client: ClientLike, diff: Callable[..., pd.DataFrame], run: Run | None = None) -> None:
         super().__init__(run)
         self._client, self._diff = client, diff
         self._builds: pd.DataFrame | None = None
+        self._stop_comparing = threading.Event()
         self.downloads = DownloadsModel(client, run)
         self.observe(self._on_project, "project_id")
         self.observe(self._on_filter, ["pattern_id", "release_id", "days", "status"])
@@ -130,7 +135,7 @@ class FetchModel(Model):
             builds = builds[builds["build_start"] >= pd.Timestamp.now("UTC") - pd.Timedelta(days=self.days)]
         for wanted, column in ((self.pattern_id, "patterns"), (self.release_id, "releases")):
             if wanted is not None:
-                builds = builds[[wanted in (ids or ()) for ids in builds[column]]]
+                builds = builds[mask(wanted in (ids or ()) for ids in builds[column])]
         return builds
 
     def _on_filter(self, _: Any) -> None:
@@ -182,10 +187,31 @@ class FetchModel(Model):
     def compare(self) -> None:
         """Compare the chosen build with the build before it, pattern by pattern."""
         if self.can_compare:
-            build = self.chosen[0]
+            build, folder = self.chosen[0], self.downloads.folder
+            self._stop_comparing.clear()
+            self.comparison, self.comparison_text, self.is_comparing = None, "", True
             self.run_in_background(
-                f"Comparing build {build}", lambda: self._compare(build, self.downloads.folder)
+                f"Comparing build {build}", lambda: self._compare_until_stopped(build, folder)
             )
+
+    def stop_comparing(self) -> None:
+        """End the comparison soon; complete files stay in the folder."""
+        self._stop_comparing.set()
+
+    def _compare_until_stopped(self, id: int, folder: str) -> None:
+        try:
+            self._check_stopped()
+            self._compare(id, folder)
+        except Exception:
+            if not self._stop_comparing.is_set():
+                raise
+            self.comparison, self.comparison_text = None, "The comparison was stopped."
+        finally:
+            self.is_comparing = False
+
+    def _check_stopped(self, _: Any = None) -> None:
+        if self._stop_comparing.is_set():
+            raise InputError("The comparison was stopped.")
 
     def _compare(self, id: int, folder: str) -> None:
         new = self._client.downloads.find(build_id=id)
@@ -195,8 +221,11 @@ class FetchModel(Model):
                 f"No earlier build of the same patterns as build {id} has artifacts.",
                 hint="Choose another build.",
             )
+        self._check_stopped()
         with self.downloads.lock_folder():
-            self.comparison = self._diff(*(self._fetch_paths(rows, folder) for rows in (old, new)))
+            sides = [self._fetch_side(rows, folder) for rows in (old, new)]
+            self.work_alone("Comparing the files")
+            self.comparison = self._diff(*sides, progress=self._check_stopped)
         self.comparison_text = (
             f"Build {id} compared with {' and '.join(f'build {b}' for b in previous)} before it."
         )
@@ -213,16 +242,26 @@ class FetchModel(Model):
                 if any(f.pattern_id == pattern for f in files or ())
             )
             if (build := next(builds, None)) is not None:
+                self._check_stopped()
                 rows = self._client.downloads.find(build_id=int(build))
                 parts.append(rows[rows["pattern_id"] == pattern])
         return (pd.concat(parts) if parts else None), sorted({int(b) for p in parts for b in p["build_id"]})
 
-    def _fetch_paths(self, rows: pd.DataFrame, folder: str) -> list[str]:
-        fetched = self.downloads.fetch_files(rows, folder)
+    def _fetch_side(self, rows: pd.DataFrame, folder: str) -> pd.DataFrame:
+        received = (0, 0)
+
+        def show(now: Progress) -> None:
+            nonlocal received
+            if (now.bytes, now.done) != received:
+                received = now.bytes, now.done
+                self.note_answer()
+            if self._stop_comparing.is_set():
+                now.stop()
+
+        fetched = self.downloads.fetch_files(rows, folder, show)
         if fetched["path"].isna().any():
             raise InputError(str(fetched["error"].dropna().iloc[0]))
-        paths: list[str] = fetched["path"].tolist()
-        return paths
+        return fetched
 
 
 def _id_options(lists: pd.Series[Any], names: Mapping[Any, str]) -> tuple[options.Option, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from mkframe.forms.models.base import join_names
+from mkframe.forms.models.base import join_names, mask
 from mkframe.forms.models.options import Group
 from mkframe.schema import TERMINAL
 
@@ -92,7 +92,7 @@ def similar_builds(builds: pd.DataFrame, patterns: set[int], count: int, known: 
     """Find builds with the same patterns and as many instances that are running or not known yet."""
     is_recent = ~builds["status"].isin(TERMINAL) | ~builds.index.isin(list(known))
     candidates = builds[is_recent & builds["instances"].fillna(-1).eq(count)]
-    return candidates[[set(ids or ()) == patterns for ids in candidates["patterns"]]]
+    return candidates[mask(set(ids or ()) == patterns for ids in candidates["patterns"])]
 
 
 def _count(rows: pd.DataFrame) -> str:

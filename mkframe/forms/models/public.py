@@ -7,7 +7,6 @@ checks of this module are made in the kernel.
 from __future__ import annotations
 
 import atexit
-import base64
 import contextlib
 import functools
 import os
@@ -16,17 +15,15 @@ import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from mkframe.errors import InputError
 from mkframe.schema import BASE_URL
 
-__all__ = ["MAX_BYTES", "Offer", "Page", "folder", "is_public", "offers", "page", "lock_folder", "size_error"]
+__all__ = ["Page", "check_inside", "folder", "is_public", "lock_folder", "page"]
 
-MAX_BYTES = 32 << 20
-"""Most bytes that a page fetches and offers at a time: they are part of the page."""
 _PREFIX = "mkframe-visitor-"
 _OFF, _ON = ("", "0"), ("1",)
 _FOLDER_LOCK = threading.Lock()
@@ -46,28 +43,6 @@ class Page:
 
     url: str
     methods: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A file that a visitor can save.
-
-    Parameters
-    ----------
-    name : str
-        Name of the file.
-    build : str
-        Name of the folder of its build.
-    size : int
-        In bytes.
-    url : str
-        Its content, as a data URL.
-    """
-
-    name: str
-    build: str
-    size: int
-    url: str
 
 
 def is_public() -> bool:
@@ -145,30 +120,16 @@ def lock_folder() -> Iterator[Path]:
         yield own
 
 
-def offers(paths: Iterable[str]) -> tuple[Offer, ...]:
-    """Read files of the visitor's folder, for the visitor to save.
+def check_inside(path: Path) -> None:
+    """Raise where a file is not in the visitor's folder.
 
     Raises
     ------
     InputError
-        If a file is outside of the folder, is a link, or all together are larger than `MAX_BYTES`.
+        If it is outside, or a link leads outside.
     """
-    files, left, own = [], MAX_BYTES, folder().resolve()
-    for path in map(Path, paths):
-        if not path.resolve().is_relative_to(own):
-            raise InputError("A file is outside of this page's folder.", hint="Fetch it again.")
-        content = _read(path, left)
-        left -= len(content)
-        url = f"data:application/octet-stream;base64,{base64.b64encode(content).decode()}"
-        files.append(Offer(path.name, path.parent.name, len(content), url))
-    return tuple(files)
-
-
-def size_error() -> InputError:
-    """Return the error for a request of more than `MAX_BYTES`."""
-    return InputError(
-        f"This page offers at most {MAX_BYTES >> 20} MiB at a time.", hint="Choose fewer builds."
-    )
+    if not path.resolve().is_relative_to(folder().resolve()):
+        raise InputError("A file is outside of this page's folder.", hint="Fetch it again.")
 
 
 def _is_on(name: str) -> bool:
@@ -176,21 +137,6 @@ def _is_on(name: str) -> bool:
     if value not in (*_OFF, *_ON):
         raise InputError(f"{name} is {value!r}.", hint="Set it to 1 or 0.")
     return value in _ON
-
-
-def _read(path: Path, most: int) -> bytes:
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    flags |= getattr(os, "O_BINARY", 0)
-    try:
-        with os.fdopen(os.open(path, flags), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise InputError(f"{path.name!r} is not a regular file.", hint="Fetch it again.")
-            content = file.read(most + 1)
-    except OSError as error:
-        raise InputError(f"{path.name!r} cannot be read.", hint="Fetch it again.") from error
-    if len(content) > most:
-        raise size_error()
-    return content
 
 
 def _check_own(path: Path) -> None:

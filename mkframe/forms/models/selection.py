@@ -111,7 +111,7 @@ class SelectionModel(Model):
         self.groups, self.patterns, self.folders, self.running = (), (), (), ()
         self.duplicates, self.duplicate_ids = (), ()
         self.set_trait("releases", {})
-        self._rows = _empty_table()
+        self._rows, self._loaded = _empty_table(), None
         self._on_filter(None)
         self._check()
         if (project := self.project_id) is not None:
@@ -224,7 +224,17 @@ class SelectionModel(Model):
     def _on_filter(self, _: Any) -> None:
         matches = self._find_matches()
         self.matches = _options(matches.head(MAX_SHOWN))
-        self.matches_text = _matches_text(len(matches), len(self._rows))
+        self.matches_text = self._describe_matches(len(matches), len(self._rows))
+
+    def _describe_matches(self, matches: int, total: int) -> str:
+        if self.project_id is None:
+            return "No instances yet: choose a project."
+        if self._loaded is None or self._loaded[0] != self.project_id:
+            return "The instances of this project are not loaded yet."
+        if not total:
+            chosen = " in the chosen releases" if self.releases else ""
+            return f"The server lists no instances of this project{chosen}."
+        return _matches_text(matches, total)
 
     def _on_choice(self, _: Any) -> None:
         rows, missing = self.chosen_rows(), self._missing_ids()
@@ -315,8 +325,6 @@ def _options(rows: pd.DataFrame) -> tuple[options.Option, ...]:
 
 
 def _matches_text(matches: int, total: int) -> str:
-    if not total:
-        return "No instances yet: choose a project."
     if matches > MAX_SHOWN:
         return (
             f"{matches:,} of {total:,} instances match; the first {MAX_SHOWN} are shown. "

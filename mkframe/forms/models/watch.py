@@ -13,7 +13,7 @@ import traitlets as t
 
 from mkframe.errors import TRANSIENT, InvalidResponseError, MkframeError, NotFoundError
 from mkframe.forms.models._client import ClientLike
-from mkframe.forms.models.base import Model, Run, forward_log_messages, rows_of, text
+from mkframe.forms.models.base import Model, Run, forward_log_messages, rows_of, sentence_of, text
 from mkframe.schema import is_over
 
 __all__ = ["BuildSnapshot", "WatchModel", "find_similar_failures"]
@@ -97,7 +97,10 @@ class WatchModel(Model):
         if self.state != "watching":
             return None
         try:
-            with forward_log_messages(lambda message: self.set_trait("connection_error", message)):
+            with (
+                self.waiting("Asking the server"),
+                forward_log_messages(lambda message: self.set_trait("connection_error", message)),
+            ):
                 running = {b.id: b for b in self.builds if not b.over}
                 for build_id in [i for i in self._queue if i in running]:
                     self._update(self._load(running[build_id]))
@@ -105,9 +108,7 @@ class WatchModel(Model):
             # Asked last the next time: a build whose requests fail must not keep the others from an answer.
             self._queue[build_id] = self._queue.pop(build_id)
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
-            self.connection_error = (
-                f"{error} Nothing is lost: the build goes on at the server, and this form asks again."
-            )
+            self.connection_error = f"{sentence_of(error)} Nothing is lost: the build goes on at the server; this form asks again."
             return self._pause
         except MkframeError as error:
             self._stop(error)
@@ -131,6 +132,7 @@ class WatchModel(Model):
 
     def _update(self, build: BuildSnapshot) -> None:
         self.builds = tuple(build if b.id == build.id else b for b in self.builds)
+        self.note_answer()
         self.connection_error, self.last_seen = "", dt.datetime.now(dt.UTC)
 
     def _next_pause(self) -> float | None:
@@ -145,7 +147,7 @@ class WatchModel(Model):
     def _stop(self, error: MkframeError) -> None:
         ids = ", ".join(str(b.id) for b in self.builds if not b.over)
         self.connection_error = (
-            f"{error} Build {ids} goes on; connect again, then watch(client, [{ids}]) shows it again."
+            f"{sentence_of(error)} Build {ids} goes on. Connect once more, and open this form anew."
         )
         self.state = "stopped"
 

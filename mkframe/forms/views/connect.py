@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import ipywidgets as w
@@ -11,6 +12,9 @@ from mkframe.forms.models.connect import METHODS, ConnectModel
 from mkframe.forms.views import widgets
 
 __all__ = ["ConnectForm"]
+
+_ENTER_S = 1.0
+"""Seconds after Enter in which the value of the password field belongs to it."""
 
 
 class ConnectForm(widgets.Form):
@@ -33,11 +37,16 @@ class ConnectForm(widgets.Form):
         if not model.is_public:
             self.link(self.url, "url")
         self.secret.observe(self._take_secret, "value")
-        self.on_click(self.connect, model.submit, self._may_connect)
+        self._entered = float("-inf")
+        for field in (self.email, self.url, self.secret):
+            field.on_msg(self._take_key)
+        self._is_started_here = False
+        self.on_click(self.connect, self._submit, self._may_connect)
         self.on_click(self.disconnect, model.disconnect, lambda: model.client is not None)
         self.on_change(
             model, ["method", "has_secret", "blockers", "busy", "client", "status_text"], self._show
         )
+        self.on_change(model, ["busy"], self._move_focus)
         server, fields = (f"At {model.url}.", ()) if model.is_public else ("", (self.url,))
         self.children = (
             widgets.heading("Connect to MetaKraftwerk", server), self.method, *fields, self.email,
@@ -59,6 +68,33 @@ class ConnectForm(widgets.Form):
             self.secret.value = ""
             with self.show_errors("Taking the password"):
                 self.model.take_secret(change["new"])
+                if time.monotonic() - self._entered < _ENTER_S:
+                    self._submit()
+
+    def _take_key(self, _: Any, content: Any, __: Any) -> None:
+        """Connect when Enter is pressed in a field; a password that is being entered comes after the key."""
+        if content.get("event") != "submit":
+            return
+        if self.model.has_secret:
+            self._submit()
+        else:
+            self._entered = time.monotonic()
+
+    def _submit(self) -> None:
+        self._entered = float("-inf")
+        with self.show_errors("Connect"):
+            self._is_started_here = self.model.submit() or self._is_started_here
+
+    def _move_focus(self) -> None:
+        """After an attempt to connect, focus what comes next: the controls of the attempt lost the focus."""
+        if self._is_started_here and not self.model.busy:
+            self._is_started_here = False
+            if self.model.client is not None:
+                self.disconnect.focus()
+            elif self.model.method in ("password", "token"):
+                self.secret.focus()
+            else:
+                self.connect.focus()
 
     def _may_connect(self) -> bool:
         return not self.model.blockers and not self.model.busy

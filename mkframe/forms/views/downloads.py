@@ -1,6 +1,6 @@
-"""View of `DownloadsModel`: target folder, fetch button, one bar for each file and one for all.
+"""View of `DownloadsModel`: folder on the server, fetch button, bars, and links that save the files.
 
-A visitor cannot choose a folder, and gets links that save the files.
+A visitor cannot choose a folder.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 import ipywidgets as w
 
 from mkframe.forms.models.downloads import DownloadedFile, DownloadsModel
-from mkframe.forms.models.public import Offer
+from mkframe.forms.models.offers import Offer
 from mkframe.forms.views import widgets
-from mkframe.limits import size
 
 __all__ = ["DownloadsPart"]
 
@@ -29,7 +28,7 @@ class DownloadsPart(widgets.Form):
     def __init__(self, model: DownloadsModel, builds: Callable[[], Iterable[int]]) -> None:
         super().__init__(model)
         self._builds = builds
-        self.folder = widgets.field(w.Text, "Target folder", "folder", continuous_update=False)
+        self.folder = widgets.field(w.Text, "Folder on server", "folder", continuous_update=False)
         self.space = widgets.text(name="space")
         self.fetch = widgets.button(
             "Fetch artifacts", "fetch", "Fetch all artifacts of these builds", "primary"
@@ -38,20 +37,24 @@ class DownloadsPart(widgets.Form):
         self.files, self.offers = widgets.text(name="files"), widgets.text(name="offers")
         if not model.is_public:
             self.link(self.folder, "folder")
-        self.on_click(self.fetch, lambda: model.fetch(self._builds()), lambda: model.state != "fetching")
+        self.on_click(self.fetch, lambda: model.fetch(self._builds()), self._may_fetch, then=self.halt)
         self.on_click(self.halt, model.stop, lambda: model.state == "fetching")
         self.on_change(model, ["space", "state", "files", "status_text"], self._show)
-        self.on_change(model, ["offers"], self._show_offers)
+        self.on_change(model, ["offers", "offers_text"], self._show_offers)
         fields = () if model.is_public else (self.folder, self.space)
         self.children = (
             widgets.section("Artifacts"), *fields, widgets.row(self.fetch, self.halt), self.files,
             self.offers, *self.footer,
         )  # fmt: skip
 
+    def _may_fetch(self) -> bool:
+        return bool(self.model.state != "fetching")
+
     def _show(self) -> None:
         model = self.model
         self.space.value = widgets.markup(
-            '<p class="soft">{}, with a folder for each build.</p>', model.space
+            '<p class="soft">On the computer that runs this notebook: {}, with a folder for each build.</p>',
+            model.space,
         )
         self.fetch.disabled = self.folder.disabled = model.state == "fetching"
         self.halt.disabled = model.state != "fetching"
@@ -63,14 +66,17 @@ class DownloadsPart(widgets.Form):
 
     def _show_offers(self) -> None:
         links = "".join(map(_link, self.model.offers))
-        self.offers.value = f"<ul>{links}</ul>" if links else ""
+        omitted = self.model.offers_text
+        more = widgets.markup('<p class="soft">{}</p>', omitted) if omitted else ""
+        head = "<p>Save to my computer, where this browser runs:</p>"
+        self.offers.value = f"{head}<ul>{links}</ul>{more}" if links or more else ""
 
 
 def _link(offer: Offer) -> str:
     """Return a link that contains the file, so that the browser asks the server for nothing."""
     name = html.escape(offer.name, quote=True)
-    label = widgets.markup("Save {}</a>, of {}, {}", offer.name, offer.build, size(offer.size))
-    return f'<li><a download="{name}" href="{offer.url}">{label}</li>'
+    label = widgets.markup("Save {}", offer.label)
+    return f'<li><a download="{name}" href="{offer.url}">{label}</a></li>'
 
 
 def _table(files: Sequence[DownloadedFile]) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 import ipywidgets as w
 import pandas as pd
 
+from mkframe.errors import MkframeError
+from mkframe.forms.models.base import sentence_of
 from mkframe.forms.models.explore import ExploreModel
 from mkframe.forms.views import widgets
 
@@ -41,8 +43,10 @@ class ExploreForm(widgets.Form):
         self.link(self.last, "last")
         self.status, self.table = widgets.text(name="explored"), widgets.text(name="table")
         self.images = [self._image() for _ in charts]
+        self.notes = [widgets.text(name="no-chart") for _ in charts]
         # A section title, because an Image has no alternative text, and a tooltip breaks its view.
-        charts_with_titles = itertools.chain(*zip(map(widgets.section, charts), self.images, strict=True))
+        parts = zip(map(widgets.section, charts), self.images, self.notes, strict=True)
+        charts_with_titles = itertools.chain(*parts)
         self.sort = widgets.field(w.Dropdown, "Sort by", "sort", options=model.sortable)
         self.down = w.Checkbox(description="Descending", indent=False)
         self.link(self.sort, "sort_by")
@@ -76,8 +80,22 @@ class ExploreForm(widgets.Form):
 
     def _draw(self) -> None:
         self.status.value = widgets.markup('<p role="status"><b>{}</b></p>', self.model.status_text)
-        for image, draw in zip(self.images, self._charts.values(), strict=True):
-            image.value = _png(draw, self.model.matches)
+        for image, note, draw in zip(self.images, self.notes, self._charts.values(), strict=True):
+            image.value, sentence = self._picture(draw)
+            image.layout.display = None if image.value else "none"
+            note.value = widgets.markup('<p class="soft">{}</p>', sentence) if sentence else ""
+
+    def _picture(self, draw: Callable[..., Any]) -> tuple[bytes, str]:
+        """Return a chart, or nothing and the reason: a chart of other filters must not stay."""
+        if self.model.matches.empty:
+            return b"", "No build matches, so there is nothing to draw."
+        try:
+            return _png(draw, self.model.matches), ""
+        except MkframeError as error:
+            return b"", sentence_of(error)
+        except Exception as error:  # a defect of mkframe: the other charts and the table are drawn
+            self.model.show_error("Drawing a chart", error)
+            return b"", "This chart cannot be drawn; the error is below."
 
     def _show_table(self) -> None:
         rows, sentence = self.model.table()

@@ -6,7 +6,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from mkframe.artifacts import show
+from mkframe.artifacts import DiffView
 from mkframe.forms._worker import Worker
 from mkframe.forms.models.fetch import HEADER, PERIODS, STATUS_OPTIONS, FetchModel
 from mkframe.forms.views import widgets
@@ -24,16 +24,18 @@ class FetchForm(widgets.Form):
         self.compare = widgets.button(
             "Compare with the build before", "compare", "Compare its artifacts with the last earlier ones"
         )
-        self.on_click(self.compare, model.compare, lambda: model.can_compare)
+        self.stop_comparing = widgets.button("Stop comparing", "stop-comparing", "End the comparison")
+        self.on_click(self.compare, model.compare, lambda: model.can_compare, then=self.stop_comparing)
+        self.on_click(self.stop_comparing, self._stop_comparing, lambda: model.is_comparing)
         self.on_click(self.downloads.fetch, lambda: None, lambda: model.can_submit)
         self.difference = widgets.text(name="difference")
         self.blocked = widgets.text(name="fetch-blocked")
-        self.on_change(model, ["blockers", "busy", "chosen"], self._show_blocked)
+        self.on_change(model, ["blockers", "busy", "chosen", "is_comparing"], self._show_blocked)
         self.on_change(model.downloads, ["state"], self._show_blocked)
         self.on_change(model, ["comparison", "comparison_text"], self._show_difference)
         self.children = (
             widgets.heading("Fetch artifacts", server), *self._filters(), self.blocked, self.downloads,
-            widgets.row(self.compare), self.difference, *self.footer,
+            widgets.row(self.compare, self.stop_comparing), self.difference, *self.footer,
         )  # fmt: skip
         model.load()
 
@@ -45,6 +47,7 @@ class FetchForm(widgets.Form):
     def close(self) -> None:
         """End the form and its thread."""
         self.model.downloads.stop()
+        self.model.stop_comparing()
         self.downloads.close()
         super().close()
 
@@ -82,9 +85,19 @@ class FetchForm(widgets.Form):
         self.blocked.value = blocked if model.blockers else ""
         self.downloads.fetch.disabled = not model.can_submit
         self.compare.disabled = not model.can_compare
+        self.stop_comparing.disabled = not model.is_comparing
+        self.stop_comparing.layout.display = None if model.is_comparing else "none"
+
+    def _stop_comparing(self) -> None:
+        self.model.stop_comparing()
+        self.worker.cancel()
 
     def _show_difference(self) -> None:
         model = self.model
-        if model.comparison is not None:
+        self.difference.value = ""
+        if model.comparison is None:
+            if model.comparison_text:
+                self.difference.value = widgets.markup('<p role="status">{}</p>', model.comparison_text)
+        else:
             head = widgets.markup("<p><b>{}</b></p>", model.comparison_text)
-            self.difference.value = f'<div class="wide">{head}{show(model.comparison)._repr_html_()}</div>'
+            self.difference.value = f'<div class="wide">{head}{DiffView(model.comparison).to_html()}</div>'

@@ -133,19 +133,20 @@ class SelectionPart(widgets.Form):
     def _show_groups(self) -> None:
         self._group_fields = {}
         for group in self.model.groups:
-            options = [("no release", None), *group.options]
+            options = [("no release", widgets.NOTHING), *group.options]
             field = widgets.field(w.Dropdown, group.name, "release", options=options)
             field.tooltip = f"Release of {group.name}, for {', '.join(group.patterns)}"
             field.observe(lambda change, name=group.name: self._choose_release(name, change["new"]), "value")
             self._group_fields[group.name] = field
+        self._show_releases()
         widgets.replace_children(self.groups, list(self._group_fields.values()))
 
-    def _choose_release(self, group: str, release: str | None) -> None:
+    def _choose_release(self, group: str, release: Any) -> None:
         if not self.is_updating:
             with self.show_errors(f"Choosing a release of {group}"):
-                self.model.choose_release(group, release)
+                self.model.choose_release(group, None if release is widgets.NOTHING else release)
 
     def _show_releases(self) -> None:
         with self.updating():
             for name, field in self._group_fields.items():
-                field.value = self.model.releases.get(name)
+                field.value = self.model.releases.get(name, widgets.NOTHING)

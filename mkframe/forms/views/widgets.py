@@ -13,11 +13,18 @@ import ipywidgets as w
 from mkframe.forms._worker import Worker
 from mkframe.forms.models.base import Model
 
-__all__ = ["Form", "bar", "button", "column", "escape", "field", "heading", "items", "markup",
+__all__ = ["NOTHING", "Form", "bar", "button", "column", "escape", "field", "heading", "items", "markup",
            "replace_children", "row", "section", "text"]  # fmt: skip
 
 WIDTH = "770px"
+NOTHING = type("Nothing", (), {"__repr__": lambda self: "NOTHING"})()
+"""The value of the option for nothing, such as “no release”. A value of None is shown as a blank field."""
 _LABEL = {"description_width": "8.5em"}
+_ARROW = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E"
+    "%3Cpath fill='%23767676' d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-4.9 5-4.9-5z'/%3E%3C/svg%3E"
+)
+"""The arrow of dropdowns, in a gray that can be seen on white and on black; that of ipywidgets is black."""
 _CSS = """<style>
 .mkf{font-size:13px;line-height:1.45;color:var(--jp-ui-font-color1,#1f2328)}
 .mkf h3{margin:.2em 0 .1em;font-size:18px}
@@ -38,7 +45,8 @@ border-bottom:1px solid var(--jp-border-color2,#d0d7de)}
 .mkf .under,.mkf-under{margin-left:9.3em}
 .mkf td.k{white-space:nowrap}.mkf td.k progress{width:6em}.mkf table.files{width:auto}
 .mkf progress{width:9em;height:.9em;accent-color:#0072b2;vertical-align:middle}
-.mkf pre span{display:block}.mkf pre .d1{padding-left:2ch}.mkf pre .d2{padding-left:4ch}
+.mkf pre .d0,.mkf pre .d1,.mkf pre .d2{display:block}
+.mkf pre .d1{padding-left:2ch}.mkf pre .d2{padding-left:4ch}
 .mkf .columns,.mkf-fetch-builds select{font-family:var(--jp-code-font-family,monospace);font-size:12px}
 .mkf .columns{white-space:pre;overflow:hidden;padding-left:3px}
 .mkf .widget-html-content{line-height:1.5}
@@ -49,7 +57,8 @@ border-bottom:1px solid var(--jp-border-color2,#d0d7de)}
 max-height:20em;overflow:auto;margin:.3em 0}
 .mkf .long progress{width:min(60%,30em)}
 .mkf .wide{overflow-x:auto}
-</style>"""
+.mkf-form{--jp-widgets-dropdown-arrow:url("ARROW")}
+</style>""".replace("ARROW", _ARROW)
 
 
 def escape(text: Any) -> str:
@@ -173,10 +182,19 @@ class Form(w.VBox):  # type: ignore[misc]
 
     def on_change(self, model: Model, names: Sequence[str], render: Callable[[], None]) -> None:
         """Render traits now, and whenever they change."""
+        shown = ""
 
         def callback(_: Any) -> None:
-            with self.show_errors("Showing this form"):
+            nonlocal shown
+            try:
                 render()
+            except Exception as error:
+                self.model.show_error("Showing this form", error)
+                shown = self.model.error
+                return
+            if shown and self.model.error == shown:  # it was of an earlier rendering, and this one works
+                self.model.error = self.model.traceback = ""
+            shown = ""
 
         model.observe(callback, list(names))
         self._observers.append((model, callback, list(names)))
@@ -189,25 +207,33 @@ class Form(w.VBox):  # type: ignore[misc]
         def show() -> None:
             with self.updating():
                 if options:
-                    first = [(nothing, widget.mkf_nothing)] if nothing else []
+                    first = [(nothing, NOTHING)] if nothing else []
                     widget.options = [*first, *getattr(source, options)]
                 value = getattr(source, trait)
+                value = NOTHING if nothing and value == none else value
                 if options or widget.value != value:
-                    _set_value(widget, value)
+                    widget.value = value
 
         def take(change: Any) -> None:
             if not self.is_updating:
                 with self.show_errors(f"Taking {widget.description or trait}"):
-                    setattr(source, trait, change["new"])
+                    setattr(source, trait, none if change["new"] is NOTHING else change["new"])
 
-        widget.mkf_nothing = "" if trait == "folder" else None
+        none = source.traits()[trait].default_value
         self.on_change(source, [trait, *([options] if options else [])], show)
         widget.observe(take, "value")
 
     def on_click(
-        self, button: Any, action: Callable[[], Any], is_enabled: Callable[[], bool] | None = None
+        self,
+        button: Any,
+        action: Callable[[], Any],
+        is_enabled: Callable[[], bool] | None = None,
+        then: Any = None,
     ) -> None:
-        """Call a function when a button is clicked; first of all the button is disabled."""
+        """Call a function when a button is clicked; first of all the button is disabled.
+
+        A disabled button loses the focus. It gets it back once it is enabled, or else `then` gets it.
+        """
 
         def click(_: Any) -> None:
             button.disabled = True
@@ -216,6 +242,10 @@ class Form(w.VBox):  # type: ignore[misc]
                     action()
             finally:
                 button.disabled = not (is_enabled is None or is_enabled())
+                if not button.disabled:
+                    button.focus()
+                elif then is not None:
+                    then.focus()
 
         button.on_click(click)
 
@@ -250,14 +280,6 @@ class Form(w.VBox):  # type: ignore[misc]
     def _show_busy(self) -> None:
         line = markup('<p class="soft" role="status">↻ {}</p>', self.model.busy)
         self._busy.value = line if self.model.busy else ""
-
-
-def _set_value(widget: Any, value: Any) -> None:
-    """Set a value; None chooses the first option of a list, which is the one for nothing."""
-    if value is None and hasattr(widget, "options") and widget.options:
-        widget.index = 0
-    else:
-        widget.value = value
 
 
 def replace_children(box: Any, children: list[Any]) -> None:
