@@ -86,6 +86,7 @@ class SelectionModel(Model):
         self._project_names: dict[Any, str] = {}
         self._labels: dict[int, str] = {}
         self._loaded: tuple[int, dict[str, str] | None] | None = None
+        self._on_filter(None)
         self._check()
         self.observe(self._on_project, "project_id")
         self.observe(self._on_releases, "releases")

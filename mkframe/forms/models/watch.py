@@ -108,7 +108,8 @@ class WatchModel(Model):
             # Asked last the next time: a build whose requests fail must not keep the others from an answer.
             self._queue[build_id] = self._queue.pop(build_id)
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
-            self.connection_error = f"{sentence_of(error)} Nothing is lost: the build goes on at the server; this form asks again."
+            nothing_is_lost = "Nothing is lost: the build goes on at the server, and this form asks again."
+            self.connection_error = f"{sentence_of(error)} {nothing_is_lost}"
             return self._pause
         except MkframeError as error:
             self._stop(error)

@@ -80,12 +80,15 @@ class ExploreForm(widgets.Form):
 
     def _draw(self) -> None:
         self.status.value = widgets.markup('<p role="status"><b>{}</b></p>', self.model.status_text)
+        errors: list[Exception] = []
         for image, note, draw in zip(self.images, self.notes, self._charts.values(), strict=True):
-            image.value, sentence = self._picture(draw)
+            image.value, sentence = self._picture(draw, errors)
             image.layout.display = None if image.value else "none"
             note.value = widgets.markup('<p class="soft">{}</p>', sentence) if sentence else ""
+        for error in errors:  # after all charts that can be drawn
+            raise error
 
-    def _picture(self, draw: Callable[..., Any]) -> tuple[bytes, str]:
+    def _picture(self, draw: Callable[..., Any], errors: list[Exception]) -> tuple[bytes, str]:
         """Return a chart, or nothing and the reason: a chart of other filters must not stay."""
         if self.model.matches.empty:
             return b"", "No build matches, so there is nothing to draw."
@@ -94,7 +97,7 @@ class ExploreForm(widgets.Form):
         except MkframeError as error:
             return b"", sentence_of(error)
         except Exception as error:  # a defect of mkframe: the other charts and the table are drawn
-            self.model.show_error("Drawing a chart", error)
+            errors.append(error)
             return b"", "This chart cannot be drawn; the error is below."
 
     def _show_table(self) -> None:
@@ -108,7 +111,7 @@ class ExploreForm(widgets.Form):
 def _format_cells(rows: pd.DataFrame) -> pd.DataFrame:
     """Format times to the second, and lists as text."""
     times = rows.select_dtypes("datetimetz").columns
-    lists = [name for name in rows.columns if rows[name].map(lambda cell: isinstance(cell, list)).any()]
+    lists = [name for name in rows.columns if any(isinstance(cell, list) for cell in rows[name])]
     formatted = {name: rows[name].dt.strftime("%Y-%m-%d %H:%M:%S") for name in times}
     formatted |= {name: rows[name].map(lambda cell: ", ".join(map(str, cell or ()))) for name in lists}
     return rows.assign(**formatted)
