@@ -160,13 +160,13 @@ def diff(
     [['airplane.sql', 'changed']]
     """
     limits = {"max_bytes": max_bytes, "max_ratio": max_ratio, "max_members": max_members}
-    (old_paths, old_build), (new_paths, new_build) = _side(old), _side(new)
+    (old_paths, old_builds), (new_paths, new_builds) = _side(old), _side(new)
     tick = progress or (lambda name: None)
     before = _members_by_name(old_paths, new_paths, limits, tick)
     after = _members_by_name(new_paths, old_paths, limits, tick)
     absent = {
-        "only in old": f"Not part of {new_build or 'the newer one'}.",
-        "only in new": f"Not part of {old_build or 'the older one'}.",
+        "only in old": _absence_notes(after, new_builds, "the newer one"),
+        "only in new": _absence_notes(before, old_builds, "the older one"),
     }
     changes = {name: _change(before.get(name), after.get(name)) for name in before.keys() | after.keys()}
     rows = []
@@ -174,7 +174,9 @@ def diff(
     for name in sorted(changes, key=lambda name: (_is_manifest(name), _CHANGES.index(changes[name]), name)):
         tick(name)
         a, b = before.get(name), after.get(name)
-        row = _row(name, changes[name], a, b) | {"note": absent.get(changes[name])}
+        row = _row(name, changes[name], a, b)
+        if changes[name] in absent:
+            row["note"] = absent[changes[name]](name)
         if row["change"] == "changed" and a and b:
             if left > 0:
                 row["diff"], row["note"] = _diff_member(name, a, b, context, encoding, max_text)
@@ -188,17 +190,20 @@ def diff(
     return typed_frame(rows, _DTYPES)
 
 
-def _side(source: Any) -> tuple[_Paths, str | None]:
-    """Return the paths of one side, and the builds that they are of if it is a frame of a fetch."""
+def _side(source: Any) -> tuple[_Paths, dict[str, int]]:
+    """Return the paths of one side, and the build of each path where a frame of a fetch names it."""
     if is_frame_row(source):
         source = source.to_frame().T
     if isinstance(source, pd.DataFrame):
-        return _paths_of_fetch(source), _build_text(source)
+        paths = _paths_of_fetch(source)
+        builds = source["build_id"] if "build_id" in source.columns else [pd.NA] * len(paths)
+        known = zip(map(str, paths), builds, strict=True)
+        return paths, {path: int(build) for path, build in known if not pd.isna(build)}
     if isinstance(source, str | os.PathLike):
-        return source, None
+        return source, {}
     if not isinstance(source, Iterable):
         raise InputError(f"{short_repr(source)} is no path.", hint=_HINT)
-    return list(source), None
+    return list(source), {}
 
 
 def _paths_of_fetch(frame: pd.DataFrame) -> list[str | os.PathLike[str]]:
@@ -216,11 +221,31 @@ def _paths_of_fetch(frame: pd.DataFrame) -> list[str | os.PathLike[str]]:
     return list(frame["path"])
 
 
-def _build_text(frame: pd.DataFrame) -> str | None:
-    builds = sorted(frame["build_id"].dropna().astype(int).unique()) if "build_id" in frame.columns else []
-    if not builds:
-        return None
-    return f"build{'s' * (len(builds) > 1)} {' and '.join(map(str, builds))}"
+def _absence_notes(members: dict[str, _Member], builds: dict[str, int], unnamed: str) -> Callable[[str], str]:
+    """Return a function that says of which build a member is no part.
+
+    Each artifact may be of another build, so its own is named where there is an artifact of that name.
+    """
+    own = {_artifact_of(name): builds.get(str(member.path)) for name, member in members.items()}
+    numbers = sorted(set(builds.values()))
+    everything = f"build{'s' * (len(numbers) > 1)} {' and '.join(map(str, numbers))}"
+
+    def note(name: str) -> str:
+        if not builds:
+            return f"Not part of {unnamed}."
+        build = own.get(_artifact_of(name))
+        return (
+            f"Not among the given artifacts of {everything}."
+            if build is None
+            else f"Not part of build {build}."
+        )
+
+    return note
+
+
+def _artifact_of(name: str) -> str:
+    """Return the part of a member's name that is its archive's."""
+    return name.partition("/")[0]
 
 
 def _is_manifest(name: str) -> bool:

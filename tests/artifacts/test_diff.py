@@ -164,6 +164,24 @@ def test_member_on_one_side_names_the_build_that_lacks_it(both):
     assert diff(*both).set_index("change").loc["only in old", "note"] == "Not part of the newer one."
 
 
+def test_absent_member_names_the_build_of_its_own_artifact(tmp_path):
+    for side, names in (("old", ("CORE", "STAGE")), ("new", ("CORE", "STAGE", "AUDIT"))):
+        for name in names:
+            write_zip(tmp_path / side / f"{name}.zip", {f"{side}.sql": name})
+    old = pd.concat(
+        [fetched(tmp_path / "old" / "CORE.zip", 5146), fetched(tmp_path / "old" / "STAGE.zip", 5140)]
+    )
+    new = [fetched(tmp_path / "new" / f"{name}.zip", 5149) for name in ("CORE", "STAGE", "AUDIT")]
+    notes = diff(pd.concat(old), pd.concat(new)).set_index("name")["note"]
+    assert notes.to_dict() == {
+        "CORE/old.sql": "Not part of build 5149.",
+        "STAGE/old.sql": "Not part of build 5149.",
+        "AUDIT/new.sql": "Not among the given artifacts of builds 5140 and 5146.",
+        "CORE/new.sql": "Not part of build 5146.",
+        "STAGE/new.sql": "Not part of build 5140.",
+    }
+
+
 UNCHANGED = "Apart from the id and the times of the build the content is the same."
 MANIFEST = {
     "build_id": 5136,
