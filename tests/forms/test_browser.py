@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import random
 import re
 import shutil
+import sys
 import time
 import urllib.error
 import urllib.request
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -214,7 +218,7 @@ def save(page, folder):
 
 
 def check_files(folder):
-    paths = sorted(folder.glob("*.zip"))
+    paths = sorted(path for path in folder.glob("*.zip") if not path.name.startswith("build-"))
     assert len(paths) == len(PLANES)
     for path in paths:
         with zipfile.ZipFile(path) as archive:
@@ -406,6 +410,230 @@ def test_two_tabs_of_voila_start_one_build(faulty_server, chromium, client, root
     check_files(tmp_path / "saved")
     assert set(client.builds.find().index) - before == {number}
     assert faulty_server.starts - posts == 1
+
+
+SEEDS = range(10)
+START = """
+import mkframe as mk
+from mkframe import forms
+form = forms.start_build(mk.connect())
+form
+"""
+
+
+def write_kernels(home):
+    """Describe a kernel for each seed of hashes, which change the order of sets."""
+    for seed in SEEDS:
+        folder = home / "data" / "kernels" / f"seed-{seed}"
+        folder.mkdir(parents=True)
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        spec = {"argv": command, "display_name": f"Seed {seed}", "language": "python"}
+        (folder / "kernel.json").write_text(json.dumps(spec | {"env": {"PYTHONHASHSEED": str(seed)}}))
+
+
+def shown_option(page, css):
+    """The label that a dropdown shows; None where it is blank."""
+    return page.locator(f"{css} select").evaluate(
+        "s => s.selectedIndex < 0 ? null : s.selectedOptions[0].label"
+    )
+
+
+def test_release_chooser_is_never_blank(settings, chromium, tmp_path):
+    home, root = tmp_path / "home", tmp_path / "root"
+    root.mkdir()
+    write_kernels(home)
+    for seed in SEEDS:
+        path = root / f"seed-{seed}.ipynb"
+        jupyter.write_notebook(path, START, "import os; print('seed', os.environ['PYTHONHASHSEED'])")
+        content = json.loads(path.read_text())
+        content["metadata"]["kernelspec"]["name"] = f"seed-{seed}"
+        path.write_text(json.dumps(content))
+    seen = {}
+    with jupyter.lab(home, root, **settings) as url, jupyter.page_of(chromium) as page:
+        for seed in SEEDS:
+            jupyter.open_in_lab(page, url, f"seed-{seed}.ipynb")
+            jupyter.run_all(page)
+            expect(page.locator(".jp-OutputArea-output").last).to_contain_text(f"seed {seed}")
+            page.locator(".mkf-project select").select_option("DEMO_PROJECT")
+            release = page.locator(".mkf-release select")
+            expect(release).to_be_visible()
+            at_first = shown_option(page, ".mkf-release")
+            release.select_option(index=2)
+            expect(page.locator(".mkf-matches-text")).to_contain_text("instances match")
+            release.select_option("no release")
+            page.wait_for_timeout(300)
+            seen[seed] = at_first, shown_option(page, ".mkf-release")
+            blank = page.locator(".mkf-form select:not([multiple])").evaluate_all(
+                "all => all.filter(s => s.selectedIndex < 0).length"
+            )
+            assert blank == 0
+            assert "svg" in release.evaluate("s => getComputedStyle(s).backgroundImage")
+            session = "window.jupyterapp.shell.currentWidget.context.sessionContext"
+            assert page.evaluate(f"() => {session}.shutdown().then(() => true)")
+        jupyter.shoot(page, "14_release", tmp_path)
+    assert seen == dict.fromkeys(SEEDS, ("no release", "no release"))
+
+
+def test_filter_to_nothing_and_back(lab, root, page, tmp_path):
+    jupyter.write_notebook(root / "nothing.ipynb", EXPLORE)
+    jupyter.open_in_lab(page, lab, "nothing.ipynb")
+    jupyter.run_all(page)
+    charts = page.locator("img.mkf-chart")
+    expect(charts).to_have_count(3)
+    width = charts.first.evaluate("image => image.naturalWidth")
+    page.locator(".mkf-to input").fill("2001-01-01")
+    page.locator(".mkf-to input").press("Tab")
+    expect(page.locator(".mkf-explored")).to_contain_text("0 of 300 builds.")
+    for place in range(3):
+        expect(charts.nth(place)).to_be_hidden()
+    expect(page.locator(".mkf-no-chart").first).to_contain_text("nothing to draw")
+    expect(page.locator(".mkf-table td")).to_have_count(0)
+    expect(page.locator(".mkf-error")).to_have_text("")
+    jupyter.shoot(page, "15_nothing", tmp_path)
+    page.locator(".mkf-to input").fill("")
+    page.locator(".mkf-to input").press("Tab")
+    expect(page.locator(".mkf-explored")).to_contain_text("300 of 300 builds.")
+    expect(charts.first).to_be_visible()
+    assert charts.first.evaluate("image => image.naturalWidth") == width > 500
+    expect(page.locator(".mkf-no-chart").first).to_have_text("")
+
+
+FETCH = """
+import mkframe as mk
+from mkframe import forms
+form = forms.fetch_artifacts(mk.connect())
+form
+"""
+
+
+def open_fetch_form(page, lab, root, folder, pattern):
+    """Open the fetching form in JupyterLab, with builds of a pattern."""
+    jupyter.write_notebook(root / f"{folder.name}.ipynb", FETCH)
+    jupyter.open_in_lab(page, lab, f"{folder.name}.ipynb")
+    jupyter.run_all(page)
+    page.locator(".mkf-fetch-project select").select_option("DEMO_PROJECT")
+    expect(page.locator(".mkf-fetch-summary")).to_contain_text("builds match")
+    page.locator(".mkf-fetch-pattern select").select_option(pattern)
+    target = page.locator(".mkf-folder input")
+    target.fill(str(folder))
+    target.press("Tab")
+
+
+def test_diff_inside_a_form_has_no_blank_lines(lab, root, page, tmp_path):
+    open_fetch_form(page, lab, root, tmp_path / "diffs", "CORE_DV_HLS")
+    page.locator(".mkf-fetch-builds select").select_option(index=0)
+    page.locator("button.mkf-compare").click()
+    diff = page.locator(".mkf-difference pre").first
+    expect(diff).to_be_visible()
+    text = diff.evaluate("e => e.innerText")
+    assert "\n+" in text or "\n-" in text
+    assert "\n\n" not in text
+    lines = diff.evaluate("e => Math.round(e.scrollHeight / parseFloat(getComputedStyle(e).lineHeight))")
+    assert lines <= len(text.splitlines()) + 2 + text.count("\n") // 4  # long lines wrap
+    expect(page.locator("button.mkf-stop-comparing")).to_be_hidden()
+    diff.scroll_into_view_if_needed()
+    jupyter.shoot(page, "16_diff", tmp_path)
+
+
+def test_fetched_files_are_saved_on_the_computer_of_the_browser(lab, root, page, tmp_path):
+    folder = tmp_path / "server"
+    open_fetch_form(page, lab, root, folder, "all patterns")
+    page.locator(".mkf-fetch-builds select").select_option(index=[0, 1, 2])
+    page.locator("button.mkf-fetch").click()
+    expect(page.locator(".mkf-files")).to_contain_text(", on the server.")
+    links = page.locator(".mkf-offers a")
+    on_server = {path.name: path.read_bytes() for path in folder.rglob("*.zip")}
+    expect(links).to_have_count(len(on_server) + 1)
+    on_own = {}
+    for place in range(links.count()):
+        with page.expect_download() as download:
+            links.nth(place).click()
+        on_own[download.value.suggested_filename] = Path(download.value.path()).read_bytes()
+    with zipfile.ZipFile(io.BytesIO(on_own.pop("artifacts.zip"))) as archive:
+        assert {Path(name).name: archive.read(name) for name in archive.namelist()} == on_server
+    assert on_own == on_server
+    links.first.scroll_into_view_if_needed()
+    jupyter.shoot(page, "17_saved", tmp_path)
+
+
+LARGE = """
+import pathlib, random
+from types import SimpleNamespace
+from mkframe.forms.models.downloads import DownloadsModel
+from mkframe.forms.models.offers import make_offers
+from mkframe.forms.views.downloads import DownloadsPart
+folder = pathlib.Path("build-7")
+folder.mkdir(exist_ok=True)
+for n in range(2):
+    (folder / f"large-{n}.bin").write_bytes(random.Random(n).randbytes(15 << 20))
+model = DownloadsModel(SimpleNamespace())
+model.offers, model.offers_text = make_offers(map(str, folder.iterdir()), is_public=False)
+DownloadsPart(model, lambda: ())
+"""
+
+
+def test_files_up_to_the_limit_are_saved(lab, root, page):
+    jupyter.write_notebook(root / "large.ipynb", LARGE)
+    jupyter.open_in_lab(page, lab, "large.ipynb")
+    jupyter.run_all(page)
+    links = page.locator(".mkf-offers a")
+    expect(links).to_have_count(3)
+    for name, size in (("large-1.bin", 15 << 20), ("build-7.zip", 30 << 20)):
+        with page.expect_download() as download:
+            page.locator(f".mkf-offers a[download='{name}']").click()
+        saved = Path(download.value.path())
+        assert saved.stat().st_size >= size
+    with zipfile.ZipFile(saved) as archive:
+        assert archive.read("build-7/large-1.bin") == random.Random(1).randbytes(15 << 20)
+
+
+def tab_to(page, css, most=60):
+    """Press Tab until an element has the focus, as a person without a mouse."""
+    for _ in range(most):
+        if page.evaluate("css => !!document.activeElement?.closest(css)", css):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(
+        f"no way to {css}, but to {page.evaluate('() => document.activeElement?.outerHTML')}"
+    )
+
+
+def test_keyboard_alone_leads_from_connect_to_a_saved_file(faulty_server, chromium, root, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    with (
+        jupyter.voila(
+            home, root, jupyter.NOTEBOOK.name, MKFRAME_URL=faulty_server.url, TMPDIR=str(home)
+        ) as url,
+        jupyter.page_of(chromium, width=800) as page,
+    ):
+        page.goto(url)
+        expect(page.locator("button.mkf-connect")).to_be_visible()
+        expect(page).to_have_title("Start a build and fetch its artifacts")
+        assert "Run All Cells" not in page.locator("body").inner_text()
+        tab_to(page, ".mkf-email")
+        page.keyboard.type(faulty_server.quick.email)
+        tab_to(page, ".mkf-secret")
+        page.keyboard.type(faulty_server.quick.password)
+        page.keyboard.press("Enter")
+        expect(page.locator(".mkf-connected")).to_contain_text("Connected")
+        page.wait_for_function("() => !!document.activeElement?.closest('button.mkf-disconnect')")
+        tab_to(page, ".mkf-fetch-project")
+        page.keyboard.type("DEMO_PROJECT")
+        expect(page.locator(".mkf-fetch-summary")).to_contain_text("builds match")
+        tab_to(page, ".mkf-fetch-builds")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Shift+ArrowDown")
+        expect(page.locator(".mkf-fetch-summary")).to_contain_text("2 builds chosen")
+        tab_to(page, "button.mkf-fetch")
+        page.keyboard.press("Enter")
+        expect(page.locator(".mkf-files").last).to_contain_text("to save.")
+        tab_to(page, ".mkf-offers a")
+        with page.expect_download() as download:
+            page.keyboard.press("Enter")
+        page.locator(".mkf-offers").last.scroll_into_view_if_needed()
+        jupyter.shoot(page, "18_keyboard", tmp_path)
+        assert zipfile.is_zipfile(download.value.path())
 
 
 FORGED = """

@@ -30,7 +30,7 @@ _CSS = """<style>
 .mkf h3{margin:.2em 0 .1em;font-size:18px}
 .mkf h4{margin:.9em 0 .2em;font-size:14px;
 border-bottom:1px solid var(--jp-border-color2,#d0d7de);padding-bottom:2px}
-.mkf a{color:var(--jp-content-link-color,#0072b2);text-decoration:underline}
+.mkf a,.mkf a:hover{color:var(--jp-content-link-color,#0072b2);text-decoration:underline}
 .mkf p,.mkf ul{margin:.25em 0}.mkf ul{padding-left:1.3em}
 .mkf .soft{color:var(--jp-ui-font-color2,#57606a)}
 .mkf .box{border-left:4px solid;padding:.35em .7em;margin:.3em 0;
