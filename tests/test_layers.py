@@ -18,6 +18,7 @@ LAYERS = {
     "_text": 1,
     "settings": 2,
     "_validation": 2,
+    "_clock": 2,
     "_files": 1,
     "_kernel": 1,
     "_bars": 0,

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from mkframe import _validation, builds, frames
+from mkframe import _clock, _validation, builds, frames
 from mkframe._http import Transport
 from mkframe._text import short_repr
 from mkframe.client import _metadata
@@ -21,9 +22,9 @@ from mkframe.client._accessor import Id, Name, Text
 from mkframe.client._resources import InstanceProperties, Patterns
 from mkframe.client._traceback import shorten_tracebacks
 from mkframe.errors import InputError, warn
-from mkframe.schema import PATTERN_VIEWS, VIEWS, Field, FieldType, View
+from mkframe.schema import PATTERN_VIEWS, TERMINAL, VIEWS, Field, FieldType, View
 
-__all__ = ["Views"]
+__all__ = ["Views", "commits_in_utc", "moments_of"]
 
 _MOST_IN_LIST = 1000
 """Items of an IN list; Oracle, whose error texts show through, takes no more."""
@@ -48,6 +49,7 @@ class Views:
         project_id: Id = None,
         build_id: int | builds.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int] | None = None,
         since: dt.datetime | str | None = None,
+        utc: pd.DataFrame | None = None,
     ) -> pd.DataFrame:
         """Load what the builds of a project delivered: a row for each instance that a build changed.
 
@@ -58,7 +60,11 @@ class Views:
         build_id : int, BuildStart or Series, or several ids, optional
             The deliveries of these builds only.
         since : datetime or str, optional
-            The deliveries from this time of `BUILD_START` on, without a zone, on the view's own clock.
+            The deliveries from this time of `BUILD_START` on. Without a zone it is on the view's own clock;
+            with one, `utc` is needed.
+        utc : DataFrame, optional
+            All builds of the project, by which the view's clock is measured: ``mk.metrics.view_offset``
+            tells how. ``BUILD_START`` is moved to UTC then.
 
         Returns
         -------
@@ -69,12 +75,19 @@ class Views:
             ``ADDED``, ``CHANGED``, ``DELETED`` Int64.
 
             ``BUILD_START`` has no zone: it is the time that the server writes, without its Z; a time
-            written with an offset such as +02:00 is moved to UTC.
+            written with an offset such as +02:00 is moved to UTC. With `utc` it is datetime64[us, UTC].
 
         Raises
         ------
         InputError
-            If an argument is invalid, or `since` has a zone; nothing was sent.
+            If an argument is invalid, or `since` has a zone and `utc` is not given; nothing was sent. If the
+            clock cannot be measured: fewer than 90 % of the builds agree, or none is in both; or if a time
+            lies outside of the measured days.
+
+        Warns
+        -----
+        UserWarning
+            If a time lies in an hour that its clock repeats, and its build is not among those of `utc`.
 
         Examples
         --------
@@ -87,16 +100,30 @@ class Views:
         ids = None if build_id is None else builds.build_ids(build_id)[0]
         if ids is not None:
             conditions.append(_among("BUILD_ID", ids))
-        begin = None if since is None else _naive("since", since)
+        begin = None if since is None else _time("since", since, zoned=utc is not None)
+        starts = None if utc is None else _column(utc, "build_start")
         if begin is not None:
-            earliest = (begin - _MARGIN).strftime("%Y-%m-%d %H:%M:%S")
+            earliest = (begin.replace(tzinfo=None) - _MARGIN).strftime("%Y-%m-%d %H:%M:%S")
             conditions.append(f"BUILD_START >= timestamp'{earliest}'")
         frame = self._view("DELIVERIES", project, project_id, conditions)
         if ids is not None:
             frame = frame[frame["BUILD_ID"].isin(ids)]
-        return frame if begin is None else frame[frame["BUILD_START"] >= begin]
+        if begin is not None and begin.tzinfo is None:
+            frame = frame[frame["BUILD_START"] >= begin]
+        if starts is not None:
+            frame = _in_utc(frame, starts)
+        if begin is not None and begin.tzinfo is not None:
+            frame = frame[frame["BUILD_START"] >= begin]
+        return frame
 
-    def commits(self, *, project: Name = None, project_id: Id = None, pattern: Name = None) -> pd.DataFrame:
+    def commits(
+        self,
+        *,
+        project: Name = None,
+        project_id: Id = None,
+        pattern: Name = None,
+        utc: pd.DataFrame | None = None,
+    ) -> pd.DataFrame:
         """Load the commits of a project's instances, by hand and by builds.
 
         A build commits all its instances at once, changed or not, whatever its status.
@@ -107,6 +134,10 @@ class Views:
             Exactly one of them.
         pattern : str or int, optional
             The commits of one pattern only, from ``@COMMITS.<pattern>``: its name, or its id.
+        utc : DataFrame, optional
+            All builds of the project, by which the clock of the commits is measured: by an offset in quarter
+            hours, or a zone with summer time, nine in ten of the stamps of type Build lie within five
+            seconds of the start or end of a build that is over. ``COMMIT_TIMESTAMP`` is moved to UTC then.
 
         Returns
         -------
@@ -116,12 +147,14 @@ class Views:
             ``COMMIT_TIMESTAMP`` Int64; ``DELETED`` boolean; ``DESCRIPTION`` str. With `pattern`,
             ``PATTERN`` is the name that was asked for.
 
-            ``COMMIT_TIMESTAMP`` stays Unix milliseconds, since whether it is UTC is not said.
+            ``COMMIT_TIMESTAMP`` stays Unix milliseconds, since whether it is UTC is not said. With `utc` it
+            is datetime64[us, UTC].
 
         Raises
         ------
         InputError
-            If an argument is invalid; nothing was sent.
+            If an argument is invalid; nothing was sent. If the clock cannot be measured: fewer than three
+            builds or 90 % of them agree, or more than one clock fits.
         QueryFailedError
             If the server knows no such pattern.
 
@@ -133,13 +166,15 @@ class Views:
         >>> commits["TYPE"].unique().tolist()
         ['Commit', 'Build']
         """
+        moments = None if utc is None else moments_of(utc)
         if pattern is None:
-            return self._view("COMMITS", project, project_id)
-        name = self._pattern_name(pattern)
-        sql = f"SELECT * FROM {_of_pattern('COMMITS', name)}"  # noqa: S608 - the name is quoted
-        frame = self._read(PATTERN_VIEWS["COMMITS"].fields, sql, project, project_id)
-        frame.insert(0, "PATTERN", pd.Series(name, index=frame.index, dtype="str"))
-        return frame
+            frame = self._view("COMMITS", project, project_id)
+        else:
+            name = self._pattern_name(pattern)
+            sql = f"SELECT * FROM {_of_pattern('COMMITS', name)}"  # noqa: S608 - the name is quoted
+            frame = self._read(PATTERN_VIEWS["COMMITS"].fields, sql, project, project_id)
+            frame.insert(0, "PATTERN", pd.Series(name, index=frame.index, dtype="str"))
+        return frame if moments is None else commits_in_utc(frame, moments)
 
     def instance_rows(
         self,
@@ -191,7 +226,7 @@ class Views:
         >>> import mkframe as mk
         >>> with mk.demo(builds=20) as client:
         ...     rows = client.instance_rows(
-        ...         project="DEMO_PROJECT", pattern="CORE_DV_HLS", folder="/BUSINESS_VAULT"
+        ...         project="DEMO_PROJECT", pattern="CORE_DV_HLS", folder="/BUSINESS_VAULT", releases="R1"
         ...     )
         >>> rows[["@INSTANCE", "FUNCTIONAL_ROLE", "NAME", "DATA_TYPE"]].iloc[0].tolist()
         ['AIRPLANE', 'SK', 'AIRPLANE_HK', 'CHAR']
@@ -240,7 +275,7 @@ class Views:
         >>> import mkframe as mk
         >>> with mk.demo(builds=20) as client:
         ...     sorted(client.instance_labels(project="DEMO_PROJECT")["LABEL"].unique())
-        ['CORE', 'PII']
+        ['CORE', 'PII', 'approved', 'for_review', 'to_do']
         """
         return self._view("INSTANCE_LABELS", project, project_id)
 
@@ -438,19 +473,102 @@ def _folder(folder: str) -> str:
     return path.rstrip("/") + "/"
 
 
-def _naive(name: str, given: Any) -> pd.Timestamp:
+def _time(name: str, given: Any, *, zoned: bool) -> pd.Timestamp:
+    hint = f'Write {name}="2026-04-02 08:00".'
     try:
         time = pd.Timestamp(given)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{name} is no time: {short_repr(given)}.", hint=_TIME_HINT.format(name)) from error
+        raise InputError(f"{name} is no time: {short_repr(given)}.", hint=hint) from error
     if pd.isna(time):
-        raise InputError(f"{name} is no time: {short_repr(given)}.", hint=_TIME_HINT.format(name))
-    if time.tzinfo is not None:
+        raise InputError(f"{name} is no time: {short_repr(given)}.", hint=hint)
+    if time.tzinfo is not None and not zoned:
         raise InputError(
             f"{name} has a time zone, and the clock of the view is not known.",
-            hint="Give a time without a zone, on the view's own clock.",
+            hint="Give a time without a zone, on the view's own clock, or all builds as utc=.",
         )
-    return time
+    return time if time.tzinfo is None else time.tz_convert("UTC")
 
 
-_TIME_HINT = 'Write {}="2026-04-02 08:00".'
+# --- clocks -------------------------------------------------------------------------------------------
+
+_BUILDS_HINT = "Give all builds of the project: client.builds.find(project=...)."
+
+
+def _column(utc: Any, name: str) -> pd.Series[Any]:
+    """Return a column of a frame of builds, by their ids."""
+    if not isinstance(utc, pd.DataFrame):
+        raise InputError(f"utc must be a frame of builds, not {short_repr(utc)}.", hint=_BUILDS_HINT)
+    builds.build_ids(utc)
+    dtype = utc[name].dtype
+    if not isinstance(dtype, pd.DatetimeTZDtype):
+        raise InputError(f"{name} of the builds has no time zone.", hint=_BUILDS_HINT)
+    column: pd.Series[Any] = utc[name]
+    return column
+
+
+def moments_of(utc: Any) -> Any:
+    """Return the starts and ends of builds that are over."""
+    start, end = _column(utc, "build_start"), _column(utc, "build_end")
+    over = end.notna() & utc["status"].isin(TERMINAL)
+    return pd.concat([start[over], end[over]]).dropna().to_numpy("datetime64[us]")
+
+
+def _in_utc(frame: pd.DataFrame, starts: pd.Series[Any]) -> pd.DataFrame:
+    clock, known = _clock.measure_deliveries(frame, starts)
+    if frame.empty:
+        return _with_times(frame, "BUILD_START", frame["BUILD_START"].to_numpy("datetime64[us]"), clock)
+    _check(clock, "BUILD_START", "builds")
+    times = frame["BUILD_START"].to_numpy("datetime64[us]")
+    measured = known[~np.isnat(known)]
+    outside = (times < measured.min() - _MARGIN) | (times > measured.max() + _MARGIN)
+    if outside.any():
+        raise InputError(
+            f"{int(outside.sum())} of the deliveries lie outside of the days of the builds that are given, "
+            "and their clock may be another one.",
+            hint=_BUILDS_HINT,
+        )
+    utc = clock.to_utc(times, known)
+    return _with_times(frame, "BUILD_START", utc, clock)
+
+
+def commits_in_utc(frame: pd.DataFrame, moments: Any) -> pd.DataFrame:
+    """Move the stamps of commits to UTC, by the clock that those of builds show."""
+    stamps = frame["COMMIT_TIMESTAMP"].to_numpy("float64", na_value=np.nan)
+    times = (pd.Series(stamps, dtype="Float64").astype("Int64") * 1000).to_numpy("int64", na_value=_NAT)
+    view = times.view("datetime64[us]")
+    of_builds = np.unique(view[(frame["TYPE"] == "Build").fillna(False).to_numpy(bool) & ~np.isnat(view)])
+    clock = _clock.measure_commits(of_builds, moments)
+    if clock is None:
+        raise InputError(
+            "More than one clock fits the stamps of the commits, so they cannot be moved to UTC.",
+            hint="Leave utc out; COMMIT_TIMESTAMP then stays as the server gives it.",
+        )
+    _check(clock, "COMMIT_TIMESTAMP", "stamps of builds")
+    return _with_times(frame, "COMMIT_TIMESTAMP", clock.to_utc(view, moments=np.sort(moments)), clock)
+
+
+_NAT = np.iinfo("int64").min
+
+
+def _check(clock: _clock.Clock, column: str, what: str) -> None:
+    if clock.zone is None or clock.share < _clock.LEAST_SHARE:
+        raise InputError(
+            f"The clock of {column} cannot be measured: of {clock.n} {what}, "
+            f"{clock.share:.0%} agree with one clock, and {_clock.LEAST_SHARE:.0%} are needed.",
+            hint=f"{_BUILDS_HINT} Without utc the times come as the server gives them.",
+        )
+
+
+def _with_times(frame: pd.DataFrame, column: str, utc: Any, clock: _clock.Clock) -> pd.DataFrame:
+    unclear = np.isnat(utc) & frame[column].notna().to_numpy(bool)
+    if unclear.any():
+        warn(
+            f"{int(unclear.sum())} of the times of {column} lie in an hour that the clock {clock.zone} "
+            "repeats or skips; they are missing here."
+        )
+    moved = frame.assign(**{column: pd.DatetimeIndex(utc).tz_localize("UTC")})
+    moved.attrs = {
+        **frame.attrs,
+        "clock": f"{clock.zone}, measured by {clock.n}, of which {clock.share:.0%} agree",
+    }
+    return moved

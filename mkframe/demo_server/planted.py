@@ -36,6 +36,8 @@ time are made in F; up to two of N within ten days after the end of B are made i
 has most cases; COMPLAINT is tried where a build of N has failed. In a short history they are not built.
 
 The labels `to_do`, `for_review` and `approved` are on CONSENT and COMPLAINT, on SURVEY, and on HOLIDAY.
+
+A test that needs other cases plants projects of its own: see `Server.add_project`.
 """
 
 from __future__ import annotations

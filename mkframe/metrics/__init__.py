@@ -23,6 +23,7 @@ from mkframe.metrics._show import show
 from mkframe.metrics._summary import describe, suggest_period, summary
 from mkframe.metrics._thresholds import thresholds
 from mkframe.metrics._top_failing import top_failing
+from mkframe.metrics._view_offset import view_offset
 
 __all__ = [
     "artifact_use",
@@ -53,6 +54,7 @@ __all__ = [
     "throughput",
     "top_failing",
     "verdict",
+    "view_offset",
     "wilson",
 ]
 

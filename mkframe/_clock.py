@@ -1,0 +1,230 @@
+"""Measure the clock of a view by builds whose times are known in UTC."""
+
+from __future__ import annotations
+
+import functools
+import zoneinfo
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+__all__ = ["LEAST_SHARE", "Clock", "measure_commits", "measure_deliveries", "nearest"]
+
+LEAST_SHARE = 0.9
+"""Share of the measured times that must agree before a clock is used."""
+_NEAR = np.timedelta64(2, "s")
+"""How far a time may be from where it should be: views write whole seconds."""
+_NEAR_COMMIT = np.timedelta64(5, "s")
+_QUARTER = np.timedelta64(15, "m")
+_WIDEST = 14 * 4
+"""Quarter hours by which clocks differ from UTC at most."""
+_ZONES = (
+    "Europe/Vienna", "Europe/London", "Europe/Helsinki", "America/New_York", "America/Chicago",
+    "America/Denver", "America/Los_Angeles", "Australia/Sydney",
+)  # fmt: skip
+"""Zones with summer time that are tried first."""
+_LEAST_STAMPS = 3
+
+Times = NDArray[np.datetime64]
+Spans = NDArray[np.timedelta64]
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The clock of a view, as it was measured.
+
+    Parameters
+    ----------
+    offset : Timedelta
+        The view's time minus UTC, as most of the measured times have it; NaT where there are none.
+    zone : str or None
+        ``"UTC"``, a fixed offset such as ``"+01:00"``, or a zone such as ``"Europe/Vienna"`` where the offset
+        differs between summer and winter; with a minus before it where the view is behind UTC by as much as
+        the zone is ahead of it. None where nothing agrees.
+    n : int
+        Number of times that were measured.
+    share : float
+        Share of them that agree with the zone.
+    """
+
+    offset: Any
+    zone: str | None
+    n: int
+    share: float
+
+    def offsets(self, utc: Times) -> Spans:
+        """Return the view's time minus UTC at moments of UTC."""
+        assert self.zone is not None  # noqa: S101 - callers have checked the share
+        return _offsets(self.zone, utc)
+
+    def to_utc(self, times: Times, known: Times | None = None, moments: Times | None = None) -> Times:
+        """Move times of the view to UTC; NaT where its clock repeats or skips an hour and nothing helps.
+
+        Parameters
+        ----------
+        times : array of datetime64[us]
+        known : array of datetime64[us], optional
+            About what they are in UTC, NaT where it is not known.
+        moments : array of datetime64[us], optional
+            Sorted moments in UTC near which most of them are.
+        """
+        candidates = np.unique(self.offsets(_around(times)))
+        result = np.full(times.shape, np.datetime64("NaT"), "datetime64[us]")
+        if not len(candidates):
+            return result
+        tries = np.stack([times - candidate for candidate in candidates])
+        fits = np.stack([self.offsets(attempt) == times - attempt for attempt in tries]) & ~np.isnat(tries)
+        if known is not None:
+            near = abs(tries - known) <= _NEAR
+        elif moments is not None:
+            near = nearest(tries, moments) <= _NEAR_COMMIT
+        else:
+            near = np.ones_like(fits)
+        doubtful = fits.sum(axis=0) > 1
+        fits &= ~doubtful | near
+        single = fits.sum(axis=0) == 1
+        for attempt, fit in zip(tries, fits, strict=True):
+            result[single & fit] = attempt[single & fit]
+        return result
+
+
+def measure_deliveries(deliveries: pd.DataFrame, starts: pd.Series[Any]) -> tuple[Clock, Times]:
+    """Measure the clock of deliveries by the starts of their builds.
+
+    Parameters
+    ----------
+    deliveries : DataFrame
+        With `BUILD_ID` and `BUILD_START`.
+    starts : Series of datetime64[us, UTC]
+        Starts of builds, by their ids.
+
+    Returns
+    -------
+    Clock
+        Each build counts once.
+    array of datetime64[us]
+        The start of each delivery's build in UTC, NaT where it is not known.
+    """
+    in_utc = pd.Series(starts.to_numpy("datetime64[us]"), index=starts.index)
+    in_utc = in_utc[~in_utc.index.duplicated()]
+    known = deliveries["BUILD_ID"].map(in_utc).to_numpy("datetime64[us]")
+    view = deliveries["BUILD_START"].to_numpy("datetime64[us]")
+    first = ~deliveries["BUILD_ID"].duplicated().to_numpy(bool) & ~np.isnat(known) & ~np.isnat(view)
+    return _measure_starts(view[first], known[first]), known
+
+
+def _measure_starts(view: Times, utc: Times) -> Clock:
+    """Measure a clock by pairs of the same moment: in the view, and in UTC."""
+    n = len(view)
+    if not n:
+        return Clock(pd.NaT, None, 0, 0.0)
+    difference = view - utc
+    rounded = _round(difference)
+    near = abs(difference - rounded) <= _NEAR
+    best = Clock(pd.NaT, None, n, 0.0)
+    values, counts = np.unique(rounded[near], return_counts=True)
+    if len(values):
+        offset, share = values[counts.argmax()], float(counts.max() / n)
+        best = Clock(pd.Timedelta(offset), _fixed(offset), n, share)
+    if len(values) > 1 and best.share < 1:
+        for zone in _zones():
+            share = float((near & (rounded == _offsets(zone, utc))).sum() / n)
+            if share > best.share:
+                best = Clock(best.offset, zone, n, share)
+            if share == 1:
+                break
+    return best
+
+
+def measure_commits(stamps: Times, moments: Times) -> Clock | None:
+    """Measure a clock by stamps that should lie at starts or ends of builds; None if two clocks fit."""
+    moments = np.sort(moments)
+    n = len(stamps)
+    if n < _LEAST_STAMPS or not len(moments):
+        return Clock(pd.NaT, None, n, 0.0)
+    found: list[tuple[float, str, Any]] = []
+    for quarters in range(-_WIDEST, _WIDEST + 1):
+        offset = quarters * _QUARTER
+        shift = np.full(n, offset)
+        found.append((_share(stamps - shift, moments), _fixed(offset), shift))
+    best = max(found, key=lambda f: f[0])
+    if best[0] < 1:
+        for zone in _ZONES_AND_MIRRORS:
+            there = _shift_of(zone, stamps)
+            found.append((_share(stamps - there, moments), zone, there))
+        best = max(found, key=lambda f: f[0])
+    share, zone, shift = best
+    if share >= LEAST_SHARE:
+        for other, _, shift_of_other in found:
+            differs = float((shift_of_other != shift).mean())
+            if differs > 0 and (other == share or (other >= LEAST_SHARE and differs > 0.5)):
+                return None
+    values, counts = np.unique(shift, return_counts=True)
+    return Clock(pd.Timedelta(values[counts.argmax()]), zone, n, share)
+
+
+def nearest(moments: Times, sorted_moments: Times) -> Spans:
+    """Return how far each moment is from the nearest of sorted ones."""
+    place = np.searchsorted(sorted_moments, moments)
+    after = sorted_moments[np.minimum(place, len(sorted_moments) - 1)]
+    before = sorted_moments[np.maximum(place - 1, 0)]
+    gaps: Spans = np.minimum(abs(after - moments), abs(moments - before))
+    return gaps
+
+
+def _share(utc: Times, moments: Times) -> float:
+    return float((nearest(utc, moments) <= _NEAR_COMMIT).mean())
+
+
+def _shift_of(zone: str, stamps: Times) -> Spans:
+    """Return the offset at stamps of the view; in a repeated hour, that of the later moment."""
+    guess = stamps - _offsets(zone, stamps)
+    return _offsets(zone, guess)
+
+
+def _round(difference: Spans) -> Spans:
+    quarters = np.round(difference / _QUARTER).astype(np.int64)
+    rounded: Spans = (quarters * _QUARTER).astype(difference.dtype)
+    return rounded
+
+
+def _around(times: Times) -> Times:
+    known = times[~np.isnat(times)]
+    day = np.timedelta64(1, "D")
+    return np.concatenate([known - day, known, known + day])
+
+
+def _fixed(offset: Any) -> str:
+    minutes = int(offset / np.timedelta64(1, "m"))
+    sign = "-" if minutes < 0 else "+"
+    return f"{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}" if minutes else "UTC"
+
+
+def _offsets(zone: str, utc: Times) -> Spans:
+    if zone == "UTC":
+        return np.zeros(utc.shape, "timedelta64[us]")
+    if ":" in zone:
+        minutes = int(zone[1:3]) * 60 + int(zone[4:6])
+        offset = np.timedelta64(-minutes if zone[0] == "-" else minutes, "m")
+        return np.full(utc.shape, offset, "timedelta64[us]")
+    there = pd.DatetimeIndex(utc).tz_localize("UTC").tz_convert(zone.removeprefix("-"))
+    offsets: Spans = (there.tz_localize(None).to_numpy() - utc).astype("timedelta64[us]")
+    return -offsets if zone[0] == "-" else offsets
+
+
+_ZONES_AND_MIRRORS = tuple(sign + zone for zone in _ZONES for sign in ("", "-"))
+
+
+def _zones() -> Iterator[str]:
+    yield from _ZONES_AND_MIRRORS
+    yield from _other_zones()
+
+
+@functools.cache
+def _other_zones() -> tuple[str, ...]:
+    areas = ("Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Pacific/")
+    return tuple(sorted(z for z in zoneinfo.available_timezones() if z.startswith(areas) and z not in _ZONES))
