@@ -10,6 +10,7 @@ import pandas as pd
 from mkframe import builds
 from mkframe.builds import _marker
 from mkframe.client._accessor import GettableAccessor, Id, Name, ReleaseNames, Text
+from mkframe.client._contents import contents
 
 __all__ = ["BuildDeployments", "Builds"]
 
@@ -243,6 +244,44 @@ class Builds(GettableAccessor):
             self._transport, ids, timeout=timeout, raise_on_failure=raise_on_failure, progress=progress
         )
         return rows.iloc[0] if single else rows
+
+    def instances(self, build_id: int | builds.BuildStart | pd.Series[Any]) -> pd.DataFrame:
+        """Find the instances of a build, changed or not, whatever its status; they are inferred.
+
+        A build names how many instances it has, and no endpoint says which. Every build commits all its
+        instances at one moment, so the commits of type Build with one stamp, user and status belong
+        together. Those of this build have its status and its number of instances, at its end or start: the
+        clock of the commits is measured by all builds of the project, as ``client.commits(utc=)`` tells.
+        Where several groups fit, the build's description decides, if it can.
+
+        Parameters
+        ----------
+        build_id : int, BuildStart or Series
+            Build ID, the result of `start`, or a row of `find`; a build that is over.
+
+        Returns
+        -------
+        DataFrame
+            Numbered from 0: ``PATTERN``, ``FOLDER``, ``INSTANCE``, ``RELEASE`` str; ``DELETED`` boolean;
+            ``DELIVERED`` boolean, whether the build changed the instance by the view DELIVERIES, missing
+            where it did not finish. ``attrs["matched"]`` is a sentence that says how it was found.
+
+        Raises
+        ------
+        InputError
+            If the build still runs, the clock cannot be measured, no group of commits fits or several do, or
+            if they fit another build as well.
+
+        Examples
+        --------
+        >>> import mkframe as mk
+        >>> with mk.demo(builds=300) as client:
+        ...     found = client.builds.instances(5139)
+        >>> found[["PATTERN", "INSTANCE"]].values.tolist()
+        [['CORE_DV_HLS', 'AIRPLANE']]
+        """
+        row = self.get(builds.build_id(build_id))
+        return contents(self._transport, row, self.find(project_id=int(row["project_id"])))
 
 
 class BuildDeployments(GettableAccessor):

@@ -28,7 +28,7 @@ MARKER = "mkframe-0123456789ab"
 PROJECT = "DEMO_PROJECT"
 TOKEN, FRESH = "canary-token-1f7a", "canary-fresh-93c2"
 SENDS_NOTHING = {"close", "builds.new_marker"}
-COMPOSED = {"add_names", "downloads.diff", "instance_rows"}
+COMPOSED = {"add_names", "builds.instances", "downloads.diff", "instance_rows"}
 """Verbs of the client that ask by other verbs only."""
 
 Script = Callable[[faults.Request], faults.Answer]
