@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
+    "TEXT",
+    "as_text",
     "copy_on_write",
     "frame_of",
     "has_text_dtype",
     "text_array",
     "text_dtype",
-    "text_index",
-    "text_series",
 ]
 
 _RELEASE = tuple(int(part) for part in pd.__version__.split(".")[:2])
@@ -29,6 +29,10 @@ has_text_dtype = _RELEASE >= (2, 3)
 """Whether text has a dtype of its own in which NaN is missing."""
 copy_on_write = _RELEASE >= (3, 0)
 """Whether a shallow copy of a frame can be changed without changing the frame."""
+
+
+TEXT: Any = "str" if copy_on_write else pd.StringDtype(na_value=np.nan) if has_text_dtype else object
+"""The dtype of text, for columns made of texts; `as_text` makes texts of other values."""
 
 
 def text_dtype() -> Any:
@@ -68,28 +72,19 @@ def text_array(values: Sequence[str | None] | Any) -> Any:
     return objects
 
 
-def text_series(values: Sequence[str | None], index: pd.Index[Any] | None = None) -> pd.Series[Any]:
-    """Make a Series of texts, also of none.
+def as_text(values: pd.Series[Any] | pd.Index[Any]) -> Any:
+    """Write values as text and keep what is missing missing; pandas 2 would write ``nan``.
 
     Examples
     --------
-    >>> len(text_series([]))
-    0
+    >>> as_text(pd.Series([801, None], dtype="Int64")).tolist()
+    ['801', nan]
     """
-    series: pd.Series[Any] = pd.Series(text_array(values), index=index, dtype=text_dtype())
-    return series
-
-
-def text_index(values: Sequence[str | None], name: str | None = None) -> pd.Index[Any]:
-    """Make an Index of texts, also of none.
-
-    Examples
-    --------
-    >>> text_index(["CORE"], name="pattern").tolist()
-    ['CORE']
-    """
-    index: pd.Index[Any] = pd.Index(text_array(values), name=name, dtype=text_dtype())
-    return index
+    cells = zip(values.to_numpy(dtype=object), pd.isna(values), strict=True)
+    texts = text_array([None if gone else str(cell) for cell, gone in cells])
+    if isinstance(values, pd.Index):
+        return pd.Index(texts, name=values.name, dtype=text_dtype())
+    return pd.Series(texts, index=values.index, name=values.name, dtype=text_dtype())
 
 
 def frame_of(arrays: Mapping[str, Any], index: pd.Index[Any]) -> pd.DataFrame:

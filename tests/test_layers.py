@@ -106,7 +106,7 @@ MODELS = [path for path in MODULES if path.parent == PACKAGE / "forms" / "models
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda p: p.name)
 def test_model_of_a_form_knows_no_widgets(path):
-    allowed = {"errors", "schema", "limits", "_files", "_folders", "builds", "metrics", "forms"}
+    allowed = {"errors", "schema", "limits", "_files", "_folders", "_pandas", "builds", "metrics", "forms"}
     assert set(imported_packages(path)) <= allowed
     assert "ipywidgets" not in path.read_text()
 

@@ -13,6 +13,7 @@ from mkframe import errors, frames
 from mkframe.schema import RESOURCES, VIEWS
 from tests.support import faults, tapes
 from tests.support.rows import rows
+from tests.support.versions import TEXT
 
 TAPES = sorted(tapes.FOLDER.glob("*.yaml"))
 each_tape = pytest.mark.parametrize("path", TAPES, ids=lambda p: p.stem)
@@ -73,7 +74,7 @@ def test_query():
     with tapes.played("query") as client:
         project = client.builds.find()["project_id"].iloc[-1]
         deliveries = client.metadata.query(sql, project_id=project)
-    types = {"str": "str", "int": "Int64", "naive": "datetime64[us]"}
+    types = {"str": TEXT, "int": "Int64", "naive": "datetime64[us]"}
     expected = {f.name: types[f.type] for f in VIEWS["DELIVERIES"].fields}
     assert deliveries.dtypes.astype(str).to_dict() == expected
     assert len(deliveries) > 0

@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-_TEXT = pd.StringDtype("python", na_value=float("nan"))
-"""The dtype ``str``; kept by Python, since a name may hold half a surrogate pair, which Arrow refuses."""
+from mkframe._pandas import has_text_dtype
+
+_TEXT: Any = pd.StringDtype("python", na_value=float("nan")) if has_text_dtype else object
+"""The dtype of text; kept by Python, since a name may hold half a surrogate pair, which Arrow refuses."""
 
 __all__ = ["typed_frame"]
 

@@ -16,6 +16,7 @@ import pandas as pd
 from mkframe import _page, settings
 from mkframe._http import Transport
 from mkframe._http.timeouts import CancelScope as CancelScope
+from mkframe._pandas import as_text
 from mkframe._text import single_line
 from mkframe.client._accessor import Accessor, check_accessors
 from mkframe.client._builds import BuildDeployments, Builds
@@ -224,7 +225,7 @@ class Client(Views):
             if column not in builds.columns:
                 raise InputError(f"The frame has no column {column!r}.", hint="Give a frame of builds.")
         result = builds.assign(
-            project=builds["project_id"].map(self.projects.find()["name"]).astype("str"),
+            project=as_text(builds["project_id"].map(self.projects.find()["name"])),
             pattern_names=_names_of(builds["patterns"], self.patterns.find()["name"]),
             release_names=_names_of(builds["releases"], self.releases.find()["name"]),
         )

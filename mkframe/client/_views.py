@@ -16,6 +16,7 @@ import pandas as pd
 
 from mkframe import _clock, _validation, builds, frames
 from mkframe._http import Transport
+from mkframe._pandas import TEXT
 from mkframe._text import short_repr
 from mkframe.client import _metadata
 from mkframe.client._accessor import Id, Name, Text
@@ -173,7 +174,7 @@ class Views:
             name = self._pattern_name(pattern)
             sql = f"SELECT * FROM {_of_pattern('COMMITS', name)}"  # noqa: S608 - the name is quoted
             frame = self._read(PATTERN_VIEWS["COMMITS"].fields, sql, project, project_id)
-            frame.insert(0, "PATTERN", pd.Series(name, index=frame.index, dtype="str"))
+            frame.insert(0, "PATTERN", pd.Series(name, index=frame.index, dtype=TEXT))
         return frame if moments is None else commits_in_utc(frame, moments)
 
     def instance_rows(

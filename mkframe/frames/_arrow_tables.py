@@ -539,6 +539,10 @@ def _by_dtype(pa: Any, array: Any, dtype: str) -> Any:
         return _masked(array, pd.arrays.BooleanArray, dtype)
     if dtype == "Float64":
         return _masked(array.cast(pa.float64()), pd.arrays.FloatingArray, dtype)
+    if pa.types.is_dictionary(array.type):
+        codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        words = pd.Index(_from_array(pa, array.dictionary, None))
+        return pd.Categorical.from_codes(codes, categories=words, ordered=array.type.ordered)
     return array.to_pandas().array
 
 

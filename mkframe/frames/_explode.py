@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mkframe._pandas import copy_on_write
 from mkframe._text import short_repr
 from mkframe.errors import InputError, SchemaWarning, warn
 from mkframe.frames._columns import Array
@@ -108,7 +109,7 @@ def explode_downloads(builds: pd.DataFrame) -> pd.DataFrame:
     """
     column = _downloads(builds)
     owners = np.repeat(_ids(builds), column.counts)
-    child = column.downloads.copy(deep=False)
+    child = column.downloads.copy(deep=not copy_on_write)
     if "build_id" in child:
         _warn_mismatches(child.pop("build_id"), owners)
     child.insert(0, "build_id", owners)

@@ -120,7 +120,7 @@ class DownloadsDtype(ExtensionDtype):
         return "object"
 
     def __eq__(self, other: object) -> bool:
-        return other == "object" or super().__eq__(other)
+        return (isinstance(other, str) and other == "object") or super().__eq__(other)
 
     def __hash__(self) -> int:
         return hash(self.name)

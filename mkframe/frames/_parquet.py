@@ -195,11 +195,18 @@ def _concat(frames: Sequence[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
     absent = {name: None for name in names if name not in whole.columns}
     whole = whole.assign(**absent)[names]
     for name in names:
-        if whole[name].dtype == object:
-            whole[name] = whole[name].astype(object).where(whole[name].notna(), None)
+        if whole[name].dtype == object and any(name not in frame.columns for frame in filled):
+            whole[name] = _with_none(whole[name])
     attrs = [frame.attrs for frame in parts]
     whole.attrs = dict(attrs[0]) if all(one == attrs[0] for one in attrs) else {}
     return whole
+
+
+def _with_none(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Return objects with None for what is missing, as `read_json` has them; text keeps NaN."""
+    if pd.api.types.infer_dtype(values, skipna=True) == "string":
+        return values
+    return values.where(values.notna(), None)
 
 
 def _empty_columns(frame: pd.DataFrame, parts: Sequence[pd.DataFrame]) -> list[str]:

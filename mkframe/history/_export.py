@@ -13,6 +13,7 @@ import pandas as pd
 
 from mkframe._files import temporary_path
 from mkframe._folders import Folder, open_folder
+from mkframe._pandas import TEXT
 from mkframe.errors import InputError
 from mkframe.history import _file, _read
 from mkframe.history._layout import VERSIONED
@@ -45,7 +46,7 @@ def export(path: Path, wait: float, target: Path) -> pd.DataFrame:
             f"{str(target)!r} cannot be written: {error.strerror or error}.", hint="Name another folder."
         ) from error
     frame = pd.DataFrame(written, columns=["resource", "files", "rows", "bytes"])
-    return frame.astype({"resource": "str"}).set_index("resource")
+    return frame.astype({"resource": TEXT}).set_index("resource")
 
 
 def _tables(path: Path, wait: float) -> Iterator[tuple[str, Iterator[tuple[str, Any]]]]:

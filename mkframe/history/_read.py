@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mkframe._pandas import TEXT
 from mkframe.errors import InputError
 from mkframe.history._layout import PER_PROJECT, SEEN, columns, fields_of
 from mkframe.history._tables import to_frame, view_frame
@@ -249,7 +250,7 @@ def moves(
     return pd.DataFrame(
         {
             "id": pd.array(table[0], dtype="int64"),
-            "column": pd.Series(table[1], dtype="str"),
+            "column": pd.Series(table[1], dtype=TEXT),
             "was": pd.Series(table[2], dtype="object"),
             "now": pd.Series(table[3], dtype="object"),
             "not_before": pd.array(table[4], dtype=_TIMES),
@@ -277,10 +278,10 @@ def syncs(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     project = found["project"]
     return pd.DataFrame(
         {
-            "resource": pd.Series(found["resource"].to_pylist(), dtype="str"),
+            "resource": pd.Series(found["resource"].to_pylist(), dtype=TEXT),
             "project": pd.Series(project.to_pylist(), dtype="Int64"),
             "asked_at": pd.array(found["asked_at"].to_numpy().astype("datetime64[us]"), dtype=_TIMES),
-            "how": pd.Series(found["how"].to_pylist(), dtype="str"),
+            "how": pd.Series(found["how"].to_pylist(), dtype=TEXT),
             **{name: found[name].to_numpy() for name in ("rows", "new", "changed", "gone")},
         }
     ).set_index(pd.Index(found["sync"].to_numpy(), name="sync"))

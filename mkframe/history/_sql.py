@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mkframe._pandas import column_labels, text_array
 from mkframe._text import single_line
 from mkframe.errors import InputError, LibraryError
 from mkframe.frames._columns import arrow_text
@@ -39,7 +40,7 @@ def run_query(
         raise InputError("The statement gives no rows.", hint="Write a SELECT.")
     columns = {place: _column(column) for place, column in enumerate(table.columns)}
     frame = pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows))
-    frame.columns = pd.Index(table.column_names, dtype="str")
+    frame.columns = column_labels(tuple(table.column_names)).copy()
     return frame
 
 
@@ -59,7 +60,7 @@ def _column(column: Any) -> Any:
     if pa.types.is_floating(kind):
         return column.to_numpy().astype("float64")
     if pa.types.is_string(kind):
-        return pd.Series(column.cast(arrow_text()).to_pylist(), dtype="str").array
+        return text_array(column.cast(arrow_text()).to_pylist())
     if pa.types.is_timestamp(kind):
         values = column.cast(pa.timestamp("us", kind.tz)).to_numpy().astype("datetime64[us]")
         return pd.array(values, dtype="datetime64[us, UTC]") if kind.tz else values

@@ -18,6 +18,7 @@ import pandas as pd
 
 from mkframe import frames
 from mkframe._http import ChangedAnswer, Transport
+from mkframe._pandas import TEXT
 from mkframe._text import short_repr, single_line
 from mkframe.errors import (
     ForbiddenError,
@@ -323,11 +324,11 @@ def to_frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
     rows = list(outcomes)
     projects = [o.scope.project if o.scope.resource in PER_PROJECT else None for o in rows]
     columns: dict[str, Any] = {
-        "resource": pd.Series([o.scope.resource for o in rows], dtype="str"),
+        "resource": pd.Series([o.scope.resource for o in rows], dtype=TEXT),
         "project": pd.Series(projects, dtype="Int64"),
     }
     for name in ("rows", "new", "changed", "gone"):
         columns[name] = pd.Series([getattr(o, name) for o in rows], dtype="int64")
-    columns["how"] = pd.Series([o.how for o in rows], dtype="str")
+    columns["how"] = pd.Series([o.how for o in rows], dtype=TEXT)
     columns["seconds"] = pd.Series([o.seconds for o in rows], dtype="float64")
     return pd.DataFrame(columns)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._pandas import TEXT
 from mkframe._validation import check_timezone
 from mkframe.errors import InputError
 from mkframe.metrics._checks import float_values
@@ -471,7 +472,7 @@ def _too_short(n: int, days: float) -> str:
 def _frame(found: list[dict[str, Any]], names: pd.Index[Any], tz: str) -> pd.DataFrame:
     time = pd.DatetimeTZDtype("us", tz)
     types: dict[str, Any] = {
-        "result": "str",
+        "result": TEXT,
         "at": time,
         "first_build": "Int64",
         "earliest": time,
@@ -484,7 +485,7 @@ def _frame(found: list[dict[str, Any]], names: pd.Index[Any], tz: str) -> pd.Dat
         "n_after": "Int64",
         "n": "int64",
         "detectable": "float64",
-        "says": "str",
+        "says": TEXT,
     }
     columns = {}
     for name, dtype in types.items():

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._pandas import as_text, text_dtype
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, STATUSES
 
@@ -67,7 +68,9 @@ def status_of(builds: pd.DataFrame) -> pd.Series[str]:
     >>> status_of(pd.DataFrame({"status": pd.Categorical(["FAILED", None])})).tolist()
     ['FAILED', nan]
     """
-    return builds["status"].astype(pd.StringDtype(na_value=float("nan")))
+    status = builds["status"]
+    text: pd.Series[str] = as_text(status) if status.dtype == object else status.astype(text_dtype())
+    return text
 
 
 def float_values(values: pd.Series[Any]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._pandas import TEXT
 from mkframe.errors import InputError
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._distributions import Z95, t_quantile
@@ -113,7 +114,7 @@ def compare_periods(
     inside = np.flatnonzero((started >= begin) & (started < behind))  # NaT is in neither
     held = builds.iloc[inside]
     names, row, group = (
-        (pd.Index([""], dtype="str"), np.arange(len(held)), np.zeros(len(held), dtype=np.intp))
+        (pd.Index([""], dtype=TEXT), np.arange(len(held)), np.zeros(len(held), dtype=np.intp))
         if by is None
         else streams(held, by)
     )
@@ -126,7 +127,7 @@ def compare_periods(
         table.insert(
             len(table.columns) - 1, name, pd.Series(local[place], index=table.index, dtype=local.dtype)
         )
-    metric = pd.Index(METRICS, name="metric", dtype="str")
+    metric = pd.Index(METRICS, name="metric", dtype=TEXT)
     if by is None:
         return table.set_axis(metric)
     levels = [names.get_level_values(n).repeat(len(metric)) for n in range(names.nlevels)]
@@ -193,7 +194,7 @@ def _table(values: _Values, groups: int) -> pd.DataFrame:
             table["days_now"], table["days_before"], few, table["supported"], strict=True
         )
     ]
-    return table.assign(says=pd.Series(notice, index=table.index, dtype="str"))
+    return table.assign(says=pd.Series(notice, index=table.index, dtype=TEXT))
 
 
 def _reason(now: int, before: int) -> str:

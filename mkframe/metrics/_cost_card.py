@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._pandas import TEXT, as_text
 from mkframe.metrics._checks import float_values, status_of
 from mkframe.metrics._distributions import t_quantile
 from mkframe.metrics._durations import completed_builds
@@ -87,9 +88,9 @@ def cost_card(builds: pd.DataFrame) -> pd.DataFrame:
         for at in np.flatnonzero(finished)
     ]
     types = {"n": "int64", **dict.fromkeys(_FIGURES, "float64"), "smallest": "Int64", "largest": "Int64"}
-    types |= {"excluded": "int64", "refused": "str"}
+    types |= {"excluded": "int64", "refused": TEXT}
     columns = {name: pd.Series([card[name] for card in cards], dtype=dtype) for name, dtype in types.items()}
-    index = names[np.flatnonzero(finished)].astype("str").rename("pattern_set")
+    index = as_text(names[np.flatnonzero(finished)]).rename("pattern_set")
     return pd.DataFrame(columns).set_axis(index)
 
 

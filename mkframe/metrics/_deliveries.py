@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._pandas import TEXT, as_text
 from mkframe.errors import InputError
 from mkframe.metrics._checks import check_choice, float_values, require_columns, status_of
 from mkframe.metrics._durations import duration
@@ -212,7 +213,7 @@ def artifact_use(
     )
     rows = pd.DataFrame(
         {
-            "pattern": downloads["pattern_id"].astype("Int64").astype("str").to_numpy("object"),
+            "pattern": as_text(downloads["pattern_id"].astype("Int64")).to_numpy("object"),
             "build_id": downloads["build_id"].astype("Int64").to_numpy("object"),
             "is_known": ~np.isnan(counter),
             "fetched": counter > 0,
@@ -229,10 +230,10 @@ def artifact_use(
     share = (table["used"] / table["artifacts"].where(table["artifacts"] > 0)).astype("float64")
     table = table.assign(share=share, low=low, high=high)
     table = table[["artifacts", "used", "share", "low", "high", "unknown", "build_ids"]]
-    uses = pd.Index(["fetched", "deployed"], name="use", dtype="str")
+    uses = pd.Index(["fetched", "deployed"], name="use", dtype=TEXT)
     if by is None:
         return table.set_axis(uses)
-    patterns = pd.Index([name for name, _ in groups], dtype="str")
+    patterns = pd.Index([name for name, _ in groups], dtype=TEXT)
     return table.set_axis(pd.MultiIndex.from_product([patterns, uses], names=["pattern", "use"]))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._pandas import TEXT
 from mkframe.errors import InputError
 from mkframe.metrics._checks import float_values, require_columns, status_of
 from mkframe.metrics._formatting import count_text, duration_text
@@ -123,7 +124,7 @@ def eta(
     ]
     types = dict.fromkeys(_names(shares), "float64")
     types = {"elapsed": "float64", "median": "float64", **types, "n": "int64", "of": "int64"}
-    types |= {"step": "str", "unusually_long": "bool", "says": "str"}
+    types |= {"step": TEXT, "unusually_long": "bool", "says": TEXT}
     found = {name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()}
     return pd.DataFrame(found).set_axis(waiting.index)
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from mkframe._pandas import TEXT, as_text
 from mkframe.errors import InputError
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._history import history_of
@@ -162,10 +163,10 @@ def failure_families(builds: pd.DataFrame, *, names: Iterable[str] | None = None
     texts = [text if isinstance(text, str) else None for text in messages]
     held = pd.DataFrame(
         {
-            "family": pd.Series(families_of(texts, names), dtype="str"),
+            "family": pd.Series(families_of(texts, names), dtype=TEXT),
             "id": ids[failed],
             "build_start": builds["build_start"].iloc[failed].array,
-            "example": pd.Series(texts, dtype="str"),
+            "example": pd.Series(texts, dtype=TEXT),
             "row": np.arange(len(failed)),
         }
     )
@@ -184,11 +185,11 @@ def failure_families(builds: pd.DataFrame, *, names: Iterable[str] | None = None
     low, high = wilson(table["builds"], np.full(len(table), len(failed)))
     table = table.assign(share=table["builds"] / max(len(failed), 1), low=low, high=high)
     table = table.astype(
-        {"first_seen": "datetime64[us, UTC]", "last_seen": "datetime64[us, UTC]", "example": "str"}
+        {"first_seen": "datetime64[us, UTC]", "last_seen": "datetime64[us, UTC]", "example": TEXT}
     )
     table = table.sort_values("builds", ascending=False, kind="stable")
     order = ["builds", "share", "low", "high", "first_seen", "last_seen", "patterns", "build_ids", "example"]
-    return table[order].set_axis(table.index.astype("str").rename("family"))
+    return table[order].set_axis(as_text(table.index).rename("family"))
 
 
 def _lists(family: pd.Series[str], values: pd.Series[int], index: pd.Index[str]) -> pd.Series[Any]:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from mkframe._pandas import TEXT
 from mkframe._text import single_line
 from mkframe._validation import check_timezone
 from mkframe.metrics._checks import require_columns, status_of
@@ -103,9 +104,9 @@ def findings(
         }
     table = pd.DataFrame(
         {name: [getattr(row, name) for row in rows.values()] for name in ("state", "short", "says")},
-        index=pd.Index(list(rows), name="finding", dtype="str"),
+        index=pd.Index(list(rows), name="finding", dtype=TEXT),
     )
-    return table.astype("str")
+    return table.astype(TEXT)
 
 
 def verdict(found: pd.DataFrame) -> str:

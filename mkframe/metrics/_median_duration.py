@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._pandas import TEXT
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._durations import duration
 from mkframe.metrics._formatting import duration_text
@@ -113,7 +114,7 @@ def median_duration(
             table["low"], table["high"], table["finished"], table["running"], strict=True
         )
     ]
-    return table.assign(text=pd.Series(sentence, index=table.index, dtype="str"))
+    return table.assign(text=pd.Series(sentence, index=table.index, dtype=TEXT))
 
 
 def _medians_from_above(

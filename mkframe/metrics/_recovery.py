@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._pandas import TEXT
 from mkframe._validation import check_timezone
 from mkframe.errors import InputError
 from mkframe.metrics._checks import require_columns, status_of
@@ -126,7 +127,7 @@ def _part(builds: pd.DataFrame, word: str) -> tuple[pd.Index[str], Places]:
     require_columns(builds, [word])
     place, found = pd.factorize(builds[word], sort=True)
     texts = [str(text) for text in found]
-    return pd.Index([*texts, missing_label(texts)], dtype="str"), np.where(place < 0, len(texts), place)
+    return pd.Index([*texts, missing_label(texts)], dtype=TEXT), np.where(place < 0, len(texts), place)
 
 
 def _chains(
@@ -194,7 +195,7 @@ def _table(
             "closed_by": closed_by,
             "abandoned": abandoned,
             "build_ids": pd.Series(failed_ids, dtype="object"),
-            "says": pd.Series(sentence, dtype="str"),
+            "says": pd.Series(sentence, dtype=TEXT),
         }
     )
     parts = [names.take(code[first]) for names in labels]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._pandas import TEXT
 from mkframe._text import short_repr
 from mkframe.errors import InputError
 from mkframe.metrics._checks import require_columns
@@ -186,7 +187,7 @@ def memberships(builds: pd.DataFrame, key: str) -> tuple[pd.Index[str], Places, 
     # the remainder turns -1, no group, into the last code
     pairs = np.unique(flat.index.to_numpy("int64") * (n_known + 1) + group % (n_known + 1))
     row, group = np.divmod(pairs, n_known + 1)
-    return pd.Index(labels, dtype="str"), row, group, n_known
+    return pd.Index(labels, dtype=TEXT), row, group, n_known
 
 
 def _factorize(values: pd.Series[Any]) -> tuple[Places, list[str]]:
@@ -345,7 +346,7 @@ def sets_of(builds: pd.DataFrame, key: str) -> tuple[pd.Index[str], Places]:
     order = sorted(range(len(first)), key=labels.__getitem__)
     rank = np.empty(len(order), dtype=np.intp)
     rank[order] = np.arange(len(order))
-    return pd.Index([labels[at] for at in order], dtype="str"), rank[code]
+    return pd.Index([labels[at] for at in order], dtype=TEXT), rank[code]
 
 
 def build_ids(builds: pd.DataFrame) -> NDArray[np.int64]:

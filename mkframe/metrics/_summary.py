@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from mkframe._pandas import TEXT, as_text
 from mkframe._text import single_line
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._durations import duration
@@ -89,8 +90,8 @@ def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
         figures[f"{name}_duration_n"] = totals["duration_n"]
     figures |= _rows_left_out(left_out)
     table = pd.DataFrame.from_dict(figures, orient="index", columns=["value", "text"]).rename_axis("figure")
-    table.index = table.index.astype("str")
-    return table.astype({"value": "float64", "text": "str"})
+    table.index = as_text(table.index)
+    return table.astype({"value": "float64", "text": TEXT})
 
 
 def suggest_period(builds: pd.DataFrame) -> Length:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
+from mkframe._pandas import TEXT
 from mkframe._text import single_line
 from mkframe.errors import InputError
 from mkframe.metrics._checks import require_columns, status_of
@@ -89,7 +90,7 @@ def thresholds(
     table = pd.DataFrame(
         list(rows.values()),
         columns=["state", "value", "limit", "n", "says"],
-        index=pd.Index(list(rows), name="check", dtype="str"),
+        index=pd.Index(list(rows), name="check", dtype=TEXT),
     )
     return table.astype({"state": "str", "value": "float64", "limit": "float64", "n": "int64", "says": "str"})
 

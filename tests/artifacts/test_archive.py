@@ -19,6 +19,7 @@ from mkframe.artifacts._zip import chunks
 from mkframe.errors import ArtifactError, InputError, MkframeError
 from tests.artifacts.factory import SQL, make_zip, make_zip_of_entries, tree
 from tests.support.owners import plant
+from tests.support.versions import TEXT
 
 PLAIN = {"ddl/airplane.sql": "SELECT 1;\n", "mapping.xml": "<?xml version='1.0'?><a/>", "empty.txt": ""}
 
@@ -47,11 +48,11 @@ def sha256(text):
 def test_members_have_the_same_columns_and_dtypes_for_any_number(tmp_path, content):
     frame = members(write_zip(tmp_path, make_zip(content)))
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
-        "name": "str",
+        "name": TEXT,
         "size": "int64",
         "compressed": "int64",
-        "sha256": "str",
-        "kind": "str",
+        "sha256": TEXT,
+        "kind": TEXT,
     }
     assert len(frame) == len(content)
 
@@ -239,7 +240,7 @@ def test_extracted_files_are_those_of_the_archive(plain, tmp_path):
 def test_extracting_nothing_keeps_the_columns(tmp_path):
     frame = extract(write_zip(tmp_path, make_zip({})), tmp_path / "to")
     assert frame.dtypes.astype(str).to_dict() == dict.fromkeys(
-        ["name", "path", "size", "sha256", "kind"], "str"
+        ["name", "path", "size", "sha256", "kind"], TEXT
     ) | {"size": "int64"}
 
 

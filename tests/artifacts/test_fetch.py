@@ -47,6 +47,7 @@ from tests.support.faults import (
     zipped,
 )
 from tests.support.owners import give_away, plant
+from tests.support.versions import TEXT
 
 PATH = "/api/v1/downloads/1"
 WHOLE = artifact(1)
@@ -85,12 +86,12 @@ def test_frame_has_the_same_columns_and_dtypes_for_any_number(count, tmp_path):
     assert (frame.index.name, frame.index.dtype, len(frame)) == ("id", "int64", count)
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
         "build_id": "Int64",
-        "name": "str",
-        "path": "str",
+        "name": TEXT,
+        "path": TEXT,
         "bytes": "Int64",
-        "sha256": "str",
-        "status": "str",
-        "error": "str",
+        "sha256": TEXT,
+        "status": TEXT,
+        "error": TEXT,
     }
 
 

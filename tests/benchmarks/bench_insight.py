@@ -26,6 +26,7 @@ sys.path.insert(0, str(HOME))
 
 import mkframe as mk  # noqa: E402
 from mkframe import metrics  # noqa: E402
+from mkframe._pandas import TEXT  # noqa: E402
 from mkframe.metrics._failure_families import families_of  # noqa: E402
 from tests.benchmarks.simulated_builds import History, Kind, information, simulate  # noqa: E402
 from tests.benchmarks.simulated_messages import simulate_messages  # noqa: E402
@@ -274,7 +275,7 @@ def large(n: int, seed: int) -> pd.DataFrame:
     numbers = zip(g.integers(0, 900, n), g.integers(0, 99_999, n), strict=True)
     return pd.DataFrame(
         {
-            "status": pd.Series(status, dtype="str"),
+            "status": pd.Series(status, dtype=TEXT),
             "build_start": start.as_unit("us"),
             "build_end": (start + pd.to_timedelta(np.round(seconds * 1e6), unit="us")).as_unit("us"),
             "instances": pd.Series(number, dtype="Int64"),

@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from mkframe._pandas import TEXT
+
 __all__ = ["History", "Kind", "information", "simulate"]
 
 Kind = Literal["none", "step", "growth", "drift", "blip"]
@@ -78,7 +80,7 @@ def simulate(
     )
     builds = pd.DataFrame(
         {
-            "status": pd.Series("FINISHED", index=range(n), dtype="str"),
+            "status": pd.Series("FINISHED", index=range(n), dtype=TEXT),
             "build_start": start,
             "build_end": start + pd.to_timedelta(np.round(seconds * 1e6), unit="us").as_unit("us"),
             "instances": pd.Series(instances, dtype="Int64"),

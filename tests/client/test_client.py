@@ -34,6 +34,7 @@ from mkframe.settings import Secret, Settings
 from tests.builds.servers import connect_to, login
 from tests.support import faults
 from tests.support.rows import rows
+from tests.support.versions import TEXT
 
 FOUND = [r for r in RESOURCES.values() if "find" in r.verbs]
 GOT = [r for r in RESOURCES.values() if "get" in r.verbs]
@@ -195,7 +196,7 @@ def test_names_add_three_columns_behind_the_others(client):
     named = client.add_names(builds)
     assert named.columns.tolist() == [*builds.columns, "project", "pattern_names", "release_names"]
     pd.testing.assert_frame_equal(named[builds.columns], builds)
-    assert named["project"].dtype == "str"
+    assert named["project"].dtype == TEXT
 
 
 def test_names_are_those_of_the_ids(client):

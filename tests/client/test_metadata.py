@@ -6,6 +6,7 @@ import pytest
 from mkframe import errors
 from tests.builds.servers import connect_to
 from tests.support import faults
+from tests.support.versions import TEXT
 
 PATH = f"{faults.API}/metadata"
 SCOPE = {"project": "DEMO_PROJECT"}
@@ -235,7 +236,7 @@ def test_lost_answer_of_a_read_has_no_write_hint():
 # --- typed frames -----------------------------------------------------------------------------------
 
 TYPED = columns(N="integer", S="string", T="timestamp", X="geometry")
-DTYPES = {"N": "Int64", "S": "str", "T": "datetime64[us]"}
+DTYPES = {"N": "Int64", "S": TEXT, "T": "datetime64[us]"}
 
 
 def test_columns_get_the_announced_types():
@@ -272,7 +273,7 @@ def test_type_words_are_read_in_any_case():
 
 
 @pytest.mark.parametrize(
-    ("values", "dtype"), [([1, None], "Int64"), (["a", None], "str"), ([True], "boolean"), ([[1]], "object")]
+    ("values", "dtype"), [([1, None], "Int64"), (["a", None], TEXT), ([True], "boolean"), ([[1]], "object")]
 )
 def test_unknown_type_keeps_what_came(values, dtype):
     frame, _ = run_query(result([{"X": v} for v in values], columns(X="variant")))
@@ -311,10 +312,10 @@ def test_real_answer_is_typed(client):
     frame = client.metadata.query(f"{sql} LIMIT 3", **SCOPE)
     assert frame.dtypes.astype(str).to_dict() == {
         "ID": "Int64",
-        "INSTANCE": "str",
+        "INSTANCE": TEXT,
         "BUILD_START": "datetime64[us]",
         "HALF": "Float64",
-        "NIL": "str",
+        "NIL": TEXT,
     }
     assert len(frame) == 3
 

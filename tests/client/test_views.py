@@ -10,6 +10,7 @@ from tests.client.test_metadata import SCOPE, columns, result
 from tests.support import faults
 from tests.support.rows import rows as resource_rows
 from tests.support.rows import value
+from tests.support.versions import TEXT
 from tests.trust.operations import READERS
 
 views = pytest.mark.parametrize("name", READERS)
@@ -213,8 +214,8 @@ def test_pattern_with_a_quote_in_its_name_is_refused_unsent(silent):
 # --- metadata rows ------------------------------------------------------------------------------------
 
 TECHNICAL = {
-    "@PATTERN": "str", "@FOLDER": "str", "@INSTANCE": "str", "@RELEASE": "str", "@POS_NO": "Int64",
-    "@DELETED": "boolean", "FUNCTIONAL_ROLE": "str", "NAME": "str",
+    "@PATTERN": TEXT, "@FOLDER": TEXT, "@INSTANCE": TEXT, "@RELEASE": TEXT, "@POS_NO": "Int64",
+    "@DELETED": "boolean", "FUNCTIONAL_ROLE": TEXT, "NAME": TEXT,
 }  # fmt: skip
 PROPERTIES = {"NAME": "string", "Width": "integer", "NOTE": "string", "Scale": "decimal", "SINCE": "date"}
 
@@ -241,7 +242,7 @@ def metadata_row(number=1, **more):
 def test_instance_rows_are_typed_by_the_properties():
     row = metadata_row(WIDTH=3, NOTE=None, SCALE=0.5, SINCE="2026-01-01", OTHER=1)
     frame, _ = fetched([row, metadata_row(2)])
-    expected = {"WIDTH": "Int64", "NOTE": "str", "SCALE": "Float64", "SINCE": "str", "OTHER": "Int64"}
+    expected = {"WIDTH": "Int64", "NOTE": TEXT, "SCALE": "Float64", "SINCE": TEXT, "OTHER": "Int64"}
     assert frame.dtypes.astype(str).to_dict() == TECHNICAL | expected
     assert frame["WIDTH"].tolist() == [3, pd.NA]
 
@@ -252,7 +253,7 @@ def test_no_instance_rows_have_the_same_types(announced):
     names = ["WIDTH", "NOTE"] if announced else ["WIDTH", "NOTE", "SCALE", "SINCE"]
     found = frame.dtypes.astype(str).to_dict()
     assert (list(found)[8:], len(frame)) == (names, 0)
-    assert found.items() >= (TECHNICAL | {"NOTE": "str"}).items()
+    assert found.items() >= (TECHNICAL | {"NOTE": TEXT}).items()
 
 
 def test_instance_rows_keep_what_no_property_type_holds():

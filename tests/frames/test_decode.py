@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 
 from mkframe import frames
+from mkframe._pandas import text_array, text_dtype
 from mkframe.errors import InvalidResponseError, SchemaError, SchemaWarning
 from mkframe.frames import _chunks, _parallel
 from mkframe.frames._rows import RowReader
 from mkframe.schema import RESOURCES
 from tests.support.rows import body, download, row, rows
+from tests.support.versions import TEXT
 
 FINDS = [name for name, known in RESOURCES.items() if "find" in known.verbs]
 
@@ -34,6 +36,8 @@ def by_hand(resource, records):
     for name, values in columns.items():
         if dtypes[name].startswith("datetime"):
             series[name] = pd.Series(pd.to_datetime(values, utc=True)).astype(dtypes[name])
+        elif known.field(name).type == "str":
+            series[name] = pd.Series(text_array(values), dtype=text_dtype())
         else:
             series[name] = pd.Series(values, dtype=dtypes[name])
     return pd.DataFrame(series).set_index(known.key)
@@ -212,7 +216,7 @@ class TestSurprises:
         assert frame.dtypes.iloc[-4:].astype(str).to_dict() == {
             "zeta": "Int64",
             "flag": "boolean",
-            "note": "str",
+            "note": TEXT,
             "odd": "object",
         }
 

@@ -8,6 +8,7 @@ import pytest
 import mkframe as mk
 from mkframe.errors import InputError, SchemaWarning
 from tests.support.rows import body, download, row
+from tests.support.versions import TEXT
 
 
 @pytest.fixture
@@ -50,12 +51,14 @@ def test_extra_download_keys_come_last():
         mk.read_json(body([row("builds", downloads=[download(1, type="IICS", odd=[1])])]))
     )
     assert list(child.columns[-2:]) == ["type", "odd"]
-    assert child["type"].dtype == "str"
+    assert child["type"].dtype == TEXT
     assert child.loc[1, "odd"] == [1]
 
 
 def test_child_joins_its_builds(builds):
-    joined = mk.explode_downloads(builds).join(builds, on="build_id", suffixes=("", "_build"))
+    joined = mk.explode_downloads(builds).merge(
+        builds, left_on="build_id", right_index=True, suffixes=("", "_build")
+    )
     assert joined["status"].tolist() == ["status 1", "status 1", "status 3"]
 
 

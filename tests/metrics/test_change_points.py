@@ -9,9 +9,10 @@ import pytest
 from mkframe import metrics
 from mkframe.errors import InputError
 from mkframe.metrics._change_points import _inflation, _p_maximum
+from tests.support.versions import TEXT
 
 COLUMNS = {
-    "result": "str",
+    "result": TEXT,
     "at": "datetime64[us, Europe/Vienna]",
     "first_build": "Int64",
     "earliest": "datetime64[us, Europe/Vienna]",
@@ -24,7 +25,7 @@ COLUMNS = {
     "n_after": "Int64",
     "n": "int64",
     "detectable": "float64",
-    "says": "str",
+    "says": TEXT,
 }
 START = pd.Timestamp("2026-01-05T08:00:00Z")
 

@@ -11,6 +11,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from mkframe import metrics
 from mkframe.errors import InputError
+from tests.support.versions import TEXT
 
 COLUMNS = {
     "n_now": "int64",
@@ -26,7 +27,7 @@ COLUMNS = {
     "start_before": "datetime64[us, Europe/Vienna]",
     "start_now": "datetime64[us, Europe/Vienna]",
     "end": "datetime64[us, Europe/Vienna]",
-    "says": "str",
+    "says": TEXT,
 }
 
 

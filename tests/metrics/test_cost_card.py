@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import least_squares
 
 from mkframe import metrics
+from tests.support.versions import TEXT
 
 FIGURES = [f"{name}{end}" for name in ("base", "per_instance") for end in ("", "_low", "_high")]
 COLUMNS = {
@@ -16,7 +17,7 @@ COLUMNS = {
     "smallest": "Int64",
     "largest": "Int64",
     "excluded": "int64",
-    "refused": "str",
+    "refused": TEXT,
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 from mkframe import metrics
 from mkframe.errors import InputError
 from mkframe.metrics._eta import _order_statistics
+from tests.support.versions import TEXT
 
 START = pd.Timestamp("2026-04-01T08:00:00Z")
 COLUMNS = {
@@ -20,9 +21,9 @@ COLUMNS = {
     "high80": "float64",
     "n": "int64",
     "of": "int64",
-    "step": "str",
+    "step": TEXT,
     "unusually_long": "bool",
-    "says": "str",
+    "says": TEXT,
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from mkframe import metrics
 from mkframe.errors import InputError
 from mkframe.metrics._failure_families import families_of
+from tests.support.versions import TEXT
 
 COLUMNS = {
     "builds": "int64",
@@ -18,7 +19,7 @@ COLUMNS = {
     "last_seen": "datetime64[us, UTC]",
     "patterns": "object",
     "build_ids": "object",
-    "example": "str",
+    "example": TEXT,
 }
 
 
@@ -166,7 +167,7 @@ def test_families_add_up_to_all_failed_builds(factory):
 def test_columns_are_the_same_for_few_builds(rows, factory):
     table = metrics.failure_families(factory.builds(*rows))
     assert {name: str(dtype) for name, dtype in table.dtypes.items()} == COLUMNS
-    assert (table.index.name, str(table.index.dtype)) == ("family", "str")
+    assert (table.index.name, str(table.index.dtype)) == ("family", TEXT)
 
 
 def test_order_of_rows_makes_no_difference(factory):

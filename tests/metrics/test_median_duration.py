@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import CensoredData, ecdf
 
 from mkframe import metrics
+from tests.support.versions import TEXT
 
 COLUMNS = {
     "finished": "int64",
@@ -15,7 +16,7 @@ COLUMNS = {
     "median": "float64",
     "low": "float64",
     "high": "float64",
-    "text": "str",
+    "text": TEXT,
 }
 NOW = "2026-04-01T10:00:00Z"
 

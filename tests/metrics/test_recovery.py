@@ -6,6 +6,7 @@ import pytest
 
 from mkframe import metrics
 from mkframe.errors import InputError
+from tests.support.versions import TEXT
 
 COLUMNS = {
     "open": "bool",
@@ -17,7 +18,7 @@ COLUMNS = {
     "closed_by": "Int64",
     "abandoned": "bool",
     "build_ids": "object",
-    "says": "str",
+    "says": TEXT,
 }
 
 

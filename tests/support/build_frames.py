@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from mkframe._pandas import text_dtype
 from mkframe.schema import RESOURCES, Field
 
 START = "2026-04-01T08:00:00Z"
@@ -23,7 +24,7 @@ def dtype_of(field: Field) -> Any:
         return "datetime64[us, UTC]"
     if field.type in _LISTS:
         return "object"
-    return pd.StringDtype(na_value=float("nan"))
+    return text_dtype()
 
 
 def frame(resource: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -45,7 +46,9 @@ def _column(field: Field, rows: list[dict[str, Any]]) -> pd.Series:
     blank = {"int": 0, "str": ""}.get(field.type) if not field.null else None
     values = [row.get(field.name, blank) for row in rows]
     if field.type == "timestamp":
-        return pd.Series(pd.to_datetime(values, utc=True, format="ISO8601")).astype(dtype_of(field))
+        return pd.Series(
+            [pd.NaT if value is None else pd.Timestamp(value) for value in values], dtype=dtype_of(field)
+        )
     if field.type == "flag":
         values = [None if value is None else bool(value) for value in values]
     return pd.Series(values, dtype=dtype_of(field))
@@ -66,5 +69,5 @@ def _build(row: Mapping[str, Any]) -> dict[str, Any]:
     if "seconds" in fields:
         seconds = fields.pop("seconds")
         start = pd.Timestamp(fields["build_start"])
-        fields["build_end"] = (start + pd.Timedelta(seconds=seconds)).isoformat()
+        fields["build_end"] = (start + pd.Timedelta(seconds=seconds).as_unit("us")).isoformat()
     return fields

@@ -7,6 +7,7 @@ import pandas as pd
 from hypothesis import strategies as st
 
 from mkframe import frames
+from mkframe._pandas import TEXT
 from mkframe.errors import MkframeError
 from tests.fuzz import bodies
 from tests.support.rows import row
@@ -112,7 +113,7 @@ def histories(draw, far=None):
         name = {number: draw(NAMES) for number in range(-1, 4)}
         for names, ids in (("pattern_names", "patterns"), ("release_names", "releases")):
             frame[names] = [[name[n] for n in cell or ()] for cell in frame[ids]]
-        frame["project"] = pd.Series([draw(st.none() | NAMES) for _ in rows], index=frame.index, dtype="str")
+        frame["project"] = pd.Series([draw(st.none() | NAMES) for _ in rows], index=frame.index, dtype=TEXT)
     return frame
 
 

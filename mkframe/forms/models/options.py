@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from mkframe._pandas import as_text, text_array
 from mkframe.forms.models.base import rows_of
 
 __all__ = [
@@ -62,7 +63,7 @@ def project_options(projects: pd.DataFrame) -> tuple[Option, ...]:
 
 def fill_names(rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows with their id as name if the server sends none."""
-    return rows.assign(name=rows["name"].where(rows["name"].notna(), rows.index.astype("str")))
+    return rows.assign(name=rows["name"].where(rows["name"].notna(), as_text(rows.index)))
 
 
 def names_by_id(rows: pd.DataFrame) -> dict[Any, str]:
@@ -181,7 +182,7 @@ def instance_table(
 
 def _texts(words: Iterable[str]) -> Any:
     """Return a column of text, also if there are no rows from which pandas could infer it."""
-    return pd.array(list(words), dtype="str")
+    return text_array(list(words))
 
 
 def _marks(rows: pd.DataFrame) -> list[str]:
