@@ -280,7 +280,10 @@ def _running(builds: pd.DataFrame, moment: pd.Timestamp) -> _Finding:
             f"{count} {run}",
             f"{count} {run}. Fewer than 20 builds have finished, so nothing can be said about how long.",
         )
-    return _Finding("fine", f"{count} {run}, none unusually long", f"{count} {run}, none for unusually long.")
+    newest = expected[-_MAX_NAMED:]
+    ranges = "".join(f" {index}: {row['says']}." for index, row in newest.iterrows())
+    says = f"{count} {run}, none for unusually long.{ranges}"
+    return _Finding("fine", f"{count} {run}, none unusually long", says)
 
 
 def _join(parts: Iterable[str]) -> str:

@@ -164,4 +164,5 @@ def _tiles(summary: pd.DataFrame) -> list[tuple[str, str, str]]:
         n = count_text(int(value["duration_n"]), "finished build")
         note = f"half of the {n} took at most this; 95 in 100 at most {text['duration_p95']}"
         numbers.append((text["duration_p50"], "typical duration", note))
-    return numbers
+    # a number and its percent sign stay on one line
+    return [(number, name, note.replace(" %", "\u00a0%")) for number, name, note in numbers]
