@@ -49,6 +49,9 @@ FORMAT = 1
 """Version of the tables in the file."""
 _STORAGE = "v1.4.0"
 """Storage version of DuckDB: the oldest release that reads the file."""
+_HEADERS, _BLOCK = 3 * 4096, 1 << 18
+"""Bytes at the start of a file, and of each block after them."""
+_RESTORE = "Restore it from a backup; nothing of it was changed."
 _PAUSE = 0.03
 _BUSY = re.compile(
     r"set lock on file|Conflicting lock|different configuration|handle conflict|already attached|"
@@ -68,8 +71,8 @@ def check_wait(wait: float) -> float:
 
 
 @contextlib.contextmanager
-def open_to_read(path: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a history for reading.
+def open_to_read(path: Path, wait: float, *, is_quick: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a history for reading; with `is_quick` the end of the file is not looked at closely.
 
     Raises
     ------
@@ -78,18 +81,17 @@ def open_to_read(path: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection]
     HistoryError
         If it is busy for longer than `wait` seconds, damaged or no history.
     """
-    with _attach(_required(path), wait, read_only=True) as connection:
+    with _attach(_required(path), wait, read_only=True, is_quick=is_quick) as connection:
         yield connection
 
 
 @contextlib.contextmanager
-def open_to_write(path: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a history for writing, created where it is missing; no write-ahead log is left behind."""
+def open_to_write(path: Path, wait: float, *, is_quick: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a history for writing, created where it is missing."""
     if _existing(path) is None:
         _create(path)
-    with _attach(_required(path), wait, read_only=False) as connection:
+    with _attach(_required(path), wait, read_only=False, is_quick=is_quick) as connection:
         yield connection
-        connection.execute("CHECKPOINT")
 
 
 @contextlib.contextmanager
@@ -113,6 +115,7 @@ def open_for_sql(path: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection]
         contextlib.closing(_retry(connect, file, wait, end)) as connection,
     ):
         _check_format(connection, file)
+        _check_size(connection, file, is_quick=False)
         connection.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
         yield connection
 
@@ -159,7 +162,9 @@ def _reserved(file: Path, wait: float, *, read_only: bool) -> Iterator[float]:
 
 
 @contextlib.contextmanager
-def _attach(file: Path, wait: float, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+def _attach(
+    file: Path, wait: float, *, read_only: bool, is_quick: bool
+) -> Iterator[duckdb.DuckDBPyConnection]:
     with _reserved(file, wait, read_only=read_only) as end, _as_file_errors(file):
         name = f"history_{next(_NUMBERS)}"
         mode = "READ_ONLY" if read_only else "READ_WRITE"
@@ -169,6 +174,7 @@ def _attach(file: Path, wait: float, *, read_only: bool) -> Iterator[duckdb.Duck
             _retry(lambda: connection.execute(attach), file, wait, end)
             connection.execute(f"USE {name}")
             _check_format(connection, file)
+            _check_size(connection, file, is_quick=is_quick)
             yield connection
         except BaseException:
             with contextlib.suppress(_duckdb().Error):
@@ -192,7 +198,9 @@ def _engine() -> duckdb.DuckDBPyConnection:
     engine = _ENGINES.get(os.getpid())
     if engine is None:
         engine = _duckdb().connect(config={"threads": "1", "autoinstall_known_extensions": "false"})
-        engine.execute("SET GLOBAL TimeZone = 'UTC'")
+        # What is committed goes into the file at once, and no write-ahead log stays beside it: one that is
+        # cut short, or not copied along, would lose syncs without an error.
+        engine.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL wal_autocheckpoint = '0B'")
         _ENGINES[os.getpid()] = engine
     return engine
 
@@ -218,6 +226,7 @@ def _text(path: Path) -> str:
 
 
 def _required(path: Path) -> Path:
+    _duckdb()
     file = _existing(path)
     if file is None:
         raise InputError(
@@ -246,6 +255,7 @@ def is_there(path: Path) -> bool:
     InputError
         If there is no such folder, or the file cannot be opened.
     """
+    _duckdb()  # before anything is asked
     if _existing(path) is not None:
         return True
     target = expand_path(path)
@@ -302,7 +312,6 @@ def _write_empty(path: Path) -> None:
         connection.execute(f"USE {name}")
         connection.execute(_layout.ddl())
         connection.execute("INSERT INTO stored.meta VALUES (?, ?, NULL)", [FORMAT, f"mkframe {__version__}"])
-        connection.execute("CHECKPOINT")
     finally:
         _detach(connection, name)
     with path.open("rb+") as file:
@@ -334,6 +343,25 @@ def _check_format(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
             if found > FORMAT
             else "Start a new file; an old mkframe reads this one.",
         )
+
+
+def _check_size(connection: duckdb.DuckDBPyConnection, file: Path, *, is_quick: bool) -> None:
+    """Notice that blocks are missing at the end of a file, since a read might not need them.
+
+    A file that ends within a free block is whole: its writer was killed. The quick check notices a file that
+    ends within a block only.
+    """
+    blocks, rest = divmod(file.stat().st_size - _HEADERS, _BLOCK)
+    if is_quick and not rest:
+        return
+    tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
+    parts = [f"FROM pragma_storage_info('stored.{table}')" for (table,) in tables]
+    used = " UNION ALL ".join(f"SELECT block_id, additional_block_ids {part}" for part in parts)
+    found = connection.execute(
+        f"SELECT max(block_id), max(list_max(additional_block_ids)) FROM ({used})"
+    ).fetchall()
+    if blocks <= max((block for block in found[0] if block is not None), default=-1):
+        raise HistoryDamagedError(f"The history {str(file)!r} is damaged: its end is missing.", hint=_RESTORE)
 
 
 @contextlib.contextmanager
@@ -381,5 +409,5 @@ def _file_error(file: Path, error: Exception) -> HistoryError:
         )
     return HistoryDamagedError(
         f"The history {name} is damaged: {single_line(error)}",
-        hint="Restore it from a backup, with its .wal file if there is one; nothing of it was changed.",
+        hint=_RESTORE,
     )

@@ -100,7 +100,7 @@ class _Sync:
         """Read what is known."""
         if not _file.is_there(self.path):
             return
-        with _file.open_to_read(self.path, self.wait) as connection:
+        with _file.open_to_read(self.path, self.wait, is_quick=True) as connection:
             self.last = _write.last_syncs(connection)
             (server,) = connection.execute("SELECT server FROM stored.meta").fetchall()[0]
             self._check_server(server)
@@ -136,7 +136,7 @@ class _Sync:
         """Store the syncs that changed nothing."""
         pending, self.pending = self.pending, []
         if pending:
-            with _file.open_to_write(self.path, self.wait) as connection:
+            with _file.open_to_write(self.path, self.wait, is_quick=True) as connection:
                 self._claim(connection)
                 _write.record(connection, pending)
 
