@@ -187,7 +187,7 @@ def _chunk(field: Field, column: Any) -> ColumnChunk:
         return ColumnChunk(_filled(column, 0), missing)
     if field.type in ("flag", "bool"):
         return ColumnChunk(_filled(column, False), missing)
-    if field.type == "timestamp":
+    if field.type in ("timestamp", "naive"):
         return ColumnChunk(column.to_numpy(zero_copy_only=False).astype("datetime64[us]"), missing)
     if field.type == "str" and uses_arrow():
         return ColumnChunk(column.cast(arrow_text()))
@@ -249,8 +249,13 @@ def view_table(view: str, frame: pd.DataFrame) -> pa.Table:
 def _view_array(field: Field, column: Any) -> Any:
     import pyarrow as pa
 
-    kind = {"int": pa.int64(), "flag": pa.bool_(), "timestamp": pa.timestamp("us", "UTC")}.get(field.type)
-    return pa.array(column, kind or pa.string(), from_pandas=True)
+    kinds = {
+        "int": pa.int64(),
+        "flag": pa.bool_(),
+        "timestamp": pa.timestamp("us", "UTC"),
+        "naive": pa.timestamp("us"),
+    }
+    return pa.array(column, kinds.get(field.type, pa.string()), from_pandas=True)
 
 
 def view_frame(view: str, table: Any) -> pd.DataFrame:

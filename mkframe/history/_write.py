@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mkframe._http import Validators
-from mkframe.errors import SchemaError
+from mkframe.errors import SchemaError, SchemaWarning, warn
 from mkframe.frames._columns import Array
 from mkframe.history._layout import ACCOUNT, SEEN, columns
 from mkframe.history._rows import Rows
@@ -177,6 +177,11 @@ def write_rows(
     outcome = replace(outcome, new=update.new, changed=update.changed, gone=len(gone), last=known)
     _insert(connection, update.number, outcome)
     connection.execute("COMMIT")
+    for name in update.with_nulls:
+        warn(
+            f"Column {name!r} of {scope.resource} was expected without nulls, but some rows are null.",
+            SchemaWarning,
+        )
     return outcome
 
 
@@ -196,6 +201,8 @@ class _Update:
         self.size = self.new = self.changed = 0
         self.fields: dict[str, None] = {}
         self.nested: dict[str, None] = {}
+        self.with_nulls: dict[str, None] = {}
+        """Columns with nulls that the reference rules out."""
 
     def _run(self, sql: str, **given: Any) -> duckdb.DuckDBPyConnection:
         used = {name: value for name, value in {**self.given, **given}.items() if f"${name}" in sql}
@@ -215,6 +222,8 @@ class _Update:
             names, nested = unknown_names(self.scope.resource, read)
             self.fields |= dict.fromkeys(names)
             self.nested |= dict.fromkeys(nested)
+            odd = (b.field.name for b in read.builders if b.has_nulls and not b.field.null)
+            self.with_nulls |= dict.fromkeys(odd)
             read_ids.append(table["id"].to_numpy())
             self._store(table, rows.hashes[part])
         self.size = len(places)
@@ -344,13 +353,7 @@ def _next_number(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, number: int, outcome: Outcome) -> None:
-    """Store a sync.
-
-    Raises
-    ------
-    HistoryError
-        If a later one is stored already.
-    """
+    """Store a sync."""
     scope, last, seen = outcome.scope, outcome.last, outcome.how in ("304", "same", "rows")
     validators = last.validators if seen else Validators()
     connection.execute(

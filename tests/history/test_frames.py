@@ -50,7 +50,7 @@ def change(world, dice, night):
     world.etags, world.packed = dice.random() < 0.5, dice.random() < 0.5
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_thirty_syncs_read_back_as_the_client_read_them(seed, tmp_path):
     dice, world = random.Random(seed), World()
     world.forgotten = world.rows["builds"][0]
