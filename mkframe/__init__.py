@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mkframe import forms as forms
     from mkframe import metrics as metrics
     from mkframe import releases as releases
+    from mkframe import scale as scale
     from mkframe._demo import demo as demo
     from mkframe.client import Client as Client
     from mkframe.client import connect as connect
@@ -55,6 +56,7 @@ _HOME_OF = {
     "read_json": "mkframe.frames",
     "read_parquet": "mkframe.frames",
     "releases": "",
+    "scale": "",
     "show": "mkframe.metrics",
     "to_arrow": "mkframe.frames",
 }

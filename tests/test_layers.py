@@ -38,6 +38,7 @@ LAYERS = {
     "releases": 5,
     "demo_server": 5,
     "history": 5,
+    "scale": 5,
     "_demo": 6,
     "forms": 7,
     "report": 7,
