@@ -1,4 +1,4 @@
-"""Forms for notebooks: connect, start a build, watch builds, fetch artifacts, explore a history.
+"""Forms for notebooks: connect, start and watch builds, fetch artifacts, explore a history, analyze releases.
 
 Each function returns a widget that a notebook shows when it is the last line of a cell. `form.model` is its
 model, without widgets. `form.close()` ends the form and its thread; a build that was started goes on.
@@ -12,19 +12,35 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from mkframe import artifacts, builds
+from mkframe import artifacts, builds, releases
 from mkframe._demo import demo
 from mkframe.client import Client
 from mkframe.client import connect as _connect
 from mkframe.errors import InputError
 from mkframe.forms._worker import Worker
-from mkframe.forms.models import ConnectModel, ExploreModel, FetchModel, StartModel, WatchModel
+from mkframe.forms.models import (
+    ConnectModel,
+    ExploreModel,
+    FetchModel,
+    ReleaseModel,
+    StartModel,
+    WatchModel,
+)
 from mkframe.forms.models.downloads import DownloadsModel
-from mkframe.forms.views import ConnectForm, DeferredForm, ExploreForm, FetchForm, StartForm, WatchForm
+from mkframe.forms.models.release import KINDS
+from mkframe.forms.views import (
+    ConnectForm,
+    DeferredForm,
+    ExploreForm,
+    FetchForm,
+    ReleaseForm,
+    StartForm,
+    WatchForm,
+)
 from mkframe.forms.views.widgets import Form
 from mkframe.schema import BASE_URL
 
-__all__ = ["connect", "explore", "fetch_artifacts", "start_build", "watch"]
+__all__ = ["connect", "explore", "fetch_artifacts", "release", "start_build", "watch"]
 
 F = TypeVar("F", bound=Form)
 
@@ -187,6 +203,39 @@ def fetch_artifacts(client: Client | ConnectForm) -> FetchForm | DeferredForm:
         return FetchForm(FetchModel(client, artifacts.diff, worker.submit), worker, f"From {client.url}.")
 
     return _when_connected(client, make, "Fetch artifacts")
+
+
+def release(client: Client | ConnectForm) -> ReleaseForm | DeferredForm:
+    """Show a form that compares two releases, follows hotfixes, and checks whether a release is ready.
+
+    Each result can be saved as an Excel workbook, and as a page of HTML to print or send.
+
+    Parameters
+    ----------
+    client : Client or ConnectForm
+        A client, or the form of `connect`.
+
+    Returns
+    -------
+    ReleaseForm
+        ``form.results`` are the results by name: diff, carried_forward, unbuilt, readiness.
+
+    Examples
+    --------
+    >>> import mkframe as mk
+    >>> with mk.demo(builds=20) as client:
+    ...     form = release(client)
+    ...     form.close()
+    >>> form.model.blockers["readiness"]
+    'Choose a project. Choose a group. Choose the new release.'
+    """
+
+    def make(client: Client) -> ReleaseForm:
+        worker = Worker()
+        analyses = {name: getattr(releases, name) for name in KINDS}
+        return ReleaseForm(ReleaseModel(client, analyses, worker.submit), worker, f"At {client.url}.")
+
+    return _when_connected(client, make, "Analyze releases")
 
 
 def explore(builds: pd.DataFrame) -> ExploreForm:

@@ -7,10 +7,11 @@ steps go through `Model.run`, which executes them at once, or on the worker of a
 from mkframe.forms.models.connect import ConnectModel
 from mkframe.forms.models.explore import ExploreModel
 from mkframe.forms.models.fetch import FetchModel
+from mkframe.forms.models.release import ReleaseModel
 from mkframe.forms.models.start import StartModel
 from mkframe.forms.models.watch import WatchModel
 
-__all__ = ["ConnectModel", "ExploreModel", "FetchModel", "StartModel", "WatchModel"]
+__all__ = ["ConnectModel", "ExploreModel", "FetchModel", "ReleaseModel", "StartModel", "WatchModel"]
 
 
 def __dir__() -> list[str]:
