@@ -246,6 +246,33 @@ def test_start_watch_and_fetch_in_jupyterlab(lab, page, faulty_server, client, t
     check_files(tmp_path / "artifacts" / f"build-{number}")
 
 
+RELEASE = """
+import mkframe as mk
+from mkframe import forms
+forms.release(mk.connect())
+"""
+
+
+def test_release_form_leads_to_a_workbook_and_a_page(root, lab, page, tmp_path):
+    jupyter.write_notebook(root / "release.ipynb", RELEASE)
+    jupyter.open_in_lab(page, lab, "release.ipynb")
+    jupyter.run_all(page)
+    page.locator(".mkf-release-project select").select_option("DEMO_PROJECT")
+    page.locator(".mkf-release-group select").select_option("DWH_GROUP")
+    page.locator("button.mkf-release-diff").click()
+    expect(page.locator(".mkf-release-diff-result")).to_contain_text("in both releases")
+    jupyter.shoot(page, "10_release_diff", tmp_path)
+    page.locator("button.mkf-release-diff-xlsx").click()
+    expect(page.locator(".mkf-release-saved")).to_contain_text(".xlsx")
+    page.get_by_role("tab", name="Readiness").click()
+    page.locator("button.mkf-release-readiness").click()
+    expect(page.locator(".mkf-release-readiness-result")).to_contain_text("validation errors")
+    jupyter.shoot(page, "11_release_readiness", tmp_path)
+    page.locator("button.mkf-release-readiness-html").click()
+    expect(page.locator(".mkf-release-saved")).to_contain_text(".html")
+    assert sorted(file.suffix for file in (root / "releases").iterdir()) == [".html", ".xlsx"]
+
+
 EXPLORE = """
 import mkframe as mk
 from mkframe import forms
