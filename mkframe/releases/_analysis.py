@@ -13,7 +13,7 @@ import pandas as pd
 from mkframe._text import single_line
 from mkframe.errors import InputError, MkframeError
 from mkframe.releases import frames
-from mkframe.releases._carried import Carried
+from mkframe.releases._carried import Carried, approximation
 from mkframe.releases._clock import commit_offset
 from mkframe.releases._diff import Diff
 from mkframe.releases._groups import Release
@@ -424,7 +424,13 @@ def _hotfixes(client: Client, scope: Scope, release: Release) -> pd.DataFrame:
     ]
     none = frames.carried_forward([], base="", hotfix="-", into=[])
     result = pd.concat([pd.DataFrame(none).assign(of=text_column([])), *parts], ignore_index=True)
-    result.attrs = {"hotfixes": [fix for _, fix, _ in wanted], "unknown": problems}
+    bases = dict.fromkeys(base for base, _, _ in wanted)
+    closed = {each.name: each.closed for each in group.releases.values()}
+    result.attrs = {
+        "hotfixes": [fix for _, fix, _ in wanted],
+        "unknown": problems,
+        "notes": [approximation(base, closed[base]) for base in bases],
+    }
     return result
 
 

@@ -16,7 +16,7 @@ from mkframe.releases._diff_view import side_text
 from mkframe.releases._result import Result, concat
 from mkframe.releases._rows import Aligned, Bools, Cells, Ints, align, text_column
 
-__all__ = ["FATES", "Carried", "carried_forward"]
+__all__ = ["FATES", "Carried", "approximation", "carried_forward"]
 
 FATES = ("missing", "conflict", "not added there", "carried")
 """What became of a change of a hotfix in another release, the ones to look at first."""
@@ -68,7 +68,7 @@ class Carried(Result):
                 f"{count_text(len(self.instances), 'instance')} of the hotfix are deleted in a later "
                 "release; their changes are not counted."
             )
-        facts.append(_approximation(base, attrs["base"].get("closed")))
+        facts.append(approximation(base, attrs["base"].get("closed")))
         return [*facts, *map(side_text, (attrs["hotfix"], *attrs.get("into", ())))]
 
     def _tables(self) -> Mapping[str, pd.DataFrame]:
@@ -259,7 +259,8 @@ def _fate_text(row: Mapping[Any, Any], fix: str) -> str:
     return f"{row['into']}: of {count_text(sum(counts.values()), 'changed cell')} of {fix}, {parts}."
 
 
-def _approximation(base: str, closed: bool | None) -> str:
+def approximation(base: str, closed: bool | None) -> str:
+    """Say what the base stands for, and when that is exact."""
     if closed:
         return (
             f"The present state of {base} stands for the common ancestor; {base} is closed, so that is exact "

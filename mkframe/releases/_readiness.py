@@ -24,7 +24,9 @@ BLOCKING = (
     "hotfix_missing", "hotfix_conflict",
 )  # fmt: skip
 """Checks that may block, besides one for each label."""
-_MOST_NAMED = 10
+_MOST_NAMED = 500
+_MOST_SHOWN = 240
+"""Characters of evidence in a view; the details have all of it."""
 _ENDED = ("FINISHED", "FAILED")
 _KNOWN_STATUSES = ("FINISHED", "FAILED", "CANCELED", "BUILDING")
 _WORDS = {OK: "ok", BLOCKS: "BLOCKS", WARNS: "warns", UNKNOWN: "unknown"}
@@ -67,14 +69,13 @@ class Facts:
         The builds of the release in the project, indexed by id.
     hotfixes : DataFrame
         The changes of earlier hotfixes that the release should have, as `carried_forward` returns them,
-        with ``of``, the name of the hotfix.
+        with ``of``, the name of the hotfix. Its attrs may have ``hotfixes`` (their names), ``unknown``
+        (why something could not be compared) and ``notes``.
     deployments : DataFrame
         The newest finished build of each pattern: ``build_id``, ``pattern``, ``deployed`` bool.
     labels : mapping of str to DataFrame
         For each label that was asked for the instances that have it: ``pattern``, ``folder``, ``instance``,
         ``user``, ``created``.
-    notes : tuple of str
-        Further sentences.
     """
 
     release: Release
@@ -86,7 +87,6 @@ class Facts:
     hotfixes: Known
     deployments: Known
     labels: Mapping[str, Known] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 class Readiness(Result):
@@ -183,7 +183,8 @@ class Readiness(Result):
         first, *others = self.sentences
         style = OK if self.ready else BLOCKS if (self["state"] == BLOCKS).any() else UNKNOWN
         shown = self._by_state()
-        shown = shown.assign(check=shown["check"].str.replace("_", " "))
+        evidence = [single_line(text, _MOST_SHOWN) for text in shown["evidence"]]
+        shown = shown.assign(check=shown["check"].str.replace("_", " "), evidence=evidence)
         columns = ["check", "state", "n", "evidence", "what_to_do"]
         parts = [_html.box(first, style), _html.table(shown[columns], style="state")]
         for name, table in self.details.items():
@@ -253,11 +254,15 @@ def readiness(facts: Facts) -> Readiness:
             "read_at": f"{facts.now:%Y-%m-%d %H:%M:%S UTC}",
         },
         "deleted": 0 if isinstance(deleted, Unknown) else len(deleted),
-        "notes": [*facts.notes, *([deleted.reason] if isinstance(deleted, Unknown) else [])],
+        "notes": [*_base_notes(facts.hotfixes), *([deleted.reason] if isinstance(deleted, Unknown) else [])],
     }
     if not isinstance(deleted, Unknown) and len(deleted):
         result.details["deleted_instances"] = deleted
     return result
+
+
+def _base_notes(hotfixes: Known) -> list[str]:
+    return [] if isinstance(hotfixes, Unknown) else list(hotfixes.attrs.get("notes", ()))
 
 
 # --- checks that may block ----------------------------------------------------------------------------

@@ -41,10 +41,10 @@ def test_model_without_choices_names_what_is_missing(client):
     assert model.results == {}
 
 
-def test_model_proposes_the_open_release_and_the_one_before(model):
-    assert (model.old, model.new, model.hotfix) == ("R7", "R8", "R6.HF1")
-    model.new = "R7"
-    assert (model.old, model.new) == ("R6", "R7")
+def test_model_proposes_the_present_release_and_the_one_before(model):
+    assert (model.old, model.new, model.hotfix) == ("R6", "R7", "R6.HF1")
+    model.new = "R8"
+    assert (model.old, model.new) == ("R7", "R8")
     assert set(model.blockers.values()) == {""}
     assert [name for _, name in model.hotfixes] == ["R6.HF1"]
     assert model.label_options == ("for_review", "to_do")

@@ -227,6 +227,7 @@ def test_deleted_instances_are_listed_and_count_nowhere():
     result = ready(release_server.story_in_order())
     assert lines(result.details["deleted_instances"], "instance") == [("GONE",)]
     assert "1 deleted instance count nowhere." in result.sentences
+    assert any("R6 stands for the common ancestor" in sentence for sentence in result.sentences)
     assert result.set_index("check").loc["scope", "n"] == 3
 
 

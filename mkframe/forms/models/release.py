@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +124,14 @@ class ReleaseModel(Model):
         fixes = set() if rows is None else set(rows.loc[rows["hotfix_of_id"].notna(), "name"])
         self.hotfixes = tuple(option for option in self.releases if option[1] in fixes)
         self.hotfix = self.hotfixes[0][1] if self.hotfixes else None
-        is_open = [name for label, name in self.releases if found and name not in found.closed | fixes]
-        dated = [] if rows is None else set(rows.loc[rows["start_date"].notna(), "name"])
-        self.new = next((name for name in is_open if name in dated), None)
+        self.new = None if found is None or rows is None else self._current(rows, found.closed | fixes)
+
+    def _current(self, rows: pd.DataFrame, apart: Set[str]) -> str | None:
+        """Return the open release that began last, or else the newest one."""
+        dated = rows[rows["start_date"].notna() & ~rows["name"].isin(apart)].sort_values("start_date")
+        begun = dated[dated["start_date"] <= pd.Timestamp.now(tz="UTC")]
+        chosen = begun if len(begun) else dated
+        return str(chosen["name"].iloc[-1]) if len(chosen) else None
 
     def _rows(self) -> pd.DataFrame | None:
         """Return the releases of the chosen group."""

@@ -32,7 +32,7 @@ class ReleaseForm(widgets.Form):
         self.old = widgets.field(w.Dropdown, "Old release", "release-old")
         self.new = widgets.field(w.Dropdown, "New release", "release-new")
         self.hotfix = widgets.field(w.Dropdown, "Hotfix", "release-hotfix")
-        self.labels = widgets.field(w.SelectMultiple, "Labels that block", "release-labels", rows=4)
+        self.labels = widgets.field(w.SelectMultiple, "Blocking labels", "release-labels", rows=4)
         self.folder = widgets.field(w.Text, "Folder for files", "release-folder", continuous_update=False)
         self.link(self.project, "project_id", "projects", "choose a project")
         self.link(self.group, "group", "groups", "choose a group")
