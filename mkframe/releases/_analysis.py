@@ -29,11 +29,12 @@ from mkframe.releases._load import (
     side,
     statements,
 )
+from mkframe.releases._notes import ReleaseNotes
 from mkframe.releases._readiness import Facts, Known, Readiness, Unknown
 from mkframe.releases._rows import text_column
 from mkframe.releases._unbuilt import Unbuilt
 
-__all__ = ["carried_forward", "diff", "readiness", "unbuilt"]
+__all__ = ["carried_forward", "diff", "notes", "readiness", "unbuilt"]
 
 
 def diff(
@@ -84,20 +85,8 @@ def diff(
     >>> result.columns[:7].tolist()
     ['pattern', 'folder', 'instance', 'role', 'name', 'kind', 'property']
     """
-    if old == new:
-        raise InputError(f"Both releases are {old!r}.", hint="Name two releases.")
-    scope = find_scope(client, project, [old, new], group)
-    read = {
-        name: read_rows(client, scope, name, [old, new], folder)
-        for name in project_patterns(client, scope, patterns)
-    }
-    parts = [part for each in read.values() for part in each]
-    result = frames.diff([join_rows(each) for each in read.values()], old=old, new=new)
-    result.attrs |= {
-        **_where(scope), "folder": folder, "patterns": list(read), "statements": statements(parts),
-        "old": side(scope.group.get(old), parts), "new": side(scope.group.get(new), parts),
-    }  # fmt: skip
-    return result
+    scope = _scope_of_two(client, project, old, new, group)
+    return _diff(client, scope, old, new, patterns, folder)[0]
 
 
 def carried_forward(
@@ -319,7 +308,153 @@ def readiness(
     return result
 
 
+def notes(
+    client: Client,
+    *,
+    project: Name,
+    old: str,
+    new: str,
+    group: Name | None = None,
+    ticket_role: str | None = None,
+    people: bool = False,
+    artifacts: bool = False,
+) -> ReleaseNotes:
+    """Make release notes: what a release created, changed and removed, who delivered it, how builds went.
+
+    Parameters
+    ----------
+    client : Client
+        A client.
+    project : str or int
+        Project, by name or id.
+    old, new : str
+        Names of two releases of one release group; the notes are of the new one.
+    group : str or int, optional
+        Release group, by name or id; needed where several have a release of that name.
+    ticket_role : str, optional
+        Functional role whose rows are tickets; their names are the ticket numbers.
+    people : bool, default False
+        Whether people are named in full; else by initials.
+    artifacts : bool, default False
+        Whether the artifacts of the last finished build of each release are fetched and compared.
+
+    Returns
+    -------
+    ReleaseNotes
+        As `frames.notes` returns it: a frame of instances; `markdown` is a text, `export` writes HTML.
+
+    Raises
+    ------
+    InputError
+        If there is no such project, group or release, or a release name is not unique.
+    QueryFailedError
+        If the rows of a pattern cannot be read.
+
+    Examples
+    --------
+    >>> import mkframe as mk
+    >>> with mk.demo(builds=20) as client:
+    ...     made = mk.releases.notes(client, project="DEMO_PROJECT", old="R1", new="R2", group="DWH_GROUP")
+    >>> made.markdown.splitlines()[0]
+    '# Release notes of R2'
+    """
+    scope = _scope_of_two(client, project, old, new, group)
+    difference, rows = _diff(client, scope, old, new, None, None)
+    problems: list[str] = []
+
+    def known(what: str, read: Callable[[], pd.DataFrame]) -> pd.DataFrame | None:
+        found = _attempt(what, read)
+        if isinstance(found, Unknown):
+            problems.append(found.reason)
+            return None
+        return found
+
+    new_builds, old_builds = (
+        known("builds", functools.partial(_builds, client, scope, {scope.group.name: name}, key))
+        for name, key in ((new, scope.group.get(new).key), (old, scope.group.get(old).key))
+    )
+    compared = None
+    if artifacts and new_builds is not None and old_builds is not None:
+        compared = known("artifacts", lambda: _artifacts(client, old_builds, new_builds))
+    changes = known("hotfixes", lambda: _hotfixes(client, scope, scope.group.get(new)))
+    made = frames.notes(
+        difference,
+        deliveries=known("deliveries", lambda: _deliveries(client, scope, new)),
+        builds=new_builds,
+        hotfixes=None if changes is None else _whole(scope, changes, old, new),
+        tickets=None if ticket_role is None else _tickets(rows, new, ticket_role),
+        people=people,
+        artifacts=compared,
+    )
+    made.attrs["notes"] += problems
+    return made
+
+
 # --- reading ------------------------------------------------------------------------------------------
+
+
+def _scope_of_two(client: Client, project: Name, old: str, new: str, group: Name | None) -> Scope:
+    if old == new:
+        raise InputError(f"Both releases are {old!r}.", hint="Name two releases.")
+    return find_scope(client, project, [old, new], group)
+
+
+def _diff(
+    client: Client, scope: Scope, old: str, new: str, patterns: Any, folder: str | None
+) -> tuple[Diff, list[pd.DataFrame]]:
+    """Compare two releases; return the rows too."""
+    read = {
+        name: read_rows(client, scope, name, [old, new], folder)
+        for name in project_patterns(client, scope, patterns)
+    }
+    parts = [part for each in read.values() for part in each]
+    rows = [join_rows(each) for each in read.values()]
+    result = frames.diff(rows, old=old, new=new)
+    result.attrs |= {
+        **_where(scope), "folder": folder, "patterns": list(read), "statements": statements(parts),
+        "old": side(scope.group.get(old), parts), "new": side(scope.group.get(new), parts),
+    }  # fmt: skip
+    return result, rows
+
+
+def _deliveries(client: Client, scope: Scope, release: str) -> pd.DataFrame:
+    rows: pd.DataFrame = client.deliveries(project_id=scope.project)
+    here = (rows["RELEASE"] == release).fillna(False).astype(bool)
+    return rows[here & rows["PATTERN"].isin(set(scope.patterns.values()))]
+
+
+def _whole(scope: Scope, changes: pd.DataFrame, old: str, new: str) -> dict[str, bool]:
+    """Say of each hotfix that only the new release comes after whether it has all its changes."""
+    earlier = {each.key for each in scope.group.hotfixes_before(scope.group.get(old).key)}
+    fixes = scope.group.hotfixes_before(scope.group.get(new).key)
+    found = {}
+    for fix in fixes:
+        own = changes[changes["of"] == fix.name]
+        if fix.key not in earlier and len(own):
+            found[fix.name] = bool((own["fate"] == "carried").all()) and not changes.attrs["unknown"]
+    return found
+
+
+def _tickets(rows: Sequence[pd.DataFrame], release: str, role: str) -> pd.DataFrame:
+    columns = {"@PATTERN": "pattern", "@FOLDER": "folder", "@INSTANCE": "instance", "NAME": "ticket"}
+    parts = []
+    for table in rows:
+        here = (table["@RELEASE"] == release) & (table["FUNCTIONAL_ROLE"] == role)
+        here &= ~table["@DELETED"].fillna(False).astype(bool)
+        parts.append(table.loc[here.fillna(False).astype(bool), list(columns)].rename(columns=columns))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(columns.values()))
+
+
+def _artifacts(client: Client, old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Compare the artifacts of the last finished builds."""
+    last = []
+    for builds in (old, new):
+        finished = builds[builds["status"] == "FINISHED"].sort_values("build_start", kind="stable")
+        if not len(finished):
+            raise InputError("One of the releases has no finished build.")
+        last.append(int(finished.index[-1]))
+    found: pd.DataFrame = client.downloads.diff(*last)
+    return found
 
 
 def _where(scope: Scope) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Client(Protocol):
     instance_folders: Any
     builds: Any
     build_deployments: Any
+    downloads: Any
     labels: Any
 
     @property

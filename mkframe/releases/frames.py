@@ -5,6 +5,7 @@ The functions of `mkframe.releases` load what these take, by the same names.
 
 from mkframe.releases._carried import Carried, carried_forward
 from mkframe.releases._diff import Diff, diff
+from mkframe.releases._notes import ReleaseNotes, notes
 from mkframe.releases._readiness import Facts, Readiness, Unknown, readiness
 from mkframe.releases._unbuilt import Unbuilt, unbuilt
 
@@ -13,10 +14,12 @@ __all__ = [
     "Diff",
     "Facts",
     "Readiness",
+    "ReleaseNotes",
     "Unbuilt",
     "Unknown",
     "carried_forward",
     "diff",
+    "notes",
     "readiness",
     "unbuilt",
 ]
