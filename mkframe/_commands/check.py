@@ -9,7 +9,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from mkframe._commands import _history
+from mkframe._commands import _history, check_release
 from mkframe._commands._output import write
 
 if TYPE_CHECKING:
@@ -45,11 +45,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and what it checks to the parser."""
     check = commands.add_parser(
         "check",
-        help="compare builds with limits; the exit code is the answer",
-        description="Compare with limits; the exit code is the answer.",
+        help="compare builds with limits, check a release; the exit code is the answer",
+        description="Compare builds with limits, or check a release; the exit code is the answer.",
     )
     # required: a help text must not end with the exit code that says "fine"
-    _add_builds(check.add_subparsers(metavar="WHAT", required=True))
+    what = check.add_subparsers(metavar="WHAT", required=True)
+    _add_builds(what)
+    check_release.add(what)
 
 
 def _add_builds(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
