@@ -440,6 +440,8 @@ _DOWNLOADS = Resource(
     ),
     notes=(
         "GET /downloads/:id answers with the file, so a single row has no get.",
+        "In fetch a bare id is refused, since a build may have the same: build=5139 are all artifacts of a "
+        "build, downloads=7042 is one. In diff a bare id is a build's.",
         "Whether a fetch raises the counter downloaded is not said.",
         "The name carries a local, unpadded time: it does not sort.",
     ),

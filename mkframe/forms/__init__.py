@@ -178,6 +178,10 @@ def watch(
 def fetch_artifacts(client: Client | ConnectForm) -> FetchForm | DeferredForm:
     """Show a form that finds builds, fetches their artifacts and compares them with the build before.
 
+    The folder is on the computer that runs the kernel. Links save the files, each and all as one ZIP, on the
+    computer of the browser: up to 32 MiB together. They contain the files, and so does a notebook that is
+    saved with its widgets.
+
     Parameters
     ----------
     client : Client or ConnectForm

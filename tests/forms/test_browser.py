@@ -460,9 +460,9 @@ def write_kernels(home):
 
 def shown_option(page, css):
     """The label that a dropdown shows; None where it is blank."""
-    return page.locator(f"{css} select").evaluate(
-        "s => s.selectedIndex < 0 ? null : s.selectedOptions[0].label"
-    )
+    label = "select => select.selectedIndex < 0 ? null : select.selectedOptions[0].label"
+    shown = page.locator(f"{css} select").evaluate(label)
+    return None if shown is None else shown.replace("\u00a0", " ")
 
 
 def test_release_chooser_is_never_blank(settings, chromium, tmp_path):

@@ -175,7 +175,7 @@ def test_no_dropdown_is_blank_before_and_after_reset(own, builds):
 
 
 @pytest.mark.parametrize(
-    ("told", "shown"),
+    ("given", "shown"),
     [
         ("It is full. Give another as to=.", "It is full."),
         ("'a.zip' is there. Give another folder, or overwrite=True to replace it.", "'a.zip' is there."),
@@ -183,8 +183,8 @@ def test_no_dropdown_is_blank_before_and_after_reset(own, builds):
         ("The server said to=x", "The server said to=x"),
     ],
 )
-def test_forms_speak_no_python(told, shown):
-    assert without_code(told) == shown
+def test_forms_speak_no_python(given, shown):
+    assert without_code(given) == shown
 
 
 def test_folder_that_cannot_be_made_is_said_without_python(client, tmp_path):

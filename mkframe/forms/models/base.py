@@ -185,7 +185,7 @@ def mask(wanted: Iterable[bool]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return np.fromiter(wanted, dtype=bool)
 
 
-def without_code(sentences: str) -> str:
+def without_code(text: str) -> str:
     """Leave out the sentences after the first that name Python: a form has buttons and fields instead.
 
     Examples
@@ -193,7 +193,7 @@ def without_code(sentences: str) -> str:
     >>> without_code("The folder 'a' cannot be opened. Give another as to=.")
     "The folder 'a' cannot be opened."
     """
-    first, *others = _SENTENCE_END.split(sentences)
+    first, *others = _SENTENCE_END.split(text)
     return " ".join([first, *(other for other in others if not _CODE.search(other))])
 
 
