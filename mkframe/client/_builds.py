@@ -10,7 +10,7 @@ import pandas as pd
 from mkframe import builds
 from mkframe.builds import _marker
 from mkframe.client._accessor import GettableAccessor, Id, Name, ReleaseNames, Text
-from mkframe.client._contents import contents
+from mkframe.client._build_instances import find_instances
 
 __all__ = ["BuildDeployments", "Builds"]
 
@@ -281,7 +281,7 @@ class Builds(GettableAccessor):
         [['CORE_DV_HLS', 'AIRPLANE']]
         """
         row = self.get(builds.build_id(build_id))
-        return contents(self._transport, row, self.find(project_id=int(row["project_id"])))
+        return find_instances(self._transport, row, self.find(project_id=int(row["project_id"])))
 
 
 class BuildDeployments(GettableAccessor):

@@ -14,7 +14,7 @@ from mkframe.client._views import Views, commits_in_utc, moments_of
 from mkframe.errors import InputError
 from mkframe.schema import TERMINAL
 
-__all__ = ["contents"]
+__all__ = ["find_instances"]
 
 _COLUMNS = ["PATTERN", "FOLDER", "INSTANCE", "RELEASE", "DELETED"]
 _PLACE = ["PATTERN", "FOLDER", "INSTANCE"]
@@ -22,7 +22,7 @@ _NEAR = pd.Timedelta("5s")
 _HINT = "What it changed is in client.deliveries(project=..., build_id=...)."
 
 
-def contents(transport: Transport, build: pd.Series[Any], builds: pd.DataFrame) -> pd.DataFrame:
+def find_instances(transport: Transport, build: pd.Series[Any], builds: pd.DataFrame) -> pd.DataFrame:
     """Return the instances of a build, as `client.builds.instances` tells.
 
     Parameters
