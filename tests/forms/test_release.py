@@ -1,5 +1,7 @@
 """The form that analyzes releases."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -71,7 +73,8 @@ def test_model_gives_each_result_and_saves_it(kind, model, tmp_path):
         assert model.error == ""
     written = sorted(path.suffix for path in (tmp_path / "new").iterdir())
     assert written == [".html", ".xlsx"]
-    assert model.status_text.startswith("Written: ")
+    assert model.status_text.startswith("Written on the server: ")
+    assert [offer.name for offer in model.offers] == [Path(model.status_text.split(": ", 1)[1]).name]
 
 
 def test_model_forgets_results_of_other_choices(model):

@@ -12,7 +12,7 @@ import traitlets as t
 
 from mkframe._files import expand_path
 from mkframe.errors import InputError
-from mkframe.forms.models import options, public
+from mkframe.forms.models import offers, options, public
 from mkframe.forms.models._client import ClientLike
 from mkframe.forms.models.base import Model, Run
 
@@ -54,7 +54,9 @@ class ReleaseModel(Model):
     status_text : str
         What was saved last, as a sentence.
     offers : tuple of Offer
-        What was saved last, for a visitor to save.
+        What was saved last, for a person to save on the own computer.
+    offers_text : str
+        A sentence about what has no link.
     """
 
     projects = t.Tuple()
@@ -73,6 +75,7 @@ class ReleaseModel(Model):
     results = t.Dict()
     status_text = t.Unicode("")
     offers = t.Tuple()
+    offers_text = t.Unicode("")
 
     def __init__(
         self, client: ClientLike, analyses: Mapping[str, Callable[..., Any]], run: Run | None = None
@@ -149,7 +152,7 @@ class ReleaseModel(Model):
             self.old = str(rows.loc[int(previous.iloc[0]), "name"])
 
     def _on_choice(self, _: Any) -> None:
-        self.results, self.status_text, self.offers = {}, "", ()
+        self.results, self.status_text, self.offers, self.offers_text = {}, "", (), ""
         missing = [
             sentence
             for value, sentence in ((self.project_id, "Choose a project."), (self.group, "Choose a group."))
@@ -202,9 +205,14 @@ class ReleaseModel(Model):
     def _save(self, result: Any, name: str, folder: str) -> None:
         if self.is_public:
             with public.lock_folder() as own:
-                self.offers = public.offers([str(result.export(own / name))])
+                self._offer(result.export(own / name))
             self.status_text = f"{name} is ready to be saved."
             return
         target = expand_path(folder) if folder.strip() else Path()
         target.mkdir(parents=True, exist_ok=True)
-        self.status_text = f"Written: {result.export(target / name)}"
+        path = result.export(target / name)
+        self._offer(path)
+        self.status_text = f"Written on the server: {path}"
+
+    def _offer(self, path: Path) -> None:
+        self.offers, self.offers_text = offers.make_offers([str(path)], is_public=self.is_public)

@@ -5,13 +5,11 @@ A visitor cannot choose a folder.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterable, Sequence
 
 import ipywidgets as w
 
 from mkframe.forms.models.downloads import DownloadedFile, DownloadsModel
-from mkframe.forms.models.offers import Offer
 from mkframe.forms.views import widgets
 
 __all__ = ["DownloadsPart"]
@@ -65,18 +63,7 @@ class DownloadsPart(widgets.Form):
         self.files.value = table + (status if model.status_text else "")
 
     def _show_offers(self) -> None:
-        links = "".join(map(_link, self.model.offers))
-        omitted = self.model.offers_text
-        more = widgets.markup('<p class="soft">{}</p>', omitted) if omitted else ""
-        head = "<p>Save to my computer, where this browser runs:</p>"
-        self.offers.value = f"{head}<ul>{links}</ul>{more}" if links or more else ""
-
-
-def _link(offer: Offer) -> str:
-    """Return a link that contains the file, so that the browser asks the server for nothing."""
-    name = html.escape(offer.name, quote=True)
-    label = widgets.markup("Save {}", offer.label)
-    return f'<li><a download="{name}" href="{offer.url}">{label}</a></li>'
+        self.offers.value = widgets.save_links(self.model.offers, self.model.offers_text)
 
 
 def _table(files: Sequence[DownloadedFile]) -> str:

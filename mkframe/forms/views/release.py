@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import html
 from typing import Any
 
 import ipywidgets as w
@@ -96,9 +95,4 @@ class ReleaseForm(widgets.Form):
         self.saved.value = (
             widgets.markup('<div class="box good" role="status">{}</div>', text) if text else ""
         )
-        links = "".join(
-            f'<li><a download="{html.escape(offer.name, quote=True)}" href="{offer.url}">'
-            + widgets.markup("Save {}</a></li>", offer.name)
-            for offer in self.model.offers
-        )
-        self.offers.value = f"<ul>{links}</ul>" if links else ""
+        self.offers.value = widgets.save_links(self.model.offers, self.model.offers_text)

@@ -12,9 +12,10 @@ import ipywidgets as w
 
 from mkframe.forms._worker import Worker
 from mkframe.forms.models.base import Model
+from mkframe.forms.models.offers import Offer
 
 __all__ = ["NOTHING", "Form", "bar", "button", "column", "escape", "field", "heading", "items", "markup",
-           "replace_children", "row", "section", "text"]  # fmt: skip
+           "replace_children", "row", "save_links", "section", "text"]  # fmt: skip
 
 WIDTH = "770px"
 NOTHING = type("Nothing", (), {"__repr__": lambda self: "NOTHING"})()
@@ -87,6 +88,27 @@ def items(texts: Iterable[Any]) -> str:
     """Return a list of escaped sentences; an empty text if there are none."""
     lines = "".join(f"<li>{escape(text)}</li>" for text in texts)
     return f"<ul>{lines}</ul>" if lines else ""
+
+
+def save_links(offers: Iterable[Offer], omitted: str = "") -> str:
+    """Return links that contain files, so that the browser asks the server for nothing.
+
+    Parameters
+    ----------
+    offers : iterable of Offer
+        The files.
+    omitted : str
+        A sentence about the files that have no link.
+    """
+    links = "".join(
+        f'<li><a download="{html.escape(offer.name, quote=True)}" href="{offer.url}">'
+        + markup("Save {}</a></li>", offer.label)
+        for offer in offers
+    )
+    if not links and not omitted:
+        return ""
+    more = markup('<p class="soft">{}</p>', omitted) if omitted else ""
+    return f"<p>Save to my computer, where this browser runs:</p><ul>{links}</ul>{more}"
 
 
 def bar(done: float | None, total: float, name: str) -> str:
