@@ -6,7 +6,7 @@ import pytest
 
 from mkframe.__main__ import main
 from tests.releases import test_readiness as scenarios
-from tests.support import faults, release_server
+from tests.support import faults, html_checks, release_server
 
 PLANTED = {plant.__name__: (plant, code) for plant, _, code in scenarios.SCENARIOS}
 TWELVE = (
@@ -75,3 +75,26 @@ def test_wrong_command_line_is_usage(arguments, capsys):
         check(*arguments)
     assert ended.value.code == 2
     capsys.readouterr()
+
+
+@pytest.mark.slow
+def test_report_of_a_release_is_one_page(story, tmp_path, capsys):
+    scenarios.errors(story)
+    out = tmp_path / "r.html"
+    report = ["report", "--project", "DEMO_PROJECT", "--release", "R7", "--group", "DWH_GROUP"]
+    assert main([*report, "--label", "for_review", "--output", str(out)]) == 0
+    page = out.read_text()
+    assert "R7 is not ready: 1 check blocks." in page
+    assert "Changes from R6 to R7" in page
+    assert "R7: of 1 changed cell of R6.HF1, 1 carried." in page
+    assert html_checks.faults(page) == []
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--release", "R7"], ["--group", "G"], ["--label", "x"], ["--release", "R7", "--from", "b.json"]],
+)
+def test_report_of_a_release_needs_a_project(arguments, capsys):
+    assert main(["report", *arguments]) == 1
+    assert "--release" in capsys.readouterr().err

@@ -20,7 +20,7 @@ _KNOWN = {
     "width",
     "height",
 }
-_KNOWN |= {"tabindex", "role", "aria-label", "border", "scope", "colspan", "rowspan", "scoped"}
+_KNOWN |= {"tabindex", "role", "aria-label", "border", "scope", "colspan", "rowspan", "scoped", "open"}
 
 
 class _Reader(HTMLParser):

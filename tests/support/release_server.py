@@ -111,7 +111,9 @@ class Story:
         return faults.reply([{k: v for k, v in row.items() if k not in hidden} for row in rows])
 
     def _query(self, body):
-        sql, project = body["statement"], body.get("project_id")
+        sql = body["statement"]
+        names = {row["name"]: row["id"] for row in self.projects}
+        project = body.get("project_id", names.get(body.get("project")))
         name = re.search(r"FROM @(INFORMATION_SCHEMA|INSTANCES)\.\"?(\w+)", sql)
         answer = {"id": "1", "user_id": 2, "type": "select_statement", "sql": sql, "stmt_no": 1,
                   "start_time": stamp(0)}  # fmt: skip

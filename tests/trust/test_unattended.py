@@ -48,7 +48,9 @@ def test_report_without_its_extra_says_what_to_install(monkeypatch, tmp_path):
 
 
 def test_unknown_notebook_is_told():
-    with pytest.raises(InputError, match=r"no notebook 'nightly'.*build_history or release_activity"):
+    with pytest.raises(
+        InputError, match=r"no notebook 'nightly'.*build_history, release_activity or release_readiness"
+    ):
         notebook_path("nightly")
 
 
