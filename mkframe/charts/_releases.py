@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.metrics._formatting import count_text
 from mkframe.metrics._grouping import local_times
 from mkframe.metrics._history import LeftOut, history_of, without_repeats
+from mkframe.metrics._moments import read_moment
 from mkframe.metrics._streams import list_items
 
 __all__ = ["releases"]
@@ -27,13 +29,18 @@ _OPEN_COLOR, _CLOSED_COLOR = "#0072B2", "#9DB4C4"
 
 
 def releases(
-    releases: pd.DataFrame, builds: pd.DataFrame | None = None, tz: str = "UTC", ax: Axes | None = None
+    releases: pd.DataFrame,
+    builds: pd.DataFrame | None = None,
+    tz: str = "UTC",
+    now: str | datetime | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw each release from start to end, hotfixes below their release, with its builds.
 
     Open releases are dark. Closed releases are light, with a vertical mark at the end. A date that is
     missing, or is before 1900 or after 2199, leaves the line open on that side. A thin line below goes from
     the start of the first build to that of the last one, so builds after the end of a release can be seen.
+    A dashed line marks today, if it lies between the dates.
 
     Parameters
     ----------
@@ -44,6 +51,8 @@ def releases(
     tz : str, default "UTC"
         Time zone of the dates. The examples of the API reference look like midnights in a local time zone;
         with that zone as `tz`, the chart shows the intended days.
+    now : str or datetime, optional
+        With a zone: the time of the line for today. By default the clock of this machine.
     ax : Axes, optional
         Where to draw.
 
@@ -54,7 +63,7 @@ def releases(
     Raises
     ------
     InputError
-        If a column is missing or the time zone is unknown.
+        If a column is missing, the time zone is unknown, or `now` is no time with a zone.
 
     Examples
     --------
@@ -67,7 +76,8 @@ def releases(
     'R1'
     """
     check_timezone(tz)
-    table = metrics.releases(releases, builds)
+    table = metrics.releases(releases, builds, tz, now)
+    today = pd.Timestamp.now("UTC") if now is None else read_moment(now)
     left_out = LeftOut()
     if builds is not None:
         builds, left_out = history_of(builds)
@@ -90,6 +100,7 @@ def releases(
     rows = _label_rows(ax, newest)
     _draw_releases(ax, rows, newest, start, end, limits)
     _draw_activity(ax, rows, newest, first, last)
+    _draw_today(ax, _date_numbers(pd.Series([today]), tz)[0], limits)
     ax.set_xlabel(f"date ({tz})", fontsize=9, color=_style.MUTED_COLOR, parse_math=False)
     _style.draw_grid(ax, "x")
     missing = left_out_text(
@@ -178,6 +189,17 @@ def _draw_activity(
             color=_style.TEXT_COLOR if state == "open" else _style.MUTED_COLOR,
             annotation_clip=False,
         )
+
+
+def _draw_today(ax: Axes, today: float, limits: NDArray[np.float64]) -> None:
+    """Draw a line for today; one outside of the dates would make all of them small."""
+    if not limits[0] <= today <= limits[1]:
+        return
+    ax.axvline(today, label="today", **_style.REFERENCE_LINE)
+    style: dict[str, Any] = {"fontsize": 8, "color": _style.MUTED_COLOR, "va": "bottom", "ha": "right"}
+    ax.annotate(
+        "today", (today, 0), (-3, 2), xycoords=("data", "axes fraction"), textcoords="offset points", **style
+    )
 
 
 def _release_label(row: Any) -> str:

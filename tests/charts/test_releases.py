@@ -138,3 +138,17 @@ def test_hotfix_of_missing_release_is_counted(factory):
     start = pd.Timestamp("2026-01-01", tz="UTC")
     releases = factory.releases({"id": 22, "hotfix_of_id": 21, "start_date": start})
     assert "1 hotfix." in charts.releases(releases).texts[-1].get_text()
+
+
+def test_today_is_a_line_between_the_dates(line):
+    ax = charts.releases(line, now="2026-01-15T12:00Z", tz="Europe/Vienna")
+    (today,) = [drawn for drawn in ax.lines if drawn.get_label() == "today"]
+    assert today.get_xdata()[0] == pytest.approx(20468 + 13 / 24)
+    assert "today" in [text.get_text() for text in ax.texts]
+
+
+def test_today_beyond_the_dates_is_not_drawn(line):
+    ax = charts.releases(line, now="2030-01-15T12:00Z")
+    assert "today" not in [drawn.get_label() for drawn in ax.lines]
+    with pytest.raises(InputError):
+        charts.releases(line, now="yesterday")
