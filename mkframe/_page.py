@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import html
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from mkframe._text import escape_invisible
 
@@ -17,6 +17,7 @@ __all__ = [
     "STATE_WORDS",
     "escape",
     "figure",
+    "findings",
     "heading",
     "nothing",
     "page",
@@ -33,6 +34,8 @@ STATE_WORDS = {
     "better": "Better",
     "unchanged": "No change shown",
     "fine": "Fine",
+    "new": "New",
+    "counted": "Counted",
 }
 """The word for each state of a finding; colors alone would not reach everybody."""
 
@@ -111,6 +114,26 @@ def verdict(sentence: str, findings: Iterable[tuple[str, str]] = ()) -> str:
     return f'<section class="mk-verdict"><p>{escape(sentence)}</p>{listed}</section>'
 
 
+def findings(rows: Iterable[tuple[str, str, str]]) -> str:
+    """Write findings by topic.
+
+    Parameters
+    ----------
+    rows : iterable of (str, str, str)
+        Topic, state, one of `STATE_WORDS`, and sentences.
+
+    Returns
+    -------
+    str
+    """
+    items = "".join(
+        f'<div><dt>{escape(topic)} <span class="mk-state mk-{state}">{STATE_WORDS[state]}</span></dt>'
+        f"<dd>{escape(says)}</dd></div>"
+        for topic, state, says in rows
+    )
+    return f'<dl class="mk-findings">{items}</dl>'
+
+
 def tiles(numbers: Iterable[tuple[str, str, str]]) -> str:
     """Write numbers large, each with its name and a note.
 
@@ -135,22 +158,37 @@ def tiles(numbers: Iterable[tuple[str, str, str]]) -> str:
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = "") -> str:
-    """Write a table; the first column names the rows.
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = "", texts: Collection[str] = ()
+) -> str:
+    """Write a table; the first column names the rows, and columns of `texts` are no numbers.
 
     Examples
     --------
     >>> table(["pattern", "builds"], [["CORE", "12"]])[85:-6]
     '<tbody><tr><th scope="row">CORE</th><td>12</td></tr></tbody></table>'
     """
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    top = "".join(f"<th{_mark(name in texts)}>{escape(name)}</th>" for name in head)
     body = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
+        f'<tr><th scope="row">{escape(first)}</th>'
+        + "".join(_cell(name, cell, texts) for name, cell in zip(head[1:], rest, strict=True))
+        + "</tr>"
         for first, *rest in rows
     )
     notice_part = f"<caption>{escape(caption)}</caption>" if caption else ""
     header = f"<thead><tr>{top}</tr></thead>" if any(head) else ""
-    return scroll(f"<table>{notice_part}{header}<tbody>{body}</tbody></table>")
+    kind = ' class="mk-rows"' if texts else ""
+    return scroll(f"<table{kind}>{notice_part}{header}<tbody>{body}</tbody></table>")
+
+
+def _mark(is_text: bool) -> str:
+    return ' class="mk-text"' if is_text else ""
+
+
+def _cell(name: str, cell: str, texts: Collection[str]) -> str:
+    # on a phone each row is a block, in which its cells name their columns
+    label = f' data-name="{escape(name)}"' if texts else ""
+    return f"<td{_mark(name in texts)}{label}>{escape(cell)}</td>"
 
 
 def figure(png: str, alt: str, width: int | None = None, height: int | None = None) -> str:
@@ -213,6 +251,12 @@ PARTS_STYLE = """
 .mk-state.mk-wrong { background: var(--wrong); border-color: var(--wrong); }
 .mk-state.mk-better { color: var(--better); } .mk-state.mk-fine { color: var(--fine); }
 .mk-state.mk-unknown { color: var(--unknown); }
+.mk-findings { margin: 1.4rem 0; border-top: 1px solid var(--line); }
+.mk-findings div { display: grid; grid-template-columns: 10rem 1fr; gap: .2rem 1.2rem; padding: .6rem 0; }
+.mk-findings div { border-bottom: 1px solid var(--line); }
+.mk-findings dt { font-weight: 650; } .mk-findings .mk-state { display: table; margin-top: .2rem; }
+.mk-findings dd { margin: 0; max-width: 44rem; overflow-wrap: anywhere; }
+.mk-state.mk-new { color: var(--accent); }
 .mk-tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .8rem; }
 .mk-tiles { margin: 1.2rem 0; } .mk-tiles div { border-top: 2px solid var(--accent); padding: .45rem 0 0; }
 .mk-tiles b { display: block; font-size: 1.55rem; line-height: 1.2; font-weight: 650; }
@@ -223,16 +267,25 @@ PARTS_STYLE = """
 .mk-page th, .mk-page td { border: 0; border-bottom: 1px solid var(--line); padding: .3rem .7rem; }
 .mk-page th, .mk-page td { text-align: right; vertical-align: top; }
 .mk-page th:first-child, .mk-page td:first-child { padding-left: 0; text-align: left; }
+.mk-page th.mk-text, .mk-page td.mk-text { text-align: left; }
 .mk-page tbody th { font-weight: 400; } .mk-page thead th { border-bottom: 2px solid var(--soft); }
 .mk-scroll, .mk-chart { overflow-x: auto; max-width: 100%; }
 .mk-chart { background: #fff; margin: .8rem 0 1.4rem; } .mk-chart img { display: block; }
 .mk-chart img { height: auto; max-width: 100%; min-width: 36rem; }
+.mk-note { color: var(--soft); font-size: .88rem; margin: .1rem 0 .4rem; max-width: 46rem; }
 .mk-nothing { color: var(--soft); border-left: 3px solid var(--line); padding-left: .8rem; }
 @media (max-width: 40rem) {
   .mk-head h1 { font-size: 1.55rem; } .mk-head dl { display: block; }
   .mk-verdict { padding: .7rem .8rem; } .mk-verdict > p { font-size: 1.08rem; }
   .mk-verdict li { display: block; margin: .7rem 0; }
   .mk-state { display: inline-block; margin: 0 .3rem 0 0; }
+  .mk-findings div { display: block; }
+  .mk-rows, .mk-rows tbody, .mk-rows tr, .mk-rows tbody th, .mk-rows td { display: block; }
+  .mk-rows thead { display: none; } .mk-rows tr { padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  .mk-page .mk-rows tbody th, .mk-page .mk-rows td { padding: 0; border: 0; text-align: left; }
+  .mk-page .mk-rows tbody th { font-weight: 600; overflow-wrap: anywhere; }
+  .mk-rows td::before { content: attr(data-name) ": "; color: var(--soft); }
+  .mk-findings .mk-state { display: inline-block; margin: 0 0 0 .4rem; vertical-align: .1em; }
   .mk-tiles { grid-template-columns: 1fr 1fr; }
   .mk-chart::before { content: "Swipe to see all of the chart →"; position: sticky; left: 0; }
   .mk-chart::before { font-size: .78rem; color: #566370; }
@@ -245,7 +298,7 @@ PARTS_STYLE = """
 @media print {
   .mk-chart::before { content: none; }
   .mk-chart, .mk-scroll { overflow: visible; } .mk-chart img { min-width: 0; }
-  .mk-chart, .mk-together, .mk-verdict, .mk-tiles, .mk-page tr { break-inside: avoid; }
+  .mk-chart, .mk-together, .mk-verdict, .mk-tiles, .mk-findings div, .mk-page tr { break-inside: avoid; }
   .mk-state.mk-wrong { color: var(--wrong); background: none; }
   .mk-page table { font-size: .8rem; } .mk-page th, .mk-page td { padding: .2rem .45rem; }
   .mk-page th, .mk-page td { white-space: normal; overflow-wrap: break-word; }

@@ -16,9 +16,10 @@ from mkframe._files import atomic_write, check_target, expand_path
 from mkframe.errors import InputError
 from mkframe.report import _html, _notebook
 from mkframe.report._head import Head, head
+from mkframe.report._monday import MondayPage, monday
 from mkframe.report._notebook import notebook_path
 
-__all__ = ["Head", "head", "notebook_path", "write"]
+__all__ = ["Head", "MondayPage", "head", "monday", "notebook_path", "write"]
 
 _REQUIRED = ("ipykernel", "nbclient", "nbconvert")
 _HINT_OUT = "Choose another place with --output."

@@ -14,7 +14,7 @@ from mkframe._text import single_line
 from mkframe.metrics._findings import STATES, dated_builds
 from mkframe.metrics._formatting import count_text, day_text
 
-__all__ = ["HEAD_TYPE", "Head", "head"]
+__all__ = ["HEAD_TYPE", "Head", "head", "project_names", "source_text"]
 
 HEAD_TYPE = "application/vnd.mkframe.head+json"
 """Media type under which a head tells `write` the title of the page and the number of builds."""
@@ -83,12 +83,12 @@ def head(
     >>> head("Build history", mk.read_json(b"[]"), source="builds.json").facts
     {'title': 'Build history of all projects', 'builds': 0}
     """
-    projects = _projects(builds, project)
+    projects = project_names(builds, project)
     many = count_text(len(projects), "project") if projects else "all projects"
     name = f"{title} of {projects[0] if len(projects) == 1 else many}"
     summary = metrics.summary(builds, tz)
     days = _days_text(summary)
-    facts = [("Days", f"{days} ({tz})" if days else "none"), ("Source", _source_text(builds, source))]
+    facts = [("Days", f"{days} ({tz})" if days else "none"), ("Source", source_text(builds, source))]
     if len(projects) > 1:
         more = [f"{len(projects) - _MAX_PROJECTS} more"] if len(projects) > _MAX_PROJECTS else []
         facts.append(("Projects", ", ".join([*projects[:_MAX_PROJECTS], *more])))
@@ -107,7 +107,7 @@ def head(
     return Head("".join(parts), {"title": full, "builds": len(builds)})
 
 
-def _projects(builds: pd.DataFrame, project: str | int | None) -> list[str]:
+def project_names(builds: pd.DataFrame, project: str | int | None) -> list[str]:
     """Name the projects: the one that was asked for, or those of the builds; ids where no name is known."""
     if project is not None:
         return [_project_text(project)]
@@ -119,7 +119,7 @@ def _project_text(project: object) -> str:
     return single_line(project, 80) if isinstance(project, str) else f"project {project}"
 
 
-def _source_text(builds: pd.DataFrame, source: str) -> str:
+def source_text(builds: pd.DataFrame, source: str) -> str:
     if source == "demo":
         return "the embedded server"
     if source == "server":

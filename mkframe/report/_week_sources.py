@@ -1,0 +1,223 @@
+"""Read what a Monday page needs: from a server, from a history file, or from a saved answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from mkframe._files import expand_path
+from mkframe._text import single_line
+from mkframe.errors import MkframeError
+from mkframe.frames import read_json
+from mkframe.history import History
+
+if TYPE_CHECKING:
+    from mkframe.client import Client
+
+__all__ = ["WeekSources", "read_file", "read_history", "read_server"]
+
+_MOST_PROJECTS = 20
+"""Projects whose views are asked for: one request for each and view."""
+_NO_VIEWS = "a saved answer of builds has nothing of it"
+_NOT_STORED = "the history holds nothing of it; sync it with the resource {}"
+
+
+@dataclass(frozen=True)
+class WeekSources:
+    """Builds, and what was asked besides; `monday(**vars(sources))` takes them.
+
+    Attributes
+    ----------
+    builds : DataFrame
+        Builds, with names where they are known.
+    source : str
+        "server", "demo", or the file.
+    project : str or int, optional
+        The project that was asked for.
+    releases : DataFrame or None
+        Releases.
+    deliveries, commits : dict of int to DataFrame, or None
+        The views of each project.
+    reasons : dict of str to str
+        Why something was not asked, or could not be read.
+    """
+
+    builds: pd.DataFrame
+    source: str
+    project: str | int | None = None
+    releases: pd.DataFrame | None = None
+    deliveries: dict[int, pd.DataFrame] | None = None
+    commits: dict[int, pd.DataFrame] | None = None
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+def read_server(client: Client, project: str | int | None = None, source: str = "server") -> WeekSources:
+    """Ask a server for builds with their names, releases, and the views of their projects.
+
+    What the account may not see is named in `reasons`, and is no error; builds are needed.
+
+    Parameters
+    ----------
+    client : Client
+        A client.
+    project : str or int, optional
+        Name or id; all projects by default.
+    source : str, default "server"
+        "server" or "demo".
+
+    Returns
+    -------
+    WeekSources
+
+    Raises
+    ------
+    MkframeError
+        If the builds cannot be read.
+
+    Examples
+    --------
+    >>> import mkframe as mk
+    >>> with mk.demo(builds=20) as client:
+    ...     sources = read_server(client, "DEMO_PROJECT", "demo")
+    >>> sources.reasons, list(sources.deliveries)
+    ({}, [402])
+    """
+    builds = client.builds.find(project=project)
+    reasons: dict[str, str] = {}
+    named = _attempt("names", reasons, lambda: client.add_names(builds))
+    releases = _attempt("releases", reasons, client.releases.find)
+    projects = sorted({int(id_) for id_ in builds["project_id"].dropna().unique()})
+    deliveries, commits = None, None
+    if len(projects) > _MOST_PROJECTS:
+        reason = f"there are {len(projects):,} projects; name one"
+        reasons |= {"deliveries": reason, "commits": reason}
+    else:
+        deliveries = _views("deliveries", reasons, projects, lambda id_: client.deliveries(project_id=id_))
+        commits = _views("commits", reasons, projects, lambda id_: client.commits(project_id=id_))
+    reasons.pop("names", None)
+    return WeekSources(
+        builds if named is None else named, source, project, releases, deliveries, commits, reasons
+    )
+
+
+def read_history(path: str | os.PathLike[str], project: str | int | None = None) -> WeekSources:
+    """Read a history file, without a request.
+
+    Parameters
+    ----------
+    path : path
+        The file of a `mk.History`.
+    project : str or int, optional
+        Name or id; all projects by default.
+
+    Returns
+    -------
+    WeekSources
+
+    Raises
+    ------
+    InputError
+        If there is no such file or project.
+    HistoryError
+        If the file is no history, busy or damaged.
+    """
+    history = History(path)
+    builds = history.builds(project=project)
+    syncs = history.syncs()
+    reasons: dict[str, str] = {}
+    projects = sorted({int(id_) for id_ in builds["project_id"].dropna().unique()})
+    releases = history.releases(gone=False) if (syncs["resource"] == "releases").any() else None
+    if releases is None:
+        reasons["releases"] = _NOT_STORED.format("releases")
+    found: dict[str, dict[int, pd.DataFrame] | None] = {}
+    for name, read in (("deliveries", history.deliveries), ("commits", history.commits)):
+        asked = {
+            int(id_) for id_ in syncs.loc[(syncs["resource"] == name).to_numpy(bool), "project"].dropna()
+        }
+        held = [id_ for id_ in projects if id_ in asked]
+        found[name] = {id_: read(project=id_) for id_ in held} or None
+        if found[name] is None:
+            reasons[name] = _NOT_STORED.format(name)
+        elif len(held) < len(projects):
+            reasons[name] = f"of {len(projects) - len(held):,} of {len(projects):,} projects"
+    return WeekSources(
+        _add_names(builds, history),
+        history.path.name,
+        project,
+        releases,
+        found["deliveries"],
+        found["commits"],
+        reasons,
+    )
+
+
+def read_file(path: str | os.PathLike[str], project: int | None = None) -> WeekSources:
+    """Read a saved answer of ``GET /builds``.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    project : int, optional
+        Id of a project; all by default.
+
+    Returns
+    -------
+    WeekSources
+
+    Raises
+    ------
+    MkframeError
+        If it is no such answer.
+    """
+    builds = read_json(expand_path(path))
+    builds = builds if project is None else builds[(builds["project_id"] == project).to_numpy(bool)]
+    reasons = dict.fromkeys(("deliveries", "releases", "commits"), _NO_VIEWS)
+    return WeekSources(builds, Path(path).name, project, reasons=reasons)
+
+
+def _attempt(name: str, reasons: dict[str, str], read: Callable[[], pd.DataFrame]) -> pd.DataFrame | None:
+    """Read something; where it cannot be read, remember why."""
+    try:
+        return read()
+    except MkframeError as error:
+        reasons[name] = f"not readable: {single_line(error.message, 160).rstrip('.')}"
+        return None
+
+
+def _views(
+    name: str, reasons: dict[str, str], projects: list[int], read: Callable[[int], pd.DataFrame]
+) -> dict[int, pd.DataFrame] | None:
+    """Read a view of each project; where one cannot be read, the others count."""
+    found = {}
+    for project in projects:
+        frame = _attempt(name, reasons, lambda project=project: read(project))  # type: ignore[misc]
+        if frame is not None:
+            found[project] = frame
+    if found and len(found) < len(projects):
+        reasons[name] = f"of {len(projects) - len(found):,} of {len(projects):,} projects; {reasons[name]}"
+    return found or None
+
+
+def _add_names(builds: pd.DataFrame, history: History) -> pd.DataFrame:
+    """Add the names that the history knows, as `Client.add_names` does."""
+    projects, patterns = (_latest_names(frame) for frame in (history.projects(), history.patterns()))
+    lists = [[patterns.get(id_, str(id_)) for id_ in cell] for cell in builds["patterns"]]
+    named: dict[str, Any] = {}
+    if len(projects):
+        named["project"] = builds["project_id"].map(projects).astype("str")
+    if len(patterns):
+        named["pattern_names"] = pd.Series(lists, index=builds.index, dtype="object")
+    result = builds.assign(**named)
+    result.attrs = dict(builds.attrs)
+    return result
+
+
+def _latest_names(frame: pd.DataFrame) -> dict[int, str]:
+    known = frame["name"].dropna()
+    return dict(zip(known.index.tolist(), known.tolist(), strict=True))
