@@ -204,7 +204,7 @@ def monday(
     >>> page.title
     'Project 402, 13 to 19 July 2026'
     >>> page.findings[0].says
-    '1 pattern set is broken: 808 (since 15 July, build 12). It broke in this week.'
+    '1 pattern set is broken: 808 (since 15 July, build 12). It broke in the week.'
     """
     week = week_of(period, builds, tz=tz, now=now)
     require_columns(builds, _COLUMNS)
