@@ -1,4 +1,4 @@
-"""``mkframe report``: write the build history as one HTML file."""
+"""``mkframe report``: write a history, a week or the readiness of a release as one HTML file."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import argparse
 import contextlib
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mkframe._bars import ProgressBar
 from mkframe._commands import _history
 from mkframe._commands._output import say, write
 from mkframe.errors import InputError
+
+if TYPE_CHECKING:
+    from mkframe.report import WeekSources
 
 __all__ = ["add"]
 
@@ -19,10 +22,17 @@ _EPILOG = """\
 lengths of a period:
   D day, W week (from Monday), M month, Q quarter
 
-example:
+the page of a week, Monday to Sunday:
+  --period takes last-week, or a day such as 2026-07-13 for the week that holds it. It says what is broken,
+  what got worse beyond chance, what became slower, and what was not asked.
+
+examples:
   mkframe report --project MY_PROJECT --tz Europe/Vienna --output build-history.html
   mkframe report --project MY_PROJECT --release R7 --label for_review
+  mkframe report --project MY_PROJECT --tz Europe/Vienna --period last-week --output monday.html
+  mkframe report --history history.duckdb --period last-week --text | mail -s Builds team@example.com
 """
+_WEEK_ONLY = ("history", "text", "xlsx", "only_changes")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,7 +48,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     report.add_argument(
         "--output",
         metavar="FILE",
-        help="file to write (build-history.html, or release-readiness.html); - prints it",
+        help="file to write (build-history.html, monday.html or release-readiness.html); - prints it",
     )
     report.add_argument("--release", help="report on the readiness of this release instead")
     report.add_argument(
@@ -52,14 +62,80 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--every", choices=["D", "W", "M", "Q"], help="length of a period; by the history's length by default"
     )
     report.add_argument("--tz", default="UTC", help="time zone in which days and weeks are cut (%(default)s)")
-    report.set_defaults(run=_report)
+    report.add_argument(
+        "--period", metavar="WEEK", help="write the page of a week: last-week, or one of its days"
+    )
+    week = report.add_argument_group("with --period")
+    week.add_argument("--history", metavar="FILE", help="read the file of an mk.History; nothing is sent")
+    week.add_argument("--text", action="store_true", help="plain text instead of HTML; printed by default")
+    week.add_argument("--xlsx", metavar="FILE", help="write all sentences and tables as a workbook, too")
+    week.add_argument(
+        "--only-changes", action="store_true", help="leave out what is as it was before the week"
+    )
+    report.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from mkframe._validation import check_timezone
+
+    check_timezone(options.tz)
+    given = [f"--{name.replace('_', '-')}" for name in _WEEK_ONLY if getattr(options, name)]
+    if options.period is None and given:
+        raise InputError(f"{given[0]} belongs to the page of a week.", hint="Add --period last-week.")
+    if options.period is not None and options.every is not None:
+        raise InputError(
+            "--every does not go with --period.", hint="The page of a week has no other periods."
+        )
+    if options.release is not None and (options.period or options.every):
+        raise InputError(
+            "--release does not go with --period or --every.", hint="Readiness is that of this moment."
+        )
+    if options.history is not None and (options.demo or options.file is not None):
+        raise InputError("--history does not go with --demo or --from.", hint="Name one source.")
+    if options.period is None:
+        _report(options)
+    else:
+        _week(options)
+
+
+def _week(options: argparse.Namespace) -> None:
+    """Write the page of a week."""
+    from mkframe.report import monday, write_text
+
+    page = monday(**vars(_sources(options)), period=options.period, tz=options.tz)
+    page = page.only_news() if options.only_changes else page
+    output = options.output or ("-" if options.text else "monday.html")
+    if options.xlsx is not None:
+        if Path(options.xlsx).suffix.lower() != ".xlsx":
+            raise InputError(f"{options.xlsx!r} is no workbook.", hint="Name it so: --xlsx week.xlsx.")
+        workbook = page.save(options.xlsx)
+    if output == "-":
+        write(page.text() if options.text else page.html())
+        return
+    path = write_text(output, page.text() if options.text else page.html())
+    also = f" {workbook} is written, too." if options.xlsx is not None else ""
+    say(f"{path} is written ({path.stat().st_size // 1024} kB).{also} Open {path.as_uri()}")
+
+
+def _sources(options: argparse.Namespace) -> WeekSources:
+    from mkframe.report import WeekSources, read_history, read_server
+
+    project: str | None = options.project
+    if options.history is not None:
+        is_id = project is not None and project.isascii() and project.isdecimal()
+        return read_history(options.history, int(project) if project and is_id else project)
+    if options.file is not None:
+        with _history.open_saved(options.file) as path:
+            builds, number = _history.read_saved(path, project)
+        return WeekSources(builds, path.name, number)
+    with _history.connect(options) as client:
+        found = _history.find_project(client, project)
+        return read_server(client, found, "demo" if options.demo else "server")
 
 
 def _report(options: argparse.Namespace) -> None:
     from mkframe import report
-    from mkframe._validation import check_timezone
 
-    check_timezone(options.tz)
     with contextlib.ExitStack() as stack:
         notebook, parameters = _what(options, stack)
         output = options.output or f"{notebook.replace('_', '-')}.html"

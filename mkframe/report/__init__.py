@@ -1,7 +1,8 @@
 """Run a notebook with parameters and write it as one HTML file without code.
 
 The notebooks are those of the folder ``notebooks``; the installed package contains them. The file refers
-to nothing outside: charts are embedded, there is no script, and it opens without a network.
+to nothing outside: charts are embedded, there is no script, and it opens without a network. `monday` writes
+the page of a week in the same look, without a notebook.
 """
 
 from __future__ import annotations
@@ -12,17 +13,30 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mkframe._files import atomic_write, check_target, expand_path
 from mkframe.errors import InputError
 from mkframe.report import _html, _notebook
 from mkframe.report._head import Head, head
 from mkframe.report._monday import MondayPage, monday
 from mkframe.report._notebook import notebook_path
+from mkframe.report._target import checked_target, write_text
+from mkframe.report._week_sources import WeekSources, read_file, read_history, read_server, read_week
 
-__all__ = ["Head", "MondayPage", "head", "monday", "notebook_path", "write"]
+__all__ = [
+    "Head",
+    "MondayPage",
+    "WeekSources",
+    "head",
+    "monday",
+    "notebook_path",
+    "read_file",
+    "read_history",
+    "read_server",
+    "read_week",
+    "write",
+    "write_text",
+]
 
 _REQUIRED = ("ipykernel", "nbclient", "nbconvert")
-_HINT_OUT = "Choose another place with --output."
 
 
 def write(
@@ -62,18 +76,9 @@ def write(
         raise InputError(
             f"A report needs {', '.join(missing)}.", hint='Install them with: pip install "mkframe[report]"'
         )
-    target = _writable(expand_path(out).absolute())
+    target = checked_target(out)
     absolute = _notebook.absolute_paths(parameters)
     asked = _notebook.insert_parameters(_notebook.read(notebook), absolute)
     executed = _notebook.run(asked, progress, server=absolute.get("source") == "server")
     page = _html.page(executed, notebook)
-    return atomic_write(target, lambda file: file.write(page.encode()), _HINT_OUT)
-
-
-def _writable(target: Path) -> Path:
-    if target.is_dir():
-        raise InputError(f"{str(target)!r} is a folder.", hint="Name the file, such as build-history.html.")
-    if not target.parent.is_dir():
-        raise InputError(f"There is no folder {str(target.parent)!r}.", hint="Create it, or name another.")
-    check_target(target, _HINT_OUT)
-    return target
+    return write_text(target, page)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mkframe import metrics
-from mkframe._files import atomic_write, expand_path
+from mkframe._files import expand_path
 from mkframe.exports import export_sheets
 from mkframe.metrics._checks import require_columns
 from mkframe.metrics._formatting import count_text, day_text, duration_text, percent_text
@@ -22,6 +22,7 @@ from mkframe.report import _monday_html, _monday_text
 from mkframe.report import _monday_parts as parts
 from mkframe.report._head import project_names, source_text
 from mkframe.report._monday_parts import Finding, Numbers, Part, Row, Table
+from mkframe.report._target import write_text
 from mkframe.report._week import Week, as_known, week_of
 
 __all__ = ["MondayPage", "monday"]
@@ -103,11 +104,10 @@ class MondayPage:
         InputError
             If it cannot be written.
         """
-        target = expand_path(path)
-        if target.suffix.lower() == ".xlsx":
-            return export_sheets(self.sheets(), target, tz=self.week.tz)
-        text = self.text() if target.suffix.lower() == ".txt" else self.html()
-        return atomic_write(target, lambda file: file.write(text.encode()), "Name another file.")
+        suffix = expand_path(path).suffix.lower()
+        if suffix == ".xlsx":
+            return export_sheets(self.sheets(), path, tz=self.week.tz)
+        return write_text(path, self.text() if suffix == ".txt" else self.html())
 
     def sheets(self) -> dict[str, pd.DataFrame]:
         """Give the sentences, and the whole of each table, by the titles of sheets."""

@@ -286,7 +286,8 @@ def lengths(row: Row, still_run: int) -> Finding:
     topic = "Durations"
     if not row["n_now"]:
         return Finding(topic, "unknown", "no build finished", "No build of this week has finished.")
-    says = f"On a typical day a finished build took {duration_text(row['now'])} ({count_text(int(row['n_now']), 'build')})"
+    number = count_text(int(row["n_now"]), "build")
+    says = f"On a typical day a finished build took {duration_text(row['now'])} ({number})"
     says += (
         f"; the week before {duration_text(row['before'])} ({row['n_before']:,})."
         if row["n_before"]

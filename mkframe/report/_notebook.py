@@ -27,7 +27,7 @@ _CELL_TIMEOUT = 1800
 _STOP_TIMEOUT = 15.0
 _SOURCES = ("demo", "server")
 """Values of the parameter ``source`` that are not files."""
-_REPORTS = "Choose build_history, release_activity or release_readiness."
+_REPORTS = "Choose build_history, monday, release_activity or release_readiness."
 
 
 def notebook_path(name: str) -> Path:

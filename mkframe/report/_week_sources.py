@@ -12,14 +12,14 @@ import pandas as pd
 
 from mkframe._files import expand_path
 from mkframe._text import single_line
-from mkframe.errors import MkframeError
+from mkframe.errors import InputError, MkframeError
 from mkframe.frames import read_json
 from mkframe.history import History
 
 if TYPE_CHECKING:
     from mkframe.client import Client
 
-__all__ = ["WeekSources", "read_file", "read_history", "read_server"]
+__all__ = ["WeekSources", "read_file", "read_history", "read_server", "read_week"]
 
 _MOST_PROJECTS = 20
 """Projects whose views are asked for: one request for each and view."""
@@ -54,6 +54,48 @@ class WeekSources:
     deliveries: dict[int, pd.DataFrame] | None = None
     commits: dict[int, pd.DataFrame] | None = None
     reasons: dict[str, str] = field(default_factory=dict)
+
+
+def read_week(
+    source: str = "server", project: str | int | None = None, history: str | os.PathLike[str] | None = None
+) -> WeekSources:
+    """Read what `monday` needs, from wherever it is.
+
+    Parameters
+    ----------
+    source : str, default "server"
+        "server", the account of MKFRAME_URL and its companions; "demo", the embedded server; or the file of
+        a saved answer of GET /builds.
+    project : str or int, optional
+        Name or id of a project, of a saved answer its id; all by default.
+    history : path, optional
+        The file of a `mk.History`, which is read instead; no request is sent then.
+
+    Returns
+    -------
+    WeekSources
+        `monday(**vars(sources))` takes it.
+
+    Raises
+    ------
+    MkframeError
+        If the builds cannot be read.
+
+    Examples
+    --------
+    >>> read_week("demo", "DEMO_PROJECT").source
+    'demo'
+    """
+    if history is not None:
+        return read_history(history, project)
+    if source not in ("demo", "server"):
+        if isinstance(project, str):
+            raise InputError("A saved answer knows projects by id.", hint="Give the number, such as 402.")
+        return read_file(source, project)
+    from mkframe import _demo, client
+
+    with _demo.demo() if source == "demo" else client.connect() as connected:
+        return read_server(connected, project, source)
 
 
 def read_server(client: Client, project: str | int | None = None, source: str = "server") -> WeekSources:
