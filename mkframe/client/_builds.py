@@ -59,6 +59,12 @@ class Builds(GettableAccessor):
         record it later, and `confirm` looks again. The API's ``wait`` is never used,
         since it may time out on long builds: see `wait`.
 
+        A build may deploy by itself, since patterns can have a deployment that runs after each build; it
+        cannot be canceled by the API. Users can edit the description afterwards, and with it the marker.
+        Users can delete failed builds, so a failure rate of what the server lists is a lower bound. The web
+        application builds neither instances with validation errors, nor what is disabled for builds, nor in
+        closed releases; what the API does with them is not documented, and nothing is checked here.
+
         Parameters
         ----------
         instances : DataFrame, or list of dict, Series or int

@@ -141,18 +141,40 @@ def test_missing_instances_block(client):
     assert selection_model(client).blockers == ("Choose at least one instance.",)
 
 
-@pytest.mark.parametrize(
-    ("mark", "words"),
-    [
-        ("errors", r"1 instance has validation errors: \w+ \(\d\)\."),
-        ("invalid", r"1 instance is invalid: \w+\."),
-        ("build_disabled", r"1 instance is disabled for builds: \w+\."),
-        ("checked_out", r"1 instance is checked out by someone: \w+\."),
-    ],
-)
-def test_flagged_instance_is_noticed(client, marked, mark, words):
-    (notice,) = selection_model(client, marked[mark]).notices
-    assert re.fullmatch(words, notice)
+PROHIBITED = {
+    "errors": r"1 instance has validation errors: \w+ \(\d\)\.",
+    "invalid": r"1 instance is invalid: \w+\.",
+    "build_disabled": r"1 instance is disabled for builds: \w+\.",
+}
+
+
+@pytest.mark.parametrize("mark", PROHIBITED)
+def test_prohibited_instance_blocks_until_start_anyway(client, marked, mark):
+    model = selection_model(client, marked[mark])
+    first, last = model.blockers
+    assert re.fullmatch(PROHIBITED[mark], first)
+    assert "tick “Start anyway”" in last
+    assert model.notices == ()
+    model.start_anyway = True
+    assert (model.blockers, model.notices) == ((), (first,))
+
+
+def test_start_anyway_is_asked_again_for_another_choice(client, marked):
+    model = selection_model(client, marked["errors"])
+    model.start_anyway = True
+    model.add([marked["build_disabled"]])
+    assert not model.start_anyway
+    assert len(model.blockers) == 3
+    model.start_anyway = True
+    model.description = "sent all the same"
+    assert model.start_anyway
+    model.finish(7)
+    assert model.blockers
+
+
+def test_checked_out_instance_is_noticed(client, marked):
+    (notice,) = selection_model(client, marked["checked_out"]).notices
+    assert re.fullmatch(r"1 instance is checked out by someone: \w+\.", notice)
 
 
 def test_deleted_instance_blocks(client, marked):
@@ -173,10 +195,12 @@ def test_missing_release_is_noticed(client):
     assert model.notices == ("No release of DWH_GROUP is chosen, to which CORE_DV_HLS belongs.",)
 
 
-def test_closed_release_is_noticed(client):
+def test_closed_release_blocks_until_start_anyway(client):
     model = selection_model(client, AIRPLANE)
     model.choose_release("DWH_GROUP", "R10")
-    assert "Release R10 of DWH_GROUP is closed." in model.notices
+    assert "Release R10 of DWH_GROUP is closed." in model.blockers
+    model.start_anyway = True
+    assert (model.blockers, model.notices) == ((), ("Release R10 of DWH_GROUP is closed.",))
 
 
 def test_instance_missing_in_a_release_blocks(client):
@@ -215,7 +239,7 @@ def test_release_that_is_not_loaded_blocks(client):
     assert model.blockers == ()
     model.run = steps.append
     model.choose_release("DWH_GROUP", "R10")
-    (blocker,) = model.blockers
+    blocker = model.blockers[-1]
     assert blocker.startswith("The instances of the chosen releases are not loaded yet.")
     steps[0]()
     assert blocker not in model.blockers

@@ -10,14 +10,17 @@ from mkframe.forms.models.base import join_names, mask
 from mkframe.forms.models.options import Group
 from mkframe.schema import TERMINAL
 
-__all__ = ["similar_builds", "blockers", "notices"]
+__all__ = ["blockers", "notices", "prohibited", "similar_builds"]
 
-_FLAG_TEXTS = {
+_PROHIBITED = {
     "invalid": "invalid",
-    "checked_out": "checked out by someone",
     "build_disabled": "disabled for builds",
     "folder_disabled": "in a folder that is disabled for builds",
 }
+_ANYWAY = (
+    "The web application does not build that, and what the API does is not documented. Change the choice, or "
+    "tick “Start anyway”."
+)
 
 
 def blockers(
@@ -26,11 +29,12 @@ def blockers(
     missing: Sequence[str],
     restore: bool,
     duplicates: Sequence[str],
+    prohibited: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Return what must be done before the build can be started.
 
     `missing` are chosen instances that the chosen releases do not have; `duplicates` are sentences about
-    builds that look the same.
+    builds that look the same, `prohibited` those about what the web application does not build.
     """
     if project is None:
         return ("Choose a project.",)
@@ -45,6 +49,8 @@ def blockers(
     deleted = chosen[chosen["deleted"]] if len(chosen) else chosen
     if len(deleted) and not restore:
         messages.append(f"{_count_are(deleted)} deleted: {_names(deleted)}. Remove them, or tick “Restore”.")
+    if prohibited:
+        messages += [*prohibited, _ANYWAY]
     return (*messages, *duplicates)
 
 
@@ -55,7 +61,8 @@ def notices(
     return (*_about_instances(chosen, restore), *_about_releases(chosen, groups, releases))
 
 
-def _about_instances(chosen: pd.DataFrame, restore: bool) -> list[str]:
+def prohibited(chosen: pd.DataFrame, groups: Sequence[Group], releases: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what the web application does not build: instances with errors or disabled, closed releases."""
     messages = []
     with_errors = chosen[chosen["errors"] > 0]
     if len(with_errors):
@@ -63,10 +70,22 @@ def _about_instances(chosen: pd.DataFrame, restore: bool) -> list[str]:
         each = [f"{name} ({count})" for name, count in counts]
         verb = "has" if len(with_errors) == 1 else "have"
         messages.append(f"{_count(with_errors)} {verb} validation errors: {join_names(each)}.")
-    for flag, words in _FLAG_TEXTS.items():
+    for flag, words in _PROHIBITED.items():
         flagged = chosen[chosen[flag]]
         if len(flagged):
             messages.append(f"{_count_are(flagged)} {words}: {_names(flagged)}.")
+    for group in groups:
+        release = releases.get(group.name)
+        if release is not None and release in group.closed:
+            messages.append(f"Release {release} of {group.name} is closed.")
+    return tuple(messages)
+
+
+def _about_instances(chosen: pd.DataFrame, restore: bool) -> list[str]:
+    messages = []
+    checked_out = chosen[chosen["checked_out"]]
+    if len(checked_out):
+        messages.append(f"{_count_are(checked_out)} checked out by someone: {_names(checked_out)}.")
     deleted = chosen[chosen["deleted"]]
     if len(deleted) and restore:
         messages.append(f"{_count_are(deleted)} deleted and will be restored: {_names(deleted)}.")
@@ -81,8 +100,6 @@ def _about_releases(chosen: pd.DataFrame, groups: Sequence[Group], releases: Map
         if needing and release is None:
             verb = "belongs" if len(needing) == 1 else "belong"
             messages.append(f"No release of {group.name} is chosen, to which {join_names(needing)} {verb}.")
-        if release is not None and release in group.closed:
-            messages.append(f"Release {release} of {group.name} is closed.")
         if release is not None and len(chosen) and not needing:
             messages.append(f"Release {release} is chosen, but no chosen instance needs {group.name}.")
     return messages

@@ -50,6 +50,9 @@ class SelectionModel(Model):
         The request, byte for byte if the lines are joined, and the call for a script.
     duplicates, duplicate_ids, allow_duplicate : tuple of str, tuple of int, bool
         Builds that look the same, and whether another one is wanted nevertheless.
+    prohibited, start_anyway : tuple of str, bool
+        What the web application does not build, and whether it is sent all the same; another choice asks
+        again.
     """
 
     projects = t.Tuple()
@@ -72,6 +75,8 @@ class SelectionModel(Model):
     duplicates = t.Tuple()
     duplicate_ids = t.Tuple()
     allow_duplicate = t.Bool(False)
+    prohibited = t.Tuple()
+    start_anyway = t.Bool(False)
     blockers = t.Tuple()
     notices = t.Tuple()
     json = t.Tuple()
@@ -92,6 +97,7 @@ class SelectionModel(Model):
         self.observe(self._on_releases, "releases")
         self.observe(self._on_filter, ["pattern_id", "folder", "search"])
         self.observe(self._on_choice, ["chosen", "description", "restore", "allow_duplicate", "duplicates"])
+        self.observe(self._on_choice, "start_anyway")
 
     # --- loading --------------------------------------------------------------------------------------
 
@@ -279,6 +285,7 @@ class SelectionModel(Model):
         self._known_builds.add(id)
         self.renew_marker()
         self.duplicates, self.duplicate_ids, self.allow_duplicate = (), (), False
+        self.start_anyway = False
 
     def find_duplicates(self, builds: pd.DataFrame) -> bool:
         """Show builds that look the same and run, or began after the project was loaded.
@@ -299,10 +306,16 @@ class SelectionModel(Model):
         rows, missing = self.chosen_rows(), [self._labels.get(i, str(i)) for i in self._missing_ids()]
         project = None if self.project_id is None else str(self.project_id)
         duplicates = () if self.allow_duplicate else self.duplicates
-        self.blockers = preflight.blockers(project, rows, missing, self.restore, duplicates)
+        prohibited = preflight.prohibited(rows, self.groups, self.releases)
+        if prohibited != self.prohibited:  # "start anyway" was said of other things
+            self.prohibited = prohibited
+            self.start_anyway = False
+        asked = () if self.start_anyway else prohibited
+        self.blockers = preflight.blockers(project, rows, missing, self.restore, duplicates, asked)
         if len(self.chosen) and self._loaded != (self.project_id, dict(self.releases) or None):
             self.blockers += (_NOT_LOADED,)
-        self.notices = preflight.notices(rows, self.groups, self.releases, self.restore)
+        notices = preflight.notices(rows, self.groups, self.releases, self.restore)
+        self.notices = (*prohibited, *notices) if self.start_anyway else notices
         if project is None or rows.empty:
             self.json, self.python = (), ""
             return

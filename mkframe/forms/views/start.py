@@ -29,7 +29,9 @@ class StartForm(widgets.Form):
         self.live.add_class("mkf-live")
         self.on_change(model, ["state", "busy"], self._show_check)
         self.on_change(
-            model.selection, ["blockers", "notices", "json", "python", "duplicates"], self._show_check
+            model.selection,
+            ["blockers", "notices", "json", "python", "duplicates", "prohibited"],
+            self._show_check,
         )
         self.on_change(model.selection, ["duplicates"], self._show_duplicates)
         self.on_change(model, ["state", "watch", "warnings", "build", "concurrent_ids"], self._show_live)
@@ -63,18 +65,22 @@ class StartForm(widgets.Form):
         self.duplicate_buttons = widgets.row()
         self.allow_duplicate = w.Checkbox(description="Start another one nevertheless", indent=False)
         self.allow_duplicate.add_class("mkf-allow-duplicate")
+        self.start_anyway = w.Checkbox(description="Start anyway", indent=False)
+        self.start_anyway.add_class("mkf-start-anyway")
         self.start = widgets.button("Start build", "start", "Send the request, once", "primary")
         self.confirm = widgets.button(
             "Look whether it was started", "confirm", "Search the builds for the marker"
         )
         self.dismiss = widgets.button("I have looked; choose again", "dismiss", "Go back to choosing")
         self.link(self.allow_duplicate, "allow_duplicate", model=model.selection)
+        self.link(self.start_anyway, "start_anyway", model=model.selection)
         self.on_click(self.start, model.submit, lambda: model.can_submit)
         self.on_click(self.confirm, model.confirm)
         self.on_click(self.dismiss, model.dismiss)
         return (
             widgets.section("4  Check and start"), self.verdict, self.duplicate_buttons,
-            self.allow_duplicate, self.preview, widgets.row(self.start, self.confirm, self.dismiss),
+            self.allow_duplicate, self.start_anyway, self.preview,
+            widgets.row(self.start, self.confirm, self.dismiss),
         )  # fmt: skip
 
     def _may_choose(self) -> bool:
@@ -91,6 +97,7 @@ class StartForm(widgets.Form):
         model, selection = self.model, self.model.selection
         self.start.disabled = not model.can_submit
         self.allow_duplicate.layout.display = None if selection.duplicates else "none"
+        self.start_anyway.layout.display = None if selection.prohibited else "none"
         for button in (self.confirm, self.dismiss):
             button.layout.display = None if model.state == "unconfirmed" else "none"
             button.disabled = bool(model.busy)
@@ -110,7 +117,7 @@ class StartForm(widgets.Form):
         for part in (self.selection, self.check):
             part.layout.display = "none" if is_live else None
         self.selection.refresh()
-        self.allow_duplicate.disabled = not self._may_choose()
+        self.allow_duplicate.disabled = self.start_anyway.disabled = not self._may_choose()
         for part in self.live.children:
             part.close()
         self.live.children = self._live_parts() if is_live and model.watch is not None else ()
