@@ -24,7 +24,8 @@ def demo(builds: int = 2000, **options: Any) -> Client:
     builds : int, default 2000
         Number of builds in its history.
     **options
-        Further options of `mkframe.demo_server.Server`, such as ``seed``.
+        Further options of `mkframe.demo_server.Server`, such as ``seed``, or ``at="2026-06-17T09:30Z"``:
+        without it the dates follow the clock, and other days have other numbers.
 
     Returns
     -------

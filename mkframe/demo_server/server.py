@@ -42,10 +42,12 @@ class Server:
     builds : int, default 2000
         Builds in the history.
     seed : int, default 7
-        Seed of the history; the same seed and `now` give the same responses, byte for byte.
-    now : datetime, optional
-        End of the history, with a time zone; the history then stays as it is at that time. By default
-        it ends at the present minute, and its running builds go on.
+        Seed of the history; the same seed and `at` give the same responses, byte for byte.
+    at : datetime or str, optional
+        End of the history, with a time zone, such as ``"2026-06-17T09:30Z"``. The history then stays as it
+        is at that time: numbers do not depend on the clock, and an answer that has not changed is a 304.
+        By default it ends at the present minute, its running builds go on, and other days have other
+        numbers.
     host : str, default "127.0.0.1"
         Address of this machine to listen on, a loopback one: ``127.0.0.1``, ``::1`` or ``localhost``.
     port : int, default 0
@@ -83,7 +85,7 @@ class Server:
         builds: int = 2000,
         *,
         seed: int = 7,
-        now: datetime | None = None,
+        at: datetime | str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         token_lifetime: float = 3600.0,
@@ -95,15 +97,14 @@ class Server:
             raise InputError(
                 "builds, seed, token_lifetime, build_seconds and latency must not be negative.", hint=_HINT
             )
-        if now is not None and now.tzinfo is None:
-            raise InputError("now has no time zone.", hint="Give datetime(2026, 4, 2, 8, tzinfo=UTC).")
+        moment = _moment(at)
         if not isinstance(host, str):
             raise InputError(f"host is {short_repr(host)}, not a text.", hint=_HINT)
         if instances is not None and instances < MIN_INSTANCES:
             raise InputError(f"instances is {instances}, but the history needs {MIN_INSTANCES}.", hint=_HINT)
         self.email, self.password = "demo@example.com", secrets.token_urlsafe(16)
         self.viewer = Login("viewer@example.com", secrets.token_urlsafe(16))
-        self._builds, self._seed, self._now, self._instances = builds, seed, now, instances
+        self._builds, self._seed, self._at, self._instances = builds, seed, moment, instances
         self._host, self._port = host, port
         self._token_lifetime, self._build_seconds, self._latency = token_lifetime, build_seconds, latency
         self._app: Any = None
@@ -329,13 +330,27 @@ class Server:
         from mkframe.demo_server.auth import Logins
         from mkframe.demo_server.state import State
 
-        seconds = self._now.timestamp() if self._now else time.time() // 60 * 60
-        frozen = self._now is not None
+        seconds = self._at.timestamp() if self._at else time.time() // 60 * 60
+        frozen = self._at is not None
         state = State(
             self._builds, self._seed, round(seconds * 1000), frozen, self._build_seconds, self._instances
         )
         logins = Logins(self.password, self.viewer.password, self._token_lifetime)
         return make_app(state, logins, self._latency)
+
+
+def _moment(at: datetime | str | None) -> datetime | None:
+    hint = 'Give at="2026-06-17T09:30Z".'
+    if isinstance(at, str):
+        try:
+            at = datetime.fromisoformat(at)
+        except ValueError as error:
+            raise InputError(f"at={short_repr(at)} is no time.", hint=hint) from error
+    if at is not None and not isinstance(at, datetime):
+        raise InputError(f"at={short_repr(at)} is no time.", hint=hint)
+    if at is not None and at.tzinfo is None:
+        raise InputError(f"at={short_repr(at.isoformat())} has no time zone.", hint=hint)
+    return at
 
 
 def _load() -> tuple[Any, Any]:

@@ -61,7 +61,7 @@ def found(client, resource, **given):
 @pytest.fixture(scope="module")
 def client():
     """A server whose story stands still, so that two questions have the same answer."""
-    with mk.demo(builds=300, seed=7, now=dt.datetime(2026, 6, 17, 9, 30, tzinfo=dt.UTC)) as client:
+    with mk.demo(builds=300, seed=7, at=dt.datetime(2026, 6, 17, 9, 30, tzinfo=dt.UTC)) as client:
         yield client
 
 

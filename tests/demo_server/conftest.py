@@ -85,7 +85,7 @@ def now() -> datetime:
 @pytest.fixture(scope="session")
 def frozen_server() -> Iterator[Server]:
     """A server whose history does not change, for tests that only read."""
-    with Server(builds=1500, now=NOW) as server:
+    with Server(builds=1500, at=NOW) as server:
         yield server
 
 

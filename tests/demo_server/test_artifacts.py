@@ -79,7 +79,7 @@ def test_zip_has_member_per_instance_and_manifest(reader):
 
 
 def test_download_equals_that_of_another_server(reader, log_in, now):
-    with Server(builds=1500, now=now) as other_server:
+    with Server(builds=1500, at=now) as other_server:
         client = log_in(other_server)
         for pattern in ("CORE_DV_HLS", "SYN_MART"):
             row = latest(reader, pattern)

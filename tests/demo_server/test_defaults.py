@@ -57,7 +57,7 @@ def extended_server(patch, now):
     patch.setattr(schema, "LOGIN", dataclasses.replace(schema.LOGIN, fields=(*schema.LOGIN.fields, *FIELDS)))
     for name in ("STARTED", "EMBEDDED_DOWNLOAD"):
         patch.setattr(schema, name, (*getattr(schema, name), *FIELDS))
-    with Server(builds=60, now=now, build_seconds=0.02) as server:
+    with Server(builds=60, at=now, build_seconds=0.02) as server:
         yield server
 
 
@@ -135,7 +135,7 @@ def test_new_field_is_in_view(client, view):
 
 @pytest.mark.usefixtures("extended_server")
 def test_new_field_equals_that_of_another_server(client, log_in, now):
-    with Server(builds=60, now=now) as other_server:
+    with Server(builds=60, at=now) as other_server:
         other = log_in(other_server)
         for path in ("/labels", "/releases", "/instances?project_id=402"):
             assert other.request(path).content == client.request(path).content

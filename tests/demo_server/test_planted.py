@@ -49,7 +49,7 @@ TOLD = {
 
 @pytest.fixture(scope="module")
 def full(log_in, now):
-    with Server(builds=2000, now=now) as server:
+    with Server(builds=2000, at=now) as server:
         yield log_in(server)
 
 

@@ -109,24 +109,44 @@ def test_port_out_of_range_is_error():
         {"builds": -1},
         {"latency": -1.0},
         {"build_seconds": -1.0},
-        {"now": datetime(2026, 1, 1)},
+        {"at": datetime(2026, 1, 1)},
+        {"at": "2026-01-01T08:00"},
+        {"at": "yesterday"},
+        {"at": 7},
         {"instances": MIN_INSTANCES - 1},
     ],
     ids=str,
 )
 def test_arguments_invalid_are_error(bad):
-    with pytest.raises(InputError, match=r"negative|time zone|needs 373"):
+    with pytest.raises(InputError, match=r"negative|no time|needs 373"):
         Server(**bad)
 
 
-def test_same_seed_and_now_give_same_bytes(frozen_server, reader, log_in, now):
-    with Server(builds=1500, now=now) as other_server:
+def test_history_at_a_moment_does_not_change(log_in):
+    etags = []
+    for _ in range(2):
+        with Server(builds=60, at="2026-06-17T09:30Z") as server:
+            client = log_in(server)
+            paths = ("/builds", "/instances?project_id=402", "/releases")
+            answers = [client.request(path) for path in paths]
+            etags += [[answer.headers["ETag"] for answer in answers]]
+            time.sleep(1.1)
+            repeated = [
+                client.request(path, headers={"If-None-Match": answer.headers["ETag"]})
+                for path, answer in zip(paths, answers, strict=True)
+            ]
+            assert [answer.status_code for answer in repeated] == [304] * 3
+    assert etags[0] == etags[1]
+
+
+def test_same_seed_and_moment_give_same_bytes(frozen_server, reader, log_in, now):
+    with Server(builds=1500, at=now) as other_server:
         other = log_in(other_server)
         for path in ("/builds", "/releases", "/instances?project_id=402", "/build_deployments"):
             assert other.request(path).content == reader.request(path).content
 
 
-def test_history_without_now_goes_on(log_in):
+def test_history_without_a_moment_goes_on(log_in):
     with Server(builds=30) as server:
         client = log_in(server)
         last = client.get("/builds")[-1]

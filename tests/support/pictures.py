@@ -15,7 +15,7 @@ def main() -> None:
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
-    with mk.demo(now=NOW) as client:
+    with mk.demo(at=NOW) as client:
         builds = client.add_names(client.builds.find())
     figure, axes = plt.subplots(1, 2, figsize=(13, 4.6), layout="constrained")
     mk.charts.durations(builds, every="M", ax=axes[0])

@@ -119,5 +119,5 @@ def _answering() -> Iterator[tuple[str, str, str, str]]:
     if url and email and password:
         yield url, email, password, REAL
         return
-    with Server(builds=12, seed=7, now=NOW) as server:
+    with Server(builds=12, seed=7, at=NOW) as server:
         yield server.url, server.email, server.password, EMBEDDED
