@@ -101,7 +101,8 @@ def failure_rate(
         Index `period` (datetime64[us, tz]; of the whole time the day of the first build), with a level for
         each key of `by` before it (str) where given. Columns `finished`, `failed`, `canceled`, `running`,
         `other` and `n`, the denominator, int64; `rate`, `low`, `high` float64 from 0 to 1 (see `wilson`),
-        NaN where n is 0.
+        NaN where n is 0. With a column `gone_since`, as frames of `mk.History` have it, also `n_gone` int64,
+        the builds of any status that the server shows no longer.
 
     Raises
     ------
@@ -124,7 +125,11 @@ def failure_rate(
     total = table["finished"] + table["failed"] + (table["canceled"] if canceled == "count" else 0)
     low, high = wilson(table["failed"], total)
     rate = (table["failed"] / total.where(total > 0)).astype("float64")
-    return table.assign(n=total, rate=rate, low=low, high=high)
+    table = table.assign(n=total, rate=rate, low=low, high=high)
+    if "gone_since" in builds.columns:
+        is_gone = builds["gone_since"].notna().to_numpy().astype(np.intp)
+        table["n_gone"] = groups.count_by(is_gone, 2)[:, 1]
+    return table
 
 
 def _count_statuses(groups: Groups, status: pd.Series[str], columns: Sequence[str]) -> NDArray[np.int64]:

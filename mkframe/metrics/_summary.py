@@ -58,7 +58,9 @@ def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
         finished or failed; duration_p50, duration_p95 and duration_n of finished builds; days, first_day,
         last_day; busiest_pattern; recent_ and earlier_ failure_rate, failure_n, duration_p50, duration_n;
         without_start; end_before_start; impossible_dates, builds with a date that cannot be, with the first
-        of them as text; repeated_rows and older_rows, rows left out because their build is there already.
+        of them as text; repeated_rows and older_rows, rows left out because their build is there already;
+        with a column `gone_since`, as frames of `mk.History` have it, n_gone, builds that the server shows
+        no longer.
 
     Raises
     ------
@@ -89,6 +91,8 @@ def summary(builds: pd.DataFrame, tz: str = "UTC") -> pd.DataFrame:
         figures[f"{name}_duration_p50"] = totals["duration_p50"]
         figures[f"{name}_duration_n"] = totals["duration_n"]
     figures |= _rows_left_out(left_out)
+    if "gone_since" in builds.columns:
+        figures["n_gone"] = _count_figure(int(builds["gone_since"].notna().sum()))
     table = pd.DataFrame.from_dict(figures, orient="index", columns=["value", "text"]).rename_axis("figure")
     table.index = as_text(table.index)
     return table.astype({"value": "float64", "text": TEXT})

@@ -326,6 +326,16 @@ def test_lost_list_of_projects_loses_nothing(history, client, world):
     assert history.projects()["gone_since"].isna().all()
 
 
+def test_failure_rate_and_summary_count_gone_builds(history, client, world):
+    sync(history, client)
+    world.remove("builds", 5, 6, 7)
+    sync(history, client)
+    builds = history.builds()
+    assert mk.metrics.failure_rate(builds, every=None)["n_gone"].tolist() == [3]
+    assert mk.metrics.summary(builds).loc["n_gone", "value"] == 3
+    assert "n_gone" not in mk.metrics.failure_rate(history.builds(gone=False))
+
+
 # --- as of --------------------------------------------------------------------------------------------
 
 
