@@ -1,4 +1,4 @@
-"""The command line: ``mkframe report``, ``mkframe check``, ``mkframe demo`` and ``mkframe openapi``."""
+"""The command line: ``mkframe report``, ``check``, ``sync``, ``demo`` and ``openapi``."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mkframe._commands import check, demo, openapi, report
+from mkframe._commands import check, demo, openapi, report, sync
 from mkframe._commands._output import OutputClosed, flush
 from mkframe._version import __version__
 from mkframe.errors import InputError, MkframeError
@@ -48,6 +48,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name may hold what the console cannot encode
             stream.reconfigure(errors="backslashreplace")
+    options = None
     try:
         try:
             options = parser().parse_args(arguments)
@@ -60,7 +61,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except OutputClosed:
         return 0  # whoever reads has seen enough
     except (MkframeError, ImportError) as error:  # an extra that is not installed names itself
-        return _fail(str(error))
+        codes: dict[type[Exception], int] = getattr(options, "exit_codes", {})
+        return _fail(str(error), codes.get(type(error), 1))
     except OSError as error:
         return _fail(f"The system refused: {error.strerror or error}.")
     return code
@@ -77,16 +79,16 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"mkframe {__version__}")
     whole.set_defaults(run=lambda _: whole.print_help())
     commands = whole.add_subparsers(metavar="COMMAND")
-    for module in (report, check, demo, openapi):
+    for module in (report, check, sync, demo, openapi):
         module.add(commands)
     return whole
 
 
-def _fail(sentence: str) -> int:
+def _fail(sentence: str, code: int = 1) -> int:
     if sys.stderr is not None:  # print would write to standard output
         with contextlib.suppress(OSError):
             print(f"mkframe: {sentence}", file=sys.stderr)  # noqa: T201
-    return 1
+    return code
 
 
 def _require_folder() -> None:

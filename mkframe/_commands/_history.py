@@ -23,8 +23,8 @@ __all__ = ["add_source", "connect", "find_project", "open_saved", "read_saved"]
 _MAX_NAMES = 12
 
 
-def add_source(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which builds are meant."""
+def add_source(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    """Add the options that say which builds are meant; return the group of their sources."""
     parser.add_argument("--project", help="name or id of the project (its id with --from); all by default")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--demo", action="store_true", help="use the embedded server's made-up history")
@@ -34,6 +34,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="read a saved answer of GET /builds; - reads standard input",
     )
+    return source
 
 
 def connect(options: argparse.Namespace) -> Client:

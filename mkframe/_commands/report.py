@@ -32,7 +32,7 @@ examples:
   mkframe report --project MY_PROJECT --tz Europe/Vienna --period last-week --output monday.html
   mkframe report --history history.duckdb --period last-week --text | mail -s Builds team@example.com
 """
-_WEEK_ONLY = ("history", "text", "xlsx", "only_changes")
+_WEEK_ONLY = ("text", "xlsx", "only_changes")
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,7 +44,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _history.add_source(report)
+    source = _history.add_source(report)
+    source.add_argument("--history", metavar="FILE", help="read a history file of mkframe sync")
+    report.add_argument(
+        "--as-of", metavar="DAY", help="with --history, what was known at the end of a day or at a time"
+    )
     report.add_argument(
         "--output",
         metavar="FILE",
@@ -66,13 +70,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--period", metavar="WEEK", help="write the page of a week: last-week, or one of its days"
     )
     week = report.add_argument_group("with --period")
-    week.add_argument("--history", metavar="FILE", help="read the file of an mk.History; nothing is sent")
     week.add_argument("--text", action="store_true", help="plain text instead of HTML; printed by default")
     week.add_argument("--xlsx", metavar="FILE", help="write all sentences and tables as a workbook, too")
     week.add_argument(
         "--only-changes", action="store_true", help="leave out what is as it was before the week"
     )
-    report.set_defaults(run=_run)
+    report.set_defaults(run=_run, usage_error=report.error)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -81,17 +84,15 @@ def _run(options: argparse.Namespace) -> None:
     check_timezone(options.tz)
     given = [f"--{name.replace('_', '-')}" for name in _WEEK_ONLY if getattr(options, name)]
     if options.period is None and given:
-        raise InputError(f"{given[0]} belongs to the page of a week.", hint="Add --period last-week.")
+        options.usage_error(f"{given[0]} belongs to the page of a week: add --period last-week")
     if options.period is not None and options.every is not None:
-        raise InputError(
-            "--every does not go with --period.", hint="The page of a week has no other periods."
-        )
+        options.usage_error("--every does not go with --period")
     if options.release is not None and (options.period or options.every):
-        raise InputError(
-            "--release does not go with --period or --every.", hint="Readiness is that of this moment."
-        )
-    if options.history is not None and (options.demo or options.file is not None):
-        raise InputError("--history does not go with --demo or --from.", hint="Name one source.")
+        options.usage_error("--release does not go with --period or --every")
+    if options.as_of is not None and options.history is None:
+        options.usage_error("--as-of needs --history")
+    if options.as_of is not None and options.period is not None:
+        options.usage_error("--as-of does not go with --period: name a day of the week by --period")
     if options.period is None:
         _report(options)
     else:
@@ -156,18 +157,18 @@ def _what(options: argparse.Namespace, stack: contextlib.ExitStack) -> tuple[str
     """Return the notebook to run, and its parameters."""
     if options.release is None:
         if options.group or options.labels:
-            raise InputError("--group and --label belong to --release.", hint="Name a release too.")
+            options.usage_error("--group and --label belong to --release")
         return "build_history", _parameters(options, stack) | {"every": options.every, "tz": options.tz}
-    if options.file is not None or options.project is None:
-        raise InputError(
-            "--release needs --project and a server.", hint="Saved builds do not say what a release contains."
-        )
+    if options.file is not None or options.history is not None or options.project is None:
+        options.usage_error("--release needs --project and a server")
     own = {"release": options.release, "group": options.group, "labels": tuple(options.labels)}
     return "release_readiness", _parameters(options, stack) | own
 
 
 def _parameters(options: argparse.Namespace, stack: contextlib.ExitStack) -> dict[str, Any]:
     """Check account, project and file, so that an error is said before a kernel is started."""
+    if options.history is not None:
+        return _from_history(options)
     if options.file is not None:
         path = stack.enter_context(_history.open_saved(options.file))
         _, project_id = _history.read_saved(path, options.project)
@@ -177,3 +178,12 @@ def _parameters(options: argparse.Namespace, stack: contextlib.ExitStack) -> dic
     with _history.connect(options) as client:
         project = _history.find_project(client, options.project)
     return {"source": "demo" if options.demo else "server", "project": project}
+
+
+def _from_history(options: argparse.Namespace) -> dict[str, Any]:
+    """Check that a history has the project and the time."""
+    from mkframe.history import History
+
+    history = History(options.history)
+    history.builds(project=options.project, as_of=options.as_of, tz=options.tz)
+    return {"history": history.path, "as_of": options.as_of, "project": options.project}

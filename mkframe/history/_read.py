@@ -163,6 +163,8 @@ def project_id(connection: duckdb.DuckDBPyConnection, project: str | int | None)
     ever = now or {scope for scope, name, _ in names if name == project}
     if len(ever) == 1:
         return int(ever.pop())
+    if not ever and project.isdecimal() and int(project) in newest:
+        return int(project)
     listed = ", ".join(sorted({str(name) for name in newest.values() if name})[:20])
     if ever:
         raise InputError(

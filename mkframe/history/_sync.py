@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from mkframe import frames
+from mkframe._bars import ProgressBar
 from mkframe._http import ChangedAnswer, Transport
 from mkframe._pandas import TEXT
 from mkframe._text import short_repr, single_line
@@ -124,11 +125,13 @@ class _Sync:
             *(Scope(r, p, n) for r in PER_PROJECT if r in self.resources for p, n in chosen.items()),
             *(Scope(r) for r in self.resources if r not in (*PER_PROJECT, "projects")),
         ]
-        for scope in _with_bar(questions, progress):
-            outcome = self._ask(scope)
-            if scope.resource == "builds" and outcome.how == "unseen":
-                self.visible -= {scope.project}
-            outcomes.append(outcome)
+        with ProgressBar("Sync", len(questions), leave=False, enabled=progress) as bar:
+            for number, scope in enumerate(questions, 1):
+                outcome = self._ask(scope)
+                if scope.resource == "builds" and outcome.how == "unseen":
+                    self.visible -= {scope.project}
+                outcomes.append(outcome)
+                bar.show(number)
         self.flush()
         return outcomes
 
@@ -192,6 +195,8 @@ class _Sync:
                 raise InputError(
                     f"{len(found)} projects are called {given!r}.", hint=f"Give the id: {sorted(found)}."
                 )
+            if given.isdecimal() and int(given) in {*listed, *known}:
+                return int(given)
             if known:
                 with _file.open_to_read(self.path, self.wait) as connection:  # it is not shown any more
                     return int(_read.project_id(connection, given) or 0)
@@ -305,18 +310,6 @@ def _server_of(url: str) -> str:
     """Return what a server is known by; one of this machine has another port each time."""
     parts = urlsplit(url)
     return "this machine" if parts.hostname in _LOOPBACK else url
-
-
-def _with_bar(questions: list[Scope], progress: bool) -> Iterator[Scope]:
-    """Show a bar while there is something to ask, after half a second."""
-    if not progress:
-        yield from questions
-        return
-    from tqdm.auto import tqdm
-
-    # tqdm's thread that wakes stalled bars would outlive us.
-    bar = type("Bar", (tqdm,), {"monitor_interval": 0})
-    yield from bar(questions, desc="Sync", unit="question", delay=0.5, leave=False)
 
 
 def to_frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:

@@ -124,7 +124,13 @@ def source_text(builds: pd.DataFrame, source: str) -> str:
         return "the embedded server"
     if source == "server":
         return single_line(builds.attrs.get("url", "a MetaKraftwerk server"), 200)
-    return f"saved answer {single_line(Path(source).name or source, 100)}"
+    name = single_line(Path(source).name or source, 100)
+    known_at = builds.attrs.get("known_at")
+    return (
+        f"history {name}, asked {str(known_at)[:16].replace('T', ' ')} UTC"
+        if known_at
+        else f"saved answer {name}"
+    )
 
 
 def _days_text(summary: pd.DataFrame) -> str:
