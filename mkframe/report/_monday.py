@@ -241,7 +241,7 @@ def _parts(
 ) -> list[Part]:
     """Say what the builds alone show; of a week of which nothing is known only what is broken."""
     chains = metrics.recovery(builds, now=week.as_of, tz=week.tz)
-    found: list[Part | None] = [parts.broken(builds, chains, week)]
+    found: list[Part | None] = [parts.unresolved(builds, chains, week)]
     if compared is not None:
         found.append(parts.recovered(chains, week))
         if numbers.builds:

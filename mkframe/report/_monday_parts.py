@@ -31,7 +31,7 @@ __all__ = [
     "Numbers",
     "Part",
     "Table",
-    "broken",
+    "unresolved",
     "changes",
     "comparison",
     "deliveries_part",
@@ -124,7 +124,7 @@ class Part:
 # --- what is broken -----------------------------------------------------------------------------------
 
 
-def broken(builds: pd.DataFrame, chains: pd.DataFrame, week: Week) -> Part:
+def unresolved(builds: pd.DataFrame, chains: pd.DataFrame, week: Week) -> Part:
     """Say which pattern sets have failed and not finished since."""
     topic = "Broken"
     still_open = chains[chains["open"]]
