@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 from mkframe.demo_server.catalog import Catalog, Instance
-from mkframe.demo_server.data.projects import PATTERNS, PROJECTS
+from mkframe.demo_server.data.projects import PATTERNS, PLACES, PROJECTS
 from mkframe.demo_server.releases import GROUPS, release_row
 
 Row = dict[str, Any]
@@ -167,7 +167,7 @@ def _pattern_variable_rows(catalog: Catalog) -> list[Row]:
     names = {project: name for project, name, *_ in PROJECTS}
     for pattern in PATTERNS:
         for n, (name, value) in enumerate(
-            (("TARGET_SCHEMA", "DWH"), ("BATCH_SIZE", "1000"), ("OWNER_TAG", None))
+            (("TARGET_SCHEMA", "DWH"), ("BATCH_SIZE", "1000"), ("OWNER_TAG", None), ("DATABASE", "DWH_DEV"))
         ):
             rows.append(_variable(pattern * 10 + n, pattern, name, value, "default"))
     for (project, pattern), instances in catalog.by_pattern.items():
@@ -175,6 +175,14 @@ def _pattern_variable_rows(catalog: Catalog) -> list[Row]:
         rows.append(_variable(variable, pattern, "TARGET_SCHEMA", names[project], "project", project))
         rows.append(_variable(variable + 1, pattern, "BATCH_SIZE", "5000", "instance_folder", project, first))
         rows.append(_variable(variable + 1, pattern, "BATCH_SIZE", "250", "instance", project, first))
+    for project, pattern in PLACES:
+        folders = [f for f in catalog.folders if (f["project_id"], f["pattern_id"]) == (project, pattern)]
+        paths = PATTERNS[pattern].folders
+        # the last folder of the production environment still names the one of development
+        for path, value in ((paths[0], "DWH_TEST"), (paths[-2], "DWH_PROD"), (paths[-1], "DWH_DEV")):
+            folder = next(f["id"] for f in folders if f["path"] == path)
+            row = _variable(pattern * 10 + 3, pattern, "DATABASE", value, "instance_folder", project)
+            rows.append(row | {"instance_folder_id": folder})
     return rows
 
 

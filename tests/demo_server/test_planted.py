@@ -193,6 +193,20 @@ def test_flags_are_those_of_the_filters(full):
     assert {("CONSENT", "to_do", "blue"), ("HOLIDAY", "approved", "green")} < labels
 
 
+def test_variables_differ_between_folders(full):
+    found = {
+        (r["FOLDER"], r["VALUE"])
+        for r in view(full, "PATTERN_VARIABLES", 402)
+        if (r["PATTERN"], r["NAME"]) == ("CORE_DV_HLS", "DATABASE")
+    }
+    assert found == {
+        ("/RAW_VAULT", "DWH_TEST"), ("/RAW_VAULT/CRM", "DWH_TEST"), ("/RAW_VAULT/ERP", "DWH_TEST"),
+        ("/BUSINESS_VAULT", "DWH_PROD"), ("/BUSINESS_VAULT/CRM", "DWH_DEV"), ("/ARCHIVE", "DWH_DEV"),
+    }  # fmt: skip
+    listed = full.get("/pattern_variables", pattern="CORE_DV_HLS", name="DATABASE", project_id=402)
+    assert {r["value"] for r in listed} >= {"DWH_TEST", "DWH_PROD", "DWH_DEV"}
+
+
 def test_artifact_of_a_hotfix_has_its_rows(full):
     names = {r["name"]: r["id"] for r in full.get("/releases", group="DWH_GROUP")}
     seen = {}
