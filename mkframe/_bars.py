@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import time
 from typing import Any, Self
 
 __all__ = ["ProgressBar"]
@@ -24,8 +25,8 @@ class ProgressBar:
         Before the bar.
     total : float, optional
         The amount of work.
-    elapsed : float, default 0
-        Seconds that the work has taken already.
+    delay : float, default 0
+        Seconds before the bar appears: quick work shows none and does not import tqdm.
     remaining : bool, default False
         Whether to estimate the time that is left.
     leave : bool, default True
@@ -46,21 +47,31 @@ class ProgressBar:
         title: str,
         total: float | None = None,
         *,
-        elapsed: float = 0.0,
+        delay: float = 0.0,
         remaining: bool = False,
         leave: bool = True,
         only_terminal: bool = False,
         enabled: bool = True,
     ) -> None:
         self._bar: Any = None
+        self._started, self._delay, self._is_due = time.monotonic(), delay, enabled
+        self._options = {"desc": title, "total": total or 1, "leave": leave}
+        self._only_terminal = only_terminal
+        left = "<{remaining}" if remaining else ""
+        self._layout = f"{{desc}}: {{percentage:3.0f}}%|{{bar}}| {{elapsed}}{left}{{postfix}}"
+        self._open_when_due()
+
+    def _open_when_due(self) -> None:
+        """Draw the bar once its delay is over."""
+        elapsed = time.monotonic() - self._started
+        if not self._is_due or elapsed < self._delay:
+            return
+        self._is_due = False
         with self._surviving():
-            if not enabled or (only_terminal and not sys.stderr.isatty()):
+            if self._only_terminal and not sys.stderr.isatty():
                 return
-            left = "<{remaining}" if remaining else ""
-            layout = f"{{desc}}: {{percentage:3.0f}}%|{{bar}}| {{elapsed}}{left}{{postfix}}"
-            bar = _tqdm_class()(
-                total=total or 1, desc=title, bar_format=layout, leave=leave, miniters=0, mininterval=0
-            )
+            every_time = {"miniters": 0, "mininterval": 0}
+            bar = _tqdm_class()(bar_format=self._layout, **self._options, **every_time)
             if not bar.disable:
                 bar.start_t -= elapsed
                 self._bar = bar
@@ -73,6 +84,7 @@ class ProgressBar:
 
     def show(self, done: float, text: str = "", total: float | None = None) -> None:
         """Show how much is done, and a text behind the bar."""
+        self._open_when_due()
         if self._bar is None:
             return
         with self._surviving():

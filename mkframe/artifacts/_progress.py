@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -152,30 +151,10 @@ def progress_display(progress: bool | ProgressCallback) -> Iterator[ProgressCall
     if not isinstance(progress, bool):
         yield progress
         return
-    bar = _Bar()
-    try:
-        yield bar.show if progress else lambda _: None
-    finally:
-        bar.close()
+    with ProgressBar("Fetch", delay=_BAR_DELAY, remaining=True, enabled=progress) as bar:
 
+        def show(now: Progress) -> None:
+            count = len(now.files)
+            bar.show(now.share * count, f"{now.done} of {count} files, {size(now.bytes)}", total=count)
 
-class _Bar:
-    """One bar for all files, after half a second: quick work shows none and does not import tqdm."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._bar: ProgressBar | None = None
-
-    def show(self, now: Progress) -> None:
-        elapsed = time.monotonic() - self._started
-        if elapsed < _BAR_DELAY:
-            return
-        if self._bar is None:
-            self._bar = ProgressBar("Fetch", len(now.files), elapsed=elapsed, remaining=True)
-        text = f"{now.done} of {len(now.files)} files, {size(now.bytes)}"
-        self._bar.show(now.share * len(now.files), text)
-
-    def close(self) -> None:
-        """Close the bar and leave it visible."""
-        if self._bar is not None:
-            self._bar.close()
+        yield show

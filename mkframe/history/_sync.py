@@ -125,7 +125,7 @@ class _Sync:
             *(Scope(r, p, n) for r in PER_PROJECT if r in self.resources for p, n in chosen.items()),
             *(Scope(r) for r in self.resources if r not in (*PER_PROJECT, "projects")),
         ]
-        with ProgressBar("Sync", len(questions), leave=False, enabled=progress) as bar:
+        with ProgressBar("Sync", len(questions), delay=0.5, leave=False, enabled=progress) as bar:
             for number, scope in enumerate(questions, 1):
                 outcome = self._ask(scope)
                 if scope.resource == "builds" and outcome.how == "unseen":
