@@ -46,7 +46,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         0, or what the command says; 1 after an error, which is printed.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a file name may hold what the console cannot encode
+        # a file name may hold what the console cannot encode
+        if isinstance(stream, io.TextIOWrapper) and not stream.closed:
             stream.reconfigure(errors="backslashreplace")
     options = None
     try:
