@@ -76,7 +76,7 @@ def releases(
     'R1'
     """
     check_timezone(tz)
-    table = metrics.releases(releases, builds, tz, now)
+    table = metrics.releases(releases, builds, now=now)
     today = pd.Timestamp.now("UTC") if now is None else read_moment(now)
     left_out = LeftOut()
     if builds is not None:

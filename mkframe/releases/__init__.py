@@ -6,9 +6,9 @@ that folds, `export` writes it as a workbook or a page, and `attrs` say what cou
 """
 
 from mkframe.releases import frames
-from mkframe.releases._analysis import carried_forward, diff, notes, readiness, unbuilt
+from mkframe.releases._analysis import carried_forward, diff, impact, notes, readiness, unbuilt
 
-__all__ = ["carried_forward", "diff", "frames", "notes", "readiness", "unbuilt"]
+__all__ = ["carried_forward", "diff", "frames", "impact", "notes", "readiness", "unbuilt"]
 
 
 def __dir__() -> list[str]:

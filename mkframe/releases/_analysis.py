@@ -17,6 +17,7 @@ from mkframe.releases._carried import Carried, approximation
 from mkframe.releases._clock import commit_offset
 from mkframe.releases._diff import Diff
 from mkframe.releases._groups import Release
+from mkframe.releases._impact import Impact, roles_by_default
 from mkframe.releases._load import (
     Client,
     Name,
@@ -34,7 +35,7 @@ from mkframe.releases._readiness import Facts, Known, Readiness, Unknown
 from mkframe.releases._rows import text_column
 from mkframe.releases._unbuilt import Unbuilt
 
-__all__ = ["carried_forward", "diff", "notes", "readiness", "unbuilt"]
+__all__ = ["carried_forward", "diff", "impact", "notes", "readiness", "unbuilt"]
 
 
 def diff(
@@ -390,6 +391,84 @@ def notes(
     return made
 
 
+def impact(
+    client: Client,
+    *,
+    project: Name,
+    instance: str | None = None,
+    field: str | None = None,
+    patterns: str | Iterable[str] | None = None,
+    source_roles: str | Iterable[str] | None = None,
+    target_roles: str | Iterable[str] | None = None,
+) -> Impact:
+    """Find candidates of what depends on an instance or a field, by equal names across patterns.
+
+    Parameters
+    ----------
+    client : Client
+        A client.
+    project : str or int
+        Project, by name or id.
+    instance, field : str
+        Exactly one of them: the name of an instance, or of a field.
+    patterns : str or iterable of str, optional
+        Names of patterns; all that the project has by default.
+    source_roles, target_roles : str or iterable of str, optional
+        Functional roles whose rows name sources, and whose rows name what an instance provides. By default
+        those of class Functional and domain FIELD; the result says which.
+
+    Returns
+    -------
+    Impact
+        As `frames.impact` returns it. Candidates only: equal names prove nothing.
+
+    Raises
+    ------
+    InputError
+        If there is no such project or pattern, or not exactly one of instance and field is given.
+    QueryFailedError
+        If the rows of a pattern cannot be read.
+
+    Examples
+    --------
+    >>> import mkframe as mk
+    >>> with mk.demo(builds=20) as client:
+    ...     found = mk.releases.impact(client, project="DEMO_PROJECT", field="AIRPLANE_HK")
+    >>> found.columns[:2].tolist()
+    ['distance', 'source_pattern']
+    """
+    if (instance is None) == (field is None):
+        raise InputError("Give an instance or a field, and not both.", hint="Write instance='AIRPLANE'.")
+    key, _ = find_project(client, project)
+    known = client.patterns.find()["name"]
+    used = set(client.instances.find(project_id=key)["pattern_id"])
+    names = sorted(str(name) for id_, name in known.items() if id_ in used)
+    if patterns is not None:
+        given = [patterns] if isinstance(patterns, str) else list(patterns)
+        if unknown := [name for name in given if name not in names]:
+            raise InputError(
+                f"The project has no instances of {', '.join(map(repr, unknown))}.",
+                hint=f"There is: {', '.join(names)}.",
+            )
+        names = given
+    roles = pd.concat([client.functional_roles.find(pattern=name) for name in names])
+    sources, targets = roles_by_default(roles)
+    problems: list[str] = []
+    commits = _attempt("commits", lambda: client.commits(project_id=key))
+    if isinstance(commits, Unknown):
+        problems.append(commits.reason)
+    result = frames.impact(
+        [client.instance_rows(project_id=key, pattern=name) for name in names],
+        instance=instance,
+        field=field,
+        source_roles=sources if source_roles is None else _as_list(source_roles),
+        target_roles=targets if target_roles is None else _as_list(target_roles),
+        commits=None if isinstance(commits, Unknown) else commits,
+    )
+    result.attrs["notes"] += problems
+    return result
+
+
 # --- reading ------------------------------------------------------------------------------------------
 
 
@@ -455,6 +534,10 @@ def _artifacts(client: Client, old: pd.DataFrame, new: pd.DataFrame) -> pd.DataF
         last.append(int(finished.index[-1]))
     found: pd.DataFrame = client.downloads.diff(*last)
     return found
+
+
+def _as_list(names: str | Iterable[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
 
 
 def _where(scope: Scope) -> dict[str, Any]:

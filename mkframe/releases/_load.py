@@ -43,6 +43,7 @@ class Client(Protocol):
     builds: Any
     build_deployments: Any
     downloads: Any
+    functional_roles: Any
     labels: Any
 
     @property

@@ -46,6 +46,7 @@ class Story:
     build_deployments: list = field(default_factory=list)
     labels: list = field(default_factory=list)
     properties: list = field(default_factory=list)
+    roles: list = field(default_factory=list)
     commits: list = field(default_factory=list)
     deliveries: list = field(default_factory=list)
     instance_labels: list = field(default_factory=list)
@@ -121,7 +122,7 @@ class Story:
             return {**answer, "status": "ERROR", "rows": [], "metadata": [], "error": "no such view"}
         if name[1] == "INSTANCES":
             releases = re.findall(r"'((?:[^']|'')*)'", sql.split("WHERE", 1)[-1]) if "WHERE" in sql else None
-            rows = [r for r in self.rows[name[2]] if releases is None or r["@RELEASE"] in releases]
+            rows = [r for r in self.rows.get(name[2], []) if releases is None or r["@RELEASE"] in releases]
         else:
             rows = getattr(self, name[2].lower())
         columns = [{"name": key, "type": "string"} for key in (rows[0] if rows else {})]
@@ -184,6 +185,7 @@ _FINDERS = {
     "build_deployments": ("build_deployments", _deployment),
     "labels": ("labels", lambda *_: True),
     "instance_properties": ("properties", _property),
+    "functional_roles": ("roles", _property),
 }
 
 
