@@ -266,7 +266,7 @@ class _CellWriter:
         """Return the values of a column; times are converted at once where all of them exist in the zone."""
         if isinstance(values.dtype, pd.DatetimeTZDtype):
             with contextlib.suppress(OverflowError, ValueError):
-                return list(values.dt.tz_convert(self._zone))
+                return [_in_calendar(value) for value in values.dt.tz_convert(self._zone)]
         return [pd.Timestamp(value) if isinstance(value, np.datetime64) else value for value in values]
 
     def cell(self, value: Any) -> Any:
@@ -313,7 +313,8 @@ class _CellWriter:
 
     def _time(self, value: dt.datetime) -> Any:
         try:
-            local = value if value.tzinfo in (None, self._zone) else value.astimezone(self._zone)
+            is_local = value.tzinfo in (None, self._zone)
+            local = value if is_local else _in_calendar(value.astimezone(self._zone))
         except (OverflowError, ValueError):  # out of the range of datetime
             return value.isoformat(sep=" ")
         local_time = local.replace(tzinfo=None)
@@ -339,6 +340,13 @@ class _CellWriter:
             if count:
                 noun = "cells" if count > 1 else "cell"
                 warn(f"{target.name}: {count:,} {noun} that {_CHANGES[change]}.")
+
+
+def _in_calendar(value: Any) -> Any:
+    """Return a time, unless it lies in a year that no calendar has, as pandas 2 makes them."""
+    if not pd.isna(value) and not dt.MINYEAR <= value.year <= dt.MAXYEAR:
+        raise OverflowError
+    return value
 
 
 def _as_json(value: Any) -> Any:

@@ -395,9 +395,8 @@ def test_dates_times_and_decimals_keep_their_kind(value, in_csv, in_workbook, pa
 
 
 def test_time_outside_the_zones_range_stays_in_utc(path):
-    last = pd.Series(pd.to_datetime(["9999-12-31T23:59:59Z", "2026-04-01T08:00:00Z"], utc=True)).dt.as_unit(
-        "us"
-    )
+    moments = [pd.Timestamp("9999-12-31T23:59:59Z"), pd.Timestamp("2026-04-01T08:00:00Z")]
+    last = pd.Series(moments, dtype="datetime64[us, UTC]")
     written(pd.DataFrame({"at": last}), path, tz="Europe/Vienna")
     assert str(values(path)[1][0]) == "9999-12-31 23:59:59+00:00"
     assert "10:00:00" in str(values(path)[2][0])
@@ -529,9 +528,9 @@ KEPT = {
 @pytest.mark.parametrize("place", ["column", "index"])
 def test_workbook_keeps_dates_times_and_decimals(tmp_path, value, cell, form, place):
     values = pd.Series([value, None], dtype=object, name="v")
-    frame = (
-        values.to_frame() if place == "column" else pd.DataFrame({"v": 1}, index=pd.Index(values, name="i"))
-    )
+    frame = values.to_frame()
+    if place == "index":
+        frame = pd.DataFrame({"n": 1}, index=pd.Index(values.to_numpy(dtype=object), dtype=object, name="v"))
     found = read_xlsx(written(frame, tmp_path / "a.xlsx"))[1][0]
     assert (found.value, found.number_format) == (cell, form)
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from mkframe import metrics
 from mkframe._files import expand_path
+from mkframe._pandas import TEXT
 from mkframe.exports import export_sheets
 from mkframe.metrics._checks import require_columns
 from mkframe.metrics._formatting import count_text, day_text, duration_text, percent_text
@@ -114,7 +115,7 @@ class MondayPage:
         rows = [("Verdict", "", self.verdict), *((f.topic, f.state, f.says) for f in self.findings)]
         rows += [("Note", "", note) for note in self.notes]
         rows = [*((name, "", fact) for name, fact in self.facts), *rows]
-        sheets = {"Week": pd.DataFrame(rows, columns=["topic", "state", "says"], dtype="str")}
+        sheets = {"Week": pd.DataFrame(rows, columns=["topic", "state", "says"], dtype=TEXT)}
         return sheets | {table.title[:31]: table.frame for table in self.tables}
 
     def only_news(self) -> MondayPage:

@@ -859,7 +859,9 @@ def test_row_of_another_resource_is_refused(client, tmp_path):
 
 def test_download_joined_with_its_build_is_a_download(client, tmp_path):
     files = client.downloads.find(build_id=5139)
-    row = files.join(client.builds.find(), on="build_id", suffixes=("", "_build")).iloc[0]
+    row = files.merge(
+        client.builds.find(), left_on="build_id", right_index=True, suffixes=("", "_build")
+    ).iloc[0]
     assert client.downloads.fetch(row, to=tmp_path, progress=False).index.tolist() == files.index[:1].tolist()
     with pytest.raises(errors.InputError, match="is not one of builds"):
         client.builds.wait(row)

@@ -78,8 +78,8 @@ def test_long_tables_and_texts_are_cut_and_counted(builds):
 
 
 def test_times_at_the_ends_of_the_calendar_are_shown():
-    times = pd.to_datetime(["0001-01-01", "9999-12-31T23:59:59"], utc=True, format="ISO8601")
-    frame = pd.DataFrame({"at": times.tz_convert("Europe/Vienna")})
+    times = [pd.Timestamp("0001-01-01", tz="UTC"), pd.Timestamp("9999-12-31T23:59:59", tz="UTC")]
+    frame = pd.DataFrame({"at": pd.Series(times, dtype="datetime64[us, UTC]").dt.tz_convert("Europe/Vienna")})
     assert "0001" in repr(mk.show(frame))
 
 
