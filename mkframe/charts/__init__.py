@@ -9,6 +9,7 @@ figure; a notebook shows it.
 from mkframe.charts._alt_text import alt_text
 from mkframe.charts._calendar import calendar
 from mkframe.charts._change_points import change_points
+from mkframe.charts._colors import COLORS, OTHER
 from mkframe.charts._commit_lanes import commit_lanes
 from mkframe.charts._cost_card import cost_card
 from mkframe.charts._deliveries import artifact_use, builds_without_delivery
@@ -24,7 +25,6 @@ from mkframe.charts._outcomes import outcomes, throughput
 from mkframe.charts._recovery import recovery
 from mkframe.charts._release_changes import release_changes
 from mkframe.charts._releases import releases
-from mkframe.charts._style import COLORS, OTHER
 
 __all__ = [
     "COLORS",

@@ -5,6 +5,8 @@ The area of a square is the number of builds and its color the failure rate of t
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._colors import COLORS, palette
 from mkframe.charts._labels import left_out_text
 from mkframe.metrics._formatting import count_text, day_text
 from mkframe.metrics._grouping import Days
@@ -22,15 +25,14 @@ from mkframe.metrics._history import history_of
 
 __all__ = ["calendar"]
 
-_RATE_CLASSES = (
-    (0.0, "none failed", "#B9D4E6"),
-    (0.1, "up to 10 %", "#FBE9DA"),
-    (0.25, "to 25 %", "#F5CBA5"),
-    (0.5, "to 50 %", "#EA9A5B"),
-    (0.75, "to 75 %", "#D55E00"),
-    (1.0, "to 100 %", "#732F00"),
-)
-_HATCH_COLOR = "#B8B8B8"
+_RATE_CLASSES = {
+    0.0: "none failed",
+    0.1: "up to 10 %",
+    0.25: "to 25 %",
+    0.5: "to 50 %",
+    0.75: "to 75 %",
+    1.0: "to 100 %",
+}
 _WEEK = np.timedelta64(7, "D")
 _MAX_WEEKS = 53
 _LINE_ROWS = 9
@@ -118,25 +120,27 @@ def _draw_days(ax: Axes, table: pd.DataFrame, column: NDArray[np.int64], row: ND
     half = 0.46 * np.sqrt(np.maximum(builds / builds.max(), 0.06))  # a smaller area could not be seen
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
     squares = np.column_stack([column, row])[:, None, :] + half[:, None, None] * corners
-    limits = np.array([limit for limit, _, _ in _RATE_CLASSES])
+    limits = np.array([*_RATE_CLASSES])
+    inks = palette(ax)
+    classes = [inks.weak(COLORS["FINISHED"]), *inks.scale(COLORS["FAILED"], len(_RATE_CLASSES) - 1)]
+    blank: dict[str, Any] = {"facecolor": inks.ground, "edgecolor": inks.axis}
     has_rate = (builds > 0) & ~np.isnan(rate)
-    colors = to_rgba_array([color for _, _, color in _RATE_CLASSES])[np.searchsorted(limits, rate[has_rate])]
+    colors = to_rgba_array(classes)[np.searchsorted(limits, rate[has_rate])]
     ax.add_collection(PolyCollection(squares[has_rate], facecolors=colors, linewidths=0, label="days"))
     has_no_rate = (builds > 0) & np.isnan(rate)
     ax.add_collection(
         PolyCollection(
             squares[has_no_rate],
-            facecolors="white",
-            edgecolors=_HATCH_COLOR,
+            facecolors=inks.ground,
+            edgecolors=inks.axis,
             linewidths=0.6,
             hatch="//////",
             label="days without a result",
         )
     )
-    handles = [Patch(facecolor=color, label=name) for _, name, color in _RATE_CLASSES]
-    handles.append(
-        Patch(facecolor="white", edgecolor=_HATCH_COLOR, hatch="//////", label="nothing finished or failed")
-    )
+    names = zip(classes, _RATE_CLASSES.values(), strict=True)
+    handles = [Patch(facecolor=color, label=name) for color, name in names]
+    handles.append(Patch(**blank, hatch="//////", label="nothing finished or failed"))
     ax.legend(
         handles=handles,
         ncols=max(2, min(7, int(_style.width_inches(ax) / 1.1))),
@@ -148,7 +152,7 @@ def _draw_days(ax: Axes, table: pd.DataFrame, column: NDArray[np.int64], row: ND
         handleheight=1,
         columnspacing=1.2,
         borderaxespad=0,
-        labelcolor=_style.TEXT_COLOR,
+        labelcolor=palette(ax).text,
     )
 
 
@@ -162,7 +166,7 @@ def _format_axes(ax: Axes, column: NDArray[np.int64], row: NDArray[np.int64]) ->
     starts = range(0, int(row.max()) + 1, _LINE_ROWS)
     names = {0: "Mon", 2: "Wed", 4: "Fri", 6: "Sun"} if len(starts) == 1 else {0: "Mon", 6: "Sun"}
     ticks = [start + day for start in starts for day in names]
-    ax.set_yticks(ticks, [*names.values()] * len(starts), fontsize=8, color=_style.MUTED_COLOR)
+    ax.set_yticks(ticks, [*names.values()] * len(starts), fontsize=8, color=palette(ax).muted)
 
 
 def _label_months(ax: Axes, days: Days, column: NDArray[np.int64], row: NDArray[np.int64]) -> None:
@@ -180,5 +184,5 @@ def _label_months(ax: Axes, days: Days, column: NDArray[np.int64], row: NDArray[
             continue
         text = f"{month:%b}" if month.year == year and not is_new_line else f"{month:%b %Y}"
         y = line * _LINE_ROWS - 0.75
-        ax.text(x - 0.45, y, text, fontsize=8, color=_style.MUTED_COLOR, va="bottom")
+        ax.text(x - 0.45, y, text, fontsize=8, color=palette(ax).muted, va="bottom")
         year, last_line, label_end = month.year, line, x + len(text) * letter

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._colors import COLORS, OTHER, palette
 from mkframe.charts._groups import group_label
 from mkframe.charts._labels import left_out_text
 from mkframe.metrics._checks import status_of
@@ -21,9 +22,9 @@ from mkframe.metrics._streams import By, by_text
 __all__ = ["change_points"]
 
 _MOST_ROWS = 25
-_LOOKS: dict[str, dict[str, Any]] = {
-    "slower": {"color": _style.COLORS["FAILED"], "marker": "^"},
-    "faster": {"color": _style.COLORS["FINISHED"], "marker": "v"},
+_LOOKS = {
+    "slower": (COLORS["FAILED"], "^"),
+    "faster": (COLORS["FINISHED"], "v"),
 }
 _FIRST, _LAST = np.datetime64("0100-01-01"), np.datetime64("9900-01-01")
 
@@ -98,16 +99,14 @@ def change_points(
     at, earliest, latest = (
         _style.date_numbers(local_times(shown[name], tz)) for name in ("at", "earliest", "latest")
     )
-    ax.hlines(rows, earliest, latest, color=_style.OTHER, alpha=0.5, linewidth=5, label="when it happened")
+    ax.hlines(rows, earliest, latest, color=palette(ax).weak(OTHER), linewidth=4, label="when it happened")
     is_slower = shown["ratio"].to_numpy() > 1
     for word, mask in (("slower", is_slower), ("faster", ~is_slower)):
-        ax.plot(
-            at[mask], rows[mask], linestyle="", markersize=7, markeredgewidth=0, label=word, **_LOOKS[word]
-        )
+        color, marker = _LOOKS[word]
+        look: dict[str, Any] = {"marker": marker, "markersize": 7, "markeredgewidth": 0}
+        ax.plot(at[mask], rows[mask], linestyle="", color=palette(ax).strong(color), label=word, **look)
     _style.format_date_axis(ax, _style.date_numbers(limits), "W", tz)
-    ax.set_xlabel(
-        f"first build after the change ({tz})", fontsize=9, color=_style.MUTED_COLOR, parse_math=False
-    )
+    _style.label_axis(ax, "x", f"first build after the change ({tz})")
     _style.set_row_labels(ax, rows, [_label(row) for row in shown.itertuples()])
     _style.draw_grid(ax, "x")
     more = len(found) - len(shown)

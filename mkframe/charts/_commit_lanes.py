@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from mkframe.charts import _style
+from mkframe.charts._colors import COLORS, OTHER, palette
 from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.errors import InputError
 from mkframe.metrics._formatting import count_text
@@ -18,7 +19,6 @@ __all__ = ["commit_lanes"]
 
 _REQUIRED = ("RELEASE", "TYPE", "STATUS", "COMMIT_TIMESTAMP")
 _MOST_LANES = 30
-_HAND = {"marker": "D", "color": "#6A6A6A", "markersize": 4}
 _DAY = 86_400_000
 _FIRST, _LAST = -2_208_988_800_000, 7_258_118_400_000
 """1900 and 2200 in Unix milliseconds; stamps beyond would show all others as one point."""
@@ -72,11 +72,11 @@ def commit_lanes(commits: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     counts = rows["RELEASE"].astype(object).fillna("").value_counts()
     labels = [f"{_label(name)}   {count_text(int(counts[name]))}" for name in shown]
     _style.set_row_labels(ax, np.arange(len(shown), dtype="float64"), labels)
-    ax.set_xlabel("date on the clock of the commits", fontsize=9, color=_style.MUTED_COLOR)
+    _style.label_axis(ax, "x", "date on the clock of the commits")
     _style.draw_grid(ax, "x")
     ax.legend(
         frameon=False, fontsize=8, ncols=5, loc="upper left", bbox_to_anchor=(0, -0.16),
-        labelcolor=_style.TEXT_COLOR,
+        labelcolor=palette(ax).text,
     )  # fmt: skip
     total = count_text(len(rows), "commit")
     text = f"{total} of instances: {', '.join(kinds)}. Releases of one name share a lane."
@@ -103,21 +103,24 @@ def _draw(ax: Axes, rows: pd.DataFrame, lanes: list[str]) -> list[str]:
     texts = []
     for name in sorted(set(kind), key=lambda each: (each != "by hand", str(each))):
         here = kind == name
-        style = _HAND if name == "by hand" else _build_style(str(name))
+        style = _mark_style(ax, str(name))
         label = "by hand" if name == "by hand" else f"build {printable_text(name, 20).lower()}"
         points: NDArray[Any] = np.unique(
             np.column_stack([rows["at"].to_numpy()[here & (lane >= 0)] / _DAY, lane[here & (lane >= 0)]]),
             axis=0,
         )
         offset = 0.16 if name == "by hand" else -0.1
-        ax.plot(points[:, 0], points[:, 1] + offset, linestyle="", alpha=0.8, label=label, **style)
+        ax.plot(points[:, 0], points[:, 1] + offset, linestyle="", label=label, **style)
         texts.append(f"{count_text(int(here.sum()))} {label}")
     return texts
 
 
-def _build_style(status: str) -> dict[str, Any]:
-    color, marker = _style.COLORS.get(status, _style.OTHER), _style.MARKERS.get(status, "x")
-    return {"marker": marker, "color": color, "markersize": 5}
+def _mark_style(ax: Axes, kind: str) -> dict[str, Any]:
+    colors = palette(ax)
+    if kind == "by hand":
+        return {"marker": "D", "color": colors.muted, "markersize": 4}
+    color, marker = COLORS.get(kind, OTHER), _style.MARKERS.get(kind, "x")
+    return {"marker": marker, "color": colors.ink(color), "markersize": 5}
 
 
 def _label(name: str) -> str:

@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._colors import GROUP_STYLES, palette
 from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.metrics._history import history_of
@@ -56,7 +57,7 @@ def cost_card(builds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     builds, left_out = history_of(builds)
     table = metrics.cost_card(builds)
     known = table[table["refused"] == ""].sort_values("n", ascending=False, kind="stable")
-    shown = known.head(len(_style.GROUP_STYLES))
+    shown = known.head(len(GROUP_STYLES))
     refused = table.loc[table["refused"] != "", "refused"]
     reasons = refused.str.replace(r"[\d,]+ builds?, ", "builds, ", regex=True).value_counts()
     quiet = (
@@ -76,7 +77,7 @@ def cost_card(builds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         number = np.geomspace(float(row["smallest"]), float(row["largest"]), _POINTS)
         seconds = np.maximum(row["base"] + row["per_instance"] * number, _style.MIN_SECONDS)
         drawn.append(seconds)
-        ink = _style.GROUP_STYLES[line][0]
+        ink = palette(ax).ink(GROUP_STYLES[line][0])
         label = _label(name, row)
         ax.plot(number, seconds, color=ink, linestyle=_STYLES[line], linewidth=2, label=label)
     _style.format_duration_axis(ax, np.concatenate(drawn))
@@ -84,9 +85,9 @@ def cost_card(builds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    ax.set_xlabel("instances in the build (logarithmic)", fontsize=9, color=_style.MUTED_COLOR)
+    _style.label_axis(ax, "x", "instances in the build (logarithmic)")
     legend = ax.legend(
-        frameon=False, fontsize=9, labelcolor=_style.TEXT_COLOR, loc="upper left", bbox_to_anchor=(0, -0.14)
+        frameon=False, fontsize=9, labelcolor=palette(ax).text, loc="upper left", bbox_to_anchor=(0, -0.14)
     )
     for text in legend.get_texts():
         text.set_parse_math(False)

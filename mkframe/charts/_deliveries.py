@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._colors import COLORS, OTHER, palette
 from mkframe.charts._groups import group_label, more_text
 from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.metrics._deliveries import RESULTS
@@ -22,11 +23,11 @@ from mkframe.metrics._streams import By, by_text
 __all__ = ["artifact_use", "builds_without_delivery"]
 
 _MOST_ROWS = 25
-_LOOKS: dict[str, dict[str, Any]] = {
-    "delivered": {"facecolor": _style.COLORS["FINISHED"]},
-    "without_delivery": {"facecolor": _style.COLORS["CANCELED"], "hatch": "///"},
-    "identical": {"facecolor": "#E69F00", "hatch": "..."},
-    "unknown": {"facecolor": _style.LIGHT_COLOR},
+_LOOKS = {
+    "delivered": (COLORS["FINISHED"], ""),
+    "without_delivery": (COLORS["CANCELED"], "///"),
+    "identical": ("#A87400", "..."),
+    "unknown": (OTHER, ""),
 }
 
 
@@ -87,14 +88,12 @@ def builds_without_delivery(
     for name in RESULTS:
         counts = shown[name].to_numpy("float64")
         if counts.any():
-            look: dict[str, Any] = {"edgecolor": "white", "linewidth": 0, "hatch_linewidth": 0.6} | _LOOKS[
-                name
-            ]
+            look = _style.fill_style(ax, *_LOOKS[name])
             ax.barh(rows, counts, 0.6, left=begin, label=name.replace("_", " "), **look)
         begin = begin + counts
     ax.set_xlim(0, begin.max() * 1.02)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    ax.set_xlabel("finished builds", fontsize=9, color=_style.MUTED_COLOR)
+    _style.label_axis(ax, "x", "finished builds")
     labels = [f"{group_label(name)}   {duration_text(s)}" for name, s in shown["seconds_without"].items()]
     _style.set_row_labels(ax, rows, labels)
     _style.draw_grid(ax, "x")
@@ -104,7 +103,7 @@ def builds_without_delivery(
         ncols=4,
         loc="upper left",
         bbox_to_anchor=(0, -0.12),
-        labelcolor=_style.TEXT_COLOR,
+        labelcolor=palette(ax).text,
     )
     rest = more_text(len(table) - len(shown), by, "with less time without a delivery")
     text = (
@@ -170,15 +169,15 @@ def artifact_use(
     rows = np.arange(len(shown), dtype="float64")
     is_fetched = shown.index.get_level_values("use") == "fetched"
     for name, mask, ink, marker in (
-        ("fetched", is_fetched, _style.COLORS["FINISHED"], "o"),
-        ("deployed", ~is_fetched, _style.TEXT_COLOR, "D"),
+        ("fetched", is_fetched, COLORS["FINISHED"], "o"),
+        ("deployed", ~is_fetched, OTHER, "D"),
     ):
         part = shown[mask]
-        ax.hlines(rows[mask], part["low"], part["high"], color=ink, alpha=0.35, linewidth=6)
+        ax.hlines(rows[mask], part["low"], part["high"], color=palette(ax).weak(ink), linewidth=6)
         ax.plot(
             part["share"],
             rows[mask],
-            color=ink,
+            color=palette(ax).strong(ink),
             linestyle="",
             marker=marker,
             markersize=6,

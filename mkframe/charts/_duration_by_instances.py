@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._colors import COLORS, palette
 from mkframe.charts._durations import MIN_BUILDS
 from mkframe.charts._labels import builds_text, count_negative_durations, left_out_text
 from mkframe.metrics._checks import status_of
@@ -23,7 +24,6 @@ from mkframe.metrics._history import history_of
 __all__ = ["duration_by_instances"]
 
 _MAX_POINTS = 2_000
-_DENSITY = LinearSegmentedColormap.from_list("density", ["#E3EDF5", "#7FB3D5", "#0072B2"])
 
 
 def duration_by_instances(
@@ -84,7 +84,7 @@ def duration_by_instances(
     _draw_class_medians(ax, table[table.index > 0])
     _style.format_duration_axis(ax, seconds)
     _format_instances_axis(ax, instances)
-    ax.set_ylabel("duration, logarithmic", fontsize=9, color=_style.MUTED_COLOR)
+    _style.label_axis(ax, "y", "duration, logarithmic")
     if (table["n"][table.index > 0] >= MIN_BUILDS).any():
         text += " Dark: median and middle half of 1, 2–3, 4–7, 8–15 … instances."
     if instances.min() == instances.max():
@@ -104,9 +104,9 @@ def _draw_builds(ax: Axes, instances: NDArray[np.float64], seconds: NDArray[np.f
             linestyle="",
             marker="o",
             markersize=3.5 if len(instances) > 50 else 6,
-            alpha=0.35,
-            markeredgewidth=0,
-            color=_style.COLORS["FINISHED"],
+            markeredgecolor=palette(ax).ground,
+            markeredgewidth=0.2,
+            color=palette(ax).weak(COLORS["FINISHED"]),
             label="builds",
         )
         return "a point each, spread a little sideways"
@@ -115,7 +115,15 @@ def _draw_builds(ax: Axes, instances: NDArray[np.float64], seconds: NDArray[np.f
     counts, x, y = np.histogram2d(instances, seconds, (x, y))
     norm = LogNorm(1, max(2.0, counts.max()))
     cells = np.where(counts > 0, counts, np.nan).T  # empty cells stay blank
-    ax.pcolormesh(x, y, cells, cmap=_DENSITY, norm=norm, rasterized=True, label="builds per cell")
+    ax.pcolormesh(
+        x,
+        y,
+        cells,
+        cmap=palette(ax).colormap(COLORS["FINISHED"]),
+        norm=norm,
+        rasterized=True,
+        label="builds per cell",
+    )
     return f"the darker a cell the more (up to {count_text(int(counts.max()))})"
 
 
@@ -129,7 +137,7 @@ def _draw_class_medians(ax: Axes, table: pd.DataFrame) -> None:
         x,
         median,
         [median - low, high - median],
-        color=_style.TEXT_COLOR,
+        color=palette(ax).text,
         marker="o",
         markersize=5,
         linewidth=1.4,
@@ -145,4 +153,4 @@ def _format_instances_axis(ax: Axes, instances: NDArray[np.float64]) -> None:
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 1_000 else (1,)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else ""))
-    ax.set_xlabel("instances in the build, logarithmic", fontsize=9, color=_style.MUTED_COLOR)
+    _style.label_axis(ax, "x", "instances in the build, logarithmic")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._colors import COLORS, palette
 from mkframe.charts._groups import MAX_ROWS, draw_lines, more_text, parts_of, per_text, row_names
 from mkframe.charts._labels import builds_text, left_out_text, printable_text
 from mkframe.metrics._checks import status_of
@@ -25,7 +26,6 @@ __all__ = ["MIN_BUILDS", "durations"]
 
 MIN_BUILDS, MIN_BUILDS_P90, MIN_BUILDS_P95 = 5, 10, 20
 """Minimum of builds for which a median and band, p90 and p95 are drawn; below, single builds are drawn."""
-_MEDIAN_COLOR = "#00507E"
 _MAX_STATUSES = 4
 
 
@@ -106,7 +106,7 @@ def durations(
         text += f" {_draw_medians(ax, groups, edges, by)}"
     _style.format_date_axis(ax, edges, length, tz)
     _style.set_heading(ax, title, text, missing)
-    ax.set_ylabel("duration, logarithmic", fontsize=9, color=_style.MUTED_COLOR)
+    _style.label_axis(ax, "y", "duration, logarithmic")
     return ax
 
 
@@ -137,14 +137,15 @@ def _draw_quantiles(
         name: np.where(n >= minimum, np.maximum(table[name], _style.MIN_SECONDS), np.nan)
         for name, minimum in min_builds.items()
     }
-    band: dict[str, Any] = {"color": _style.COLORS["FINISHED"], "alpha": 0.22, "linewidth": 0}
+    band: dict[str, Any] = {"color": palette(ax).weak(COLORS["FINISHED"]), "linewidth": 0}
     ax.fill_between(middle, line["p25"], line["p75"], label="p25 to p75", **band)
     size = 4 if len(n) <= 60 else 2
+    dark = palette(ax).strong(COLORS["FINISHED"])
     ends = []
     for name, width, linestyle, color in (
-        ("p50", 2, "-", _MEDIAN_COLOR),
-        ("p90", 1, "-", _style.TEXT_COLOR),
-        ("p95", 1, (0, (3, 2)), _style.MUTED_COLOR),
+        ("p50", 2, "-", dark),
+        ("p90", 1, "-", palette(ax).text),
+        ("p95", 1, (0, (3, 2)), palette(ax).muted),
     ):
         ax.plot(
             middle,
@@ -163,7 +164,7 @@ def _draw_quantiles(
     is_single = n[np.searchsorted(edges, x, side="right") - 1] < MIN_BUILDS
     seconds = np.maximum(rows["seconds"].to_numpy("float64")[is_single], _style.MIN_SECONDS)
     circles: dict[str, Any] = {"marker": "o", "markersize": 4, "markerfacecolor": "none"}
-    ax.plot(x[is_single], seconds, linestyle="", color=_MEDIAN_COLOR, label="single builds", **circles)
+    ax.plot(x[is_single], seconds, linestyle="", color=dark, label="single builds", **circles)
     _style.format_duration_axis(ax, np.concatenate([*line.values(), seconds]), space=0.16)
     _style.label_line_ends(ax, ends)
     text = "Shaded: the middle half. " if ends else ""
@@ -190,18 +191,19 @@ def _draw_rows(ax: Axes, table: pd.DataFrame, by: By | None) -> str:
     low, median, high, slow = (
         np.maximum(top[name].to_numpy("float64"), _style.MIN_SECONDS) for name in ("p25", "p50", "p75", "p90")
     )
-    style: dict[str, Any] = {"color": _style.COLORS["FINISHED"], "alpha": 0.35, "linewidth": 6}
+    style: dict[str, Any] = {"color": palette(ax).weak(COLORS["FINISHED"]), "linewidth": 6}
     ax.hlines(rows, low, high, label="p25 to p75", **style)
-    ax.plot(slow, rows, linestyle="", color=_style.TEXT_COLOR, marker="|", markersize=9, label="p90")
+    ax.plot(slow, rows, linestyle="", color=palette(ax).text, marker="|", markersize=9, label="p90")
+    dark = palette(ax).strong(COLORS["FINISHED"])
     solid = top["is_enough"].to_numpy(bool)
-    for mask, face in ((solid, _MEDIAN_COLOR), (~solid, "none")):
+    for mask, face in ((solid, dark), (~solid, palette(ax).ground)):
         marker: dict[str, Any] = {"marker": "o", "markersize": 6, "markerfacecolor": face}
-        ax.plot(median[mask], rows[mask], linestyle="", color=_MEDIAN_COLOR, label="p50", **marker)
+        ax.plot(median[mask], rows[mask], linestyle="", color=dark, label="p50", **marker)
     _style.format_duration_axis(ax, np.concatenate([low, slow]), axis="x")
     names = zip(row_names(top.index, by), median, top["n"], strict=True)
     labels = [f"{name}   {duration_text(value)}, {count_text(n, 'build')}" for name, value, n in names]
     _style.set_row_labels(ax, rows, labels)
-    ax.set_xlabel("duration, logarithmic", fontsize=9, color=_style.MUTED_COLOR)
+    _style.label_axis(ax, "x", "duration, logarithmic")
     few = f" Open and last: fewer than {MIN_BUILDS} builds." if not solid.all() else ""
     rest = more_text(len(ranking) - len(top), by, "with shorter medians or fewer builds")
     return f"At the left: the median. Shaded: the middle half; line: p90.{few}{rest}"

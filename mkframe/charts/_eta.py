@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._colors import COLORS, palette
 from mkframe.charts._labels import left_out_text
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.metrics._history import history_of
@@ -84,23 +85,23 @@ def eta(
         return _style.show_message(ax, title, f"There are no running builds with a start. {missing}")
     rows = np.arange(len(shown), dtype="float64")
     elapsed = np.maximum(shown["elapsed"].to_numpy("float64"), 0.0)
-    ax.barh(rows, elapsed, 0.5, label="elapsed", **_style.bar_style("BUILDING"))
+    ax.barh(rows, elapsed, 0.5, label="elapsed", **_style.bar_style(ax, "BUILDING"))
     ends = [elapsed]
     ordered = sorted(set(levels), reverse=True)
+    shades = palette(ax).scale(COLORS["FINISHED"], len(ordered) + 1)
     for place, level in enumerate(ordered):
         low, high = (elapsed + shown[f"{end}{100 * level:g}"].to_numpy("float64") for end in ("low", "high"))
         ends.append(high[np.isfinite(high)])
         closed = np.isfinite(high) & np.isfinite(low)
         width = 3 + 5 * (place + 1) / len(ordered)
         look: dict[str, Any] = {
-            "color": _style.COLORS["FINISHED"],
-            "alpha": 0.25 + 0.5 * (place + 1) / len(ordered),
+            "color": shades[place],
         }
         ax.hlines(
             rows[closed], low[closed], high[closed], linewidth=width, label=f"{100 * level:g} %", **look
         )
     median = elapsed + shown["median"].to_numpy("float64")
-    ax.plot(median, rows, color=_style.TEXT_COLOR, linestyle="", marker="|", markersize=13, label="median")
+    ax.plot(median, rows, color=palette(ax).text, linestyle="", marker="|", markersize=13, label="median")
     edge = max(float(np.max(np.concatenate(ends))), 1.0)
     is_open = (
         np.isinf(shown[f"high{100 * ordered[0]:g}"].to_numpy("float64")) if ordered else np.zeros(len(shown))
@@ -108,13 +109,13 @@ def eta(
     for row in rows[is_open.astype(bool)]:
         begin = float(elapsed[int(row)])
         ax.annotate(
-            "", (edge * 1.08, row), (begin, row), arrowprops={"arrowstyle": "->", "color": _style.MUTED_COLOR}
+            "", (edge * 1.08, row), (begin, row), arrowprops={"arrowstyle": "->", "color": palette(ax).muted}
         )
     ax.set_xlim(0, edge * 1.1)
     step = next((size for size in _STEPS if edge / size <= 6), _STEPS[-1] * math.ceil(edge / _STEPS[-1] / 6))
     ax.xaxis.set_major_locator(MultipleLocator(step))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration_text(value) if value else "0"))
-    ax.set_xlabel("time since the start", fontsize=9, color=_style.MUTED_COLOR)
+    _style.label_axis(ax, "x", "time since the start")
     labels = [
         f"{index}   {duration_text(time)}{'   unusually long' if is_long else ''}"
         for index, time, is_long in zip(shown.index, shown["elapsed"], shown["unusually_long"], strict=True)

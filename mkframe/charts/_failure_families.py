@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._colors import OTHER, palette
 from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.metrics._formatting import count_text, percent_text
 from mkframe.metrics._history import history_of
@@ -72,12 +73,12 @@ def failure_families(
     labels = [printable_text(family, 46) for family in shown.index]
     labels += [f"{count_text(len(rest), 'other family', 'other families')}"] if len(rest) else []
     rows = np.arange(bars, dtype="float64")
-    drawn = ax.barh(rows, counts, 0.6, label="failed builds", **_style.bar_style("FAILED", hatched=False))
+    drawn = ax.barh(rows, counts, 0.6, label="failed builds", **_style.bar_style(ax, "FAILED", hatched=False))
     if len(rest):
-        drawn[-1].set_facecolor(_style.OTHER)
+        drawn[-1].set_facecolor(OTHER)
     shares = np.cumsum(counts) / total
     texts = [f"{count:,.0f}   {percent_text(share)}" for count, share in zip(counts, shares, strict=True)]
-    ax.bar_label(drawn, texts, padding=5, fontsize=9, color=_style.TEXT_COLOR, parse_math=False)
+    ax.bar_label(drawn, texts, padding=5, fontsize=9, color=palette(ax).text, parse_math=False)
     _style.set_row_labels(ax, rows, labels)
     ax.set_xlim(0, counts.max() * 1.02)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))

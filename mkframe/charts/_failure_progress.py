@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._colors import COLORS, palette
 from mkframe.charts._groups import group_label
 from mkframe.charts._labels import builds_text, left_out_text
 from mkframe.metrics._failure_progress import BANDS
@@ -21,7 +21,6 @@ from mkframe.metrics._streams import By, by_text
 __all__ = ["failure_progress"]
 
 _MOST_ROWS = 25
-_SHADES = LinearSegmentedColormap.from_list("failed", ["#FFFFFF", _style.COLORS["FAILED"]])
 
 
 def failure_progress(
@@ -75,19 +74,20 @@ def failure_progress(
     columns = [*BANDS, "unknown"] if shown["unknown"].any() else BANDS
     counts = shown[columns].to_numpy("float64")
     most = counts.max()
+    shades = palette(ax).colormap(COLORS["FAILED"])
     ax.pcolormesh(
         np.arange(len(columns) + 1) - 0.5,
         np.arange(len(shown) + 1) - 0.5,
-        counts,
-        cmap=_SHADES,
-        vmin=0,
-        vmax=most,
-        edgecolors=_style.LIGHT_COLOR,
+        np.where(counts > 0, counts, np.nan),
+        cmap=shades,
+        vmin=1,
+        vmax=max(most, 2),
+        edgecolors=palette(ax).ground,
         linewidth=0.5,
         label="builds",
     )
     for row, column in np.argwhere(counts > 0):
-        ink = "white" if counts[row, column] > 0.6 * most else _style.TEXT_COLOR
+        ink = palette(ax).text_on(shades((counts[row, column] - 1) / (max(most, 2) - 1)))
         text = f"{counts[row, column]:,.0f}"
         ax.text(column, row, text, ha="center", va="center", fontsize=9, color=ink, parse_math=False)
     ax.set_xticks(range(len(columns)), columns, fontsize=9)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._colors import COLORS, palette
 from mkframe.charts._durations import MIN_BUILDS
 from mkframe.charts._groups import MAX_ROWS, draw_lines, more_text, parts_of, per_text, row_names
 from mkframe.charts._labels import left_out_text
@@ -23,7 +24,7 @@ from mkframe.metrics._streams import By
 
 __all__ = ["failure_rate"]
 
-_FAILED_COLOR = _style.COLORS["FAILED"]
+_FAILED_COLOR = COLORS["FAILED"]
 _DENOMINATORS = {"exclude": "finished + failed", "count": "finished + failed + canceled"}
 
 
@@ -102,14 +103,14 @@ def failure_rate(
     label = f"failed / ({_DENOMINATORS[canceled]})"
     if length is None:
         text += _draw_groups(ax, table, by, overall)
-        ax.set_xlabel(label, fontsize=9, color=_style.MUTED_COLOR)
+        _style.label_axis(ax, "x", label)
     else:
         if by is None:
             _draw_periods(ax, table, edges, overall, length)
         else:
             text += _draw_lines(ax, table, edges, by, overall)
         _style.format_date_axis(ax, edges, length, tz)
-        ax.set_ylabel(label, fontsize=9, color=_style.MUTED_COLOR)
+        _style.label_axis(ax, "y", label)
     _style.set_heading(ax, title, text, missing)
     return ax
 
@@ -128,9 +129,11 @@ def _draw_periods(
     middle = (edges[:-1] + edges[1:]) / 2
     low, rate, high = (table[name].to_numpy("float64") for name in ("low", "rate", "high"))
     width = min(6, 300 / len(table))
-    ax.vlines(middle, low, high, color=_FAILED_COLOR, alpha=0.35, linewidth=width, label="95 % interval")
-    ax.plot(middle, rate, linewidth=1.2, **_rate_style(5.5 if len(table) <= 60 else 3))
-    ax.axhline(overall, **_style.REFERENCE_LINE, label="overall")
+    ax.vlines(
+        middle, low, high, color=palette(ax).weak(_FAILED_COLOR), linewidth=width, label="95 % interval"
+    )
+    ax.plot(middle, rate, linewidth=1.2, **_rate_style(ax, 5.5 if len(table) <= 60 else 3))
+    ax.axhline(overall, **palette(ax).reference_line, label="overall")
     top = min(1.0, float(np.nanmax(high)) * 1.05)
     ticks = np.asarray(MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(0, top))
     ax.set_ylim(-0.2 * top, top * 1.02)  # the denominators are drawn below 0
@@ -138,7 +141,7 @@ def _draw_periods(
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0 if top > 0.1 else 1, symbol=" %"))
     _style.draw_grid(ax, "y")
     _style.draw_counts(ax, edges, table["n"], f"denominator per {EVERY[every]}")
-    _style.label_line_ends(ax, [(overall, f"overall {percent_text(overall)}", _style.TEXT_COLOR)])
+    _style.label_line_ends(ax, [(overall, f"overall {percent_text(overall)}", palette(ax).text)])
 
 
 def _draw_groups(ax: Axes, table: pd.DataFrame, by: By | None, overall: float) -> str:
@@ -146,10 +149,10 @@ def _draw_groups(ax: Axes, table: pd.DataFrame, by: By | None, overall: float) -
     ranking = table.sort_values(["low", "rate"], ascending=False, kind="stable")
     top = ranking.head(MAX_ROWS)
     rows = np.arange(len(top), dtype="float64")
-    style: dict[str, Any] = {"color": _FAILED_COLOR, "alpha": 0.35, "linewidth": 6}
+    style: dict[str, Any] = {"color": palette(ax).weak(_FAILED_COLOR), "linewidth": 6}
     ax.hlines(rows, top["low"], top["high"], label="95 % interval", **style)
-    ax.plot(top["rate"], rows, linestyle="", **_rate_style(6))
-    ax.axvline(overall, **_style.REFERENCE_LINE, label="overall")
+    ax.plot(top["rate"], rows, linestyle="", **_rate_style(ax, 6))
+    ax.axvline(overall, **palette(ax).reference_line, label="overall")
     counts = zip(row_names(top.index, by), top["failed"], top["n"], strict=True)
     _style.set_row_labels(ax, rows, [f"{name}   {failed:,} of {n:,}" for name, failed, n in counts])
     ax.set_xlim(0, min(1.01, float(top["high"].max()) * 1.08))
@@ -165,7 +168,7 @@ def _draw_lines(ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64], by: B
     """Draw a line for each of the largest groups, and return a sentence on the groups that are not drawn."""
     parts = parts_of(table, by, ["n"])
     rates, ends = draw_lines(ax, parts, edges, "rate", count="n", least=MIN_BUILDS)
-    ax.axhline(overall, **_style.REFERENCE_LINE, label="overall")
+    ax.axhline(overall, **palette(ax).reference_line, label="overall")
     ax.set_ylim(0, min(1.02, max(float(np.nanmax(rates)), overall, 0.01) * 1.1))
     ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     _style.draw_grid(ax, "y")
@@ -174,6 +177,6 @@ def _draw_lines(ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64], by: B
     return f" Dashed: all together. Open: of fewer than {MIN_BUILDS} builds.{rest}"
 
 
-def _rate_style(size: float) -> dict[str, Any]:
+def _rate_style(ax: Axes, size: float) -> dict[str, Any]:
     marker = {"marker": _style.MARKERS["FAILED"], "markersize": size, "markeredgewidth": 0}
-    return {"color": _FAILED_COLOR, "label": "failure rate"} | marker
+    return {"color": palette(ax).strong(_FAILED_COLOR), "label": "failure rate"} | marker

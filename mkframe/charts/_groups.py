@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from mkframe.charts import _style
+from mkframe.charts._colors import GROUP_STYLES, palette
 from mkframe.charts._labels import printable_text
 from mkframe.metrics._formatting import count_text
 from mkframe.metrics._streams import By, by_text, keys_of
@@ -89,7 +89,8 @@ def draw_lines(
     """
     middle = (edges[:-1] + edges[1:]) / 2
     ends, drawn = [], []
-    for (color, marker), (name, part, total) in zip(_style.GROUP_STYLES, parts, strict=False):
+    for (base, marker), (name, part, total) in zip(GROUP_STYLES, parts, strict=False):
+        color = palette(ax).ink(base)
         n = part[count].to_numpy()
         value = np.maximum(part[column].to_numpy("float64"), floor)
         line = np.where(n >= least, value, np.nan)
@@ -97,7 +98,7 @@ def draw_lines(
         label = f"{name} ({count_text(total)})"
         style: dict[str, Any] = {"color": color, "marker": marker}
         ax.plot(middle, line, markersize=4, linewidth=1.4, label=label, **style)
-        style |= {"markersize": 3.5, "markerfacecolor": "none", "alpha": 0.6}
+        style |= {"markersize": 3.5, "markerfacecolor": "none"}
         ax.plot(middle, small, linestyle="", **style)
         both = np.where(np.isnan(line), small, line)
         drawn.append(both)

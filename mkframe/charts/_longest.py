@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe._validation import check_timezone
 from mkframe.charts import _style
+from mkframe.charts._colors import palette
 from mkframe.charts._labels import builds_text, left_out_text, printable_text
 from mkframe.metrics._checks import require_columns, status_of
 from mkframe.metrics._durations import status_mask
@@ -98,12 +99,12 @@ def longest(
 def _draw_bars(ax: Axes, statuses: pd.Series[str], seconds: NDArray[np.float64]) -> None:
     bars = ax.barh(np.arange(len(seconds)), seconds, 0.55)
     for bar, status in zip(bars, statuses, strict=True):
-        bar.set(**_style.bar_style(status))
+        bar.set(**_style.bar_style(ax, status))
     texts = [
         f"{duration_text(length)}  {printable_text(status)}"
         for status, length in zip(statuses, seconds, strict=True)
     ]
-    ax.bar_label(bars, texts, padding=5, fontsize=9, color=_style.TEXT_COLOR, parse_math=False)
+    ax.bar_label(bars, texts, padding=5, fontsize=9, color=palette(ax).text, parse_math=False)
     ax.set_xlim(0, max(seconds.max(), 1e-3) * 1.02)
     ax.xaxis.set_major_locator(NullLocator())
     ax.spines["bottom"].set_visible(False)

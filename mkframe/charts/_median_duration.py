@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._colors import GROUP_STYLES, palette
 from mkframe.charts._groups import MAX_ROWS, more_text, parts_of, per_text, row_names
 from mkframe.charts._labels import left_out_text
 from mkframe.metrics._checks import status_of
@@ -105,13 +106,13 @@ def median_duration(
 def _draw_lines(ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64], by: By | None) -> str:
     """Draw a line for each group over periods, and return a sentence on the groups that are not drawn."""
     parts = [("", table, 0)] if by is None else parts_of(table, by, ["finished", "running"])
-    shown = parts[: len(_style.GROUP_STYLES)]
+    shown = parts[: len(GROUP_STYLES)]
     for line, (name, part, _) in enumerate(shown):
         _draw(ax, part, (edges[:-1] + edges[1:]) / 2, name, line)
     ends = pd.concat([part for _, part, _ in shown])[["low", "median", "high"]].to_numpy("float64")
     _style.format_duration_axis(ax, ends[np.isfinite(ends)])
     if by is not None:
-        legend = ax.legend(frameon=False, fontsize=9, labelcolor=_style.TEXT_COLOR)
+        legend = ax.legend(frameon=False, fontsize=9, labelcolor=palette(ax).text)
         for text in legend.get_texts():
             text.set_parse_math(False)
     return more_text(len(parts) - len(shown), by, "with fewer builds")
@@ -123,9 +124,9 @@ def _draw_rows(ax: Axes, table: pd.DataFrame, by: By | None) -> None:
     low, median, high = (
         np.maximum(table[name].to_numpy("float64"), _style.MIN_SECONDS) for name in ("low", "median", "high")
     )
-    ink, marker = _style.GROUP_STYLES[0]
+    ink, marker = palette(ax).strong(GROUP_STYLES[0][0]), GROUP_STYLES[0][1]
     closed, is_open = np.isfinite(high), np.isinf(high)
-    ax.hlines(rows[closed], low[closed], high[closed], color=ink, alpha=0.4, linewidth=6)
+    ax.hlines(rows[closed], low[closed], high[closed], color=palette(ax).weak(ink), linewidth=6)
     ax.plot(median, rows, color=ink, marker=marker, markersize=6, linestyle="", label="median")
     ax.plot(
         low[is_open],
@@ -140,16 +141,20 @@ def _draw_rows(ax: Axes, table: pd.DataFrame, by: By | None) -> None:
     _style.format_duration_axis(ax, ends[np.isfinite(ends)], axis="x")
     names = zip(row_names(table.index, by), table["text"], strict=True)
     _style.set_row_labels(ax, rows, [f"{name}   {text}" for name, text in names])
-    ax.set_xlabel("duration, logarithmic", fontsize=9, color=_style.MUTED_COLOR)
+    _style.label_axis(ax, "x", "duration, logarithmic")
 
 
 def _draw(ax: Axes, part: pd.DataFrame, middle: NDArray[np.float64], name: str, line: int) -> None:
     low, median, high = (part[column].to_numpy("float64") for column in ("low", "median", "high"))
     low = np.maximum(low, _style.MIN_SECONDS)
-    ink, marker = _style.GROUP_STYLES[line]
+    ink, marker = palette(ax).ink(GROUP_STYLES[line][0]), GROUP_STYLES[line][1]
     closed = np.isfinite(high) & (part["running"].to_numpy() > 0)
     ax.vlines(
-        middle[closed], low[closed], np.maximum(high[closed], low[closed]), color=ink, alpha=0.4, linewidth=5
+        middle[closed],
+        low[closed],
+        np.maximum(high[closed], low[closed]),
+        color=palette(ax).weak(ink),
+        linewidth=5,
     )
     label = f"{name} ({int(part['finished'].sum()):,})" if name else "median"
     values = np.where(np.isnan(median), np.nan, np.maximum(median, _style.MIN_SECONDS))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._colors import COLORS, palette
 from mkframe.charts._groups import MAX_ROWS, draw_lines, more_text, parts_of, per_text, row_names
 from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.metrics._formatting import count_text, percent_text
@@ -22,7 +23,7 @@ __all__ = ["outcomes", "throughput"]
 
 _MAX_HATCHED = 60
 _MAX_OTHER_STATUSES = 4
-_WHOLE_COLOR, _PARTIAL_COLOR = "#7D8FA3", "#C9CFD6"
+_BAR_COLOR = "#5F7389"
 
 
 @_style.explain_too_many_periods("How builds ended")
@@ -85,7 +86,7 @@ def outcomes(
     _draw_gaps(ax, edges, heights)
     ax.set_ylim(0, heights.max() * 1.05)
     _format_count_axis(ax)
-    ax.set_ylabel(f"builds per {EVERY[length]}", fontsize=9, color=_style.MUTED_COLOR)
+    _style.label_axis(ax, "y", f"builds per {EVERY[length]}")
     _style.format_date_axis(ax, edges, length, tz)
     partial = _partial_text(metrics.throughput(builds, length, tz), length)
     _style.set_heading(ax, title, f"{count_text(int(totals.sum()), 'build')}. {partial}", missing)
@@ -103,7 +104,7 @@ def throughput(
     """Draw the builds per day in each period.
 
     The builds of a first or last period that the history covers only in part are divided by the covered days;
-    such a period is drawn lighter. With `by`, each group is a row, or a line over periods.
+    such a period is hatched. With `by`, each group is a row, or a line over periods.
 
     Parameters
     ----------
@@ -152,27 +153,24 @@ def throughput(
     rate = table["per_day"].to_numpy("float64")
     partial = table["partial"].to_numpy(bool)
     whole = np.where(partial, 0, rate)
-    _style.draw_stairs(ax, whole, edges, fill=True, color=_WHOLE_COLOR, label="whole periods")
+    _style.draw_stairs(ax, whole, edges, fill=True, color=palette(ax).ink(_BAR_COLOR), label="whole periods")
     _style.draw_stairs(
         ax,
         np.where(partial, rate, 0),
         edges,
         fill=True,
-        facecolor=_PARTIAL_COLOR,
-        edgecolor="white",
-        hatch="///",
-        linewidth=0,
         label="partial periods",
+        **_style.fill_style(ax, palette(ax).weak(_BAR_COLOR), "///"),
     )
     _draw_gaps(ax, edges, rate)
     mean = table["builds"].sum() / table["days"].sum()
-    ax.axhline(mean, **_style.REFERENCE_LINE, label="mean")
+    ax.axhline(mean, **palette(ax).reference_line, label="mean")
     ax.set_ylim(0, rate.max() * 1.08)
     _format_count_axis(ax, integer=False)
-    ax.set_ylabel("builds per day", fontsize=9, color=_style.MUTED_COLOR)
+    _style.label_axis(ax, "y", "builds per day")
     _style.format_date_axis(ax, edges, length, tz)
     label = f"mean {mean:,.1f}" if mean >= 1 else f"mean {mean:.2g}"
-    _style.label_line_ends(ax, [(mean, label, _style.TEXT_COLOR)])
+    _style.label_line_ends(ax, [(mean, label, palette(ax).text)])
     total = count_text(int(table["builds"].sum()), "build")
     days = count_text(int(table["days"].sum()), "day")
     _style.set_heading(ax, title, f"{total} in {days}. {_partial_text(table, length)}", missing)
@@ -198,7 +196,7 @@ def _draw_outcomes_by_row(
     bars, labels = [], []
     for status in counts.columns:
         width = counts[status].to_numpy("float64")
-        style = _style.bar_style(status)
+        style = _style.bar_style(ax, status)
         bars.append(ax.barh(rows, width, 0.62, left=begin, **style))
         labels.append(printable_text(status, 24))
         begin = begin + width
@@ -206,7 +204,7 @@ def _draw_outcomes_by_row(
         bars, [""] * len(bars), loc="upper left", bbox_to_anchor=(0, -0.08), frameon=False, ncols=4
     )
     for text, label in zip(legend.get_texts(), labels, strict=True):
-        text.set(text=label, fontsize=9, color=_style.TEXT_COLOR, parse_math=False)
+        text.set(text=label, fontsize=9, color=palette(ax).text, parse_math=False)
     _style.set_row_labels(
         ax, rows, [f"{name}   {count_text(int(n))}" for name, n in zip(names, begin, strict=True)]
     )
@@ -236,11 +234,11 @@ def _draw_throughput_of_groups(
         top = ranking.head(MAX_ROWS)
         ax = _style.open_axes(ax, height=1.9 + 0.28 * max(len(top), 3))
         rows, rate = np.arange(len(top), dtype="float64"), top["per_day"].to_numpy("float64")
-        ax.barh(rows, rate, 0.62, color=_WHOLE_COLOR, label="builds per day")
+        ax.barh(rows, rate, 0.62, color=palette(ax).ink(_BAR_COLOR), label="builds per day")
         names = zip(row_names(top.index, by), top["builds"], strict=True)
         _style.set_row_labels(ax, rows, [f"{name}   {count_text(n, 'build')}" for name, n in names])
         ax.set_xlim(0, rate.max() * 1.05)
-        ax.set_xlabel("builds per day", fontsize=9, color=_style.MUTED_COLOR)
+        _style.label_axis(ax, "x", "builds per day")
         _style.draw_grid(ax, "x")
         text = f"{started} in {count_text(int(table['days'].iloc[0]), 'day')}."
         text += more_text(len(ranking) - len(top), by, "with as many or fewer builds")
@@ -252,7 +250,7 @@ def _draw_throughput_of_groups(
     rates, ends = draw_lines(ax, parts, edges, "per_day", count="builds", least=1)
     ax.set_ylim(0, float(np.nanmax(rates)) * 1.08)
     _format_count_axis(ax, integer=False)
-    ax.set_ylabel(f"builds per day, by {EVERY[length]}", fontsize=9, color=_style.MUTED_COLOR)
+    _style.label_axis(ax, "y", f"builds per day, by {EVERY[length]}")
     _style.format_date_axis(ax, edges, length, tz)
     _style.label_line_ends(ax, ends)
     rest = more_text(len(parts) - len(ends), by, "with as many or fewer builds")
@@ -262,7 +260,7 @@ def _draw_throughput_of_groups(
 
 def _merge_other_statuses(table: pd.DataFrame) -> pd.DataFrame:
     """Keep four statuses that the API reference does not list, and sum up the rest in one column."""
-    others = [status for status in table.columns if status not in _style.COLORS]
+    others = [status for status in table.columns if status not in COLORS]
     rest = others[_MAX_OTHER_STATUSES:] if len(others) > _MAX_OTHER_STATUSES + 1 else []
     if not rest:
         return table
@@ -276,9 +274,11 @@ def _draw_stack(ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64]) -> ND
     handles, labels = [], []
     for status in table.columns:
         top = base + table[status].to_numpy("float64")
-        style = _style.bar_style(status, hatched=len(table) <= _MAX_HATCHED)
+        style = _style.bar_style(ax, status, hatched=len(table) <= _MAX_HATCHED)
         _style.draw_stairs(ax, top, edges, baseline=base, fill=True, **style).set_gid(printable_text(status))
-        _style.draw_stairs(ax, top, edges, baseline=None, fill=False, edgecolor="white", linewidth=0.7)
+        _style.draw_stairs(
+            ax, top, edges, baseline=None, fill=False, edgecolor=palette(ax).ground, linewidth=0.7
+        )
         number = int(table[status].sum())
         handles.append(Patch(**style))
         labels.append(
@@ -290,13 +290,15 @@ def _draw_stack(ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64]) -> ND
         handles[::-1], [""] * len(handles), loc="upper left", bbox_to_anchor=(1, 1), frameon=False
     )
     for text, label in zip(legend.get_texts(), labels[::-1], strict=True):
-        text.set(text=label, fontsize=9, color=_style.TEXT_COLOR, parse_math=False)
+        text.set(text=label, fontsize=9, color=palette(ax).text, parse_math=False)
     return base
 
 
 def _draw_gaps(ax: Axes, edges: NDArray[np.float64], heights: NDArray[np.float64]) -> None:
     if len(edges) <= 80:  # white lines between more bars than these would hide the bars
-        ax.vlines(edges[1:-1], 0, np.maximum(heights[:-1], heights[1:]), color="white", linewidth=1)
+        ax.vlines(
+            edges[1:-1], 0, np.maximum(heights[:-1], heights[1:]), color=palette(ax).ground, linewidth=1
+        )
 
 
 def _format_count_axis(ax: Axes, integer: bool = True) -> None:

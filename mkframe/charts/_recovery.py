@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from mkframe import metrics
 from mkframe.charts import _style
+from mkframe.charts._colors import palette
 from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.metrics._history import history_of
@@ -88,7 +89,7 @@ def recovery(
     is_open = shown["open"].to_numpy(bool)
     for status, mask in (("FAILED", is_open), ("FINISHED", ~is_open)):
         name = "open" if status == "FAILED" else "closed"
-        ax.barh(rows[mask], drawn[mask], 0.55, label=name, **_style.bar_style(status))
+        ax.barh(rows[mask], drawn[mask], 0.55, label=name, **_style.bar_style(ax, status))
     _format_axis(ax, float(drawn.max()))
     for row, length, unrecovered in zip(rows, seconds, is_open, strict=True):
         text = f"≥ {floor_text(length)} →" if unrecovered else duration_text(length)
@@ -100,10 +101,10 @@ def recovery(
             textcoords="offset points",
             va="center",
             fontsize=9,
-            color=_style.TEXT_COLOR,
+            color=palette(ax).text,
             parse_math=False,
         )
-    ax.set_xlabel("time (logarithmic)", fontsize=9, color=_style.MUTED_COLOR)
+    _style.label_axis(ax, "x", "time (logarithmic)")
     _style.set_row_labels(
         ax, rows, [_label(index, row) for index, row in zip(shown.index, shown.itertuples(), strict=True)]
     )
@@ -119,7 +120,7 @@ def _format_axis(ax: Axes, longest: float) -> None:
     ax.xaxis.set_major_locator(FixedLocator([tick for tick in _TICKS if tick <= right]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration_text(value)))
-    ax.xaxis.grid(color=_style.LIGHT_COLOR, linewidth=0.5, alpha=0.7)
+    ax.xaxis.grid(color=palette(ax).grid, linewidth=0.5)
     ax.set_axisbelow(True)
 
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from mkframe.charts import _style
+from mkframe.charts._colors import palette
 from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.errors import InputError
 from mkframe.metrics._formatting import count_text
@@ -18,10 +19,10 @@ __all__ = ["release_changes"]
 
 _MOST_ROWS = 30
 _KEY = ["pattern", "folder", "instance", "role", "name", "occurrence"]
-_LOOKS: dict[str, dict[str, Any]] = {
-    "added": {"facecolor": "#009E73"},
-    "changed": {"facecolor": "#0072B2", "hatch": "..."},
-    "removed": {"facecolor": "#D55E00", "hatch": "///"},
+_LOOKS = {
+    "added": ("#009E73", ""),
+    "changed": ("#0072B2", "..."),
+    "removed": ("#D55E00", "///"),
 }
 
 
@@ -69,19 +70,18 @@ def release_changes(diff: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     begin = np.zeros(len(shown))
     for kind, look in _LOOKS.items():
         numbers = shown[kind].to_numpy("float64")
-        style = {"edgecolor": "white", "linewidth": 0, "hatch_linewidth": 0.6, **look}
-        ax.barh(places, numbers, 0.6, left=begin, label=kind, **style)
+        ax.barh(places, numbers, 0.6, left=begin, label=kind, **_style.fill_style(ax, *look))
         begin = begin + numbers
     ax.set_xlim(0, begin.max() * 1.02)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    ax.set_xlabel("metadata rows", fontsize=9, color=_style.MUTED_COLOR)
+    _style.label_axis(ax, "x", "metadata rows")
     names = zip(shown.index.to_frame(index=False).to_numpy().tolist(), begin, strict=True)
     labels = [f"{_label(pattern)}  {_label(folder)}   {count_text(int(n))}" for (pattern, folder), n in names]
     _style.set_row_labels(ax, places, labels)
     _style.draw_grid(ax, "x")
     ax.legend(
         frameon=False, fontsize=8, ncols=3, loc="upper left", bbox_to_anchor=(0, -0.12),
-        labelcolor=_style.TEXT_COLOR,
+        labelcolor=palette(ax).text,
     )  # fmt: skip
     total = ", ".join(f"{count_text(int(counts[kind].sum()))} {kind}" for kind in _LOOKS)
     left = left_out_text((len(counts) - len(shown), "folders with fewer rows"))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe._validation import check_timezone
 from mkframe.charts import _style
+from mkframe.charts._colors import COLORS, OTHER, palette
 from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.metrics._formatting import count_text
 from mkframe.metrics._grouping import local_times
@@ -25,7 +26,7 @@ from mkframe.metrics._streams import list_items
 __all__ = ["releases"]
 
 _MAX_RELEASES = 60
-_OPEN_COLOR, _CLOSED_COLOR = "#0072B2", "#9DB4C4"
+_COLOR = COLORS["FINISHED"]
 
 
 def releases(
@@ -101,7 +102,7 @@ def releases(
     _draw_releases(ax, rows, newest, start, end, limits)
     _draw_activity(ax, rows, newest, first, last)
     _draw_today(ax, _date_numbers(pd.Series([today]), tz)[0], limits)
-    ax.set_xlabel(f"date ({tz})", fontsize=9, color=_style.MUTED_COLOR, parse_math=False)
+    _style.label_axis(ax, "x", f"date ({tz})")
     _style.draw_grid(ax, "x")
     missing = left_out_text(
         (len(table) - len(newest), f"releases before these {_MAX_RELEASES}"), left_out=left_out
@@ -128,7 +129,7 @@ def _label_rows(ax: Axes, table: pd.DataFrame) -> NDArray[np.float64]:
     labels = dict(sorted((headers | dict(zip(rows, names, strict=True))).items()))
     _style.set_row_labels(ax, np.array(list(labels)), list(labels.values()))
     for label, row in zip(ax.get_yticklabels(), labels, strict=True):
-        label.set_color(_style.MUTED_COLOR if row in headers else _style.TEXT_COLOR)
+        label.set_color(palette(ax).muted if row in headers else palette(ax).text)
     return rows
 
 
@@ -150,9 +151,10 @@ def _draw_releases(
     """Draw the lines, with arrows where a date is missing and marks where a closed release ends."""
     closed = table["closed"].fillna(False).to_numpy(bool)
     has_date = ~(np.isnan(start) & np.isnan(end))
+    dark = palette(ax).strong(_COLOR)
     left = np.where(np.isnan(start), limits[0], start)
     right = np.where(np.isnan(end), limits[1], end)
-    for state, color, label in ((closed, _CLOSED_COLOR, "closed"), (~closed, _OPEN_COLOR, "open")):
+    for state, color, label in ((closed, palette(ax).weak(OTHER), "closed"), (~closed, dark, "open")):
         mask = state & has_date & (left <= right)
         ax.hlines(rows[mask], left[mask], right[mask], color=color, linewidth=8, label=label, capstyle="butt")
     for x, mask, marker, label in (
@@ -160,7 +162,7 @@ def _draw_releases(
         (right, np.isnan(end) & has_date, ">", "no end date"),
         (left, np.isnan(start) & has_date, "<", "no start date"),
     ):
-        color = _style.TEXT_COLOR if marker == "|" else _OPEN_COLOR
+        color = palette(ax).text if marker == "|" else dark
         ax.plot(x[mask], rows[mask], linestyle="", marker=marker, markersize=11, color=color, label=label)
 
 
@@ -173,7 +175,7 @@ def _draw_activity(
 ) -> None:
     """Draw lines from the first to the last build, and write state and number of builds at the right edge."""
     mask = ~np.isnan(first)
-    style: dict[str, Any] = {"color": _style.TEXT_COLOR, "linewidth": 1.2}
+    style: dict[str, Any] = {"color": palette(ax).text, "linewidth": 1.2}
     ax.hlines(rows[mask] + 0.32, first[mask], last[mask], label="first to last build", **style)
     for row, closed, number in zip(rows, table["closed"], table["builds"], strict=True):
         state = "" if pd.isna(closed) else "closed" if closed else "open"
@@ -186,7 +188,7 @@ def _draw_activity(
             textcoords="offset points",
             va="center",
             fontsize=9,
-            color=_style.TEXT_COLOR if state == "open" else _style.MUTED_COLOR,
+            color=palette(ax).text if state == "open" else palette(ax).muted,
             annotation_clip=False,
         )
 
@@ -195,8 +197,8 @@ def _draw_today(ax: Axes, today: float, limits: NDArray[np.float64]) -> None:
     """Draw a line for today; one outside of the dates would make all of them small."""
     if not limits[0] <= today <= limits[1]:
         return
-    ax.axvline(today, label="today", **_style.REFERENCE_LINE)
-    style: dict[str, Any] = {"fontsize": 8, "color": _style.MUTED_COLOR, "va": "bottom", "ha": "right"}
+    ax.axvline(today, label="today", **palette(ax).reference_line)
+    style: dict[str, Any] = {"fontsize": 8, "color": palette(ax).muted, "va": "bottom", "ha": "right"}
     ax.annotate(
         "today", (today, 0), (-3, 2), xycoords=("data", "axes fraction"), textcoords="offset points", **style
     )

@@ -21,6 +21,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from numpy.typing import NDArray
 
 from mkframe.charts._alt_text import ChartFigure, mark_caption, mark_message
+from mkframe.charts._colors import COLORS, OTHER, palette
 from mkframe.charts._labels import printable_text
 from mkframe.errors import InputError, TooManyPeriodsError
 from mkframe.metrics._formatting import count_text, duration_text
@@ -28,16 +29,9 @@ from mkframe.metrics._grouping import EVERY, Length, period_edges
 from mkframe.metrics._history import history_of
 
 __all__ = [
-    "COLORS",
-    "GROUP_STYLES",
     "HATCHES",
-    "LIGHT_COLOR",
     "MARKERS",
     "MIN_SECONDS",
-    "MUTED_COLOR",
-    "OTHER",
-    "REFERENCE_LINE",
-    "TEXT_COLOR",
     "axis_edges",
     "bar_style",
     "date_numbers",
@@ -45,8 +39,10 @@ __all__ = [
     "draw_grid",
     "draw_stairs",
     "explain_too_many_periods",
+    "fill_style",
     "format_date_axis",
     "format_duration_axis",
+    "label_axis",
     "label_line_ends",
     "set_row_labels",
     "open_axes",
@@ -58,28 +54,11 @@ __all__ = [
 Params = ParamSpec("Params")
 Chart: TypeAlias = Callable[Params, Axes]
 
-COLORS = {"FINISHED": "#0072B2", "FAILED": "#D55E00", "CANCELED": "#E2B4CB", "BUILDING": "#56B4E9"}
-"""One color per status, distinguishable for color-blind readers: Okabe and Ito's, CANCELED lightened."""
-OTHER = "#8C8C8C"
-"""The color of a status that the API reference does not list."""
 MARKERS = {"FINISHED": "o", "FAILED": "X", "CANCELED": "s", "BUILDING": "^"}
-HATCHES = {"FAILED": "///", "BUILDING": "..."}
-"""Hatches distinguish statuses without color; finished and canceled builds differ in lightness."""
+HATCHES = {"FAILED": "///", "CANCELED": "---", "BUILDING": "..."}
+"""Hatches distinguish statuses without color; finished builds have none."""
 _OTHER_HATCH = "xxx"
 
-GROUP_STYLES = (
-    ("#0072B2", "o"),
-    ("#D55E00", "s"),
-    ("#009E73", "^"),
-    ("#A64D79", "D"),
-    ("#A87400", "v"),
-    ("#222222", "P"),
-)
-"""Color and marker of each line of a group, distinguishable for color-blind readers."""
-
-TEXT_COLOR, MUTED_COLOR, LIGHT_COLOR = "#222222", "#6A6A6A", "#DADADA"
-REFERENCE_LINE: dict[str, Any] = {"color": TEXT_COLOR, "linewidth": 0.8, "linestyle": (0, (4, 3))}
-"""Style of a line to compare with, such as a mean."""
 MIN_SECONDS = 0.5
 """Seconds below which a logarithmic axis draws all durations at one position, labeled "< 1 s"."""
 _COUNTS_HEIGHT = 0.1
@@ -108,8 +87,11 @@ def open_axes(ax: Axes | None, width: float = 9, height: float = 4.6) -> Axes:
             f"ax is {type(ax).__name__}, not matplotlib Axes.", hint="Leave it out, or use plt.subplots()."
         )
     ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(LIGHT_COLOR)
-    ax.tick_params(color=LIGHT_COLOR, labelcolor=TEXT_COLOR, labelsize=9)
+    colors = palette(ax)
+    ax.set_facecolor(colors.ground)
+    ax.spines[["left", "bottom"]].set_color(colors.axis)
+    ax.tick_params(color=colors.axis, labelcolor=colors.text, labelsize=9)
+    ax.grid(visible=False)  # of the style; a chart draws its own
     return ax
 
 
@@ -119,7 +101,7 @@ def set_heading(ax: Axes, title: str, *lines: str) -> None:
     wrapped = [part for line in lines if line for part in textwrap.wrap(line, max_characters)]
     pad = 8 + 12.5 * len(wrapped)  # the height of the lines below, in points
     # without y, matplotlib measures every tick label to keep the title clear of them, which is slow
-    ax.set_title(title, loc="left", y=1, pad=pad, fontsize=12, color=TEXT_COLOR, parse_math=False)
+    ax.set_title(title, loc="left", y=1, pad=pad, fontsize=12, color=palette(ax).text, parse_math=False)
     note = ax.annotate(
         "\n".join(wrapped),
         (0, 1),
@@ -128,7 +110,7 @@ def set_heading(ax: Axes, title: str, *lines: str) -> None:
         textcoords="offset points",
         va="bottom",
         fontsize=9,
-        color=MUTED_COLOR,
+        color=palette(ax).muted,
         linespacing=1.25,
         parse_math=False,
     )
@@ -168,28 +150,41 @@ def show_message(ax: Axes, title: str, message: str) -> Axes:
     set_heading(ax, title)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-    style: dict[str, Any] = {"ha": "center", "va": "center", "color": MUTED_COLOR, "parse_math": False}
+    style: dict[str, Any] = {"ha": "center", "va": "center", "color": palette(ax).muted, "parse_math": False}
     text = ax.text(0.5, 0.5, textwrap.fill(message, 70), transform=ax.transAxes, **style)
     mark_message(text, message)
     return ax
 
 
-def bar_style(status: str, hatched: bool = True) -> dict[str, Any]:
+def bar_style(ax: Axes, status: str, hatched: bool = True) -> dict[str, Any]:
     """Return the color and hatch of a bar of one status, as properties of a matplotlib patch.
 
     Examples
     --------
-    >>> bar_style("FAILED")["facecolor"], bar_style("PAUSED")["facecolor"]
+    >>> ax = Figure().subplots()
+    >>> bar_style(ax, "FAILED")["facecolor"], bar_style(ax, "PAUSED")["facecolor"]
     ('#D55E00', '#8C8C8C')
     """
     hatch = HATCHES.get(status, "" if status in COLORS else _OTHER_HATCH) if hatched else ""
+    return fill_style(ax, COLORS.get(status, OTHER), hatch)
+
+
+def fill_style(ax: Axes, color: str, hatch: str = "") -> dict[str, Any]:
+    """Return the properties of a patch that is filled, with a hatch in the color of the ground."""
+    colors = palette(ax)
     return {
-        "facecolor": COLORS.get(status, OTHER),
-        "edgecolor": "white",
+        "facecolor": colors.ink(color),
+        "edgecolor": colors.ground,
         "linewidth": 0,
         "hatch": hatch,
         "hatch_linewidth": 0.6,
     }
+
+
+def label_axis(ax: Axes, axis: Literal["x", "y"], text: str) -> None:
+    """Write below the x axis or beside the y axis what it shows."""
+    line = ax.xaxis if axis == "x" else ax.yaxis
+    line.set_label_text(text, fontsize=9, color=palette(ax).muted, parse_math=False)
 
 
 def axis_edges(table: pd.DataFrame, every: Length) -> NDArray[np.float64]:
@@ -273,10 +268,10 @@ def format_date_axis(ax: Axes, edges: NDArray[np.float64], every: Length, tz: st
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(formatter)
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.get_offset_text().set(color=MUTED_COLOR, fontsize=9)
+    ax.xaxis.get_offset_text().set(color=palette(ax).muted, fontsize=9)
     monday = ", from Monday" if every == "W" else ""
     label = f"{EVERY[every]} in which the build started{monday} ({tz})"
-    ax.set_xlabel(label, fontsize=9, color=MUTED_COLOR, parse_math=False)
+    label_axis(ax, "x", label)
 
 
 def format_duration_axis(
@@ -297,7 +292,7 @@ def format_duration_axis(
     line.set_major_formatter(
         FuncFormatter(lambda value, _: "< 1 s" if value == MIN_SECONDS else duration_text(value))
     )
-    line.grid(color=LIGHT_COLOR, linewidth=0.5, alpha=0.7)
+    line.grid(color=palette(ax).grid, linewidth=0.5)
     ax.set_axisbelow(True)
 
 
@@ -307,8 +302,8 @@ def draw_counts(ax: Axes, edges: NDArray[np.float64], n: Iterable[int], label: s
     top = int(counts.max())
     heights = counts / max(top, 1) * _COUNTS_HEIGHT
     transform = ax.get_xaxis_transform()  # heights as a share of the Axes, whatever its scale
-    draw_stairs(ax, heights, edges, fill=True, color=LIGHT_COLOR, transform=transform, label="n")
-    style: dict[str, Any] = {"fontsize": 8, "color": MUTED_COLOR, "parse_math": False}
+    draw_stairs(ax, heights, edges, fill=True, color=palette(ax).axis, transform=transform, label="n")
+    style: dict[str, Any] = {"fontsize": 8, "color": palette(ax).muted, "parse_math": False}
     text = f"{label}: up to {count_text(top)}"
     ax.text(0.005, _COUNTS_HEIGHT + 0.008, text, transform=ax.transAxes, **style)
 
@@ -324,7 +319,7 @@ def draw_stairs(
 
 def draw_grid(ax: Axes, axis: Literal["x", "y"]) -> None:
     """Draw light grid lines of one axis behind the data."""
-    ax.grid(axis=axis, color=LIGHT_COLOR, linewidth=0.5)
+    ax.grid(axis=axis, color=palette(ax).grid, linewidth=0.5)
     ax.set_axisbelow(True)
 
 
@@ -347,7 +342,7 @@ def label_line_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
             xytext=(6, 0),
             textcoords="offset points",
             va="center",
-            color=color,
+            color=palette(ax).ink_for_text(color),
             fontsize=9,
             parse_math=False,
             annotation_clip=False,
