@@ -5,7 +5,7 @@ What the dialect leaves open is said in `dialect`. Open in the reference besides
 * the text of an error is in ``error``, the message of a statement that is not a query in ``message``: both
   are unknown fields; ``rows`` and ``metadata`` are empty then;
 * the views can be read only, but for INSERT INTO @INSTANCES;
-* a statement that runs longer than five seconds or yields more than 200,000 rows or 20 MB is an ERROR, as is
+* a statement that runs longer than five seconds or yields more than 200,000 rows or 50 MB is an ERROR, as is
   one of more than 200,000 characters or 100 SELECTs, with more than 200 columns, with a value of more than
   1 MB or a row of more than 16 MB, or with expressions more than 100 deep;
 * statements run one after the other; the next waits for its turn;
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 _SECONDS = 5.0
 _ROWS = 200_000
 _MAX_PAGES = 16_000
-_BYTES, _ROW_BYTES, _BATCH_BYTES, _BATCH = 20_000_000, 16_000_000, 1_000_000, 1000
+_BYTES, _ROW_BYTES, _BATCH_BYTES, _BATCH = 50_000_000, 16_000_000, 1_000_000, 1000
 """Limits of a result, of one row, and of the rows that are encoded at once."""
 _STACK = 64 * 2**20
 """Bytes of stack for SQLite, which parses a statement recursively."""

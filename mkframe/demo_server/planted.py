@@ -37,8 +37,8 @@ has most cases; COMPLAINT is tried where a build of N has failed. In a short his
 
 The labels `to_do`, `for_review` and `approved` are on CONSENT and COMPLAINT, on SURVEY, and on HOLIDAY.
 
-The pattern variable DATABASE is DWH_TEST in the first folder of each pattern, DWH_PROD in the last but one and, in
-the last one, DWH_DEV like the default: in CORE_DV_HLS that is /BUSINESS_VAULT/CRM, below /BUSINESS_VAULT.
+The pattern variable DATABASE is DWH_TEST in the first folder of each pattern, DWH_PROD in the last but one,
+and DWH_DEV, like the default, in the last: in CORE_DV_HLS that is /BUSINESS_VAULT/CRM, below /BUSINESS_VAULT.
 
 A test that needs other cases plants projects of its own: see `Server.add_project`.
 """
