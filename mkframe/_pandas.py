@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
+    "PYTHON_TEXT",
     "TEXT",
     "as_text",
     "copy_on_write",
@@ -33,6 +34,10 @@ copy_on_write = _RELEASE >= (3, 0)
 
 TEXT: Any = "str" if copy_on_write else pd.StringDtype(na_value=np.nan) if has_text_dtype else object
 """The dtype of text, for columns made of texts; `as_text` makes texts of other values."""
+
+
+PYTHON_TEXT: Any = pd.StringDtype("python", na_value=np.nan) if has_text_dtype else object
+"""The same, kept by Python: names and properties may hold half a surrogate pair, which Arrow refuses."""
 
 
 def text_dtype() -> Any:

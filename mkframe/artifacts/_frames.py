@@ -7,10 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe._pandas import has_text_dtype
-
-_TEXT: Any = pd.StringDtype("python", na_value=float("nan")) if has_text_dtype else object
-"""The dtype of text; kept by Python, since a name may hold half a surrogate pair, which Arrow refuses."""
+from mkframe._pandas import PYTHON_TEXT
 
 __all__ = ["typed_frame"]
 
@@ -24,4 +21,4 @@ def typed_frame(rows: Sequence[Mapping[str, Any]], dtypes: Mapping[str, str]) ->
     {'name': 'str', 'size': 'int64'}
     """
     frame = pd.DataFrame(list(rows), columns=list(dtypes), dtype=object)
-    return frame.astype({name: _TEXT if dtype == "str" else dtype for name, dtype in dtypes.items()})
+    return frame.astype({name: PYTHON_TEXT if dtype == "str" else dtype for name, dtype in dtypes.items()})

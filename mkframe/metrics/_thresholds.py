@@ -92,7 +92,7 @@ def thresholds(
         columns=["state", "value", "limit", "n", "says"],
         index=pd.Index(list(rows), name="check", dtype=TEXT),
     )
-    return table.astype({"state": "str", "value": "float64", "limit": "float64", "n": "int64", "says": "str"})
+    return table.astype({"state": TEXT, "value": "float64", "limit": "float64", "n": "int64", "says": TEXT})
 
 
 def _check_limits(rate: float | None, least: int, *amounts: timedelta | float | None) -> None:

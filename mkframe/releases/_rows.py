@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._pandas import PYTHON_TEXT
 from mkframe._text import short_repr
 from mkframe.errors import InputError
 
@@ -29,7 +30,6 @@ SYSTEM_COLUMNS = ("@PATTERN", "@FOLDER", "@INSTANCE", "@RELEASE", "@POS_NO", "@D
 _KEYS = ("FUNCTIONAL_ROLE", "NAME")
 ABSENT = -2
 """The code of a value of a row that a release does not have; a missing value has -1."""
-_TEXT = pd.StringDtype("python", na_value=float("nan"))
 
 
 def text_column(values: Any, index: pd.Index[Any] | None = None) -> pd.Series[str]:
@@ -40,7 +40,7 @@ def text_column(values: Any, index: pd.Index[Any] | None = None) -> pd.Series[st
     >>> text_column(["R1", None]).tolist()
     ['R1', nan]
     """
-    return pd.Series(pd.array(np.asarray(values, dtype=object), dtype=_TEXT), index=index)
+    return pd.Series(pd.array(np.asarray(values, dtype=object), dtype=PYTHON_TEXT), index=index)
 
 
 @dataclass(frozen=True)
