@@ -14,11 +14,13 @@ from typing import Literal
 
 import requests
 
-from mkframe._http.gzip import compressed_chunks, decompress, is_decoded
+from mkframe._http.gzip import compressed_chunks, content_length, decompress, is_decoded
 from mkframe.limits import Kind, bounded
 
 __all__ = ["ChangedAnswer", "Validators", "etag_of", "read_changed"]
 
+_MAX_FACTOR = 1032
+"""Bytes that one compressed byte may become."""
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,1000}"')
 
 
@@ -75,12 +77,13 @@ def read_changed(
 ) -> ChangedAnswer:
     """Read an answer, whose body is `chunks`; one whose bytes on the wire are known is not decompressed."""
     if is_decoded(response):
-        packed, wire = _read(bounded(compressed_chunks(response), kind, most))
+        packed, wire = _read(bounded(compressed_chunks(response), kind, most), content_length(response))
         if wire == known.wire:
             return ChangedAnswer("same", Validators(etag, wire, known.body), bytearray())
-        content, body = _read(bounded(_consumed(packed), kind, most))
+        size = min(int.from_bytes(packed[-4:], "little"), most, _MAX_FACTOR * len(packed))  # as gzip ends
+        content, body = _read(bounded(_consumed(packed), kind, most), size)
     else:
-        content, body = _read(bounded(chunks, kind, most))
+        content, body = _read(bounded(chunks, kind, most), content_length(response))
         wire = body
     validators = Validators(etag, wire, body)
     if body == known.body:
@@ -88,11 +91,14 @@ def read_changed(
     return ChangedAnswer("rows", validators, content)
 
 
-def _read(chunks: Iterable[bytes]) -> tuple[bytearray, str]:
-    content, digest = bytearray(), hashlib.sha256()
+def _read(chunks: Iterable[bytes], size: int | None) -> tuple[bytearray, str]:
+    """Read a body of about `size` bytes; to make room for them at once takes half of the memory."""
+    content, digest, end = bytearray(size or 0), hashlib.sha256(), 0
     for chunk in chunks:
         digest.update(chunk)
-        content += chunk
+        content[end : end + len(chunk)] = chunk
+        end += len(chunk)
+    del content[end:]
     return content, digest.hexdigest()
 
 

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_history.py [--builds 100000] [--rounds 3] [--write]
 
-Prints ratios of processor time, medians of turns in one run. The server is another process, so only the client
-is measured, its HTTP and the opening of the file included.
+Prints ratios of processor time, medians of turns in one run. The server is another process, so only the
+client is measured, its HTTP and the opening of the file included.
 """
 
 from __future__ import annotations
@@ -182,8 +182,9 @@ def main() -> None:
         lines.append(f"| {label} | {' | '.join(f'{c:.1%}' if is_share else f'{c:.2f}' for c in cells)} |")
     lines += [
         "",
-        f"Over {NIGHTS} nightly answers of {NIGHTLY_BUILDS:,} builds, of which 1 in {NIGHTLY_SHARE} had changed, "
-        f"the file grew to {growth:.1f} times its size, and the last ten cost {drift:.2f} times the first ten.",
+        f"Over {NIGHTS} nightly answers of {NIGHTLY_BUILDS:,} builds, of which 1 in {NIGHTLY_SHARE} had "
+        f"changed, the file grew to {growth:.1f} times its size, and the last ten cost {drift:.2f} times the "
+        "first ten.",
         f"Measured {circumstances('pandas', 'pyarrow', 'duckdb', 'msgspec')}",
     ]
     publish("history", lines, given.write)
