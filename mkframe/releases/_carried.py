@@ -14,7 +14,7 @@ from mkframe.metrics._formatting import count_text
 from mkframe.releases import _html
 from mkframe.releases._diff_view import side_text
 from mkframe.releases._result import Result, concat
-from mkframe.releases._rows import Aligned, Bools, Cells, Ints, align, text_column
+from mkframe.releases._rows import Aligned, Bools, CellKeys, Ints, align, text_column
 
 __all__ = ["FATES", "Carried", "approximation", "carried_forward"]
 
@@ -166,7 +166,7 @@ def _compare(data: Aligned) -> tuple[pd.DataFrame, pd.DataFrame]:
         "added": data.value_cells(lines[~in_base & in_fix], _FIX),
         "removed": data.value_cells(lines[in_base & ~in_fix], _BASE),
     }
-    cells: Cells = tuple(np.concatenate([each[n] for each in parts.values()]) for n in (0, 1))  # type: ignore[assignment]
+    cells: CellKeys = tuple(np.concatenate([each[n] for each in parts.values()]) for n in (0, 1))  # type: ignore[assignment]
     kind = np.repeat(np.array(list(parts), dtype=object), [len(each[0]) for each in parts.values()])
     fate = _fates(data, cells, kind)
     order = data.reading_order(cells[0], (_NEXT, _BASE, _FIX), cells[1])
@@ -201,7 +201,7 @@ def _changed_lines(data: Aligned, instances: Bools) -> Ints:
     )
 
 
-def _fates(data: Aligned, cells: Cells, kind: NDArray[np.object_]) -> NDArray[np.object_]:
+def _fates(data: Aligned, cells: CellKeys, kind: NDArray[np.object_]) -> NDArray[np.object_]:
     lines = cells[0]
     fix, base, following = (data.cell_codes(cells, release) for release in (_FIX, _BASE, _NEXT))
     has_row = data.row_at[lines, _NEXT] >= 0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mkframe.errors import InputError
 from mkframe.releases._diff_view import diff_body, diff_facts
 from mkframe.releases._result import Result, concat
-from mkframe.releases._rows import Aligned, Bools, Cells, Ints, align, combine, occurrences, text_column
+from mkframe.releases._rows import Aligned, Bools, CellKeys, Ints, align, combine, occurrences, text_column
 
 __all__ = ["DIFF_COLUMNS", "KINDS", "Diff", "diff", "diff_of"]
 
@@ -187,7 +187,7 @@ def _diff_pattern(data: Aligned) -> dict[str, Any]:
     }
 
 
-def _lines(data: Aligned, cells: Mapping[str, Cells]) -> pd.DataFrame:
+def _lines(data: Aligned, cells: Mapping[str, CellKeys]) -> pd.DataFrame:
     line = np.concatenate([cells[kind][0] for kind in KINDS])
     number = np.concatenate([cells[kind][1] for kind in KINDS])
     kind = np.repeat(np.array(KINDS, dtype=object), [len(cells[kind][0]) for kind in KINDS])

@@ -18,12 +18,12 @@ from mkframe._pandas import PYTHON_TEXT
 from mkframe._text import short_repr
 from mkframe.errors import InputError
 
-__all__ = ["ABSENT", "SYSTEM_COLUMNS", "Aligned", "Bools", "Cells", "Ints", "align", "combine",
+__all__ = ["ABSENT", "SYSTEM_COLUMNS", "Aligned", "Bools", "CellKeys", "Ints", "align", "combine",
            "occurrences", "text_column"]  # fmt: skip
 
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
-Cells: TypeAlias = tuple[Ints, Ints]
+CellKeys: TypeAlias = tuple[Ints, Ints]
 """Lines, and numbers of properties."""
 
 SYSTEM_COLUMNS = ("@PATTERN", "@FOLDER", "@INSTANCE", "@RELEASE", "@POS_NO", "@DELETED")
@@ -40,7 +40,9 @@ def text_column(values: Any, index: pd.Index[Any] | None = None) -> pd.Series[st
     >>> text_column(["R1", None]).tolist()
     ['R1', nan]
     """
-    return pd.Series(pd.array(np.asarray(values, dtype=object), dtype=PYTHON_TEXT), index=index)
+    texts: Any = np.array(values, dtype=object)
+    texts[pd.isna(texts)] = np.nan
+    return pd.Series(pd.array(texts, dtype=PYTHON_TEXT), index=index, dtype=PYTHON_TEXT)
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Aligned:
 
     # --- cells: lines with the numbers of properties ------------------------------------------------------
 
-    def changed_cells(self, lines: Ints, one: int, other: int) -> Cells:
+    def changed_cells(self, lines: Ints, one: int, other: int) -> CellKeys:
         """Return the cells of some lines whose values differ between two releases."""
         found = [(lines[:0], lines[:0])]
         for number, name in enumerate(self.codes):
@@ -113,7 +115,7 @@ class Aligned:
             found.append((differ, np.full(len(differ), number, dtype="int64")))
         return _join(found)
 
-    def value_cells(self, lines: Ints, release: int) -> Cells:
+    def value_cells(self, lines: Ints, release: int) -> CellKeys:
         """Return the cells of some lines that have a value; a line without any has the property -1."""
         found = [(lines[:0], lines[:0])]
         is_empty = np.ones(len(lines), dtype=bool)
@@ -124,7 +126,7 @@ class Aligned:
         empty = lines[is_empty]
         return _join([*found, (empty, np.full(len(empty), -1, dtype="int64"))])
 
-    def cell_codes(self, cells: Cells, release: int) -> Ints:
+    def cell_codes(self, cells: CellKeys, release: int) -> Ints:
         """Return the codes of cells in one release; where there is no property, those of its rows."""
         lines, numbers = cells
         codes = np.where(self.row_at[lines, release] >= 0, -1, ABSENT)
@@ -133,7 +135,7 @@ class Aligned:
             codes[here] = self.code(name, release)[lines[here]]
         return codes
 
-    def cell_values(self, cells: Cells, release: int) -> pd.Series[Any]:
+    def cell_values(self, cells: CellKeys, release: int) -> pd.Series[Any]:
         """Return the values of cells in one release, as objects; None where there is none."""
         lines, numbers = cells
         values = np.full(len(lines), None, dtype=object)
@@ -142,7 +144,7 @@ class Aligned:
             values[here] = self.values(name, lines[here], release)
         return pd.Series(values, dtype=object)
 
-    def cell_properties(self, cells: Cells) -> pd.Series[str]:
+    def cell_properties(self, cells: CellKeys) -> pd.Series[str]:
         """Return the names of the properties of cells; missing where there is none."""
         return text_column(np.array([*self.codes, None], dtype=object)[cells[1]])
 
@@ -259,7 +261,7 @@ def occurrences(*codes: Ints) -> Ints:
     return np.asarray(places - np.maximum.accumulate(np.where(is_first, places, 0)), dtype="int64")
 
 
-def _join(parts: Sequence[Cells]) -> Cells:
+def _join(parts: Sequence[CellKeys]) -> CellKeys:
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
