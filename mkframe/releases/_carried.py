@@ -78,7 +78,10 @@ class Carried(Result):
         first, *others = self.sentences
         parts = [f"<p><b>{_html.text(first)}</b></p>", _html.items(others)]
         frame = pd.DataFrame(self)
-        for (into, fate), cells in frame.groupby(["into", "fate"], sort=False):
+        groups = {(str(into), str(fate)): cells for (into, fate), cells in frame.groupby(["into", "fate"])}
+        for into, fate in [(into, fate) for into in self.summary["into"] for fate in FATES]:
+            if (cells := groups.get((into, fate))) is None:
+                continue
             shown = cells if limit is None else cells.head(5 * limit)
             more = len(cells) - len(shown)
             rest = _html.paragraph(f"{more:,} more cells are not shown; export() has them.", "soft")
