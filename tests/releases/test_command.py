@@ -96,5 +96,7 @@ def test_report_of_a_release_is_one_page(story, tmp_path, capsys):
     [["--release", "R7"], ["--group", "G"], ["--label", "x"], ["--release", "R7", "--from", "b.json"]],
 )
 def test_report_of_a_release_needs_a_project(arguments, capsys):
-    assert main(["report", *arguments]) == 1
+    with pytest.raises(SystemExit) as ended:
+        main(["report", *arguments])
+    assert ended.value.code == 2
     assert "--release" in capsys.readouterr().err
