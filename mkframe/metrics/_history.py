@@ -14,7 +14,7 @@ is the history; where a part lies in the years 2002 to 2099, one of those is. An
   builds on fewer than 5 days: placeholders such as 1900-01-01, 2000-01-01 or 2199-12-31;
 * or if it lies before the history or after tomorrow, has builds on fewer than 5 days, fewer builds than the
   history and at most 2, or 1 in 100 of them, and lies more than 10 years from it, or more than 2 years and
-  three times its length.
+  three times its length, or after tomorrow while the history does not: no build starts in the future.
 
 So a part with builds on 5 days or more is never left out of a history that has a gap of years, nor are the
 newest builds of one that was idle. An end is impossible by the same rule among ends, if it also lies more
@@ -383,7 +383,9 @@ def _parts_kept(parts: list[tuple[int, int, int, int]]) -> Mask:
                 gap = min(gaps)
                 is_past = parts[core][1] < first <= tomorrow
                 is_few = days < _MANY_DAYS and own < builds and own <= max(_FEW_BUILDS, _FEW_SHARE * builds)
-                stays = is_past or not (is_few and (gap > _VERY_FAR or gap > max(_FAR, 3 * (high - low))))
+                is_future = parts[core][1] <= tomorrow < first
+                is_far = is_future or gap > _VERY_FAR or gap > max(_FAR, 3 * (high - low))
+                stays = is_past or not (is_few and is_far)
             if stays:
                 kept[n] = is_changed = True
     return kept

@@ -142,6 +142,17 @@ def test_one_impossible_start_changes_no_period(day, size, factory, base):
         assert summary[["impossible_dates", "builds"]].tolist() == [1, size + 1]
 
 
+@pytest.mark.parametrize("years", [0, 4])
+def test_start_in_the_future_is_impossible(years, factory):
+    today = pd.Timestamp.now("UTC").normalize()
+    days = pd.date_range(today - pd.Timedelta(days=30 + 365 * years), today, freq="D")
+    starts = [*days, today + pd.Timedelta(days=500)]
+    builds = factory.builds(*({"build_start": start.isoformat()} for start in starts))
+    frame, left_out = history_of(builds)
+    assert left_out.impossible == 1
+    assert frame["build_start"].max() == today
+
+
 @pytest.mark.parametrize("name", [*PERIODS, "longest", "duration_by_instances", "recovery"])
 def test_impossible_start_is_named_in_the_caption(name, factory, base):
     builds = pd.concat([base, factory.builds(row(99, build_start="1970-01-01T00:00:00Z", build_end=None))])
