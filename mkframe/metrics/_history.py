@@ -2,10 +2,11 @@
 
 **The same build.** Rows are of one build where they have the same id, in the index or in a column `id`, and
 do not contradict each other in `customer_id`, `project_id` or `user_id`, which never change. A level of the
-index beside the id, such as the keys of ``pd.concat(..., keys=...)``, tells accounts apart. A build counts
-once. Of rows that differ the one with the newest `updated_at` counts; of equal times one that has ended, then
-the last one. Names that this row lacks are taken from the others. Rows of one id that only divide its lists,
-as ``builds.explode("patterns")`` does, are put together again. An index that only counts rows holds no ids.
+index beside the id, such as the keys of ``pd.concat(..., keys=...)``, tells accounts apart. An id that is
+written as text, as in a frame read from CSV, is its number. A build counts once. Of rows that differ the
+one with the newest `updated_at` counts; of equal times one that has ended, then the last one. Names that
+this row lacks are taken from the others. Rows of one id that only divide its lists, as
+``builds.explode("patterns")`` does, are put together again. An index that only counts rows holds no ids.
 
 **Impossible dates.** Starts are divided where more than 365 days pass without one. The part with most days
 is the history; where a part lies in the years 2002 to 2099, one of those is. Another part is left out
@@ -24,6 +25,7 @@ still counts where no date is needed, as in a failure rate of all builds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -53,6 +55,7 @@ _EPOCH, _FIRST_DAY, _LAST_DAY = (
 )
 _MANY_DAYS, _FEW_BUILDS, _FEW_SHARE = 5, 2, 0.01
 _MOST_NAMED = 3
+_WRITTEN_ID = re.compile(r"\s*([0-9]{1,18})(?:\.0)?\s*")
 
 
 @dataclass(frozen=True)
@@ -206,14 +209,24 @@ def _keys(frame: pd.DataFrame) -> list[pd.Index[Any]]:
     levels = [index.get_level_values(n) for n in range(index.nlevels)]
     if (ids := _column(frame, "id")) is not None:
         beside = [level for n, level in enumerate(levels) if level.name is not None or n < len(levels) - 1]
-        return [*beside, pd.Index(ids)]
+        return [*beside, _numbers(pd.Index(ids))]
     has_ids = {"id", "build_id"} & {*index.names}
+    levels = [_numbers(level) for level in levels] if has_ids else [*levels[:-1], _numbers(levels[-1])]
     last = levels[-1]
     if has_ids:
         return levels
     # an unnamed index of whole numbers holds ids, unless it counts rows, which begins at 0
     is_whole = last.name is None and pd.api.types.is_integer_dtype(last)
     return levels if is_whole and not (last == 0).any() else []
+
+
+def _numbers(ids: pd.Index[Any]) -> pd.Index[Any]:
+    """Read ids that are written as text, as in a frame read from CSV; what is no number stays."""
+    if not (ids.dtype == object or isinstance(ids.dtype, pd.StringDtype)):
+        return ids
+    found = [_WRITTEN_ID.fullmatch(one) if isinstance(one, str) else None for one in ids]
+    numbers = [int(match[1]) if match else one for match, one in zip(found, ids, strict=True)]
+    return pd.Index(numbers, name=ids.name)
 
 
 def _codes(frame: pd.DataFrame, keys: list[pd.Index[Any]]) -> Places:
@@ -236,6 +249,8 @@ def _codes(frame: pd.DataFrame, keys: list[pd.Index[Any]]) -> Places:
 def _age(rows: pd.DataFrame) -> list[NDArray[Any]]:
     """Give the keys to sort by, the last one first in weight: the newest state of a build comes last."""
     keys: list[NDArray[Any]] = []
+    if (changed := _column(rows, "updated_at")) is not None and changed.notna().any():
+        require_columns(rows, ["updated_at"])
     if _column(rows, "status") is not None:
         keys.append((status_of(rows) != "BUILDING").fillna(False).to_numpy(bool))
     if (end := _column(rows, "build_end")) is not None:
@@ -262,7 +277,7 @@ def _differences(rows: pd.DataFrame, kept: Places, resource: str, exploded: list
     for field in RESOURCES[resource].fields:
         name = field.name
         column = _column(rows, name)
-        if column is None or name in exploded or field.type == "downloads":
+        if column is None or name == "id" or name in exploded or field.type == "downloads":
             continue
         if field.type in ("ints", "strs"):
             column = column.map(lambda cell: tuple(cell) if pd.api.types.is_list_like(cell) else cell)

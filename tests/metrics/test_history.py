@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 import mkframe as mk
 from mkframe import charts, metrics
+from mkframe.errors import InputError
 from mkframe.metrics._history import history_of
 from tests.support.axes import note_text
 
@@ -104,6 +105,27 @@ def test_newest_state_of_a_build_counts(order, factory):
     note = note_text(charts.outcomes(both, ax=Figure().subplots()))
     assert "1 older row left out." in note
     assert "1 older row" in " ".join(metrics.describe(both))
+
+
+@pytest.mark.parametrize("shape", ["index", "unnamed", "column", "decimals"])
+def test_ids_written_as_text_are_their_numbers(shape, base):
+    text = base.set_axis(base.index.astype(str))
+    twice = pd.concat([base, text.rename_axis("id")])
+    if shape == "unnamed":
+        twice.index = [str(number) for number in twice.index]
+    elif shape == "column":
+        twice = twice.reset_index()
+    elif shape == "decimals":
+        twice = twice.reset_index().astype({"id": float}).astype({"id": str})
+    _, left_out = history_of(twice)
+    assert (left_out.repeated, left_out.older) == (60, 0)
+
+
+def test_newest_state_by_times_without_a_zone_is_refused(factory):
+    builds = factory.builds(*(row(1, updated_at=f"2026-04-02T08:0{n}:00Z") for n in (2, 1)))
+    builds["updated_at"] = builds["updated_at"].astype(str)
+    with pytest.raises(InputError, match="updated_at"):
+        metrics.summary(builds)
 
 
 @pytest.mark.parametrize("shape", ["keys", "named keys", "customers", "column", "counted"])
