@@ -171,8 +171,8 @@ def describe(builds: pd.DataFrame, tz: str = "UTC", now: str | datetime | None =
     50.0 % of the 2 builds that finished or failed have failed (95 % interval 9.5 % to 90.5 %).
     """
     moment = pd.Timestamp.now("UTC") if now is None else read_moment(now)
-    builds, left_out = history_of(builds, ["status", "build_start", "build_end"])
     table = summary(builds, tz)
+    builds, left_out = history_of(builds, ["status", "build_start", "build_end"])
     value, text = table["value"], table["text"]
     if not value["builds"]:
         return Sentences(["There are no builds."])

@@ -87,6 +87,13 @@ def test_describe_missing_values_are_explained(factory):
     assert "nan" not in text
 
 
+def test_describe_impossible_start_is_said_once(factory):
+    rows = [{"build_start": f"{year}-04-01T08:00:00Z", "seconds": 60} for year in (2026, 1970)]
+    text = " ".join(metrics.describe(factory.builds(*rows)))
+    assert "with an impossible date" in text
+    assert "without a start" not in text
+
+
 def test_describe_no_builds_is_one_sentence(factory):
     assert metrics.describe(factory.builds()) == ["There are no builds."]
 
