@@ -66,14 +66,16 @@ def keys_of(by: By) -> tuple[str, ...]:
     >>> keys_of("pattern"), keys_of(["project", "release"])
     (('pattern',), ('project', 'release'))
     """
-    words = (by,) if isinstance(by, str) or not isinstance(by, Sequence) else tuple(by)
-    if not 1 <= len(words) <= 2 or len({*map(repr, words)}) < len(words) or any(w not in BY for w in words):
+    is_several = isinstance(by, Sequence | np.ndarray | pd.Index | pd.Series) and not isinstance(by, str)
+    words = tuple(by) if is_several else (by,)
+    is_known = all(isinstance(word, str) and word in BY for word in words)
+    if not is_known or not 1 <= len(words) <= 2 or len({*words}) < len(words):
         choices = ", ".join(map(repr, BY))
         raise InputError(
             f"by={by!r} is invalid.",
             hint=f'Choose one or two of {choices}, such as by="pattern" or by=("project", "release").',
         )
-    return words
+    return tuple(map(str, words))
 
 
 def by_text(by: By) -> str:

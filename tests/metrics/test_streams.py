@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mkframe.errors import InputError
@@ -51,6 +52,15 @@ def test_streams_with_several_patterns_hold_a_build_in_each(factory):
 def test_streams_with_an_unknown_word_are_refused(factory):
     with pytest.raises(InputError, match="by='branch'"):
         streams(factory.builds(), "branch")
+    for wrong in (np.array([["user"]]), np.array(["user", "branch"]), pd.Index([]), 7, {"user"}):
+        with pytest.raises(InputError, match="is invalid"):
+            streams(factory.builds(), wrong)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Index, pd.Series])
+def test_streams_take_keys_in_any_sequence(kind, factory):
+    builds = factory.builds({"patterns": [1], "user_id": 4})
+    assert streams(builds, kind(["user", "pattern"]))[0].tolist() == [("4", "1")]
 
 
 def test_build_ids_of_a_counted_index_with_an_id_column_are_refused(factory):
