@@ -13,6 +13,7 @@ import pandas as pd
 from mkframe._pandas import TEXT
 from mkframe._text import single_line
 from mkframe._validation import check_timezone
+from mkframe.errors import InputError
 from mkframe.metrics._checks import require_columns, status_of
 from mkframe.metrics._compare_periods import compare_periods
 from mkframe.metrics._eta import eta
@@ -120,7 +121,17 @@ def verdict(found: pd.DataFrame) -> str:
     Returns
     -------
     str
+
+    Raises
+    ------
+    InputError
+        If this is not what `findings` returned.
     """
+    if not isinstance(found, pd.DataFrame) or not {"state", "short"} <= {*found.columns}:
+        raise InputError(
+            "A verdict needs what findings returned.",
+            hint="Write mk.metrics.verdict(mk.metrics.findings(builds)).",
+        )
     if not len(found):
         return "There are no builds to judge."
     order = sorted(range(len(found)), key=lambda n: STATES.index(found["state"].iloc[n]))

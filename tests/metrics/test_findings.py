@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from mkframe import metrics
+from mkframe.errors import InputError
 from mkframe.metrics._findings import STATES
 
 COLUMNS = ["state", "short", "says"]
@@ -100,6 +101,12 @@ def test_result_has_its_columns_whatever_the_times(start, factory):
         assert set(found["state"]) <= set(STATES)
         assert metrics.verdict(found).endswith(".")
     assert metrics.verdict(metrics.findings(builds[:0])) == "There are no builds to judge."
+
+
+def test_verdict_on_builds_is_refused(factory):
+    for wrong in (factory.builds({}), [], None):
+        with pytest.raises(InputError, match=r"verdict\(mk.metrics.findings\(builds\)\)"):
+            metrics.verdict(wrong)
 
 
 def test_verdict_says_first_what_is_wrong():
