@@ -92,7 +92,7 @@ def read_changed(
 
 
 def _read(chunks: Iterable[bytes], size: int | None) -> tuple[bytearray, str]:
-    """Read a body of about `size` bytes; to make room for them at once takes half of the memory."""
+    """Read a body of about `size` bytes; taking their memory at once takes half as much."""
     content, digest, end = bytearray(size or 0), hashlib.sha256(), 0
     for chunk in chunks:
         digest.update(chunk)

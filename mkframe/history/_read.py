@@ -108,13 +108,13 @@ def read_table(
         WHERE v.from_sync <= k.sync AND (v.to_sync IS NULL OR v.to_sync > k.sync) {only}"""
     table = connection.sql(live, params=given).to_arrow_table()
     if gone:
-        ended = f"""SELECT {names}, v.from_sync, s.asked_at AS gone_since
+        past = f"""SELECT {names}, v.from_sync, s.asked_at AS gone_since
             FROM stored.{resource} v JOIN known k ON v.scope = k.scope
             JOIN stored.syncs s ON s.sync = v.to_sync
             WHERE v.to_sync <= k.sync {only} AND v.id NOT IN (SELECT id FROM live)
             QUALIFY row_number() OVER (PARTITION BY v.id ORDER BY v.to_sync DESC) = 1"""
         connection.register("live", table.select(["id"]))
-        table = pa.concat_tables([table, connection.sql(ended, params=given).to_arrow_table()])
+        table = pa.concat_tables([table, connection.sql(past, params=given).to_arrow_table()])
     return _sorted(table)
 
 

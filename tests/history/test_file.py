@@ -15,7 +15,7 @@ import pytest
 
 import mkframe as mk
 from mkframe import errors
-from tests.history.world import World, assert_same, serve
+from tests.history.account import Account, assert_same, serve
 from tests.support import faults
 
 DAMAGE = (errors.HistoryDamagedError, errors.HistoryFormatError)
@@ -28,13 +28,13 @@ def sync(history, client, **options):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A file with two syncs, and what is in it."""
-    path, world = tmp_path_factory.mktemp("history") / "whole.duckdb", World(builds=400)
+    path, account = tmp_path_factory.mktemp("history") / "whole.duckdb", Account(builds=400)
     history = mk.History(path)
-    with serve(world) as client:
+    with serve(account) as client:
         sync(history, client)
-        for built in world.rows["builds"][::40]:
+        for built in account.rows["builds"][::40]:
             built["message"], built["queue_ms"] = "changed", 7
-        world.remove("builds", 3, 4)
+        account.remove("builds", 3, 4)
         sync(history, client)
     return path, everything(history)
 
@@ -84,7 +84,7 @@ def test_cut_file_is_said_to_be_damaged(whole, tmp_path, size):
     target = tmp_path / "cut.duckdb"
     target.write_bytes(content[: int(size * len(content)) if isinstance(size, float) else size])
     assert check_damaged(target, before)
-    with pytest.raises(DAMAGE), serve(World()) as client:
+    with pytest.raises(DAMAGE), serve(Account()) as client:
         sync(mk.History(target), client)
 
 
@@ -115,7 +115,7 @@ def test_other_file_is_refused_and_left_as_it_is(whole, tmp_path, name):
         connection.execute("UPDATE stored.meta SET format = ?", [number]).close()
     before = (tmp_path / name).read_bytes()
     history = mk.History(tmp_path / name)
-    with serve(World()) as client:
+    with serve(Account()) as client:
         for call in (
             history.builds,
             history.syncs,
@@ -144,7 +144,7 @@ def test_file_that_is_not_there_is_an_input_error(tmp_path, path):
     with pytest.raises(errors.InputError):
         history.builds()
     if path != "none.duckdb":
-        with pytest.raises(errors.InputError), serve(World()) as client:
+        with pytest.raises(errors.InputError), serve(Account()) as client:
             sync(history, client)
 
 
@@ -165,7 +165,7 @@ while True:
 """
 
 
-class Restless(World):
+class Restless(Account):
     """A server whose builds change with each answer."""
 
     def __init__(self):
@@ -246,7 +246,7 @@ def test_file_that_another_process_reads_can_be_read_and_is_waited_for(copied):
     process = hold(copied, "r", 1.5)
     try:
         assert len(mk.History(copied, wait=0).builds()) == 400
-        with serve(World(builds=400)) as client:
+        with serve(Account(builds=400)) as client:
             with pytest.raises(errors.HistoryBusyError, match=str(process.pid)):
                 sync(mk.History(copied, wait=0.1), client)
             assert "unseen" not in set(sync(mk.History(copied, wait=30), client, allow_gone=True)["how"])
@@ -262,13 +262,13 @@ def test_connection_of_this_process_makes_it_busy(copied):
 
 
 def test_reader_does_not_wait_for_the_network_of_a_sync(copied):
-    world = World(builds=400)
+    account = Account(builds=400)
     waiting, going_on = threading.Event(), threading.Event()
 
     def answer(request):
         waiting.set()
         going_on.wait(20)
-        return world.answer(request)
+        return account.answer(request)
 
     with faults.serve(answer) as server, mk.connect(server.api, token="t") as client:
         thread = threading.Thread(target=sync, args=(mk.History(copied), client))
@@ -284,7 +284,7 @@ def test_reader_does_not_wait_for_the_network_of_a_sync(copied):
 
 
 def test_two_syncs_at_once_store_each_change_once(copied):
-    world = World(builds=400)
+    account = Account(builds=400)
     failed = []
 
     def run():
@@ -295,11 +295,11 @@ def test_two_syncs_at_once_store_each_change_once(copied):
         except Exception as error:
             failed.append(error)
 
-    with faults.serve(world.answer) as server:
+    with faults.serve(account.answer) as server:
         threads = [threading.Thread(target=run) for _ in range(2)]
         for thread in threads:
             thread.start()
-        for number, built in enumerate(world.rows["builds"][:60]):
+        for number, built in enumerate(account.rows["builds"][:60]):
             built["message"] = f"message {number}"
             time.sleep(0.02)
         for thread in threads:
@@ -322,5 +322,5 @@ def test_wait_that_is_no_number_of_seconds_is_refused(wait):
 
 def test_missing_duckdb_is_said_with_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "duckdb", None)
-    with pytest.raises(ImportError, match=re.escape("mkframe[history]")), serve(World()) as client:
+    with pytest.raises(ImportError, match=re.escape("mkframe[history]")), serve(Account()) as client:
         sync(mk.History(tmp_path / "history.duckdb"), client)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import mkframe as mk
-from tests.history.world import World, assert_same, build, owner, serve
+from tests.history.account import Account, assert_same, build, owner, serve
 from tests.support.rows import download, row
 
 PROJECTS = (402, 411)
@@ -16,18 +16,18 @@ def sync(history, client, **options):
     return history.sync(client, progress=False, **options)
 
 
-def change(world, dice, night):
+def change(account, dice, night):
     """Change some rows, in the ways that servers do."""
-    builds = world.rows["builds"]
+    builds = account.rows["builds"]
     for number in range(1000 + 10 * night, 1000 + 10 * night + dice.randint(0, 3)):
         builds.append(build(number, dice.choice(PROJECTS)))
-        world.rows["downloads"].append(row("downloads", number, **owner(builds[-1])))
+        account.rows["downloads"].append(row("downloads", number, **owner(builds[-1])))
     for changed in dice.sample(builds, 3):
         changed["status"] = dice.choice(["FINISHED", "FAILED", "BUILDING", "PAUSED"])
         changed["updated_at"] = f"2026-05-{night % 28 + 1:02d}T08:00:00.000Z"
     forgotten = [r["id"] for r in dice.sample(builds, 2)]
-    world.remove("builds", *forgotten)
-    world.remove("downloads", *forgotten[:1])
+    account.remove("builds", *forgotten)
+    account.remove("downloads", *forgotten[:1])
     dice.shuffle(builds)
     if night % 4 == 1:  # unknown fields, of builds and of the downloads in them
         dice.choice(builds)["queue_ms"] = night
@@ -41,24 +41,24 @@ def change(world, dice, night):
         reordered = dice.choice(builds)
         builds[builds.index(reordered)] = dict(reversed(reordered.items()))
     if night % 7 == 4:
-        world.find("projects", 402)["name"] = f"RENAMED {night}"
+        account.find("projects", 402)["name"] = f"RENAMED {night}"
     if night % 8 == 5:
-        world.find("releases", 21)["end_date"] = f"2027-01-{night % 28 + 1:02d}T23:00:00.000Z"
+        account.find("releases", 21)["end_date"] = f"2027-01-{night % 28 + 1:02d}T23:00:00.000Z"
     if night % 9 == 6:
-        builds.append(world.forgotten) if world.forgotten["id"] not in [r["id"] for r in builds] else None
-    world.forgotten = builds[0]
-    world.etags, world.packed = dice.random() < 0.5, dice.random() < 0.5
+        builds.append(account.forgotten) if account.forgotten["id"] not in [r["id"] for r in builds] else None
+    account.forgotten = builds[0]
+    account.etags, account.packed = dice.random() < 0.5, dice.random() < 0.5
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_thirty_syncs_read_back_as_the_client_read_them(seed, tmp_path):
-    dice, world = random.Random(seed), World()
-    world.forgotten = world.rows["builds"][0]
+    dice, account = random.Random(seed), Account()
+    account.forgotten = account.rows["builds"][0]
     history, then = mk.History(tmp_path / "history.duckdb"), []
-    with serve(world) as client:
+    with serve(account) as client:
         for night in range(30):
-            world.forbidden = {411} if night in (10, 11) else set()
-            world.empty = {402} if night in (15, 20) else set()
+            account.forbidden = {411} if night in (10, 11) else set()
+            account.empty = {402} if night in (15, 20) else set()
             synced = sync(history, client, projects=[402, 411] if night % 3 else None)
             how = synced.set_index(["resource", "project"])["how"]
             assert (how["builds", 411] == "unseen") == (night in (10, 11))
@@ -70,10 +70,10 @@ def test_thirty_syncs_read_back_as_the_client_read_them(seed, tmp_path):
             for project in PROJECTS:
                 if how["builds", project] != "unseen":
                     frames[project] = client.builds.find(project_id=project)
-            then.append((pd.Timestamp.now("UTC"), frames, world.forbidden | world.empty))
+            then.append((pd.Timestamp.now("UTC"), frames, account.forbidden | account.empty))
             if night % 10 == 9:
-                check(history, frames, world.forbidden | world.empty, None)
-            change(world, dice, night)
+                check(history, frames, account.forbidden | account.empty, None)
+            change(account, dice, night)
     for moment, frames, unseen in then:
         check(history, frames, unseen, moment)
 

@@ -10,19 +10,19 @@ import pytest
 
 import mkframe as mk
 from mkframe import errors
-from tests.history.world import World, assert_same, build, serve
+from tests.history.account import Account, assert_same, build, serve
 from tests.support import faults
 from tests.support.rows import body, row
 
 
 @pytest.fixture
-def world():
-    return World(builds=40)
+def account():
+    return Account(builds=40)
 
 
 @pytest.fixture
-def client(world):
-    with serve(world) as client:
+def client(account):
+    with serve(account) as client:
         yield client
 
 
@@ -58,10 +58,10 @@ def test_sync_reports_a_row_for_each_question(history, client):
 
 
 @pytest.mark.parametrize(("etags", "how"), [(True, "304"), (False, "same")])
-def test_unchanged_answers_are_stored_together(history, client, world, etags, how, monkeypatch):
+def test_unchanged_answers_are_stored_together(history, client, account, etags, how, monkeypatch):
     from mkframe.history import _file
 
-    world.etags = etags
+    account.etags = etags
     first = sync(history, client)
     opened = []
     original = _file.open_to_write
@@ -73,12 +73,12 @@ def test_unchanged_answers_are_stored_together(history, client, world, etags, ho
     assert len(history.syncs()) == 2 * len(first)
 
 
-def test_other_order_of_keys_is_no_change(history, client, world):
-    world.find("builds", 7)["labels"] = {"a": 1, "b": {"x": [1], "y": None}}
+def test_other_order_of_keys_is_no_change(history, client, account):
+    account.find("builds", 7)["labels"] = {"a": 1, "b": {"x": [1], "y": None}}
     sync(history, client)
-    for rows in world.rows.values():
+    for rows in account.rows.values():
         rows[:] = [dict(reversed(r.items())) for r in reversed(rows)]
-    world.find("builds", 7)["labels"] = {"b": {"y": None, "x": [1]}, "a": 1}
+    account.find("builds", 7)["labels"] = {"b": {"y": None, "x": [1]}, "a": 1}
     found = sync(history, client)
     assert set(found["how"]) == {"rows"}
     assert found[["new", "changed", "gone"]].to_numpy().sum() == 0
@@ -87,18 +87,18 @@ def test_other_order_of_keys_is_no_change(history, client, world):
 
 
 @pytest.mark.parametrize("value", [1.0, 2**70, "text", [1, "a", None], {"k": {}}, True, None])
-def test_unknown_values_come_back_as_the_client_reads_them(history, client, world, value):
-    world.find("builds", 3)["odd"] = value
-    world.find("builds", 4)["downloads"] = [{"id": 9, "name": "a.zip", "odd": value}, {"id": 10, "size": 1}]
-    world.find("patterns", 808)["odd"] = value
+def test_unknown_values_come_back_as_the_client_reads_them(history, client, account, value):
+    account.find("builds", 3)["odd"] = value
+    account.find("builds", 4)["downloads"] = [{"id": 9, "name": "a.zip", "odd": value}, {"id": 10, "size": 1}]
+    account.find("patterns", 808)["odd"] = value
     sync(history, client)
     assert_same(history.builds(gone=False), client.builds.find())
     assert_same(history.patterns(gone=False), client.patterns.find())
 
 
-def test_null_that_the_reference_rules_out_is_not_a_zero(history, client, world):
-    world.find("builds", 3)["user_id"] = None
-    world.find("releases", 21)["name"] = None
+def test_null_that_the_reference_rules_out_is_not_a_zero(history, client, account):
+    account.find("builds", 3)["user_id"] = None
+    account.find("releases", 21)["name"] = None
     with pytest.warns(errors.SchemaWarning):
         sync(history, client)
     with pytest.warns(errors.SchemaWarning):
@@ -106,33 +106,33 @@ def test_null_that_the_reference_rules_out_is_not_a_zero(history, client, world)
     found = history.builds(gone=False)
     assert found.loc[3, "user_id"] is pd.NA
     assert_same(found, wanted)
-    world.find("builds", 3)["user_id"] = 1
+    account.find("builds", 3)["user_id"] = 1
     sync(history, client)
     assert str(history.builds()["user_id"].dtype) == "int64"
 
 
 @pytest.mark.parametrize("twice", ["same", "other"])
-def test_id_that_comes_twice_is_an_error_and_nothing_is_stored(history, client, world, twice):
+def test_id_that_comes_twice_is_an_error_and_nothing_is_stored(history, client, account, twice):
     sync(history, client)
-    copied = dict(world.find("builds", 8)) | ({} if twice == "same" else {"message": "other"})
-    world.rows["builds"].append(copied)
-    world.find("builds", 10)["message"] = "not stored"
+    copied = dict(account.find("builds", 8)) | ({} if twice == "same" else {"message": "other"})
+    account.rows["builds"].append(copied)
+    account.find("builds", 10)["message"] = "not stored"
     with pytest.raises(errors.SchemaError, match=r"/builds answered, but: The answer lists builds .* twice"):
         sync(history, client)
     assert len(history.changes(10)) == 1
 
 
-def test_answer_that_is_no_list_names_its_request(history, client, world):
-    world.rows["projects"] = {"rows": []}
+def test_answer_that_is_no_list_names_its_request(history, client, account):
+    account.rows["projects"] = {"rows": []}
     with pytest.raises(errors.InvalidResponseError, match=r"GET http.*/projects answered"):
         sync(history, client)
     assert history.syncs().empty
 
 
-def test_failure_keeps_what_was_stored_before(history, client, world):
+def test_failure_keeps_what_was_stored_before(history, client, account):
     sync(history, client)
-    world.find("builds", 8)["message"] = "changed"
-    asked = world.answer
+    account.find("builds", 8)["message"] = "changed"
+    asked = account.answer
 
     def answer(request):
         return faults.vendor(500) if request.path.endswith("downloads") else asked(request)
@@ -144,11 +144,11 @@ def test_failure_keeps_what_was_stored_before(history, client, world):
     assert history.syncs()["how"].tolist()[-2:] == ["304", "304"]  # projects and the other builds
 
 
-def test_projects_are_chosen_by_name_or_id(history, client, world):
+def test_projects_are_chosen_by_name_or_id(history, client, account):
     found = sync(history, client, projects=["P402"], resources=["builds"])
     assert list(found.index) == [("builds", 402)]
     assert list(sync(history, client, projects=[411], resources="builds").index) == [("builds", 411)]
-    assert [r.query for r in world.asked if r.path.endswith("builds")] == [
+    assert [r.query for r in account.asked if r.path.endswith("builds")] == [
         {"project_id": "402"},
         {"project_id": "411"},
     ]
@@ -163,19 +163,19 @@ def test_wrong_argument_is_an_input_error(history, client, options):
         sync(history, client, **options)
 
 
-def test_two_projects_of_one_name_need_an_id(history, client, world):
-    world.find("projects", 411)["name"] = "P402"
+def test_two_projects_of_one_name_need_an_id(history, client, account):
+    account.find("projects", 411)["name"] = "P402"
     with pytest.raises(errors.InputError, match="2 projects"):
         sync(history, client, projects=["P402"])
 
 
-def test_renamed_project_loses_and_doubles_nothing(history, client, world):
+def test_renamed_project_loses_and_doubles_nothing(history, client, account):
     sync(history, client)
     before = history.builds(project="P402")
-    world.find("projects", 402)["name"] = "NEW"
+    account.find("projects", 402)["name"] = "NEW"
     found = sync(history, client, projects=["NEW"])
     assert found.loc[("builds", 402), ["new", "changed", "gone"]].tolist() == [0, 0, 0]
-    world.find("builds", 2)["message"] = "changed"
+    account.find("builds", 2)["message"] = "changed"
     sync(history, client)
     for name in ("NEW", "P402", 402):
         assert history.builds(project=name).index.equals(before.index)
@@ -184,18 +184,18 @@ def test_renamed_project_loses_and_doubles_nothing(history, client, world):
         history.builds(project="OTHER")
 
 
-def test_history_of_another_server_is_refused(history, client, world, monkeypatch):
+def test_history_of_another_server_is_refused(history, client, account, monkeypatch):
     sync(history, client)
     monkeypatch.setattr(type(client), "url", "https://other.example.org/api/v1")
     with pytest.raises(errors.InputError, match=r"other\.example\.org"):
         sync(history, client)
 
 
-def test_no_secret_is_in_the_file(history, world):
+def test_no_secret_is_in_the_file(history, account):
     secret = "canary-token-4711"
-    answer = world.answer
+    answer = account.answer
     tagged = lambda r: faults.content(answer(r).body, "application/json", headers={"ETag": f'"{secret}"'})  # noqa: E731
-    world.etags = world.packed = False
+    account.etags = account.packed = False
     with faults.serve(tagged) as server, mk.connect(server.api, token=secret) as client:
         sync(history, client)
     assert secret.encode() not in history.path.read_bytes()
@@ -204,10 +204,10 @@ def test_no_secret_is_in_the_file(history, world):
 # --- gone ---------------------------------------------------------------------------------------------
 
 
-def test_gone_builds_stay_with_the_time_since_which_they_are(history, client, world):
+def test_gone_builds_stay_with_the_time_since_which_they_are(history, client, account):
     sync(history, client)
     at_first = moment()
-    world.remove("builds", 5, 6)
+    account.remove("builds", 5, 6)
     found = sync(history, client)
     assert found["gone"]["builds"].sum() == 2
     builds = history.builds()
@@ -222,13 +222,13 @@ def test_gone_builds_stay_with_the_time_since_which_they_are(history, client, wo
     assert_same(history.builds(gone=False), client.builds.find())
 
 
-def test_build_that_comes_back_opens_a_new_version(history, client, world):
+def test_build_that_comes_back_opens_a_new_version(history, client, account):
     sync(history, client)
-    removed = world.find("builds", 5)
-    world.remove("builds", 5)
+    removed = account.find("builds", 5)
+    account.remove("builds", 5)
     sync(history, client)
     while_gone = moment()
-    world.rows["builds"].append({**removed, "message": "back"})
+    account.rows["builds"].append({**removed, "message": "back"})
     found = sync(history, client)
     assert found["new"]["builds"].sum() == 1
     assert history.builds()["gone_since"].isna().all()
@@ -239,9 +239,9 @@ def test_build_that_comes_back_opens_a_new_version(history, client, world):
     assert versions["last_seen"][0] < versions["until"][0] < versions["first_seen"][1]
 
 
-def test_build_that_moves_to_another_project_is_there_once(history, client, world):
+def test_build_that_moves_to_another_project_is_there_once(history, client, account):
     sync(history, client)
-    world.find("builds", 5)["project_id"] = 402
+    account.find("builds", 5)["project_id"] = 402
     sync(history, client)
     builds = history.builds()
     assert builds.index.is_unique
@@ -249,43 +249,43 @@ def test_build_that_moves_to_another_project_is_there_once(history, client, worl
 
 
 @pytest.mark.parametrize("unseen", ["403", "404", "empty", "not listed"])
-def test_project_that_is_not_seen_loses_nothing(history, client, world, unseen):
+def test_project_that_is_not_seen_loses_nothing(history, client, account, unseen):
     sync(history, client)
-    before, rows = history.builds(), world.copy()
+    before, rows = history.builds(), account.copy()
     if unseen == "empty":
-        world.empty = {402}
+        account.empty = {402}
     elif unseen == "not listed":
-        world.remove("projects", 402)
+        account.remove("projects", 402)
     else:
-        world.forbidden = {402}
-    world.rows["downloads"] = [d for d in world.rows["downloads"] if d["project_id"] != 402]
+        account.forbidden = {402}
+    account.rows["downloads"] = [d for d in account.rows["downloads"] if d["project_id"] != 402]
     found = sync(history, client)
     assert found["how"]["builds", 402] == "unseen"
     assert found["how"]["builds", 411] != "unseen"
     assert history.gone().empty
     assert_same(history.builds(), before)
     assert history.downloads()["gone_since"].isna().all()
-    world.rows, world.empty, world.forbidden = rows, set(), set()
-    world.remove("builds", 2)
-    world.remove("downloads", 2)
+    account.rows, account.empty, account.forbidden = rows, set(), set()
+    account.remove("builds", 2)
+    account.remove("downloads", 2)
     found = sync(history, client)
     assert found["how"]["builds", 402] == "rows"
     assert history.gone().index.tolist() == [2]
     assert history.downloads()["gone_since"].notna().sum() == 1
 
 
-def test_download_that_is_gone_while_its_project_was_not_seen_is_noticed_later(history, client, world):
+def test_download_that_is_gone_while_its_project_was_not_seen_is_noticed_later(history, client, account):
     sync(history, client)
-    world.forbidden = {402}
-    world.remove("downloads", 2)
+    account.forbidden = {402}
+    account.remove("downloads", 2)
     sync(history, client)
-    world.forbidden = set()
+    account.forbidden = set()
     sync(history, client)  # the answer about downloads is the same as before
     assert history.downloads()["gone_since"].notna().sum() == 1
 
 
-def test_project_without_builds_is_no_trouble(history, client, world):
-    world.rows["projects"].append(row("projects", 500))
+def test_project_without_builds_is_no_trouble(history, client, account):
+    account.rows["projects"].append(row("projects", 500))
     assert sync(history, client)["how"]["builds", 500] == "rows"
     assert sync(history, client)["how"]["builds", 500] == "304"
     assert history.builds(project=500).empty
@@ -294,11 +294,11 @@ def test_project_without_builds_is_no_trouble(history, client, world):
 @pytest.mark.parametrize(("count", "gone", "refused"), [(40, 5, False), (40, 10, False), (200, 21, True),
                                                        (200, 20, False), (40, 11, True)])  # fmt: skip
 def test_more_than_a_fifth_gone_at_once_is_refused(tmp_path, count, gone, refused):
-    world, history = World(builds=count), mk.History(tmp_path / "history.duckdb")
-    with serve(world) as client:
+    account, history = Account(builds=count), mk.History(tmp_path / "history.duckdb")
+    with serve(account) as client:
         sync(history, client)
-        world.remove("builds", *[n for n in range(1, count) if n % 2][:gone])
-        world.find("builds", 2)["message"] = "changed"
+        account.remove("builds", *[n for n in range(1, count) if n % 2][:gone])
+        account.find("builds", 2)["message"] = "changed"
         found = sync(history, client)
         assert (found["how"]["builds", 411] == "refused") is refused
         assert len(history.gone()) == (0 if refused else gone)
@@ -308,17 +308,17 @@ def test_more_than_a_fifth_gone_at_once_is_refused(tmp_path, count, gone, refuse
         assert_same(history.builds(gone=False), client.builds.find())
 
 
-def test_all_gone_is_taken_where_that_is_allowed(history, client, world):
+def test_all_gone_is_taken_where_that_is_allowed(history, client, account):
     sync(history, client)
-    world.rows["builds"] = [b for b in world.rows["builds"] if b["project_id"] == 411]
+    account.rows["builds"] = [b for b in account.rows["builds"] if b["project_id"] == 411]
     assert sync(history, client)["how"]["builds", 402] == "unseen"
     assert sync(history, client, allow_gone=True)["how"]["builds", 402] == "rows"
     assert set(history.gone()["project_id"]) == {402}
 
 
-def test_lost_list_of_projects_loses_nothing(history, client, world):
+def test_lost_list_of_projects_loses_nothing(history, client, account):
     sync(history, client)
-    world.rows["projects"] = []
+    account.rows["projects"] = []
     found = sync(history, client)
     assert set(found["how"]["builds"]) == {"unseen"}
     assert found["how"]["projects"].tolist() == ["unseen"]
@@ -326,9 +326,9 @@ def test_lost_list_of_projects_loses_nothing(history, client, world):
     assert history.projects()["gone_since"].isna().all()
 
 
-def test_failure_rate_and_summary_count_gone_builds(history, client, world):
+def test_failure_rate_and_summary_count_gone_builds(history, client, account):
     sync(history, client)
-    world.remove("builds", 5, 6, 7)
+    account.remove("builds", 5, 6, 7)
     sync(history, client)
     builds = history.builds()
     assert mk.metrics.failure_rate(builds, every=None)["n_gone"].tolist() == [3]
@@ -384,12 +384,12 @@ def test_every_metric_and_chart_takes_frames_of_a_history(history):
 # --- changes and moves --------------------------------------------------------------------------------
 
 
-def test_slip_ledger_has_exactly_the_planted_moves(history, client, world):
+def test_slip_ledger_has_exactly_the_planted_moves(history, client, account):
     times = []
 
     def night(**changes):
         for name, value in changes.items():
-            world.find("releases", int(name[1:]))["end_date"] = f"{value}T23:00:00.000Z"
+            account.find("releases", int(name[1:]))["end_date"] = f"{value}T23:00:00.000Z"
         sync(history, client)
         times.append(history.syncs().query("resource == 'releases'")["asked_at"].iloc[-1])
 
@@ -397,10 +397,10 @@ def test_slip_ledger_has_exactly_the_planted_moves(history, client, world):
     night(r21="2027-01-07")  # from 31 December
     night()
     night(r21="2027-01-03", r22="2026-10-24")
-    world.find("releases", 22)["closed"] = not world.find("releases", 22)["closed"]
-    world.find("releases", 23)["description"] = "not asked for"
+    account.find("releases", 22)["closed"] = not account.find("releases", 22)["closed"]
+    account.find("releases", 23)["description"] = "not asked for"
     night(r22="2026-10-25")
-    world.remove("releases", 23)
+    account.remove("releases", 23)
     night()
     found = history.moved(tz="Europe/Vienna")
     assert found.dtypes.astype(str).to_dict() == {
@@ -422,12 +422,12 @@ def test_slip_ledger_has_exactly_the_planted_moves(history, client, world):
     assert history.moved(columns=["description"])["id"].tolist() == [23]
 
 
-def test_move_while_a_row_was_gone_lies_between_its_sights(history, client, world):
+def test_move_while_a_row_was_gone_lies_between_its_sights(history, client, account):
     sync(history, client)
-    removed = world.find("releases", 21)
-    world.remove("releases", 21)
+    removed = account.find("releases", 21)
+    account.remove("releases", 21)
     sync(history, client)
-    world.rows["releases"].append({**removed, "end_date": None})
+    account.rows["releases"].append({**removed, "end_date": None})
     sync(history, client)
     seen = history.syncs().query("resource == 'releases'")["asked_at"].tolist()
     found = history.moved()
@@ -436,13 +436,13 @@ def test_move_while_a_row_was_gone_lies_between_its_sights(history, client, worl
     assert found["now"].tolist() == [None]
 
 
-def test_changes_name_columns_also_unknown_ones(history, client, world):
+def test_changes_name_columns_also_unknown_ones(history, client, account):
     sync(history, client)
-    world.find("builds", 7)["status"] = "FAILED"
-    world.find("builds", 7)["queue_ms"] = 5
+    account.find("builds", 7)["status"] = "FAILED"
+    account.find("builds", 7)["queue_ms"] = 5
     sync(history, client)
     sync(history, client)
-    world.find("builds", 7)["downloads"] = []
+    account.find("builds", 7)["downloads"] = []
     sync(history, client)
     found = history.changes(7)
     assert found["changed"].tolist() == [[], ["status", "queue_ms"], ["downloads"]]
@@ -481,9 +481,9 @@ def test_taken_answers_are_history(history, tmp_path):
     assert history.syncs()["asked_at"].dt.hour.tolist() == [8, 8, 8]
 
 
-def test_sync_goes_on_where_a_taken_answer_ends(history, client, world):
-    world.etags, world.packed = False, True
-    rows = [b for b in world.rows["builds"] if b["project_id"] == 402]
+def test_sync_goes_on_where_a_taken_answer_ends(history, client, account):
+    account.etags, account.packed = False, True
+    rows = [b for b in account.rows["builds"] if b["project_id"] == 402]
     history.take(body(rows), project=402, asked_at="2026-10-01")
     assert sync(history, client)["how"]["builds", 402] == "same"
 
@@ -558,16 +558,16 @@ def test_sql_changes_nothing_and_reaches_no_file(taken, tmp_path, query):
 # --- export -------------------------------------------------------------------------------------------
 
 
-def test_export_is_read_alike_by_pyarrow_duckdb_and_polars(history, client, world, tmp_path):
+def test_export_is_read_alike_by_pyarrow_duckdb_and_polars(history, client, account, tmp_path):
     import duckdb
     import polars as pl
     from pyarrow import parquet
 
-    for number, built in enumerate(world.rows["builds"]):
+    for number, built in enumerate(account.rows["builds"]):
         built["build_start"] = f"{2024 + number % 3}-05-02T08:14:40.320Z" if number else None
-    world.find("builds", 3)["queue_ms"] = 7
+    account.find("builds", 3)["queue_ms"] = 7
     sync(history, client)
-    world.remove("builds", 5)
+    account.remove("builds", 5)
     sync(history, client)
     for _ in range(2):  # the second replaces the first
         found = history.export(tmp_path / "out")
@@ -631,10 +631,10 @@ def test_export_replaces_nothing_else(taken, tmp_path):
 def test_deliveries_and_commits_are_added_and_kept(history):
     with mk.demo(builds=60) as client:
         first = sync(history, client, resources=["deliveries", "commits"])
-        again = sync(history, client, resources=["deliveries", "commits"])
+        second = sync(history, client, resources=["deliveries", "commits"])
         assert first["new"].sum() > 0
-        assert again["new"].sum() == 0
-        assert set(again["how"]) == {"same"}
+        assert second["new"].sum() == 0
+        assert set(second["how"]) == {"same"}
         for project in client.projects.find().index.tolist():
             wanted = client.deliveries(project_id=project).sort_index()
             pd.testing.assert_frame_equal(history.deliveries(project=project), wanted)

@@ -18,7 +18,7 @@ from tests.support.rows import body, download, row
 RESOURCES = ("builds", "downloads", "releases", "projects", "patterns")
 
 
-class World:
+class Account:
     """Rows by resource, and how they are answered; a test changes both as it likes."""
 
     def __init__(self, builds: int = 30, projects: tuple[int, ...] = (402, 411)) -> None:
@@ -75,9 +75,9 @@ def owner(built: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def serve(world: World) -> Iterator[mk.Client]:
-    """A client of a server that answers from a world."""
-    with faults.serve(world.answer) as server, mk.connect(server.api, token="a-token") as client:
+def serve(account: Account) -> Iterator[mk.Client]:
+    """A client of a server that answers from a account."""
+    with faults.serve(account.answer) as server, mk.connect(server.api, token="a-token") as client:
         yield client
 
 
