@@ -52,7 +52,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     @functools.lru_cache(maxsize=1)
     def content(folder: Path, packed: bool, changed: int) -> tuple[bytes, str]:
         found = (folder / "body.json").read_bytes()
-        return gzip.compress(found, 6, mtime=0) if packed else found, hashlib.sha256(found).hexdigest()
+        return gzip.compress(found, 1, mtime=0) if packed else found, hashlib.sha256(found).hexdigest()
 
     def do_GET(self) -> None:
         if self.path.endswith("/projects"):
