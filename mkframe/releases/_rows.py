@@ -42,7 +42,8 @@ def text_column(values: Any, index: pd.Index[Any] | None = None) -> pd.Series[st
     """
     texts: Any = np.array(values, dtype=object)
     texts[pd.isna(texts)] = np.nan
-    return pd.Series(pd.array(texts, dtype=PYTHON_TEXT), index=index, dtype=PYTHON_TEXT)
+    column: pd.Series[str] = pd.Series(pd.array(texts, dtype=PYTHON_TEXT), index=index, dtype=PYTHON_TEXT)
+    return column
 
 
 @dataclass(frozen=True)
