@@ -99,4 +99,7 @@ def test_contributing_states_the_floor_of_the_coverage():
 
 def test_types_are_strict():
     assert PROJECT["tool"]["mypy"]["strict"] is True
-    assert PROJECT["tool"]["pytest"]["ini_options"]["filterwarnings"] == ["error"]
+    first, *others = PROJECT["tool"]["pytest"]["ini_options"]["filterwarnings"]
+    assert first == "error"
+    # matplotlib 3.10.0, the lowest version, calls names that a later pyparsing deprecates
+    assert others == ["ignore:'.*' deprecated - use:DeprecationWarning"]

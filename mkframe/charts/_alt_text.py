@@ -53,7 +53,7 @@ def mark_message(artist: Artist, text: str) -> None:
 
 
 def _text_of(ax: Axes) -> str:
-    title = ax.get_title(loc="left").rstrip(".")
+    title = " ".join(ax.get_title(loc="left").split()).rstrip(".")
     parts = [title, *_marked(ax, _CAPTION), *_marked(ax, _MESSAGE)]
     return ". ".join([parts[0], " ".join(filter(None, parts[1:]))]).strip() if title else ""
 

@@ -19,6 +19,7 @@ from mkframe import metrics
 from mkframe.charts import _style
 from mkframe.charts._colors import COLORS, palette
 from mkframe.charts._labels import left_out_text
+from mkframe.charts._layout import font_size
 from mkframe.metrics._formatting import count_text, day_text
 from mkframe.metrics._grouping import Days
 from mkframe.metrics._history import history_of
@@ -88,8 +89,8 @@ def calendar(builds: pd.DataFrame, tz: str = "UTC", ax: Axes | None = None) -> A
     column, row = _positions(days)
     lines = row[-1] // _LINE_ROWS + 1
     ax = _style.open_axes(ax, height=1.35 + 1.4 * lines if lines > 1 else 3.6)
-    _draw_days(ax, table, column, row)
     _format_axes(ax, column, row)
+    _draw_days(ax, table, column, row)
     _label_months(ax, days, column, row)
     busiest = pd.DatetimeIndex([table["builds"].idxmax()])[0]
     top = count_text(int(table["builds"].max()))
@@ -141,19 +142,7 @@ def _draw_days(ax: Axes, table: pd.DataFrame, column: NDArray[np.int64], row: ND
     names = zip(classes, _RATE_CLASSES.values(), strict=True)
     handles = [Patch(facecolor=color, label=name) for color, name in names]
     handles.append(Patch(**blank, hatch="//////", label="nothing finished or failed"))
-    ax.legend(
-        handles=handles,
-        ncols=max(2, min(7, int(_style.width_inches(ax) / 1.1))),
-        loc="upper left",
-        bbox_to_anchor=(0, -0.01),
-        frameon=False,
-        fontsize=8,
-        handlelength=1,
-        handleheight=1,
-        columnspacing=1.2,
-        borderaxespad=0,
-        labelcolor=palette(ax).text,
-    )
+    _style.add_legend(ax, handles, [str(handle.get_label()) for handle in handles], columns=7)
 
 
 def _format_axes(ax: Axes, column: NDArray[np.int64], row: NDArray[np.int64]) -> None:
@@ -166,7 +155,7 @@ def _format_axes(ax: Axes, column: NDArray[np.int64], row: NDArray[np.int64]) ->
     starts = range(0, int(row.max()) + 1, _LINE_ROWS)
     names = {0: "Mon", 2: "Wed", 4: "Fri", 6: "Sun"} if len(starts) == 1 else {0: "Mon", 6: "Sun"}
     ticks = [start + day for start in starts for day in names]
-    ax.set_yticks(ticks, [*names.values()] * len(starts), fontsize=8, color=palette(ax).muted)
+    ax.set_yticks(ticks, [*names.values()] * len(starts), fontsize=font_size(ax, 8), color=palette(ax).muted)
 
 
 def _label_months(ax: Axes, days: Days, column: NDArray[np.int64], row: NDArray[np.int64]) -> None:
@@ -184,5 +173,5 @@ def _label_months(ax: Axes, days: Days, column: NDArray[np.int64], row: NDArray[
             continue
         text = f"{month:%b}" if month.year == year and not is_new_line else f"{month:%b %Y}"
         y = line * _LINE_ROWS - 0.75
-        ax.text(x - 0.45, y, text, fontsize=8, color=palette(ax).muted, va="bottom")
+        ax.text(x - 0.45, y, text, fontsize=font_size(ax, 8), color=palette(ax).muted, va="bottom")
         year, last_line, label_end = month.year, line, x + len(text) * letter

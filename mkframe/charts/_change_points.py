@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from mkframe import metrics
 from mkframe.charts import _style
 from mkframe.charts._colors import COLORS, OTHER, palette
-from mkframe.charts._groups import group_label
 from mkframe.charts._labels import left_out_text
+from mkframe.charts._layout import is_narrow, most_rows
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._formatting import count_text
 from mkframe.metrics._grouping import local_times
@@ -81,7 +81,7 @@ def change_points(
     found = table[table["result"] == "change"]
     size = np.abs(np.log(found["ratio"].to_numpy("float64")))
     found = found.iloc[np.argsort(-size, kind="stable")]
-    shown = found.head(_MOST_ROWS)
+    shown = found.head(most_rows(ax, _MOST_ROWS))
     ax = _style.open_axes(ax, height=2.1 + 0.3 * max(len(shown), 3))
     title = f"Changes of duration per {by_text(by)}"
     silent = table.loc[table["result"] == "no change", "detectable"]
@@ -105,9 +105,9 @@ def change_points(
         color, marker = _LOOKS[word]
         look: dict[str, Any] = {"marker": marker, "markersize": 7, "markeredgewidth": 0}
         ax.plot(at[mask], rows[mask], linestyle="", color=palette(ax).strong(color), label=word, **look)
+    _style.set_row_labels(ax, rows, [*shown.index], [_note(row, is_narrow(ax)) for row in shown.itertuples()])
     _style.format_date_axis(ax, _style.date_numbers(limits), "W", tz)
     _style.label_axis(ax, "x", f"first build after the change ({tz})")
-    _style.set_row_labels(ax, rows, [_label(row) for row in shown.itertuples()])
     _style.draw_grid(ax, "x")
     more = len(found) - len(shown)
     rest = f" {count_text(more, 'smaller change')} not drawn." if more else ""
@@ -131,10 +131,8 @@ def _quiet(silent: pd.Series[float], short: int) -> str:
     return f"{'; '.join(parts).capitalize()}." if parts else ""
 
 
-def _label(row: Any) -> str:
+def _note(row: Any, short: bool) -> str:
     word = "slower" if row.ratio > 1 else "faster"
     size = (row.ratio, row.low, row.high) if row.ratio > 1 else (1 / row.ratio, 1 / row.high, 1 / row.low)
-    return (
-        f"{group_label(row.Index)}   {word} × {size[0]:.2f} ({size[1]:.2f}–{size[2]:.2f}), "
-        f"build {row.first_build}"
-    )
+    interval = "" if short else f" ({size[1]:.2f}–{size[2]:.2f})"
+    return f"{word} × {size[0]:.2f}{interval}, build {row.first_build}"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mkframe.charts import _style
 from mkframe.charts._colors import COLORS, OTHER, palette
 from mkframe.charts._labels import left_out_text, printable_text
+from mkframe.charts._layout import most_rows
 from mkframe.errors import InputError
 from mkframe.metrics._formatting import count_text
 
@@ -65,19 +66,17 @@ def commit_lanes(commits: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax = _style.open_axes(ax, height=1.9 + 0.3 * max(len(lanes), 3))
     if not lanes:
         return _style.show_message(ax, title, "There are no commits.")
-    shown = lanes[:_MOST_LANES]
+    shown = lanes[: most_rows(ax, _MOST_LANES)]
     limits = np.array([rows["at"].min(), rows["at"].max() + _DAY]) / _DAY
     _style.format_date_axis(ax, limits, "D", "UTC")
     kinds = _draw(ax, rows, shown)
     counts = rows["RELEASE"].astype(object).fillna("").value_counts()
-    labels = [f"{_label(name)}   {count_text(int(counts[name]))}" for name in shown]
-    _style.set_row_labels(ax, np.arange(len(shown), dtype="float64"), labels)
+    places = np.arange(len(shown), dtype="float64")
+    notes = [count_text(int(counts[name])) for name in shown]
+    _style.set_row_labels(ax, places, [name or "no release" for name in shown], notes)
     _style.label_axis(ax, "x", "date on the clock of the commits")
     _style.draw_grid(ax, "x")
-    ax.legend(
-        frameon=False, fontsize=8, ncols=5, loc="upper left", bbox_to_anchor=(0, -0.16),
-        labelcolor=palette(ax).text,
-    )  # fmt: skip
+    _style.add_legend(ax, *ax.get_legend_handles_labels())
     total = count_text(len(rows), "commit")
     text = f"{total} of instances: {', '.join(kinds)}. Releases of one name share a lane."
     left = left_out_text(
@@ -121,7 +120,3 @@ def _mark_style(ax: Axes, kind: str) -> dict[str, Any]:
         return {"marker": "D", "color": colors.muted, "markersize": 4}
     color, marker = COLORS.get(kind, OTHER), _style.MARKERS.get(kind, "x")
     return {"marker": marker, "color": colors.ink(color), "markersize": 5}
-
-
-def _label(name: str) -> str:
-    return printable_text(name, 32) if name else "no release"

@@ -10,7 +10,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from mkframe import metrics
 from mkframe.charts import _style
 from mkframe.charts._colors import GROUP_STYLES, palette
-from mkframe.charts._labels import left_out_text, printable_text
+from mkframe.charts._labels import left_out_text, short_names
+from mkframe.charts._layout import is_narrow
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.metrics._history import history_of
 
@@ -73,24 +74,22 @@ def cost_card(builds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             ax, title, f"There are no pattern sets whose base and part can be told apart. {quiet}"
         )
     drawn = []
-    for line, (name, row) in enumerate(shown.iterrows()):
+    names = short_names([*shown.index], 16 if is_narrow(ax) else 28)
+    rows = [row for _, row in shown.iterrows()]
+    labels = [_label(name, row, is_narrow(ax)) for name, row in zip(names, rows, strict=True)]
+    for line, row in enumerate(rows):
         number = np.geomspace(float(row["smallest"]), float(row["largest"]), _POINTS)
         seconds = np.maximum(row["base"] + row["per_instance"] * number, _style.MIN_SECONDS)
         drawn.append(seconds)
         ink = palette(ax).ink(GROUP_STYLES[line][0])
-        label = _label(name, row)
-        ax.plot(number, seconds, color=ink, linestyle=_STYLES[line], linewidth=2, label=label)
+        ax.plot(number, seconds, color=ink, linestyle=_STYLES[line], linewidth=2, label=labels[line])
     _style.format_duration_axis(ax, np.concatenate(drawn))
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     _style.label_axis(ax, "x", "instances in the build (logarithmic)")
-    legend = ax.legend(
-        frameon=False, fontsize=9, labelcolor=palette(ax).text, loc="upper left", bbox_to_anchor=(0, -0.14)
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    _style.add_legend(ax, ax.lines, labels, columns=1)
     more = len(known) - len(shown)
     rest = f" {count_text(more, 'more pattern set')} with fewer builds not drawn." if more else ""
     sentence = f"Base + part for each instance, medians; long builds lie above, so totals are greater.{rest}"
@@ -98,12 +97,15 @@ def cost_card(builds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _label(name: object, row: pd.Series[float]) -> str:
+def _label(name: str, row: pd.Series[float], short: bool) -> str:
     base, part = (
-        f"{duration_text(row[key])} ({_figure(row[f'{key}_low'])}–{_figure(row[f'{key}_high'])})"
-        for key in ("base", "per_instance")
+        duration_text(row[key]) + ("" if short else _interval(row, key)) for key in ("base", "per_instance")
     )
-    return f"{printable_text(name, 28)}: {base} + {part} per instance, {count_text(int(row['n']), 'build')}"
+    return f"{name}: {base} + {part} per instance, {count_text(int(row['n']), 'build')}"
+
+
+def _interval(row: pd.Series[float], key: str) -> str:
+    return f" ({_figure(row[f'{key}_low'])}–{_figure(row[f'{key}_high'])})"
 
 
 def _figure(seconds: float) -> str:

@@ -8,13 +8,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from mkframe import metrics
 from mkframe.charts import _style
 from mkframe.charts._colors import COLORS, OTHER, palette
-from mkframe.charts._groups import group_label, more_text
-from mkframe.charts._labels import left_out_text, printable_text
+from mkframe.charts._groups import more_text
+from mkframe.charts._labels import left_out_text
+from mkframe.charts._layout import most_rows
 from mkframe.metrics._deliveries import RESULTS
 from mkframe.metrics._formatting import count_text, duration_text, percent_text
 from mkframe.metrics._history import history_of
@@ -76,7 +77,7 @@ def builds_without_delivery(
     """
     builds, left_out = history_of(builds)
     table = metrics.builds_without_delivery(builds, deliveries, files=files, by=by)
-    shown = table.head(_MOST_ROWS)
+    shown = table.head(most_rows(ax, _MOST_ROWS))
     ax = _style.open_axes(ax, height=2.1 + 0.3 * max(len(shown), 3))
     title = f"Finished builds without a delivery per {by_text(by)}"
     if not len(shown):
@@ -94,17 +95,9 @@ def builds_without_delivery(
     ax.set_xlim(0, begin.max() * 1.02)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     _style.label_axis(ax, "x", "finished builds")
-    labels = [f"{group_label(name)}   {duration_text(s)}" for name, s in shown["seconds_without"].items()]
-    _style.set_row_labels(ax, rows, labels)
+    _style.set_row_labels(ax, rows, [*shown.index], [duration_text(s) for s in shown["seconds_without"]])
     _style.draw_grid(ax, "x")
-    ax.legend(
-        frameon=False,
-        fontsize=8,
-        ncols=4,
-        loc="upper left",
-        bbox_to_anchor=(0, -0.12),
-        labelcolor=palette(ax).text,
-    )
+    _style.add_legend(ax, *ax.get_legend_handles_labels())
     rest = more_text(len(table) - len(shown), by, "with less time without a delivery")
     text = (
         "At the left: time of builds that no row of DELIVERIES names, identical ones included. "
@@ -161,7 +154,7 @@ def artifact_use(
     if by is not None:
         many = known.groupby(level="pattern")["artifacts"].transform("max").to_numpy()
         known = known.iloc[np.argsort(-many, kind="stable")]
-    shown = known.head(_MOST_ROWS - 1)
+    shown = known.head(most_rows(ax, _MOST_ROWS) // 2 * 2)
     ax = _style.open_axes(ax, height=1.9 + 0.32 * max(len(shown), 2))
     title = "Artifacts that were fetched, and that were deployed"
     if not len(shown):
@@ -184,15 +177,10 @@ def artifact_use(
             markeredgewidth=0,
             label=name,
         )
-    labels = []
-    for index, row in shown.iterrows():
-        words = index if isinstance(index, tuple) else (index,)
-        labels.append(
-            f"{printable_text(' '.join(map(str, words)), 32)}   {row['used']:,} of {row['artifacts']:,}"
-        )
-    _style.set_row_labels(ax, rows, labels)
+    notes = [f"{used:,} of {n:,}" for used, n in zip(shown["used"], shown["artifacts"], strict=True)]
+    _style.set_row_labels(ax, rows, [*shown.index], notes, separator=" ")
     ax.set_xlim(0, 1.01)
-    ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    _style.format_share_axis(ax)
     _style.draw_grid(ax, "x")
     more = len(known) - len(shown)
     rest = f" {count_text(more, 'more row')} not drawn." if more else ""

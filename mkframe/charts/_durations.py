@@ -15,6 +15,7 @@ from mkframe.charts import _style
 from mkframe.charts._colors import COLORS, palette
 from mkframe.charts._groups import MAX_ROWS, draw_lines, more_text, parts_of, per_text, row_names
 from mkframe.charts._labels import builds_text, left_out_text, printable_text
+from mkframe.charts._layout import most_rows
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._durations import status_mask
 from mkframe.metrics._formatting import count_text, duration_text
@@ -186,7 +187,7 @@ def _draw_rows(ax: Axes, table: pd.DataFrame, by: By | None) -> str:
     ranking = table.assign(is_enough=is_enough).sort_values(
         ["is_enough", "p50"], ascending=False, kind="stable"
     )
-    top = ranking.head(MAX_ROWS)
+    top = ranking.head(most_rows(ax, MAX_ROWS))
     rows = np.arange(len(top), dtype="float64")
     low, median, high, slow = (
         np.maximum(top[name].to_numpy("float64"), _style.MIN_SECONDS) for name in ("p25", "p50", "p75", "p90")
@@ -200,9 +201,8 @@ def _draw_rows(ax: Axes, table: pd.DataFrame, by: By | None) -> str:
         marker: dict[str, Any] = {"marker": "o", "markersize": 6, "markerfacecolor": face}
         ax.plot(median[mask], rows[mask], linestyle="", color=dark, label="p50", **marker)
     _style.format_duration_axis(ax, np.concatenate([low, slow]), axis="x")
-    names = zip(row_names(top.index, by), median, top["n"], strict=True)
-    labels = [f"{name}   {duration_text(value)}, {count_text(n, 'build')}" for name, value, n in names]
-    _style.set_row_labels(ax, rows, labels)
+    notes = [f"{duration_text(s)}, {count_text(n, 'build')}" for s, n in zip(median, top["n"], strict=True)]
+    _style.set_row_labels(ax, rows, row_names(top.index, by), notes)
     _style.label_axis(ax, "x", "duration, logarithmic")
     few = f" Open and last: fewer than {MIN_BUILDS} builds." if not solid.all() else ""
     rest = more_text(len(ranking) - len(top), by, "with shorter medians or fewer builds")

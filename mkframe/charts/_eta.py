@@ -16,6 +16,7 @@ from mkframe import metrics
 from mkframe.charts import _style
 from mkframe.charts._colors import COLORS, palette
 from mkframe.charts._labels import left_out_text
+from mkframe.charts._layout import most_rows
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.metrics._history import history_of
 
@@ -73,7 +74,7 @@ def eta(
     running, left_out = history_of(running)
     table = metrics.eta(running, history, now=now, levels=levels)
     started = table[table["elapsed"].notna()].sort_values("elapsed", ascending=False, kind="stable")
-    shown = started.head(_MOST_ROWS)
+    shown = started.head(most_rows(ax, _MOST_ROWS))
     ax = _style.open_axes(ax, height=1.9 + 0.32 * max(len(shown), 3))
     title = "Running builds"
     missing = left_out_text(
@@ -112,15 +113,17 @@ def eta(
             "", (edge * 1.08, row), (begin, row), arrowprops={"arrowstyle": "->", "color": palette(ax).muted}
         )
     ax.set_xlim(0, edge * 1.1)
-    step = next((size for size in _STEPS if edge / size <= 6), _STEPS[-1] * math.ceil(edge / _STEPS[-1] / 6))
+    room = max(2, min(6, int(_style.width_inches(ax) / 0.7)))
+    most = _STEPS[-1]
+    step = next((size for size in _STEPS if edge / size <= room), most * math.ceil(edge / most / room))
     ax.xaxis.set_major_locator(MultipleLocator(step))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration_text(value) if value else "0"))
     _style.label_axis(ax, "x", "time since the start")
-    labels = [
-        f"{index}   {duration_text(time)}{'   unusually long' if is_long else ''}"
-        for index, time, is_long in zip(shown.index, shown["elapsed"], shown["unusually_long"], strict=True)
+    notes = [
+        f"{duration_text(time)}{'   unusually long' if is_long else ''}"
+        for time, is_long in zip(shown["elapsed"], shown["unusually_long"], strict=True)
     ]
-    _style.set_row_labels(ax, rows, labels)
+    _style.set_row_labels(ax, rows, [*shown.index], notes)
     _style.draw_grid(ax, "x")
     few = int((shown["of"] == 0).sum())
     unknown = f" No range for {count_text(few, 'build')}: too few to compare with." if few else ""

@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from mkframe import metrics
 from mkframe.charts import _style
 from mkframe.charts._colors import OTHER, palette
-from mkframe.charts._labels import left_out_text, printable_text
+from mkframe.charts._labels import left_out_text
+from mkframe.charts._layout import font_size, most_rows
 from mkframe.metrics._formatting import count_text, percent_text
 from mkframe.metrics._history import history_of
 
@@ -59,8 +60,9 @@ def failure_families(
     builds, left_out = history_of(builds)
     table = metrics.failure_families(builds, names=names)
     total = int(table["builds"].sum())
-    shown = table.head(_MOST_ROWS)
-    rest = table.iloc[_MOST_ROWS:]
+    most = most_rows(ax, _MOST_ROWS)
+    shown = table.head(most)
+    rest = table.iloc[most:]
     bars = len(shown) + (len(rest) > 0)
     ax = _style.open_axes(ax, height=1.7 + 0.3 * max(bars, 3))
     title = "Why builds failed"
@@ -70,7 +72,7 @@ def failure_families(
     counts = np.append(
         shown["builds"].to_numpy("float64"), [float(rest["builds"].sum())] if len(rest) else []
     )
-    labels = [printable_text(family, 46) for family in shown.index]
+    labels: list[object] = [*shown.index]
     labels += [f"{count_text(len(rest), 'other family', 'other families')}"] if len(rest) else []
     rows = np.arange(bars, dtype="float64")
     drawn = ax.barh(rows, counts, 0.6, label="failed builds", **_style.bar_style(ax, "FAILED", hatched=False))
@@ -78,8 +80,8 @@ def failure_families(
         drawn[-1].set_facecolor(OTHER)
     shares = np.cumsum(counts) / total
     texts = [f"{count:,.0f}   {percent_text(share)}" for count, share in zip(counts, shares, strict=True)]
-    ax.bar_label(drawn, texts, padding=5, fontsize=9, color=palette(ax).text, parse_math=False)
-    _style.set_row_labels(ax, rows, labels)
+    ax.bar_label(drawn, texts, padding=5, fontsize=font_size(ax), color=palette(ax).text, parse_math=False)
+    _style.set_row_labels(ax, rows, labels, max_length=46)
     ax.set_xlim(0, counts.max() * 1.02)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     _style.draw_grid(ax, "x")

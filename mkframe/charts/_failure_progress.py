@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from mkframe import metrics
 from mkframe.charts import _style
 from mkframe.charts._colors import COLORS, palette
-from mkframe.charts._groups import group_label
 from mkframe.charts._labels import builds_text, left_out_text
+from mkframe.charts._layout import font_size, is_narrow, most_rows
 from mkframe.metrics._failure_progress import BANDS
 from mkframe.metrics._formatting import count_text
 from mkframe.metrics._history import history_of
@@ -64,7 +64,7 @@ def failure_progress(
     """
     builds, left_out = history_of(builds)
     table = metrics.failure_progress(builds, by=by, statuses=statuses)
-    shown = table.head(_MOST_ROWS)
+    shown = table.head(most_rows(ax, _MOST_ROWS))
     ax = _style.open_axes(ax, height=2.0 + 0.3 * max(len(shown), 3))
     what = builds_text(statuses)
     title = f"Last progress of {what} per {by_text(by)}"
@@ -86,15 +86,21 @@ def failure_progress(
         linewidth=0.5,
         label="builds",
     )
+    span = max(most, 2) - 1
     for row, column in np.argwhere(counts > 0):
-        ink = palette(ax).text_on(shades((counts[row, column] - 1) / (max(most, 2) - 1)))
+        ink = palette(ax).text_on(shades((counts[row, column] - 1) / span))
         text = f"{counts[row, column]:,.0f}"
-        ax.text(column, row, text, ha="center", va="center", fontsize=9, color=ink, parse_math=False)
-    ax.set_xticks(range(len(columns)), columns, fontsize=9)
+        ax.text(
+            column, row, text, ha="center", va="center", fontsize=font_size(ax), color=ink, parse_math=False
+        )
+    names = [name.removesuffix(" %") for name in columns] if is_narrow(ax) else columns
+    ax.set_xticks(range(len(columns)), names, fontsize=font_size(ax, 8 if is_narrow(ax) else 9))
+    if is_narrow(ax):
+        _style.label_axis(ax, "x", "progress in %")
     ax.tick_params(axis="x", length=0)
     ax.spines["bottom"].set_visible(False)
-    labels = [f"{group_label(name)}   {count_text(n)}" for name, n in shown["builds"].items()]
-    _style.set_row_labels(ax, np.arange(len(shown), dtype="float64"), labels)
+    rows = np.arange(len(shown), dtype="float64")
+    _style.set_row_labels(ax, rows, [*shown.index], [count_text(n) for n in shown["builds"]])
     more = len(table) - len(shown)
     rest = f" {count_text(more, 'more row')} with fewer builds not drawn." if more else ""
     sentence = "The progress that the server told last; that it stays where a build failed is not documented."

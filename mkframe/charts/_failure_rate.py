@@ -16,6 +16,7 @@ from mkframe.charts._colors import COLORS, palette
 from mkframe.charts._durations import MIN_BUILDS
 from mkframe.charts._groups import MAX_ROWS, draw_lines, more_text, parts_of, per_text, row_names
 from mkframe.charts._labels import left_out_text
+from mkframe.charts._layout import most_rows
 from mkframe.metrics._formatting import count_text, percent_text
 from mkframe.metrics._grouping import EVERY, Every, Length, length_of_period
 from mkframe.metrics._history import history_of
@@ -147,16 +148,16 @@ def _draw_periods(
 def _draw_groups(ax: Axes, table: pd.DataFrame, by: By | None, overall: float) -> str:
     """Draw a row for each group, and return a sentence on the order and on groups that are not drawn."""
     ranking = table.sort_values(["low", "rate"], ascending=False, kind="stable")
-    top = ranking.head(MAX_ROWS)
+    top = ranking.head(most_rows(ax, MAX_ROWS))
     rows = np.arange(len(top), dtype="float64")
     style: dict[str, Any] = {"color": palette(ax).weak(_FAILED_COLOR), "linewidth": 6}
     ax.hlines(rows, top["low"], top["high"], label="95 % interval", **style)
     ax.plot(top["rate"], rows, linestyle="", **_rate_style(ax, 6))
     ax.axvline(overall, **palette(ax).reference_line, label="overall")
-    counts = zip(row_names(top.index, by), top["failed"], top["n"], strict=True)
-    _style.set_row_labels(ax, rows, [f"{name}   {failed:,} of {n:,}" for name, failed, n in counts])
+    notes = [f"{failed:,} of {n:,}" for failed, n in zip(top["failed"], top["n"], strict=True)]
+    _style.set_row_labels(ax, rows, row_names(top.index, by), notes)
     ax.set_xlim(0, min(1.01, float(top["high"].max()) * 1.08))
-    ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    _style.format_share_axis(ax)
     _style.draw_grid(ax, "x")
     if by is None:
         return ""

@@ -11,35 +11,23 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from mkframe.charts._colors import GROUP_STYLES, palette
-from mkframe.charts._labels import printable_text
+from mkframe.charts._labels import short_names
+from mkframe.charts._layout import cell, letters
 from mkframe.metrics._formatting import count_text
 from mkframe.metrics._streams import By, by_text, keys_of
 
-__all__ = ["MAX_ROWS", "draw_lines", "group_label", "more_text", "parts_of", "per_text", "row_names"]
+__all__ = ["MAX_ROWS", "draw_lines", "line_names", "more_text", "parts_of", "per_text", "row_names"]
 
 MAX_ROWS = 25
 ALL_BUILDS = "all builds"
-_LENGTH = 32
 
 
-def group_label(index: object) -> str:
-    """Write the name of a group, of one key or of two.
-
-    Examples
-    --------
-    >>> group_label("CORE"), group_label(("DWH", "R1"))
-    ('CORE', 'DWH · R1')
-    """
-    parts = index if isinstance(index, tuple) else (index,)
-    return " · ".join(printable_text(part, _LENGTH // len(parts)) for part in parts)
-
-
-def row_names(index: pd.Index[Any], by: By | None) -> list[str]:
+def row_names(index: pd.Index[Any], by: By | None) -> list[object]:
     """Name the rows of a table: its groups, or all builds where it is not divided by a key."""
     if by is None:
         return [ALL_BUILDS] * len(index)
     keys = keys_of(by)
-    return [group_label(entry[: len(keys)]) for entry in index]
+    return [entry[: len(keys)] for entry in index]
 
 
 def per_text(by: By | None, every: str = "") -> str:
@@ -63,19 +51,24 @@ def more_text(more: int, by: By | None, why: str) -> str:
     return f" {count_text(more, noun, plural)} {why} not drawn."
 
 
-def parts_of(table: pd.DataFrame, by: By, weight: Sequence[str]) -> list[tuple[str, pd.DataFrame, int]]:
+def parts_of(table: pd.DataFrame, by: By, weight: Sequence[str]) -> list[tuple[object, pd.DataFrame, int]]:
     """Give the name, the periods and the builds of each group that has any, that with most builds first."""
     keys: list[Any] = [*keys_of(by)]
     parts = [
-        (group_label(name), part.droplevel(keys), int(part[[*weight]].to_numpy().sum()))
+        (name, part.droplevel(keys), int(part[[*weight]].to_numpy().sum()))
         for name, part in table.groupby(level=keys if len(keys) > 1 else keys[0], sort=False)
     ]
     return sorted((part for part in parts if part[2]), key=lambda part: -part[2])
 
 
+def line_names(ax: Axes, parts: Sequence[tuple[object, pd.DataFrame, int]]) -> list[str]:
+    """Shorten the names of lines to a part of the width."""
+    return short_names([name for name, _, _ in parts], max(10, min(32, letters(ax, 0.22 * cell(ax).width))))
+
+
 def draw_lines(
     ax: Axes,
-    parts: Sequence[tuple[str, pd.DataFrame, int]],
+    parts: Sequence[tuple[object, pd.DataFrame, int]],
     edges: NDArray[np.float64],
     column: str,
     *,
@@ -89,7 +82,9 @@ def draw_lines(
     """
     middle = (edges[:-1] + edges[1:]) / 2
     ends, drawn = [], []
-    for (base, marker), (name, part, total) in zip(GROUP_STYLES, parts, strict=False):
+    shown = parts[: len(GROUP_STYLES)]
+    names = line_names(ax, shown)
+    for (base, marker), name, (_, part, total) in zip(GROUP_STYLES, names, shown, strict=False):
         color = palette(ax).ink(base)
         n = part[count].to_numpy()
         value = np.maximum(part[column].to_numpy("float64"), floor)

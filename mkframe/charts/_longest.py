@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from mkframe._validation import check_timezone
 from mkframe.charts import _style
 from mkframe.charts._colors import palette
 from mkframe.charts._labels import builds_text, left_out_text, printable_text
+from mkframe.charts._layout import font_size, is_narrow
 from mkframe.metrics._checks import require_columns, status_of
 from mkframe.metrics._durations import status_mask
 from mkframe.metrics._formatting import count_text, duration_text
@@ -88,9 +88,12 @@ def longest(
     seconds = rows["duration"].dt.total_seconds().to_numpy("float64")
     _draw_bars(ax, status_of(rows), seconds)
     starts = local_times(rows["build_start"], tz).tolist()
-    named = zip(rows.index, starts, rows["pattern_text"], strict=True)
-    labels = [_row_label(index, start, patterns) for index, start, patterns in named]
-    _style.set_row_labels(ax, np.arange(len(rows), dtype="float64"), labels)
+    when = "%b %Y" if is_narrow(ax) else "%b %Y %H:%M"
+    before = [
+        f"{index}   {start.day} {start:{when}}   " for index, start in zip(rows.index, starts, strict=True)
+    ]
+    places = np.arange(len(rows), dtype="float64")
+    _style.set_row_labels(ax, places, rows["pattern_text"].tolist(), before=before, max_length=28)
     text = f"Of {count_text(measured, noun[:-1])} with a duration. At the left: id, start ({tz}) and pattern."
     _style.set_heading(ax, title, text, missing)
     return ax
@@ -104,7 +107,7 @@ def _draw_bars(ax: Axes, statuses: pd.Series[str], seconds: NDArray[np.float64])
         f"{duration_text(length)}  {printable_text(status)}"
         for status, length in zip(statuses, seconds, strict=True)
     ]
-    ax.bar_label(bars, texts, padding=5, fontsize=9, color=palette(ax).text, parse_math=False)
+    ax.bar_label(bars, texts, padding=5, fontsize=font_size(ax), color=palette(ax).text, parse_math=False)
     ax.set_xlim(0, max(seconds.max(), 1e-3) * 1.02)
     ax.xaxis.set_major_locator(NullLocator())
     ax.spines["bottom"].set_visible(False)
@@ -120,8 +123,3 @@ def _patterns(builds: pd.DataFrame) -> list[str]:
         if group < known:
             found[at].append(labels[group])
     return [", ".join(names) for names in found]
-
-
-def _row_label(index: object, start: datetime, patterns: str) -> str:
-    text = printable_text(patterns, 28)
-    return f"{index}   {start.day} {start:%b %Y %H:%M}   {text}"

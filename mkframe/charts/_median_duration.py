@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from mkframe import metrics
 from mkframe.charts import _style
 from mkframe.charts._colors import GROUP_STYLES, palette
-from mkframe.charts._groups import MAX_ROWS, more_text, parts_of, per_text, row_names
+from mkframe.charts._groups import MAX_ROWS, line_names, more_text, parts_of, per_text, row_names
 from mkframe.charts._labels import left_out_text
+from mkframe.charts._layout import most_rows
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._formatting import count_text
 from mkframe.metrics._grouping import EVERY, Every, length_of_period
@@ -93,12 +94,14 @@ def median_duration(
     if length is None:
         shown = table[counted > 0].sort_values("low", ascending=False, kind="stable")
         ax = _style.open_axes(ax, height=1.9 + 0.28 * min(max(len(shown), 3), MAX_ROWS))
-        _draw_rows(ax, shown.head(MAX_ROWS), by)
-        rest = more_text(len(shown) - MAX_ROWS, by, "with shorter medians")
+        most = most_rows(ax, MAX_ROWS)
+        _draw_rows(ax, shown.head(most), by)
+        rest = more_text(len(shown) - most, by, "with shorter medians")
     else:
         ax = _style.open_axes(ax)
-        rest = _draw_lines(ax, table, _style.axis_edges(table, length), by)
-        _style.format_date_axis(ax, _style.axis_edges(table, length), length, tz)
+        edges = _style.axis_edges(table, length)
+        _style.format_date_axis(ax, edges, length, tz)
+        rest = _draw_lines(ax, table, edges, by)
     _style.set_heading(ax, title, f"{sentence}{rest}", missing)
     return ax
 
@@ -107,14 +110,15 @@ def _draw_lines(ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64], by: B
     """Draw a line for each group over periods, and return a sentence on the groups that are not drawn."""
     parts = [("", table, 0)] if by is None else parts_of(table, by, ["finished", "running"])
     shown = parts[: len(GROUP_STYLES)]
-    for line, (name, part, _) in enumerate(shown):
+    names = [""] if by is None else line_names(ax, shown)
+    for line, (name, (_, part, _)) in enumerate(zip(names, shown, strict=True)):
         _draw(ax, part, (edges[:-1] + edges[1:]) / 2, name, line)
     ends = pd.concat([part for _, part, _ in shown])[["low", "median", "high"]].to_numpy("float64")
     _style.format_duration_axis(ax, ends[np.isfinite(ends)])
     if by is not None:
-        legend = ax.legend(frameon=False, fontsize=9, labelcolor=palette(ax).text)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+        pairs = [(line, str(line.get_label())) for line in ax.lines]
+        pairs = [pair for pair in pairs if not pair[1].startswith("_at least")]
+        _style.add_legend(ax, *zip(*pairs, strict=True), columns=3)
     return more_text(len(parts) - len(shown), by, "with fewer builds")
 
 
@@ -139,8 +143,7 @@ def _draw_rows(ax: Axes, table: pd.DataFrame, by: By | None) -> None:
     )
     ends = np.concatenate([low, high])
     _style.format_duration_axis(ax, ends[np.isfinite(ends)], axis="x")
-    names = zip(row_names(table.index, by), table["text"], strict=True)
-    _style.set_row_labels(ax, rows, [f"{name}   {text}" for name, text in names])
+    _style.set_row_labels(ax, rows, row_names(table.index, by), table["text"].tolist())
     _style.label_axis(ax, "x", "duration, logarithmic")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,6 +16,7 @@ from mkframe.charts import _style
 from mkframe.charts._colors import COLORS, palette
 from mkframe.charts._groups import MAX_ROWS, draw_lines, more_text, parts_of, per_text, row_names
 from mkframe.charts._labels import left_out_text, printable_text
+from mkframe.charts._layout import most_rows
 from mkframe.metrics._formatting import count_text, percent_text
 from mkframe.metrics._grouping import EVERY, Every, Length, length_of_period
 from mkframe.metrics._history import history_of
@@ -22,6 +25,7 @@ from mkframe.metrics._streams import By
 __all__ = ["outcomes", "throughput"]
 
 _MAX_HATCHED = 60
+_MOST_BARS_PER_INCH = 18
 _MAX_OTHER_STATUSES = 4
 _BAR_COLOR = "#5F7389"
 
@@ -82,12 +86,13 @@ def outcomes(
     edges = _style.axis_edges(table, length)
     ax = _style.open_axes(ax)
     totals = table.sum()
-    heights = _draw_stack(ax, _merge_other_statuses(table[totals.index[totals > 0]]), edges)
+    heights, handles, labels = _draw_stack(ax, _merge_other_statuses(table[totals.index[totals > 0]]), edges)
     _draw_gaps(ax, edges, heights)
     ax.set_ylim(0, heights.max() * 1.05)
     _format_count_axis(ax)
     _style.label_axis(ax, "y", f"builds per {EVERY[length]}")
     _style.format_date_axis(ax, edges, length, tz)
+    _style.add_legend(ax, handles, labels)
     partial = _partial_text(metrics.throughput(builds, length, tz), length)
     _style.set_heading(ax, title, f"{count_text(int(totals.sum()), 'build')}. {partial}", missing)
     return ax
@@ -184,12 +189,13 @@ def _draw_outcomes_by_row(
     has_periods = len(table.index.unique("period")) > 1
     total = table.sum(axis=1).to_numpy()
     order = np.argsort(-total, kind="stable")[: np.count_nonzero(total)]
-    top = table.iloc[order[:MAX_ROWS]]
+    top = table.iloc[order[: most_rows(ax, MAX_ROWS)]]
     ax = _style.open_axes(ax, height=2.1 + 0.3 * max(len(top), 3))
-    names = row_names(top.index, by)
+    names: list[object] = row_names(top.index, by)
+    days = [""] * len(top)
     if has_periods:
         starts = pd.DatetimeIndex(top.index.get_level_values("period"))
-        names = [f"{name}   from {d.day} {d:%b %Y}" for name, d in zip(names, starts, strict=True)]
+        days = [f"from {d.day} {d:%b %Y}   " for d in starts]
     rows, begin = np.arange(len(top), dtype="float64"), np.zeros(len(top))
     sums = top.sum()
     counts = _merge_other_statuses(top[sums.index[sums > 0]])
@@ -200,17 +206,12 @@ def _draw_outcomes_by_row(
         bars.append(ax.barh(rows, width, 0.62, left=begin, **style))
         labels.append(printable_text(status, 24))
         begin = begin + width
-    legend = ax.legend(
-        bars, [""] * len(bars), loc="upper left", bbox_to_anchor=(0, -0.08), frameon=False, ncols=4
-    )
-    for text, label in zip(legend.get_texts(), labels, strict=True):
-        text.set(text=label, fontsize=9, color=palette(ax).text, parse_math=False)
-    _style.set_row_labels(
-        ax, rows, [f"{name}   {count_text(int(n))}" for name, n in zip(names, begin, strict=True)]
-    )
+    notes = [f"{day}{count_text(int(n))}" for day, n in zip(days, begin, strict=True)]
+    _style.set_row_labels(ax, rows, names, notes)
     ax.set_xlim(0, begin.max() * 1.02)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     _style.draw_grid(ax, "x")
+    _style.add_legend(ax, bars, labels)
     rest = len(order) - len(top)
     more = f" {count_text(rest, 'more row')} with as many or fewer builds not drawn." if rest else ""
     _style.set_heading(ax, title, f"{count_text(len(builds), 'build')}.{more}", missing)
@@ -231,12 +232,13 @@ def _draw_throughput_of_groups(
     started = count_text(int(builds["build_start"].notna().sum()), "build")
     if by is None or length is None:
         ranking = table.sort_values("builds", ascending=False, kind="stable")
-        top = ranking.head(MAX_ROWS)
+        top = ranking.head(most_rows(ax, MAX_ROWS))
         ax = _style.open_axes(ax, height=1.9 + 0.28 * max(len(top), 3))
         rows, rate = np.arange(len(top), dtype="float64"), top["per_day"].to_numpy("float64")
         ax.barh(rows, rate, 0.62, color=palette(ax).ink(_BAR_COLOR), label="builds per day")
-        names = zip(row_names(top.index, by), top["builds"], strict=True)
-        _style.set_row_labels(ax, rows, [f"{name}   {count_text(n, 'build')}" for name, n in names])
+        _style.set_row_labels(
+            ax, rows, row_names(top.index, by), [count_text(n, "build") for n in top["builds"]]
+        )
         ax.set_xlim(0, rate.max() * 1.05)
         _style.label_axis(ax, "x", "builds per day")
         _style.draw_grid(ax, "x")
@@ -267,38 +269,39 @@ def _merge_other_statuses(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=rest).assign(**{f"{len(rest)} other statuses": table[rest].sum(axis=1)})
 
 
-def _draw_stack(ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Draw a layer for each status, with a legend in the order of the stack; return the total heights."""
+def _draw_stack(
+    ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], list[Patch], list[str]]:
+    """Draw a layer for each status; return the total heights, and a legend in the order of the stack."""
     base = np.zeros(len(table))
     builds = int(table.to_numpy().sum())
     handles, labels = [], []
     for status in table.columns:
         top = base + table[status].to_numpy("float64")
-        style = _style.bar_style(ax, status, hatched=len(table) <= _MAX_HATCHED)
+        style = _style.bar_style(ax, status, hatched=len(table) <= _MAX_HATCHED and _has_edges(ax, edges))
         _style.draw_stairs(ax, top, edges, baseline=base, fill=True, **style).set_gid(printable_text(status))
-        _style.draw_stairs(
-            ax, top, edges, baseline=None, fill=False, edgecolor=palette(ax).ground, linewidth=0.7
-        )
+        if _has_edges(ax, edges):
+            look: dict[str, Any] = {"edgecolor": palette(ax).ground, "linewidth": 0.7}
+            _style.draw_stairs(ax, top, edges, baseline=None, fill=False, **look)
         number = int(table[status].sum())
         handles.append(Patch(**style))
         labels.append(
             f"{printable_text(status, 24)}   {count_text(number)} ({percent_text(number / builds)})"
         )
         base = top
-    # the text is set afterwards: a legend skips labels that begin with "_" and reads "$" as mathematics
-    legend = ax.legend(
-        handles[::-1], [""] * len(handles), loc="upper left", bbox_to_anchor=(1, 1), frameon=False
-    )
-    for text, label in zip(legend.get_texts(), labels[::-1], strict=True):
-        text.set(text=label, fontsize=9, color=palette(ax).text, parse_math=False)
-    return base
+    return base, handles[::-1], labels[::-1]
 
 
 def _draw_gaps(ax: Axes, edges: NDArray[np.float64], heights: NDArray[np.float64]) -> None:
-    if len(edges) <= 80:  # white lines between more bars than these would hide the bars
+    if _has_edges(ax, edges):
         ax.vlines(
             edges[1:-1], 0, np.maximum(heights[:-1], heights[1:]), color=palette(ax).ground, linewidth=1
         )
+
+
+def _has_edges(ax: Axes, edges: NDArray[np.float64]) -> bool:
+    """Say whether bars are wide enough for edges; those of thin bars would hide the bars."""
+    return len(edges) - 1 <= _style.width_inches(ax) * _MOST_BARS_PER_INCH
 
 
 def _format_count_axis(ax: Axes, integer: bool = True) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from mkframe import metrics
 from mkframe.charts import _style
 from mkframe.charts._colors import palette
-from mkframe.charts._labels import left_out_text, printable_text
+from mkframe.charts._labels import left_out_text
+from mkframe.charts._layout import font_size, most_rows
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.metrics._history import history_of
 from mkframe.metrics._survival import floor_text, kaplan_meier_quantile
@@ -73,7 +73,7 @@ def recovery(
     builds, left_out = history_of(builds)
     table = metrics.recovery(builds, by=by, now=now, tz=tz)
     current = table[~table["abandoned"]]
-    shown = current.head(_MOST_ROWS)
+    shown = current.head(most_rows(ax, _MOST_ROWS))
     ax = _style.open_axes(ax, height=1.9 + 0.3 * max(len(shown), 3))
     title = "From a failed build to the next finished one"
     missing = left_out_text(
@@ -100,14 +100,16 @@ def recovery(
             (5, 0),
             textcoords="offset points",
             va="center",
-            fontsize=9,
+            fontsize=font_size(ax),
             color=palette(ax).text,
             parse_math=False,
         )
     _style.label_axis(ax, "x", "time (logarithmic)")
-    _style.set_row_labels(
-        ax, rows, [_label(index, row) for index, row in zip(shown.index, shown.itertuples(), strict=True)]
-    )
+    notes = [
+        f"{day.day} {day:%b %Y}, build {build}"
+        for day, build in zip(shown["broken_at"], shown["first_build"], strict=True)
+    ]
+    _style.set_row_labels(ax, rows, [*shown.index], notes, max_length=34, separator=", ")
     _style.set_heading(ax, title, _caption(current), missing)
     return ax
 
@@ -117,18 +119,13 @@ def _format_axis(ax: Axes, longest: float) -> None:
     right = max(longest, 1.0) * 1.25
     ax.set_xscale("log")
     ax.set_xlim(_style.MIN_SECONDS / 1.25, right)
-    ax.xaxis.set_major_locator(FixedLocator([tick for tick in _TICKS if tick <= right]))
+    ticks = [tick for tick in _TICKS if tick <= right]
+    step = -(-len(ticks) // max(2, int(_style.width_inches(ax) / 0.6)))
+    ax.xaxis.set_major_locator(FixedLocator(ticks[::step]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration_text(value)))
     ax.xaxis.grid(color=palette(ax).grid, linewidth=0.5)
     ax.set_axisbelow(True)
-
-
-def _label(index: Any, row: Any) -> str:
-    parts = index if isinstance(index, tuple) else (index,)
-    day = row.broken_at
-    name = printable_text(", ".join(map(str, parts)), 34)
-    return f"{name}   {day.day} {day:%b %Y}, build {row.first_build}"
 
 
 def _caption(chains: pd.DataFrame) -> str:

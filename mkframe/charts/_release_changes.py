@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from mkframe.charts import _style
-from mkframe.charts._colors import palette
 from mkframe.charts._labels import left_out_text, printable_text
+from mkframe.charts._layout import most_rows
 from mkframe.errors import InputError
 from mkframe.metrics._formatting import count_text
 
@@ -61,7 +61,7 @@ def release_changes(diff: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         )
     rows = pd.DataFrame(diff)[[*_KEY, "kind"]].drop_duplicates()
     counts = _count(rows)
-    shown = counts.head(_MOST_ROWS)
+    shown = counts.head(most_rows(ax, _MOST_ROWS))
     ax = _style.open_axes(ax, height=2.1 + 0.3 * max(len(shown), 3))
     title = _title(diff.attrs)
     if not len(shown):
@@ -75,14 +75,11 @@ def release_changes(diff: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_xlim(0, begin.max() * 1.02)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     _style.label_axis(ax, "x", "metadata rows")
-    names = zip(shown.index.to_frame(index=False).to_numpy().tolist(), begin, strict=True)
-    labels = [f"{_label(pattern)}  {_label(folder)}   {count_text(int(n))}" for (pattern, folder), n in names]
-    _style.set_row_labels(ax, places, labels)
+    names = [tuple(name or "–" for name in entry) for entry in shown.index]
+    notes = [count_text(int(n)) for n in begin]
+    _style.set_row_labels(ax, places, names, notes, max_length=52, separator="  ")
     _style.draw_grid(ax, "x")
-    ax.legend(
-        frameon=False, fontsize=8, ncols=3, loc="upper left", bbox_to_anchor=(0, -0.12),
-        labelcolor=palette(ax).text,
-    )  # fmt: skip
+    _style.add_legend(ax, *ax.get_legend_handles_labels())
     total = ", ".join(f"{count_text(int(counts[kind].sum()))} {kind}" for kind in _LOOKS)
     left = left_out_text((len(counts) - len(shown), "folders with fewer rows"))
     _style.set_heading(ax, title, f"Rows per pattern and folder: {total}.", left)
@@ -104,7 +101,3 @@ def _title(attrs: dict[Any, Any]) -> str:
     except (KeyError, TypeError):
         return "Changes between two releases"
     return f"Changes from {old} to {new}"
-
-
-def _label(name: Any) -> str:
-    return printable_text(name, 32) or "–"

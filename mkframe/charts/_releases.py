@@ -16,7 +16,8 @@ from mkframe import metrics
 from mkframe._validation import check_timezone
 from mkframe.charts import _style
 from mkframe.charts._colors import COLORS, OTHER, palette
-from mkframe.charts._labels import left_out_text, printable_text
+from mkframe.charts._labels import left_out_text
+from mkframe.charts._layout import font_size, most_rows
 from mkframe.metrics._formatting import count_text
 from mkframe.metrics._grouping import local_times
 from mkframe.metrics._history import LeftOut, history_of, without_repeats
@@ -87,7 +88,7 @@ def releases(
     title = "Releases and their hotfixes"
     if not len(table):
         return _style.show_message(_style.open_axes(ax), title, "There are no releases.")
-    newest = table.tail(_MAX_RELEASES)
+    newest = table.tail(most_rows(ax, _MAX_RELEASES))
     groups = newest["group_id"].nunique(dropna=False)
     ax = _style.open_axes(ax, height=1.9 + 0.3 * (len(newest) + groups - 1))
     times = ["start_date", "end_date", "first_build", "last_build"]
@@ -105,7 +106,7 @@ def releases(
     _style.label_axis(ax, "x", f"date ({tz})")
     _style.draw_grid(ax, "x")
     missing = left_out_text(
-        (len(table) - len(newest), f"releases before these {_MAX_RELEASES}"), left_out=left_out
+        (len(table) - len(newest), f"releases before these {len(newest)}"), left_out=left_out
     )
     _style.set_heading(ax, title, _count_releases(table, builds), missing)
     return ax
@@ -116,20 +117,22 @@ def _label_rows(ax: Axes, table: pd.DataFrame) -> NDArray[np.float64]:
     groups = [None if pd.isna(group) else int(group) for group in table["group_id"]]
     is_first = np.array([n == 0 or group != groups[n - 1] for n, group in enumerate(groups)])
     rows = np.arange(len(table), dtype="float64")
-    names = [_release_label(row) for row in table.itertuples()]
-    if is_first.sum() == 1:
-        _style.set_row_labels(ax, rows, names)
-        return rows
-    rows += np.cumsum(is_first)
-    group_names = [
-        "No release group" if group is None else f"Release group {group}"
-        for group in itertools.compress(groups, is_first)
-    ]
-    headers = dict(zip(rows[is_first] - 1, group_names, strict=True))
-    labels = dict(sorted((headers | dict(zip(rows, names, strict=True))).items()))
-    _style.set_row_labels(ax, np.array(list(labels)), list(labels.values()))
-    for label, row in zip(ax.get_yticklabels(), labels, strict=True):
-        label.set_color(palette(ax).muted if row in headers else palette(ax).text)
+    lines = [_release_line(row) for row in table.itertuples()]
+    if is_first.sum() > 1:
+        rows += np.cumsum(is_first)
+        headers = [
+            ("", "No release group" if group is None else f"Release group {group}", "")
+            for group in itertools.compress(groups, is_first)
+        ]
+    else:
+        headers = []
+    places = np.concatenate([rows, rows[is_first] - 1] if headers else [rows])
+    order = np.argsort(places)
+    all_lines = lines + headers
+    before, names, notes = zip(*(all_lines[n] for n in order), strict=True)
+    _style.set_row_labels(ax, places[order], names, notes, before=before)
+    for label, n in zip(ax.get_yticklabels(), order, strict=True):
+        label.set_color(palette(ax).muted if n >= len(lines) else palette(ax).text)
     return rows
 
 
@@ -187,7 +190,7 @@ def _draw_activity(
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
             va="center",
-            fontsize=9,
+            fontsize=font_size(ax),
             color=palette(ax).text if state == "open" else palette(ax).muted,
             annotation_clip=False,
         )
@@ -204,10 +207,10 @@ def _draw_today(ax: Axes, today: float, limits: NDArray[np.float64]) -> None:
     )
 
 
-def _release_label(row: Any) -> str:
-    name = printable_text(row.name, 32)
-    suffix = " (deleted)" if not pd.isna(row.deleted) and row.deleted else ""
-    return f"{'    ' * (row.depth - 1)}  └ {name}{suffix}" if row.depth else f"{name}{suffix}"
+def _release_line(row: Any) -> tuple[str, str, str]:
+    """Return what stands before the name of a release, the name, and what follows it."""
+    indent = f"{'    ' * (row.depth - 1)}  └ " if row.depth else ""
+    return indent, str(row.name), "(deleted)" if not pd.isna(row.deleted) and row.deleted else ""
 
 
 def _count_releases(table: pd.DataFrame, builds: pd.DataFrame | None) -> str:

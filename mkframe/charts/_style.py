@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, ParamSpec, TypeAlias
@@ -15,14 +16,19 @@ import numpy as np
 import pandas as pd
 from matplotlib import dates
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.legend import Legend
 from matplotlib.patches import StepPatch
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
 from mkframe.charts._alt_text import ChartFigure, mark_caption, mark_message
 from mkframe.charts._colors import COLORS, OTHER, palette
-from mkframe.charts._labels import printable_text
+from mkframe.charts._date_ticks import DateTickFormatter, PeriodLocator
+from mkframe.charts._labels import printable_text, short_names
+from mkframe.charts._layout import cell, fit_axes, font_size, is_narrow, letters, root_figure
 from mkframe.errors import InputError, TooManyPeriodsError
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.metrics._grouping import EVERY, Length, period_edges
@@ -32,6 +38,7 @@ __all__ = [
     "HATCHES",
     "MARKERS",
     "MIN_SECONDS",
+    "add_legend",
     "axis_edges",
     "bar_style",
     "date_numbers",
@@ -42,6 +49,7 @@ __all__ = [
     "fill_style",
     "format_date_axis",
     "format_duration_axis",
+    "format_share_axis",
     "label_axis",
     "label_line_ends",
     "set_row_labels",
@@ -63,6 +71,8 @@ MIN_SECONDS = 0.5
 """Seconds below which a logarithmic axis draws all durations at one position, labeled "< 1 s"."""
 _COUNTS_HEIGHT = 0.1
 _MAX_PERIODS = 4_000
+_TICK_INCHES = 0.55
+"""Room of a label of an x axis."""
 _FIRST_DAY, _LAST_DAY = np.datetime64("0100-01-01"), np.datetime64("9900-01-01")
 _TICKS = (1, 10, 60, 600, 3_600, 36_000, 86_400, 864_000, 8_640_000)
 _FINE_TICKS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 18_000, 36_000, 86_400)
@@ -90,42 +100,69 @@ def open_axes(ax: Axes | None, width: float = 9, height: float = 4.6) -> Axes:
     colors = palette(ax)
     ax.set_facecolor(colors.ground)
     ax.spines[["left", "bottom"]].set_color(colors.axis)
-    ax.tick_params(color=colors.axis, labelcolor=colors.text, labelsize=9)
+    ax.tick_params(color=colors.axis, labelcolor=colors.text, labelsize=font_size(ax))
     ax.grid(visible=False)  # of the style; a chart draws its own
     return ax
 
 
 def set_heading(ax: Axes, title: str, *lines: str) -> None:
-    """Write the title, and lines of text below it in a muted color."""
-    max_characters = max(30, int(width_inches(ax) * 15.5))
-    wrapped = [part for line in lines if line for part in textwrap.wrap(line, max_characters)]
-    pad = 8 + 12.5 * len(wrapped)  # the height of the lines below, in points
+    """Write the title, and lines of text below it in a muted color; the last thing that a chart does.
+
+    Where there is too little room for all, the first lines are cut; `alt_text` has them whole.
+    """
+    shift = _row_label_width(ax)
+    room = cell(ax)
+    width = room.width - (0.3 if shift else 0.9)
+    small, large = font_size(ax), font_size(ax, 12)
+    wrapped = [textwrap.wrap(line, max(20, letters(ax, width * 1.05))) for line in lines if line]
+    titles = textwrap.wrap(title, max(16, letters(ax, width * 0.95, 12)))
+    most = max(2, int((room.height - 1.9) * 72 / (1.4 * small)) - len(titles) + 1)
+    texts = _cut_lines(wrapped, most)
+    pad = 8 + 1.4 * small * len(texts)  # the height of the lines below, in points
     # without y, matplotlib measures every tick label to keep the title clear of them, which is slow
-    ax.set_title(title, loc="left", y=1, pad=pad, fontsize=12, color=palette(ax).text, parse_math=False)
+    ax.set_title(
+        "\n".join(titles), loc="left", y=1, pad=pad, fontsize=large, color=palette(ax).text, parse_math=False
+    )
+    inches = root_figure(ax).dpi_scale_trans
+    # heading and row labels begin at one position
+    move = ScaledTranslation(-shift / 72, pad / 72, inches)
+    ax._left_title.set_transform(ax.transAxes + move)  # type: ignore[attr-defined]
     note = ax.annotate(
-        "\n".join(wrapped),
+        "\n".join(texts),
         (0, 1),
         xycoords="axes fraction",
-        xytext=(0, 6),
+        xytext=(-shift, 6),
         textcoords="offset points",
         va="bottom",
-        fontsize=9,
+        fontsize=small,
         color=palette(ax).muted,
         linespacing=1.25,
         parse_math=False,
     )
-    # the padding of the title already reserves the height, and a wide note must not shrink the axes
-    note.set_in_layout(False)
+    # in a grid, columns of unequal labels get unequal widths, and the lines must have theirs
+    note.set_in_layout(len(root_figure(ax).axes) > 1 and root_figure(ax).get_layout_engine() is not None)
     mark_caption(note, " ".join(filter(None, lines)))
+    fit_axes(ax)
+
+
+def _cut_lines(parts: list[list[str]], most: int) -> list[str]:
+    """Keep some lines; what is left out of the numbers stands last, and stays."""
+    for part in parts[:-1]:
+        while len(part) > 1 and sum(map(len, parts)) > most:
+            part.pop()
+            part[-1] = f"{part[-1].rstrip(' …')} …"
+    return [line for part in parts for line in part]
+
+
+def _row_label_width(ax: Axes) -> float:
+    """Return the width in points of the row labels that `set_row_labels` has set."""
+    pad = float(ax.yaxis.get_tick_params().get("pad", 0))
+    return pad if pad > 12 else 0.0
 
 
 def width_inches(ax: Axes) -> float:
-    """Estimate the final width of an Axes, without the row labels that `set_row_labels` has set."""
-    figure = _root_figure(ax)
-    if len(figure.axes) > 1:
-        return float(ax.get_window_extent().width / figure.dpi) * 0.8  # a fifth is left for tick labels
-    pad = ax.yaxis.get_tick_params().get("pad", 0)  # the width of row labels, in points
-    return float(figure.get_figwidth() - pad / 72 - 0.7)
+    """Estimate the final width of an Axes in inches, without its labels."""
+    return max(1.0, float(cell(ax).width) - _row_label_width(ax) / 72 - 0.7)
 
 
 def date_numbers(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
@@ -139,19 +176,15 @@ def date_numbers(times: NDArray[np.datetime64]) -> NDArray[np.float64]:
     return np.asarray(dates.date2num(times), dtype="float64")  # type: ignore[no-untyped-call]
 
 
-def _root_figure(ax: Axes) -> Figure:
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # noqa: S101  an Axes without a figure cannot be drawn on
-    return figure
-
-
 def show_message(ax: Axes, title: str, message: str) -> Axes:
     """Write a message on the Axes instead of a chart."""
-    set_heading(ax, title)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     style: dict[str, Any] = {"ha": "center", "va": "center", "color": palette(ax).muted, "parse_math": False}
-    text = ax.text(0.5, 0.5, textwrap.fill(message, 70), transform=ax.transAxes, **style)
+    lines = textwrap.fill(message, min(70, max(16, letters(ax, cell(ax).width - 0.6))))
+    set_heading(ax, title)
+    text = ax.text(0.5, 0.5, lines, transform=ax.transAxes, fontsize=font_size(ax, 10), **style)
+    text.set_in_layout(False)
     mark_message(text, message)
     return ax
 
@@ -161,6 +194,7 @@ def bar_style(ax: Axes, status: str, hatched: bool = True) -> dict[str, Any]:
 
     Examples
     --------
+    >>> from matplotlib.figure import Figure
     >>> ax = Figure().subplots()
     >>> bar_style(ax, "FAILED")["facecolor"], bar_style(ax, "PAUSED")["facecolor"]
     ('#D55E00', '#8C8C8C')
@@ -184,7 +218,10 @@ def fill_style(ax: Axes, color: str, hatch: str = "") -> dict[str, Any]:
 def label_axis(ax: Axes, axis: Literal["x", "y"], text: str) -> None:
     """Write below the x axis or beside the y axis what it shows."""
     line = ax.xaxis if axis == "x" else ax.yaxis
-    line.set_label_text(text, fontsize=9, color=palette(ax).muted, parse_math=False)
+    room = width_inches(ax) + 0.4 if axis == "x" else cell(ax).height - 1.2
+    size = font_size(ax)
+    lines = textwrap.fill(text, max(16, letters(ax, room)))
+    line.set_label_text(lines, fontsize=size, color=palette(ax).muted, parse_math=False)
 
 
 def axis_edges(table: pd.DataFrame, every: Length) -> NDArray[np.float64]:
@@ -227,48 +264,15 @@ def _too_many_periods_text(starts: pd.Series[Any]) -> str:
     )
 
 
-class _CachedLocator(dates.DateLocator):
-    """Keep the ticks of the last view; matplotlib asks for them about a dozen times per drawing."""
-
-    _view: tuple[float, float] | None = None
-    _ticks: Sequence[float] = ()
-
-    def __call__(self) -> Sequence[float]:
-        view = tuple(self.axis.get_view_interval())  # type: ignore[union-attr]
-        if view != self._view:
-            self._view, self._ticks = view, super().__call__()
-        return self._ticks
-
-
-class _WeekLocator(_CachedLocator, dates.WeekdayLocator):
-    """Put ticks on weekdays."""
-
-
-class _DateLocator(_CachedLocator, dates.AutoDateLocator):
-    """Choose days, months or years as they fit."""
-
-
 def format_date_axis(ax: Axes, edges: NDArray[np.float64], every: Length, tz: str) -> None:
-    """Show dates from the first to the last edge on the x axis, ticks of weeks on Mondays, and the zone."""
+    """Show dates from the first to the last edge on the x axis, ticks where periods begin, and the zone."""
     first, last = float(edges[0]), float(edges[-1])
     margin = (last - first) * 0.01
     ax.set_xlim(first - margin, last + margin)
-    weeks = (last - first) / 7
-    if every == "W" and weeks <= 26:
-        step = max(1, int(np.ceil(weeks / 9)))
-        locator: dates.DateLocator = _WeekLocator(byweekday=0, interval=step)  # type: ignore[no-untyped-call]
-    else:
-        locator = _DateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
-    formatter = dates.ConciseDateFormatter(  # type: ignore[no-untyped-call]
-        locator,
-        formats=["%Y", "%b", "%d %b", "%d %b %H:%M", "%H:%M", "%H:%M:%S"],
-        zero_formats=["", "%b\n%Y", "%d %b", "%d %b", "%H:%M", "%H:%M"],
-        offset_formats=["", "%Y", "%Y", "%d %b %Y", "%d %b %Y", "%d %b %Y"],
-    )
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(formatter)
+    room = width_inches(ax)
+    ax.xaxis.set_major_locator(PeriodLocator(every, min(10, int(room / _TICK_INCHES))))
+    ax.xaxis.set_major_formatter(DateTickFormatter(every))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.get_offset_text().set(color=palette(ax).muted, fontsize=9)
     monday = ", from Monday" if every == "W" else ""
     label = f"{EVERY[every]} in which the build started{monday} ({tz})"
     label_axis(ax, "x", label)
@@ -283,6 +287,9 @@ def format_duration_axis(
     ticks: list[float] = [t for t in (_TICKS if high / low > 300 else _FINE_TICKS) if low <= t <= high]
     if len(ticks) < 3:
         ticks = [t for t in MaxNLocator(4).tick_values(low, high) if max(low, 1e-3) <= t <= high]
+    room = width_inches(ax) / _TICK_INCHES if axis == "x" else (cell(ax).height - 1.2) / 0.25
+    while len(ticks) > max(3, room - 1):
+        ticks = ticks[::2]
     ticks = [MIN_SECONDS] * (shortest <= MIN_SECONDS) + [t for t in ticks if t > MIN_SECONDS]
     begin = low / (high / low) ** (space / (1 - space))
     ax.set(**{f"{axis}scale": "log", f"{axis}lim": (begin, high)})
@@ -296,6 +303,13 @@ def format_duration_axis(
     ax.set_axisbelow(True)
 
 
+def format_share_axis(ax: Axes) -> None:
+    """Write shares on the x axis as percentages."""
+    most = max(2, min(6, int(width_inches(ax) / _TICK_INCHES)))
+    ax.xaxis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+
+
 def draw_counts(ax: Axes, edges: NDArray[np.float64], n: Iterable[int], label: str) -> None:
     """Draw the number of builds of each period as steps at the bottom of the Axes."""
     counts = np.asarray(n, dtype="float64")
@@ -303,7 +317,7 @@ def draw_counts(ax: Axes, edges: NDArray[np.float64], n: Iterable[int], label: s
     heights = counts / max(top, 1) * _COUNTS_HEIGHT
     transform = ax.get_xaxis_transform()  # heights as a share of the Axes, whatever its scale
     draw_stairs(ax, heights, edges, fill=True, color=palette(ax).axis, transform=transform, label="n")
-    style: dict[str, Any] = {"fontsize": 8, "color": palette(ax).muted, "parse_math": False}
+    style: dict[str, Any] = {"fontsize": font_size(ax, 8), "color": palette(ax).muted, "parse_math": False}
     text = f"{label}: up to {count_text(top)}"
     ax.text(0.005, _COUNTS_HEIGHT + 0.008, text, transform=ax.transAxes, **style)
 
@@ -325,12 +339,11 @@ def draw_grid(ax: Axes, axis: Literal["x", "y"]) -> None:
 
 def label_line_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
     """Label lines at the right edge without overlaps; each end is a y value, a text and a color."""
+    ends = [(y, text, color) for y, text, color in ends if np.isfinite(y)]
     to_axes = ax.transScale + ax.transLimits
     x = ax.get_xlim()[1]
     labels = sorted((float(to_axes.transform((x, y))[1]), text, color) for y, text, color in ends)
-    gap = (
-        13 * _root_figure(ax).dpi / 72 / max(ax.get_window_extent().height, 1)
-    )  # 13 points, one line of text
+    gap = 13 * root_figure(ax).dpi / 72 / max(ax.get_window_extent().height, 1)  # 13 points, one line of text
     heights = [height for height, _, _ in labels]
     for n in range(1, len(heights)):
         heights[n] = max(heights[n], heights[n - 1] + gap)
@@ -343,19 +356,78 @@ def label_line_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
             textcoords="offset points",
             va="center",
             color=palette(ax).ink_for_text(color),
-            fontsize=9,
+            fontsize=font_size(ax),
             parse_math=False,
             annotation_clip=False,
         )
 
 
-def set_row_labels(ax: Axes, positions: NDArray[np.float64], labels: Sequence[str]) -> None:
-    """Label the rows of a chart that is read from top to bottom; labels are aligned on the left."""
-    ax.set_yticks(positions, labels, parse_math=False, fontsize=9)
+def set_row_labels(
+    ax: Axes,
+    positions: NDArray[np.float64],
+    names: Sequence[object],
+    notes: Sequence[str] = (),
+    *,
+    before: Sequence[str] = (),
+    max_length: int = 32,
+    separator: str = " · ",
+) -> None:
+    """Label the rows of a chart that is read from top to bottom, aligned on the left.
+
+    Names are cut to what has room beside the chart, so that they still differ. Their notes follow;
+    what stands `before` them is written as it is.
+    """
+    begins, ends = [*before], [f"   {text}" if text else "" for text in notes]
+    begins, ends = begins or [""] * len(names), ends or [""] * len(names)
+    rest = max(len(begin) + len(end) for begin, end in zip(begins, ends, strict=True))
+    room = letters(ax, (0.5 if is_narrow(ax) else 0.42) * cell(ax).width) - rest
+    shown = short_names(names, max(10 if is_narrow(ax) else 20, min(max_length, room)), separator)
+    labels = [f"{begin}{name}{end}".rstrip() for begin, name, end in zip(begins, shown, ends, strict=True)]
+    size = font_size(ax)
+    ax.set_yticks(positions, labels, parse_math=False, fontsize=size)
     ax.set_ylim(positions[-1] + 0.6, -0.6)
     # matplotlib aligns tick labels at the axis; a pad of the widest one lets them begin at one position
-    widest = max(label.get_window_extent().width for label in ax.get_yticklabels())
-    ax.tick_params(axis="y", length=0, pad=widest * 72 / _root_figure(ax).dpi + 6)
+    font = FontProperties(size=size)
+    measure = text_to_path.get_text_width_height_descent  # in points, whatever the pixels
+    widest = max(measure(text, font, ismath=False)[0] for text in {*labels})
+    # letters are wider where pixels are few
+    ax.tick_params(axis="y", length=0, pad=widest * 1.04 + 8)
     for label in ax.get_yticklabels():
         label.set_horizontalalignment("left")
     ax.spines["left"].set_visible(False)
+
+
+def add_legend(ax: Axes, handles: Sequence[Any], labels: Sequence[str], *, columns: int = 4) -> Legend:
+    """Put a legend below the x axis and its label, in as many columns as have room."""
+    size = font_size(ax)
+    lines = ax.get_xlabel().count("\n") + 1 if ax.get_xlabel() else 0
+    lines += len(ax.get_xticks()) > 0
+    lines += isinstance(ax.xaxis.get_major_formatter(), DateTickFormatter)  # months and years
+    inches = root_figure(ax).dpi_scale_trans
+    move = ScaledTranslation(-_row_label_width(ax) / 72, -(1.35 * size * lines + 9) / 72, inches)
+    room = letters(ax, cell(ax).width - 0.3)
+    columns = min(columns, len(labels))
+    while columns > 1 and room < _legend_width(labels, columns):
+        columns -= 1
+    # the text is set afterwards: a legend skips labels that begin with "_" and reads "$" as mathematics
+    legend = ax.legend(
+        list(handles),
+        [""] * len(handles),
+        ncols=columns,
+        loc="upper left",
+        bbox_to_anchor=(0, 0),
+        bbox_transform=ax.transAxes + move,
+        frameon=False,
+        borderaxespad=0,
+        columnspacing=1.4,
+    )
+    for text, label in zip(legend.get_texts(), labels, strict=True):
+        text.set(text=label, fontsize=size, color=palette(ax).text, parse_math=False)
+    return legend
+
+
+def _legend_width(labels: Sequence[str], columns: int) -> int:
+    """Count the letters of the widest labels of all columns, with the room of their handles."""
+    high, more = divmod(len(labels), columns)
+    ends = np.cumsum([0] + [high + (n < more) for n in range(columns)]).tolist()
+    return sum(max(map(len, labels[a:b])) + 7 for a, b in itertools.pairwise(ends))

@@ -168,9 +168,7 @@ def test_absent_member_names_the_build_of_its_own_artifact(tmp_path):
     for side, names in (("old", ("CORE", "STAGE")), ("new", ("CORE", "STAGE", "AUDIT"))):
         for name in names:
             write_zip(tmp_path / side / f"{name}.zip", {f"{side}.sql": name})
-    old = pd.concat(
-        [fetched(tmp_path / "old" / "CORE.zip", 5146), fetched(tmp_path / "old" / "STAGE.zip", 5140)]
-    )
+    old = [fetched(tmp_path / "old" / "CORE.zip", 5146), fetched(tmp_path / "old" / "STAGE.zip", 5140)]
     new = [fetched(tmp_path / "new" / f"{name}.zip", 5149) for name in ("CORE", "STAGE", "AUDIT")]
     notes = diff(pd.concat(old), pd.concat(new)).set_index("name")["note"]
     assert notes.to_dict() == {

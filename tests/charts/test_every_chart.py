@@ -72,7 +72,7 @@ def test_chart_of_no_builds_gives_the_reason(chart, mixed):
 def test_alt_text_is_title_and_whole_caption(chart, width, mixed):
     ax = chart(mixed, ax=Figure(figsize=(width, 4)).subplots())
     text = charts.alt_text(ax)
-    title = ax.get_title(loc="left")
+    title = " ".join(ax.get_title(loc="left").split())
     caption = text.removeprefix(f"{title}. ")
     assert caption != text
     assert "".join(caption.split()) in "".join(note_text(ax).split())

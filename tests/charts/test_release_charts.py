@@ -46,7 +46,7 @@ def test_release_changes_of_many_folders_count_the_rest():
     made = [(f"/F{n:02}/I", release, [f"A X int {n}"]) for n in range(40) for release in ("R1", "R2")]
     rows = metadata_rows(*made)
     rows.loc[rows["@RELEASE"] == "R2", "PRECISION"] += 1
-    ax = charts.release_changes(diff(rows, old="R1", new="R2"), ax=Figure().subplots())
+    ax = charts.release_changes(diff(rows, old="R1", new="R2"), ax=Figure(figsize=(9, 12)).subplots())
     assert len(ax.get_yticklabels()) == 30
     assert "Left out: 10 folders with fewer rows." in note_text(ax)
 
