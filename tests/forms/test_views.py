@@ -412,12 +412,30 @@ def test_comparison_is_shown(client, tmp_path):
 
 def test_charts_follow_the_filters(client):
     form = forms.explore(client.builds.find())
-    before = [bytes(image.value) for image in form.images]
+    before = [image.value for image in form.images]
     form.model.status = "FAILED"
-    after = [bytes(image.value) for image in form.images]
+    after = [image.value for image in form.images]
     form.close()
-    assert all(png.startswith(b"\x89PNG") for png in after)
+    assert all("data:image/png;base64,iVBOR" in image for image in after)
     assert all(a != b for a, b in zip(before, after, strict=True))
+
+
+def test_charts_have_their_title_and_caption_as_text(client):
+    builds = client.add_names(client.builds.find())
+    form = forms.explore(builds)
+    alts = [re.search('alt="([^"]*)"', image.value)[1] for image in form.images]
+    form.close()
+    axes = [chart(builds) for chart in (mk.charts.outcomes, mk.charts.failure_rate, mk.charts.durations)]
+    assert [html.unescape(alt) for alt in alts] == [mk.charts.alt_text(ax) for ax in axes]
+    assert all(len(alt) > 50 for alt in alts)
+
+
+def test_text_of_a_chart_with_hostile_words_is_escaped(client):
+    builds = client.builds.find().assign(status='"><script>alert(1)</script>')
+    form = forms.explore(builds)
+    shown = html_of(form)
+    form.close()
+    assert "<script" not in shown
 
 
 def html_of_files(*files):

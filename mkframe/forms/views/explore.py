@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 import itertools
 from collections.abc import Callable, Mapping
@@ -42,9 +44,8 @@ class ExploreForm(widgets.Form):
         self.link(self.first, "first")
         self.link(self.last, "last")
         self.status, self.table = widgets.text(name="explored"), widgets.text(name="table")
-        self.images = [self._image() for _ in charts]
+        self.images = [widgets.text(name="picture") for _ in charts]
         self.notes = [widgets.text(name="no-chart") for _ in charts]
-        # A section title, because an Image has no alternative text, and a tooltip breaks its view.
         parts = zip(map(widgets.section, charts), self.images, self.notes, strict=True)
         charts_with_titles = itertools.chain(*parts)
         self.sort = widgets.field(w.Dropdown, "Sort by", "sort", options=model.sortable)
@@ -71,34 +72,26 @@ class ExploreForm(widgets.Form):
         self.link(field, name)
         return field
 
-    def _image(self) -> Any:
-        image = w.Image(
-            format="png", layout=w.Layout(width="auto", max_width="100%", align_self="flex-start")
-        )
-        image.add_class("mkf-chart")
-        return image
-
     def _draw(self) -> None:
         self.status.value = widgets.markup('<p role="status"><b>{}</b></p>', self.model.status_text)
         errors: list[Exception] = []
         for image, note, draw in zip(self.images, self.notes, self._charts.values(), strict=True):
             image.value, sentence = self._picture(draw, errors)
-            image.layout.display = None if image.value else "none"
             note.value = widgets.markup('<p class="soft">{}</p>', sentence) if sentence else ""
         for error in errors:  # after all charts that can be drawn
             raise error
 
-    def _picture(self, draw: Callable[..., Any], errors: list[Exception]) -> tuple[bytes, str]:
+    def _picture(self, draw: Callable[..., Any], errors: list[Exception]) -> tuple[str, str]:
         """Return a chart, or nothing and the reason: a chart of other filters must not stay."""
         if self.model.matches.empty:
-            return b"", "No build matches, so there is nothing to draw."
+            return "", "No build matches, so there is nothing to draw."
         try:
-            return _png(draw, self.model.matches), ""
+            return _picture_html(draw, self.model.matches), ""
         except MkframeError as error:
-            return b"", sentence_of(error)
+            return "", sentence_of(error)
         except Exception as error:  # a defect of mkframe: the other charts and the table are drawn
             errors.append(error)
-            return b"", "This chart cannot be drawn; the error is below."
+            return "", "This chart cannot be drawn; the error is below."
 
     def _show_table(self) -> None:
         rows, sentence = self.model.table()
@@ -117,11 +110,16 @@ def _format_cells(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**formatted)
 
 
-def _png(draw: Callable[..., Any], builds: pd.DataFrame) -> bytes:
+def _picture_html(draw: Callable[..., Any], builds: pd.DataFrame) -> str:
+    """Draw a chart as an image with the text of the chart; an Image widget would have none."""
     from matplotlib.figure import Figure
+
+    from mkframe.charts import alt_text
 
     figure = Figure(figsize=(8.4, 3.8), layout="constrained")
     draw(builds, ax=figure.subplots())
     sink = io.BytesIO()
     figure.savefig(sink, format="png", dpi=_DPI)
-    return sink.getvalue()
+    png = base64.b64encode(sink.getvalue()).decode()
+    alt = html.escape(alt_text(figure))
+    return f'<img class="mkf-chart" src="data:image/png;base64,{png}" alt="{alt}" style="max-width:100%">'
