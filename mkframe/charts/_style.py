@@ -391,7 +391,7 @@ def set_row_labels(
     measure = text_to_path.get_text_width_height_descent  # in points, whatever the pixels
     widest = max(measure(text, font, ismath=False)[0] for text in {*labels})
     # letters are wider where pixels are few
-    ax.tick_params(axis="y", length=0, pad=widest * 1.04 + 8)
+    ax.tick_params(axis="y", length=0, pad=widest * 1.08 + 8)
     for label in ax.get_yticklabels():
         label.set_horizontalalignment("left")
     ax.spines["left"].set_visible(False)
