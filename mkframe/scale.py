@@ -220,8 +220,8 @@ def _check_stable(metric: Metric, empty: pd.DataFrame, shape: pd.DataFrame, opti
             f"The columns of {_name(metric)} depend on the builds, so they cannot be declared.",
             hint="Run it in pandas, on what Spark has made smaller.",
         )
-    for name in found.columns[found.dtypes == object]:
-        if not found[name].dropna().map(lambda cell: isinstance(cell, str)).all():
+    for name, dtype in found.dtypes.items():
+        if dtype.kind == "O" and not found[name].dropna().map(lambda cell: isinstance(cell, str)).all():
             raise InputError(
                 f"The column {name!r} of {_name(metric)} holds lists or objects, which are not sent to Spark."
             )

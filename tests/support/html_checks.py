@@ -20,7 +20,18 @@ _KNOWN = {
     "width",
     "height",
 }
-_KNOWN |= {"tabindex", "role", "aria-label", "border", "scope", "colspan", "rowspan", "scoped", "open"}
+_KNOWN |= {
+    "tabindex",
+    "role",
+    "aria-label",
+    "border",
+    "scope",
+    "colspan",
+    "rowspan",
+    "scoped",
+    "open",
+    "data-name",
+}
 
 
 class _Reader(HTMLParser):
