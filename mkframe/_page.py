@@ -297,6 +297,7 @@ PARTS_STYLE = """
 } }
 @media print {
   .mk-chart::before { content: none; }
+  .mk-tiles { grid-template-columns: repeat(auto-fit, minmax(6.4rem, 1fr)); gap: .6rem; }
   .mk-chart, .mk-scroll { overflow: visible; } .mk-chart img { min-width: 0; }
   .mk-chart, .mk-together, .mk-verdict, .mk-tiles, .mk-findings div, .mk-page tr { break-inside: avoid; }
   .mk-state.mk-wrong { color: var(--wrong); background: none; }
