@@ -107,7 +107,7 @@ def failure_rate(
         _style.label_axis(ax, "x", label)
     else:
         if by is None:
-            _draw_periods(ax, table, edges, overall, length)
+            text += _draw_periods(ax, table, edges, overall, length)
         else:
             text += _draw_lines(ax, table, edges, by, overall)
         _style.format_date_axis(ax, edges, length, tz)
@@ -126,7 +126,8 @@ def _overall_text(total: pd.Series[float], canceled: Canceled) -> str:
 
 def _draw_periods(
     ax: Axes, table: pd.DataFrame, edges: NDArray[np.float64], overall: float, every: Length
-) -> None:
+) -> str:
+    """Draw rates and intervals; return a sentence on rates of few builds that lie above the scale."""
     middle = (edges[:-1] + edges[1:]) / 2
     low, rate, high = (table[name].to_numpy("float64") for name in ("low", "rate", "high"))
     width = min(6, 300 / len(table))
@@ -135,7 +136,12 @@ def _draw_periods(
     )
     ax.plot(middle, rate, linewidth=1.2, **_rate_style(ax, 5.5 if len(table) <= 60 else 3))
     ax.axhline(overall, **palette(ax).reference_line, label="overall")
-    top = min(1.0, float(np.nanmax(high)) * 1.05)
+    n = table["n"].to_numpy("float64")
+    is_enough = n >= np.median(n[n > 0]) / 4  # a first month of three builds must not set the scale
+    top = min(1.0, max(float(np.nanmax(high[is_enough])), overall) * 1.05)
+    is_above = rate > top
+    above = {**_rate_style(ax, 7), "marker": "^", "label": "above the scale"}
+    ax.plot(middle[is_above], np.full(is_above.sum(), top), linestyle="", clip_on=False, **above)
     ticks = np.asarray(MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(0, top))
     ax.set_ylim(-0.2 * top, top * 1.02)  # the denominators are drawn below 0
     ax.set_yticks(ticks[(ticks >= 0) & (ticks <= top * 1.001)])
@@ -143,6 +149,8 @@ def _draw_periods(
     _style.draw_grid(ax, "y")
     _style.draw_counts(ax, edges, table["n"], f"denominator per {EVERY[every]}")
     _style.label_line_ends(ax, [(overall, f"overall {percent_text(overall)}", palette(ax).text)])
+    count = int(is_above.sum())
+    return f" Triangle: above the scale, of few builds ({count_text(count, EVERY[every])})." if count else ""
 
 
 def _draw_groups(ax: Axes, table: pd.DataFrame, by: By | None, overall: float) -> str:

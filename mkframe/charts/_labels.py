@@ -85,7 +85,7 @@ def _distinct(texts: list[str], length: int) -> list[str]:
         alike[label].append(place)
     for places in alike.values():
         group = [texts[place] for place in places]
-        if len({*group}) < 2:
+        if len({*group}) < 2 or length < _LEAST_LENGTH // 2:  # the same, or too short: they are numbered
             continue
         common = _common_length(group)
         words = [found.end() for found in re.finditer(r"[\W_]", group[0][:common])]

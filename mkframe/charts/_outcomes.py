@@ -170,7 +170,14 @@ def throughput(
     _draw_gaps(ax, edges, rate)
     mean = table["builds"].sum() / table["days"].sum()
     ax.axhline(mean, **palette(ax).reference_line, label="mean")
-    ax.set_ylim(0, rate.max() * 1.08)
+    # a day of three builds at the beginning must not set the scale
+    top = max(float(rate[~partial].max()), mean) if (~partial).any() else float(rate.max())
+    ax.set_ylim(0, top * 1.08)
+    middle = (edges[:-1] + edges[1:]) / 2
+    for x, value in zip(middle[rate > top * 1.08], rate[rate > top * 1.08], strict=True):
+        ax.text(
+            x, top * 1.08, f"↑ {value:,.3g}", ha="center", va="bottom", fontsize=8, color=palette(ax).text
+        )
     _format_count_axis(ax, integer=False)
     _style.label_axis(ax, "y", "builds per day")
     _style.format_date_axis(ax, edges, length, tz)
