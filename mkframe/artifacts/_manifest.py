@@ -29,6 +29,8 @@ _MAX_BYTES = 64 << 20
 """Bytes; lines of some 250,000 downloads."""
 _LOCK_AT = 1 << 40
 """Offset of the lock, far behind the content: on Windows a locked byte cannot be read."""
+_MOST_COPIES = 1000
+"""Names that are looked at for a file that is there already."""
 _LOCK_PAUSE = 0.01
 _LOCK_TIMEOUT = 30.0
 """Seconds to wait for another writer, which holds the lock for milliseconds."""
@@ -69,7 +71,8 @@ class Manifest:
 
     Whoever names a file appends its line under a lock, after reading the lines of others. So one name never
     belongs to two downloads of a server. A manifest in which it does, such as one of an older version, is
-    mended: the name stays with the download whose bytes the file has, and the others get new names.
+    mended: the name stays with the download whose bytes the file has, and the others get new names. Where a
+    line is lost, a download gets back the file that has its bytes, and no other download.
 
     Parameters
     ----------
@@ -135,6 +138,8 @@ class Manifest:
         """
         with self._lock, self._exclusive() as file:
             chosen = self._choose(id, name, sha256)
+            if id not in self._entries:
+                chosen = self._find_copy(id, name, chosen, bytes, sha256)
             entry = Entry(self._server, id, build_id, chosen, bytes, sha256)
             if self._entries.get(id) != entry:
                 if file is not None:
@@ -153,6 +158,20 @@ class Manifest:
         self._reserved[id] = candidate
         self._reserved_by[fold_case(candidate)] = id
         return candidate
+
+    def _find_copy(self, id: int, name: str, chosen: str, bytes: int, sha256: str) -> str:
+        """Take the name of a file with these bytes that no download has, as after a loss of the manifest."""
+        base = safe_name(name, f"download_{id}")
+        for number in range(1, _MOST_COPIES):
+            candidate = base if number == 1 else add_counter(base, number)
+            if number > 1 and not os.path.lexists(self._folder / candidate):
+                break
+            key = fold_case(candidate)
+            is_free = key not in self._owners and self._foreign.get(key, {sha256}) == {sha256}
+            if is_free and has_content(self._folder / candidate, bytes, sha256, own=True):
+                self._reserved[id], self._reserved_by[key] = candidate, id
+                return candidate
+        return chosen
 
     def _is_free(self, name: str, id: int, sha256: str | None) -> bool:
         is_ours = self._owners.get(name, id) == id == self._reserved_by.get(name, id)

@@ -119,6 +119,20 @@ def test_manifest_with_one_name_for_several_files_heals(tmp_path):
         assert set(fetch(transport(server.api), files, tmp_path, progress=False)["status"]) == {"present"}
 
 
+def test_lost_manifest_gives_each_download_its_file_again(tmp_path):
+    with serve(slow) as server:
+        for numbers in ([3, 1], [2, 4]):
+            fetch(transport(server.api), [File(n, 9, None) for n in numbers], tmp_path, progress=False)
+        (tmp_path / NAME).write_bytes(b"")
+        (tmp_path / "mine.txt").write_bytes(b"mine")
+        frame = fetch(
+            transport(server.api), [File(n, 9, None) for n in (1, 2, 3, 4)], tmp_path, progress=False
+        )
+    assert set(frame["status"]) == {"present"}
+    assert frame["path"].nunique() == 4
+    assert all(Path(path).read_bytes() == artifact(n, 200) for n, path in frame["path"].items())
+
+
 def test_file_replaced_by_another_server_is_not_served(tmp_path):
     with serve(slow) as one, serve(lambda r: file(artifact(100 + number(r), 200), "a.zip")) as other:
         first = fetch(transport(one.api), [File(1, 9, "a.zip")], tmp_path, progress=False)
