@@ -133,6 +133,7 @@ def test_page_says_what_was_planted(name, claim):
     assert claim in page_and_case(HISTORIES[name]())[0].text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["quiet", "failing", "faster, better week", "slower for weeks", "one build"])
 def test_checker_finds_every_number_that_is_changed(name):
     page, case = page_and_case(HISTORIES[name]())
