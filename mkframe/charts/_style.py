@@ -414,6 +414,7 @@ def add_legend(ax: Axes, handles: Sequence[Any], labels: Sequence[str], *, colum
         list(handles),
         [""] * len(handles),
         ncols=columns,
+        fontsize=size,
         loc="upper left",
         bbox_to_anchor=(0, 0),
         bbox_transform=ax.transAxes + move,
@@ -430,4 +431,4 @@ def _legend_width(labels: Sequence[str], columns: int) -> int:
     """Count the letters of the widest labels of all columns, with the room of their handles."""
     high, more = divmod(len(labels), columns)
     ends = np.cumsum([0] + [high + (n < more) for n in range(columns)]).tolist()
-    return sum(max(map(len, labels[a:b])) + 7 for a, b in itertools.pairwise(ends))
+    return sum(max(map(len, labels[a:b])) + 9 for a, b in itertools.pairwise(ends))
