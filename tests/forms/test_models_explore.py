@@ -87,8 +87,25 @@ def test_other_frames_are_refused(given):
 
 
 def test_missing_list_matches_no_pattern(builds):
-    model = ExploreModel(builds.assign(pattern_names=float("nan")))
+    model = ExploreModel(builds.assign(pattern_names=float("nan")).drop(columns="patterns"))
     assert model.options["pattern"] == (EVERYTHING,)
+
+
+def test_names_known_in_some_rows_filter_all(builds):
+    plain = builds.drop(columns=["project", "pattern_names", "release_names"])
+    both = pd.concat([builds.iloc[:200], plain.iloc[200:]])
+    model, named = ExploreModel(both), ExploreModel(builds)
+    for name in ("project", "pattern"):
+        assert model.options[name] == named.options[name]
+        for value in named.options[name]:
+            for each in (model, named):
+                setattr(each, name, value)
+            assert model.matches.index.equals(named.matches.index)
+
+
+def test_repeated_rows_are_explored_once(builds):
+    model = ExploreModel(pd.concat([builds, builds.iloc[:7]]))
+    assert model.status_text == f"{len(builds):,} of {len(builds):,} builds. 7 repeated rows left out."
 
 
 def test_exploded_frame_can_be_explored(builds):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import traitlets as t
 
 from mkframe.errors import InputError
-from mkframe.forms.models.base import Model, mask
+from mkframe.forms.models.base import Model
+from mkframe.metrics._history import LeftOut, without_repeats
 from mkframe.metrics._streams import list_items
 
 __all__ = ["EVERYTHING", "MAX_ROWS", "ExploreModel"]
@@ -77,35 +78,48 @@ class ExploreModel(Model):
                 f"The frame has more than one column {twice:.80}.",
                 hint="Drop or rename one: builds.loc[:, ~builds.columns.duplicated()].",
             )
-        self._builds = builds
-        self._filter_columns = {
-            name: next(c for c in columns if c in builds.columns)
+        self._builds, repeated, older = without_repeats(builds)
+        self._left_out = LeftOut(repeated, older).rows_text()
+        self._members = {
+            name: self._members_of([column for column in columns if column in builds.columns])
             for name, columns in _FILTERS.items()
-            if set(columns) & set(builds.columns)
+            if {*columns} & {*builds.columns}
         }
-        self.options = {name: (EVERYTHING, *self._values(c)) for name, c in self._filter_columns.items()}
+        self.options = {
+            name: (EVERYTHING, *sorted(members, key=_sort_key)) for name, members in self._members.items()
+        }
         self.sortable = ("id", *(c for c in _COLUMNS if c in builds.columns and c not in _LISTS))
         self.observe(self._filter, [*_FILTERS, "first", "last"])
         self._filter(None)
 
-    def _values(self, column: str) -> list[str]:
-        values = {str(value): value for cell in self._builds[column] for value in list_items(cell)}
-        return sorted(values, key=lambda value: _sort_key(values[value]))
+    def _members_of(self, columns: list[str]) -> dict[str, list[int]]:
+        """Give for each value of a filter the places of its builds; a name counts for all rows of its id."""
+        cells = [[_known(cell) for cell in self._builds[column]] for column in columns]
+        name_of: dict[Any, Any] = {}
+        for names, ids in zip(*cells, strict=True) if len(cells) > 1 else ():
+            if len(names) == len(ids):
+                name_of.update(zip(ids, names, strict=True))
+        members: dict[str, list[int]] = {}
+        for at, found in enumerate(zip(*cells, strict=True)):
+            values = found[0] or [name_of.get(value, value) for value in found[-1]]
+            for value in dict.fromkeys(map(str, values)):
+                members.setdefault(value, []).append(at)
+        return members
 
     def _filter(self, _: Any) -> None:
-        builds = self._builds
-        for name, column in self._filter_columns.items():
-            wanted = getattr(self, name)
-            if wanted == EVERYTHING:
-                continue
-            builds = builds[mask(wanted in map(str, list_items(cell)) for cell in builds[column])]
+        matches = np.ones(len(self._builds), dtype=bool)
+        for name, members in self._members.items():
+            if (wanted := getattr(self, name)) != EVERYTHING:
+                matches &= np.isin(np.arange(len(matches)), members.get(wanted, []))
+        builds = self._builds[matches]
         if self.first is not None:
             builds = builds[builds["build_start"] >= pd.Timestamp(self.first, tz="UTC")]
         if self.last is not None:
             builds = builds[builds["build_start"] < pd.Timestamp(self.last, tz="UTC") + pd.Timedelta(days=1)]
         empty = " Choose “all” in a filter, or a longer period." if builds.empty and len(self._builds) else ""
         # First the sentence: views draw it together with the matches, when these change.
-        self.status_text = f"{len(builds):,} of {len(self._builds):,} builds.{empty}"
+        left_out = f" {self._left_out}" if self._left_out else ""
+        self.status_text = f"{len(builds):,} of {len(self._builds):,} builds.{empty}{left_out}"
         self.matches = builds
 
     def table(self) -> tuple[pd.DataFrame, str]:
@@ -131,6 +145,10 @@ class ExploreModel(Model):
 _LISTS = ("pattern_names", "patterns", "release_names", "releases")
 
 
-def _sort_key(value: Any) -> tuple[int, Any, str]:
+def _known(cell: Any) -> list[Any]:
+    return [item for item in list_items(cell) if not pd.isna(item)]
+
+
+def _sort_key(value: str) -> tuple[int, int, str]:
     """Sort numbers by value, then texts by the alphabet."""
-    return (0, value, "") if isinstance(value, numbers.Real) else (1, 0, str(value))
+    return (0, int(value), "") if value.isdecimal() else (1, 0, value)
