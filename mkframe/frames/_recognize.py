@@ -11,7 +11,7 @@ import msgspec
 from mkframe._text import BOM, single_line
 from mkframe.errors import InvalidResponseError
 
-__all__ = ["START", "invalid_body", "is_json_text", "recognize"]
+__all__ = ["START", "invalid_body", "is_json_text", "recognize", "recognize_row"]
 
 START = 1 << 12
 """Bytes of a body by which it is recognized."""
@@ -25,6 +25,7 @@ _JOINED = (
     "several lists one after the other: answers were joined",
     "Read each on its own; pd.concat joins the frames.",
 )
+_NESTED = ("a list of lists: answers were joined", _JOINED[1])
 _MIXED = ("JSON with more JSON behind it: answers were joined", _JOINED[1])
 _LINES = (
     "several objects one after the other and not in a list, as NDJSON has them",
@@ -81,6 +82,23 @@ def recognize(
     )
 
 
+def recognize_row(expected: str, row: Any) -> InvalidResponseError | None:
+    """Make the error for the first item of a list that is no row; None where it is not recognized.
+
+    Examples
+    --------
+    >>> recognize_row("rows", [{"id": 1}]).message
+    'The content is a list of lists: answers were joined, and not the JSON that was promised (rows).'
+    """
+    kind, hint = "", ""
+    if isinstance(row, list):
+        kind, hint = _NESTED
+    elif isinstance(row, dict) and isinstance(row.get("code"), int):
+        kind, hint = _error_kind(row)
+    promised = f"The content is {kind}, and not the JSON that was promised ({expected})."
+    return InvalidResponseError(promised, hint=hint) if kind else None
+
+
 def invalid_body(expected: str, body: bytes | bytearray, reason: str = "") -> InvalidResponseError:
     """Make the error for a body that is not as expected; `reason` continues a general sentence."""
     return recognize(expected, body) or InvalidResponseError.from_body(expected, bytes(body[:START]), reason)
@@ -103,6 +121,8 @@ def _kind(start: bytes, whole: memoryview, resource: str, key: str) -> tuple[str
     for first, known in _OTHER_KINDS.items():
         if start.startswith(first):
             return known
+    if start.startswith((b"[\0", b"{\0", b"\0[", b"\0{")):
+        return _OTHER_KINDS[b"\xfe\xff"]
     if not start.startswith((b"[", b"{")):
         return "", ""
     skipped = len(BOM) if whole[: len(BOM)] == BOM else 0
@@ -124,18 +144,23 @@ def _kind(start: bytes, whole: memoryview, resource: str, key: str) -> tuple[str
 def _object_kind(value: dict[str, Any], resource: str, key: str) -> tuple[str, str]:
     if key in value:
         return "", ""
-    message, code = value.get("message"), value.get("code", value.get("status"))
-    if isinstance(message, str) and (code is not None or isinstance(value.get("name"), str)):
-        name = single_line(value.get("name") or "an error", 40)
-        number = f" ({single_line(code, 10)})" if code is not None else ""
-        return (
-            f"an error of the server, {name}{number}: {single_line(message, _MAX_SHOWN)!r}",
-            "The request had failed; send it again.",
-        )
-    if not key:
-        return "", ""
+    error = _error_kind(value)
+    if error[0] or not key:
+        return error
     names = ", ".join(repr(single_line(name, 30)) for name in list(value)[:_MAX_KEYS]) or "no keys"
     lists = [name for name, rows in value.items() if isinstance(rows, list) and rows]
     hint = f"Its rows are in {single_line(lists[0], 30)!r}: give that list alone." if len(lists) == 1 else ""
     more = ", ..." if len(value) > _MAX_KEYS else ""
     return f"an object with {names}{more}, which has no {key!r} as rows of {resource} have", hint
+
+
+def _error_kind(value: dict[str, Any]) -> tuple[str, str]:
+    message, code = value.get("message"), value.get("code", value.get("status"))
+    if not isinstance(message, str) or (code is None and not isinstance(value.get("name"), str)):
+        return "", ""
+    name = single_line(value.get("name") or "an error", 40)
+    number = f" ({single_line(code, 10)})" if code is not None else ""
+    return (
+        f"an error of the server, {name}{number}: {single_line(message, _MAX_SHOWN)!r}",
+        "The request had failed; send it again.",
+    )

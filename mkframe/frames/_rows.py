@@ -16,7 +16,7 @@ from mkframe.frames._columns import ColumnChunk
 from mkframe.frames._fast import SchemaMismatch, pack, transpose_dicts, transpose_structs
 from mkframe.frames._memory import max_memory, memory_of
 from mkframe.frames._nested import Columns
-from mkframe.frames._recognize import recognize
+from mkframe.frames._recognize import recognize, recognize_row
 from mkframe.frames._row_types import RowSchema, download_fields
 from mkframe.frames._strict import check
 from mkframe.limits import DEFAULT, Limits, size, too_large
@@ -111,6 +111,9 @@ class RowReader:
 
     def check_rows(self, rows: list[Any]) -> list[ColumnChunk]:
         """Check rows of any kind, value by value where needed, and add their unknown keys to the schema."""
+        is_row = bool(rows) and isinstance(rows[0], dict) and self.key in rows[0]
+        if rows and not is_row and not self.count and (error := recognize_row(EXPECTED, rows[0])):
+            raise error
         for number, row in enumerate(rows):
             if not isinstance(row, dict):
                 raise SchemaError(

@@ -125,6 +125,10 @@ NOT_ROWS = {
     "pages": (b"[" + ONE + b"]\n[" + ONE + b"]", "several lists one after the other"),
     "pages with commas": (b"[" + ONE + b"],[" + ONE + b"]", "several lists one after the other"),
     "empty pages": (b"[][]", "several lists one after the other"),
+    "list of pages": (b"[[" + ONE + b"],[]]", "a list of lists: answers were joined"),
+    "list with an error": (b"[" + ERROR + b"]", r"an error of the server, NotAuthenticated \(401\)"),
+    "UTF-16 without a BOM": ('[{"id": 1}]'.encode("utf-16-le"), "text in UTF-16"),
+    "UTF-16, big-endian": ('{"id": 1}'.encode("utf-16-be"), "text in UTF-16"),
     "a page and a row": (b"[" + ONE + b"]" + ONE, "JSON with more JSON behind it"),
     "page with its count": (
         b'{"total": 1, "data": [' + ONE + b"]}",
