@@ -367,5 +367,13 @@ def build_ids(builds: pd.DataFrame) -> NDArray[np.int64]:
     index: pd.Index[Any] = builds.index
     is_whole = pd.api.types.is_integer_dtype(index) and not index.hasnans
     if "id" in builds.columns or not (is_whole or index.empty):
-        raise InputError("The builds are not indexed by their id.", hint='builds.set_index("id") does so.')
+        hint = 'builds.set_index("id") does so.'
+        if isinstance(index, pd.MultiIndex):
+            hint = (
+                "Ask for each account on its own, such as for key, part in builds.groupby(level=0): "
+                "part.droplevel(0)."
+            )
+        elif "id" not in builds.columns:
+            hint = 'Where the ids are text: builds.set_axis(builds.index.astype("int64")).'
+        raise InputError("The builds are not indexed by their id.", hint=hint)
     return index.to_numpy("int64")

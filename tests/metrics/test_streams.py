@@ -63,6 +63,18 @@ def test_streams_take_keys_in_any_sequence(kind, factory):
     assert streams(builds, kind(["user", "pattern"]))[0].tolist() == [("4", "1")]
 
 
+def test_build_ids_of_other_indexes_say_what_helps(factory):
+    builds = factory.builds({"id": 7}, {"id": 8})
+    accounts = pd.concat([builds, builds], keys=["ours", "theirs"])
+    with pytest.raises(InputError, match=r"groupby\(level=0\): part.droplevel\(0\)"):
+        build_ids(accounts)
+    assert [build_ids(part.droplevel(0)).tolist() for _, part in accounts.groupby(level=0)] == [[7, 8]] * 2
+    text = builds.set_axis(["7", "8"])
+    with pytest.raises(InputError, match=r'set_axis\(builds.index.astype\("int64"\)\)'):
+        build_ids(text)
+    assert build_ids(text.set_axis(text.index.astype("int64"))).tolist() == [7, 8]
+
+
 def test_build_ids_of_a_counted_index_with_an_id_column_are_refused(factory):
     builds = factory.builds({"id": 7})
     assert build_ids(builds).tolist() == [7]
