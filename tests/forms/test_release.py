@@ -127,6 +127,7 @@ def test_form_leads_from_choices_to_a_workbook(client, tmp_path):
     form.new.value = "R7"
     form.folder.value = str(tmp_path)
     assert not start.disabled
+    assert [form.tabs.get_title(at) for at in range(4)] == ["Differences", "Hotfix", "Unbuilt", "Readiness"]
     start.click()
     wait_until_idle(form)
     assert isinstance(form.results["diff"], Diff)

@@ -90,11 +90,11 @@ class ConnectForm(widgets.Form):
         if self._is_started_here and not self.model.busy:
             self._is_started_here = False
             if self.model.client is not None:
-                self.disconnect.focus()
+                widgets.focus(self.disconnect)
             elif self.model.method in ("password", "token"):
-                self.secret.focus()
+                widgets.focus(self.secret)
             else:
-                self.connect.focus()
+                widgets.focus(self.connect)
 
     def _may_connect(self) -> bool:
         return not self.model.blockers and not self.model.busy

@@ -44,7 +44,9 @@ class ReleaseForm(widgets.Form):
         self.buttons: dict[str, tuple[Any, Any, Any]] = {}
         self.shown: dict[str, Any] = {}
         self._results: dict[str, Any] = {}
-        self.tabs = w.Tab(children=[self._tab(kind) for kind in KINDS], titles=list(KINDS.values()))
+        self.tabs = w.Tab(children=[self._tab(kind) for kind in KINDS])
+        for place, title in enumerate(KINDS.values()):
+            self.tabs.set_title(place, title)  # ipywidgets 7 takes no titles=
         self.saved, self.offers = widgets.text(name="release-saved"), widgets.text(name="release-offers")
         self.on_change(model, ["results", "blockers", "busy"], self._show)
         self.on_change(model, ["status_text", "offers"], self._show_saved)

@@ -14,8 +14,8 @@ from mkframe.forms._worker import Worker
 from mkframe.forms.models.base import Model
 from mkframe.forms.models.offers import Offer
 
-__all__ = ["NOTHING", "Form", "bar", "button", "column", "escape", "field", "heading", "items", "markup",
-           "replace_children", "row", "save_links", "section", "text"]  # fmt: skip
+__all__ = ["NOTHING", "Form", "bar", "button", "column", "escape", "field", "focus", "heading", "items",
+           "markup", "replace_children", "row", "save_links", "section", "text"]  # fmt: skip
 
 WIDTH = "770px"
 NOTHING = type("Nothing", (), {"__repr__": lambda self: "NOTHING"})()
@@ -162,6 +162,12 @@ def button(description: str, name: str, tooltip: str, style: str = "") -> Any:
     return control
 
 
+def focus(control: Any) -> None:
+    """Move the focus of the keyboard; ipywidgets 7 cannot, there it stays where it is."""
+    if hasattr(control, "focus"):
+        control.focus()
+
+
 class Form(w.VBox):  # type: ignore[misc]
     """A form: widgets of one model, its error area, and the worker that executes its slow steps.
 
@@ -265,9 +271,9 @@ class Form(w.VBox):  # type: ignore[misc]
             finally:
                 button.disabled = not (is_enabled is None or is_enabled())
                 if not button.disabled:
-                    button.focus()
+                    focus(button)
                 elif then is not None:
-                    then.focus()
+                    focus(then)
 
         button.on_click(click)
 
