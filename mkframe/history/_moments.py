@@ -43,11 +43,11 @@ def as_moment(as_of: Any, tz: str) -> dt.datetime | None:
             raise ValueError("it is missing")
         if is_day:
             found = found + pd.Timedelta(days=1)
-        local = (
-            found
-            if found.tzinfo is not None
-            else found.tz_localize(tz, ambiguous="raise", nonexistent="raise")
-        )
+        local = found
+        if found.tzinfo is None:  # what pandas raises of such a time differs by its version
+            local = found.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
+        if pd.isna(local):
+            raise ValueError(f"in {tz} clocks change then, so that it is no moment or two")
         utc = local.tz_convert("UTC")
     except (ValueError, OverflowError, pd.errors.OutOfBoundsDatetime) as error:
         raise InputError(f"as_of is {short_repr(as_of)}: {error}.", hint=_HINT) from error

@@ -9,6 +9,7 @@ import pytest
 import mkframe as mk
 from mkframe.demo_server import Server
 from mkframe.errors import InputError, NotFoundError
+from tests.support.versions import TEXT
 
 PROPERTIES = {
     "FUNCTIONAL_ROLE": "string", "NAME": "string", "DATA_TYPE": "string", "WIDTH": "integer",
@@ -68,7 +69,7 @@ GIVEN = {"project": "P001", "pattern": "HUB_001"}
 
 def test_planted_rows_are_read_by_release_and_folder(client):
     every = client.instance_rows(**GIVEN)
-    assert every.dtypes.astype(str)[["DATA_TYPE", "WIDTH"]].tolist() == ["str", "Int64"]
+    assert every.dtypes.astype(str)[["DATA_TYPE", "WIDTH"]].tolist() == [TEXT, "Int64"]
     assert every.groupby("@RELEASE").size().to_dict() == {"R1": 1, "R1_HF": 1, "R2": 2}
     assert client.instance_rows(**GIVEN, releases=["R1", "R2"], folder="/RAW/CRM")["@RELEASE"].tolist() == [
         "R1", "R2",

@@ -13,6 +13,7 @@ from mkframe import errors
 from tests.history.account import Account, assert_same, build, serve
 from tests.support import faults
 from tests.support.rows import body, row
+from tests.support.versions import TEXT
 
 
 @pytest.fixture
@@ -47,8 +48,8 @@ def test_sync_reports_a_row_for_each_question(history, client):
     assert list(found.columns) == ["resource", "project", "rows", "new", "changed", "gone", "how", "seconds"]
     dtypes = found.dtypes.astype(str).to_dict()
     assert dtypes == {
-        "resource": "str", "project": "Int64", "rows": "int64", "new": "int64", "changed": "int64",
-        "gone": "int64", "how": "str", "seconds": "float64",
+        "resource": TEXT, "project": "Int64", "rows": "int64", "new": "int64", "changed": "int64",
+        "gone": "int64", "how": TEXT, "seconds": "float64",
     }  # fmt: skip
     asked = [(r, None if p is pd.NA else p) for r, p in zip(found["resource"], found["project"], strict=True)]
     assert asked[0] == ("projects", None)
@@ -365,7 +366,8 @@ def test_as_of_is_the_last_sync_at_or_before_it(taken, as_of, tz, count):
 
 
 @pytest.mark.parametrize(
-    "as_of", ["yesterday", "", 5, pd.NaT, float("nan"), "2026-13-01", [1], "2026-10-25 02:30"]
+    "as_of",
+    ["yesterday", "", 5, pd.NaT, float("nan"), "2026-13-01", [1], "2026-10-25 02:30", "2026-03-29 02:30"],
 )
 def test_as_of_that_is_no_time_is_refused(taken, as_of):
     with pytest.raises(errors.InputError, match="as_of"):
@@ -404,7 +406,7 @@ def test_slip_ledger_has_exactly_the_planted_moves(history, client, account):
     night()
     found = history.moved(tz="Europe/Vienna")
     assert found.dtypes.astype(str).to_dict() == {
-        "id": "int64", "column": "str", "was": "object", "now": "object",
+        "id": "int64", "column": TEXT, "was": "object", "now": "object",
         "not_before": "datetime64[us, UTC]", "not_after": "datetime64[us, UTC]", "days": "Int64",
     }  # fmt: skip
     rows = [
@@ -528,7 +530,7 @@ def test_sql_gives_typed_columns(history, client):
         {"least": 2},
     )
     assert found.dtypes.astype(str).to_dict() == {
-        "n": "Int64", "total": "Int64", "mean": "float64", "last": "datetime64[us, UTC]", "word": "str",
+        "n": "Int64", "total": "Int64", "mean": "float64", "last": "datetime64[us, UTC]", "word": TEXT,
         "flag": "boolean", "ids": "object", "big": "UInt64",
     }  # fmt: skip
     assert found.loc[0, ["n", "total", "ids"]].tolist() == [38, sum(range(3, 41)), [3, 4]]
