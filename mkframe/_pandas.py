@@ -51,20 +51,22 @@ def text_dtype() -> Any:
     return pd.StringDtype(na_value=np.nan) if has_text_dtype else np.dtype(object)
 
 
-def text_array(values: Sequence[str | None] | Any) -> Any:
+def text_array(values: Sequence[str | None] | Any, dtype: Any = None) -> Any:
     """Make an array of texts, NaN where one is missing; never turn anything else into text.
 
     Parameters
     ----------
     values : sequence of str, numpy array or Arrow array
         None, NaN and pd.NA are missing.
+    dtype : dtype, optional
+        `PYTHON_TEXT` where a text may hold half a surrogate pair; `text_dtype` by default.
 
     Examples
     --------
     >>> text_array(["a", None]).tolist()
     ['a', nan]
     """
-    dtype = text_dtype()
+    dtype = text_dtype() if dtype is None else dtype
     if hasattr(values, "to_pylist"):
         if has_text_dtype:
             return dtype.__from_arrow__(values)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from mkframe._pandas import PYTHON_TEXT
+from mkframe._pandas import PYTHON_TEXT, text_array
 
 __all__ = ["typed_frame"]
 
@@ -17,8 +17,10 @@ def typed_frame(rows: Sequence[Mapping[str, Any]], dtypes: Mapping[str, str]) ->
 
     Examples
     --------
-    >>> typed_frame([], {"name": "str", "size": "int64"}).dtypes.astype(str).to_dict()
-    {'name': 'str', 'size': 'int64'}
+    >>> typed_frame([{"name": None, "size": 5}], {"name": "str", "size": "int64"}).iloc[0].to_dict()
+    {'name': nan, 'size': 5}
     """
     frame = pd.DataFrame(list(rows), columns=list(dtypes), dtype=object)
-    return frame.astype({name: PYTHON_TEXT if dtype == "str" else dtype for name, dtype in dtypes.items()})
+    frame = frame.astype({name: dtype for name, dtype in dtypes.items() if dtype != "str"})
+    texts = [name for name, dtype in dtypes.items() if dtype == "str"]
+    return frame.assign(**{name: text_array(frame[name].to_numpy(object), PYTHON_TEXT) for name in texts})

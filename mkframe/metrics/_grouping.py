@@ -209,7 +209,8 @@ def local_times(times: pd.Series, tz: str) -> NDArray[np.datetime64]:
 
     Examples
     --------
-    >>> times = pd.Series(pd.to_datetime(["2026-04-01T23:00Z", "9999-12-31T23:00Z"], utc=True))
+    >>> times = pd.Series(np.array(["2026-04-01T23:00", "9999-12-31T23:00"], dtype="datetime64[us]"))
+    >>> times = times.dt.tz_localize("UTC")
     >>> local_times(times, "Europe/Vienna").astype("datetime64[h]").astype(str).tolist()
     ['2026-04-02T01', '9999-12-31T23']
     """

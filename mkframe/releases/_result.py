@@ -110,8 +110,8 @@ def concat(parts: Sequence[pd.DataFrame], columns: Mapping[str, str]) -> pd.Data
 
     Examples
     --------
-    >>> concat([], {"name": "text", "n": "Int64"}).dtypes.astype(str).tolist()
-    ['str', 'Int64']
+    >>> concat([], {"name": "text", "n": "Int64"})["n"].dtype
+    Int64Dtype()
     """
     made: dict[str, Any] = {}
     for name, dtype in columns.items():

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mkframe._pandas import PYTHON_TEXT
+from mkframe._pandas import PYTHON_TEXT, text_array
 from mkframe._text import short_repr
 from mkframe.errors import InputError
 
@@ -40,10 +40,8 @@ def text_column(values: Any, index: pd.Index[Any] | None = None) -> pd.Series[st
     >>> text_column(["R1", None]).tolist()
     ['R1', nan]
     """
-    texts: Any = np.array(values, dtype=object)
-    texts[pd.isna(texts)] = np.nan
-    column: pd.Series[str] = pd.Series(pd.array(texts, dtype=PYTHON_TEXT), index=index, dtype=PYTHON_TEXT)
-    return column
+    texts = text_array(np.asarray(values, dtype=object), PYTHON_TEXT)
+    return pd.Series(texts, index=index, dtype=PYTHON_TEXT)
 
 
 @dataclass(frozen=True)
