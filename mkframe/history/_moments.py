@@ -43,7 +43,7 @@ def as_moment(as_of: Any, tz: str) -> dt.datetime | None:
             raise ValueError("it is missing")
         if is_day:
             found = found + pd.Timedelta(days=1)
-        local = found
+        local: Any = found
         if found.tzinfo is None:  # what pandas raises of such a time differs by its version
             local = found.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
         if pd.isna(local):

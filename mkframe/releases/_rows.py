@@ -41,7 +41,8 @@ def text_column(values: Any, index: pd.Index[Any] | None = None) -> pd.Series[st
     ['R1', nan]
     """
     texts = text_array(np.asarray(values, dtype=object), PYTHON_TEXT)
-    return pd.Series(texts, index=index, dtype=PYTHON_TEXT)
+    column: pd.Series[str] = pd.Series(texts, index=index, dtype=PYTHON_TEXT)
+    return column
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mkframe._files import expand_path
+from mkframe._pandas import as_text
 from mkframe._text import single_line
 from mkframe.errors import InputError, MkframeError
 from mkframe.frames import read_json
@@ -252,7 +253,7 @@ def _add_names(builds: pd.DataFrame, history: History) -> pd.DataFrame:
     lists = [[patterns.get(id_, str(id_)) for id_ in cell] for cell in builds["patterns"]]
     named: dict[str, Any] = {}
     if len(projects):
-        named["project"] = builds["project_id"].map(projects).astype("str")
+        named["project"] = as_text(builds["project_id"].map(projects))
     if len(patterns):
         named["pattern_names"] = pd.Series(lists, index=builds.index, dtype="object")
     result = builds.assign(**named)

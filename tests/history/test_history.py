@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import mkframe as mk
-from mkframe import errors
+from mkframe import errors, report
 from tests.history.account import Account, assert_same, build, serve
 from tests.support import faults
 from tests.support.rows import body, row
@@ -372,6 +372,16 @@ def test_as_of_is_the_last_sync_at_or_before_it(taken, as_of, tz, count):
 def test_as_of_that_is_no_time_is_refused(taken, as_of):
     with pytest.raises(errors.InputError, match="as_of"):
         taken.builds(as_of=as_of, tz="Europe/Vienna")
+
+
+def test_week_of_a_history_gives_no_name_to_unknown_projects(history):
+    rows = [row("builds", 1, project_id=402), row("builds", 2, project_id=411)]
+    history.take(body(rows), asked_at="2026-11-02 22:30")
+    history.take(body([row("projects", 411, name="DWH")]), resource="projects", asked_at="2026-11-02 22:30")
+    named = report.read_history(history.path).builds["project"]
+    assert named.isna().tolist() == [True, False]
+    assert named.dtype == TEXT
+    assert named.loc[2] == "DWH"
 
 
 def test_every_metric_and_chart_takes_frames_of_a_history(history):
