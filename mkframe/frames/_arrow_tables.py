@@ -334,7 +334,9 @@ def _item_type(pa: Any, cells: list[Any]) -> Any:
     """Return the one type of all items of some lists, or None."""
     items = [item for cell in cells if cell is not None for item in cell]
     kinds = {item.item().__class__ if isinstance(item, np.generic) else type(item) for item in items}
-    if kinds <= {str}:
+    if not kinds:
+        return pa.null()  # of empty lists alone; engines join it with any other type
+    if kinds == {str}:
         return None if SURROGATE.search("".join(items)) else pa.string()
     if kinds == {int} and all(item in INT64 for item in items):
         return pa.int64()

@@ -50,7 +50,9 @@ def read_json(
     Returns
     -------
     DataFrame
-        As ``client.<resource>.find()``: same columns, same dtypes.
+        As ``client.<resource>.find()``: same columns, same dtypes. Rows that are chosen by a mask, a list or
+        ``groupby(...).get_group(...)`` hold their own values only. Slices, and the groups that pandas gives
+        when a groupby is iterated, are views that hold the whole frame; choose by mask to keep one of them.
 
     Raises
     ------

@@ -92,6 +92,19 @@ def test_files_with_other_unknown_columns_are_read_together(tmp_path):
     )
 
 
+def test_day_with_empty_lists_alone_does_not_change_other_days(tmp_path):
+    for day, cell in enumerate(([801, 802], [])):
+        saved = mk.read_json(body(rows("builds", 1, own=cell)))
+        mk.export(saved, tmp_path / f"{day}.parquet")
+    files = sorted(map(str, tmp_path.glob("*.parquet")))
+    with duckdb.connect() as connection:
+        found = connection.read_parquet(files, union_by_name=True).to_arrow_table()["own"]
+    assert found.to_pylist() == [[801, 802], []]
+    assert pl.read_parquet(files)["own"].to_list() == [[801, 802], []]
+    assert parquet.read_table(tmp_path)["own"].to_pylist() == [[801, 802], []]
+    assert mk.read_parquet(tmp_path)["own"].tolist() == [[801, 802], []]
+
+
 def test_rows_of_several_files_are_kept(tmp_path):
     path = mk.export(unusual(5), tmp_path / "b.parquet")
     assert mk.read_parquet([path, path]).index.tolist() == [1, 2, 3, 4, 5] * 2
