@@ -1,4 +1,4 @@
-"""Ticks of date axes: at the starts of days, weeks, months, quarters or years, as many as have room."""
+"""Ticks of date axes: at the starts of days, weeks, months, quarters or years, as many as fit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MONDAY = np.datetime64("1970-01-05")
 
 
 class PeriodLocator(Locator):
-    """Put ticks where periods begin, never more than have room and never within a period.
+    """Put ticks where periods begin, never more than fit and never within a period.
 
     Parameters
     ----------

@@ -113,9 +113,9 @@ def eta(
             "", (edge * 1.08, row), (begin, row), arrowprops={"arrowstyle": "->", "color": palette(ax).muted}
         )
     ax.set_xlim(0, edge * 1.1)
-    room = max(2, min(6, int(_style.width_inches(ax) / 0.7)))
+    space = max(2, min(6, int(_style.width_inches(ax) / 0.7)))
     most = _STEPS[-1]
-    step = next((size for size in _STEPS if edge / size <= room), most * math.ceil(edge / most / room))
+    step = next((size for size in _STEPS if edge / size <= space), most * math.ceil(edge / most / space))
     ax.xaxis.set_major_locator(MultipleLocator(step))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration_text(value) if value else "0"))
     _style.label_axis(ax, "x", "time since the start")

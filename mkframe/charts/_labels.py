@@ -52,19 +52,19 @@ def short_names(names: Sequence[object], max_length: int, separator: str = " · 
     """
     rows = [name if isinstance(name, tuple) else (name,) for name in names]
     parts = max((len(row) for row in rows), default=1)
-    room = max_length - len(separator) * (parts - 1)
+    space = max_length - len(separator) * (parts - 1)
     columns: list[dict[str, str]] = [
         {str(row[n]): printable_text(row[n], _MOST_LENGTH) for row in rows} for n in range(parts)
     ]
     widths = [max(map(len, column.values())) for column in columns] if rows else []
     for left, n in enumerate(sorted(range(len(widths)), key=widths.__getitem__)):  # what is short stays whole
-        columns[n] = _short(columns[n], max(_LEAST_LENGTH, room // (parts - left)))
-        room -= min(widths[n], room // (parts - left))
+        columns[n] = _short(columns[n], max(_LEAST_LENGTH, space // (parts - left)))
+        space -= min(widths[n], space // (parts - left))
     return [separator.join(columns[n][str(part)] for n, part in enumerate(row)) for row in rows]
 
 
 def _short(texts: dict[str, str], length: int) -> dict[str, str]:
-    """Shorten texts, and number those that are alike all the same."""
+    """Shorten texts, and number those that are still equal."""
     short: dict[str, str] = {}
     taken: set[str] = set()
     for name, label in zip(texts, _distinct([*texts.values()], length), strict=True):
@@ -78,12 +78,12 @@ def _short(texts: dict[str, str], length: int) -> dict[str, str]:
 
 
 def _distinct(texts: list[str], length: int) -> list[str]:
-    """Cut texts in the middle; where that makes some alike, begin at the word in which they differ."""
+    """Cut texts in the middle; where that makes some equal, begin at the word in which they differ."""
     labels = [_cut(text, length) for text in texts]
-    alike: dict[str, list[int]] = defaultdict(list)
+    by_label: dict[str, list[int]] = defaultdict(list)
     for place, label in enumerate(labels):
-        alike[label].append(place)
-    for places in alike.values():
+        by_label[label].append(place)
+    for places in by_label.values():
         group = [texts[place] for place in places]
         if len({*group}) < 2 or length < _LEAST_LENGTH // 2:  # the same, or too short: they are numbered
             continue

@@ -1,4 +1,4 @@
-"""How much room a chart has, and what follows from it: sizes of text, numbers of rows and letters.
+"""How much space a chart has, and what follows from it: sizes of text, numbers of rows and letters.
 
 A chart may be a figure of its own or one of many in a grid. Its cell is the part of the figure that is for
 it, with its title and labels.
@@ -54,7 +54,7 @@ def _ends(ratios: Any) -> list[float]:
 
 
 def is_narrow(ax: Axes) -> bool:
-    """Say whether a chart has too little room for text of the usual size."""
+    """Say whether a chart has too little space for text of the usual size."""
     return bool(cell(ax).width < _NARROW)
 
 
@@ -64,16 +64,16 @@ def font_size(ax: Axes, points: float = 9) -> float:
 
 
 def letters(ax: Axes, inches: float, points: float = 9) -> int:
-    """Count the letters that have room in a width."""
+    """Count the letters that fit in a width."""
     return int(inches * 72 / (_LETTER * font_size(ax, points)))
 
 
 def most_rows(ax: Axes | None, most: int) -> int:
-    """Return how many rows have room; in a figure of its own a chart is as high as it needs."""
+    """Return how many rows fit; in a figure of its own a chart is as high as it needs."""
     if not isinstance(ax, Axes):
         return most
-    room = (cell(ax).height - 1.4) * 72 / (1.45 * font_size(ax))
-    return max(3, min(most, int(room)))
+    space = (cell(ax).height - 1.4) * 72 / (1.45 * font_size(ax))
+    return max(3, min(most, int(space)))
 
 
 def fit_axes(ax: Axes) -> None:
@@ -83,13 +83,13 @@ def fit_axes(ax: Axes) -> None:
     box, inner = ax.get_tightbbox(), ax.get_window_extent()
     if box is None:
         return
-    dpi, room = root_figure(ax).dpi, cell(ax)
+    dpi, space = root_figure(ax).dpi, cell(ax)
     left, bottom = max(inner.x0 - box.x0, 0) / dpi + _GAP, max(inner.y0 - box.y0, 0) / dpi + _GAP
     right, top = max(box.x1 - inner.x1, 0) / dpi + _GAP, max(box.y1 - inner.y1, 0) / dpi + _GAP
-    width, height = room.width - left - right, room.height - bottom - top
-    if width < 0.2 * room.width or height < 0.2 * room.height:
+    width, height = space.width - left - right, space.height - bottom - top
+    if width < 0.2 * space.width or height < 0.2 * space.height:
         return
     parent: Any = ax.get_figure()
-    points = Bbox.from_bounds(room.x0 + left, room.y0 + bottom, width, height).get_points() * dpi
+    points = Bbox.from_bounds(space.x0 + left, space.y0 + bottom, width, height).get_points() * dpi
     ax.set_position(Bbox(parent.transSubfigure.inverted().transform(points)))
     ax.set_in_layout(True)  # `set_position` takes it out, and a later tight_layout is to see it

@@ -72,7 +72,7 @@ MIN_SECONDS = 0.5
 _COUNTS_HEIGHT = 0.1
 _MAX_PERIODS = 4_000
 _TICK_INCHES = 0.55
-"""Room of a label of an x axis."""
+"""Space of a label of an x axis."""
 _FIRST_DAY, _LAST_DAY = np.datetime64("0100-01-01"), np.datetime64("9900-01-01")
 _TICKS = (1, 10, 60, 600, 3_600, 36_000, 86_400, 864_000, 8_640_000)
 _FINE_TICKS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 18_000, 36_000, 86_400)
@@ -108,15 +108,15 @@ def open_axes(ax: Axes | None, width: float = 9, height: float = 4.6) -> Axes:
 def set_heading(ax: Axes, title: str, *lines: str) -> None:
     """Write the title, and lines of text below it in a muted color; the last thing that a chart does.
 
-    Where there is too little room for all, the first lines are cut; `alt_text` has them whole.
+    Where there is too little space for all, the first lines are cut; `alt_text` has them whole.
     """
     shift = _row_label_width(ax)
-    room = cell(ax)
-    width = room.width - (0.3 if shift else 0.9)
+    space = cell(ax)
+    width = space.width - (0.3 if shift else 0.9)
     small, large = font_size(ax), font_size(ax, 12)
     wrapped = [textwrap.wrap(line, max(20, letters(ax, width * 1.05))) for line in lines if line]
     titles = textwrap.wrap(title, max(16, letters(ax, width * 0.95, 12)))
-    most = max(2, int((room.height - 1.9) * 72 / (1.4 * small)) - len(titles) + 1)
+    most = max(2, int((space.height - 1.9) * 72 / (1.4 * small)) - len(titles) + 1)
     texts = _cut_lines(wrapped, most)
     pad = 8 + 1.4 * small * len(texts)  # the height of the lines below, in points
     # without y, matplotlib measures every tick label to keep the title clear of them, which is slow
@@ -218,9 +218,9 @@ def fill_style(ax: Axes, color: str, hatch: str = "") -> dict[str, Any]:
 def label_axis(ax: Axes, axis: Literal["x", "y"], text: str) -> None:
     """Write below the x axis or beside the y axis what it shows."""
     line = ax.xaxis if axis == "x" else ax.yaxis
-    room = width_inches(ax) + 0.4 if axis == "x" else cell(ax).height - 1.2
+    space = width_inches(ax) + 0.4 if axis == "x" else cell(ax).height - 1.2
     size = font_size(ax)
-    lines = textwrap.fill(text, max(16, letters(ax, room)))
+    lines = textwrap.fill(text, max(16, letters(ax, space)))
     line.set_label_text(lines, fontsize=size, color=palette(ax).muted, parse_math=False)
 
 
@@ -269,8 +269,8 @@ def format_date_axis(ax: Axes, edges: NDArray[np.float64], every: Length, tz: st
     first, last = float(edges[0]), float(edges[-1])
     margin = (last - first) * 0.01
     ax.set_xlim(first - margin, last + margin)
-    room = width_inches(ax)
-    ax.xaxis.set_major_locator(PeriodLocator(every, min(10, int(room / _TICK_INCHES))))
+    space = width_inches(ax)
+    ax.xaxis.set_major_locator(PeriodLocator(every, min(10, int(space / _TICK_INCHES))))
     ax.xaxis.set_major_formatter(DateTickFormatter(every))
     ax.xaxis.set_minor_locator(NullLocator())
     monday = ", from Monday" if every == "W" else ""
@@ -287,8 +287,8 @@ def format_duration_axis(
     ticks: list[float] = [t for t in (_TICKS if high / low > 300 else _FINE_TICKS) if low <= t <= high]
     if len(ticks) < 3:
         ticks = [t for t in MaxNLocator(4).tick_values(low, high) if max(low, 1e-3) <= t <= high]
-    room = width_inches(ax) / _TICK_INCHES if axis == "x" else (cell(ax).height - 1.2) / 0.25
-    while len(ticks) > max(3, room - 1):
+    space = width_inches(ax) / _TICK_INCHES if axis == "x" else (cell(ax).height - 1.2) / 0.25
+    while len(ticks) > max(3, space - 1):
         ticks = ticks[::2]
     ticks = [MIN_SECONDS] * (shortest <= MIN_SECONDS) + [t for t in ticks if t > MIN_SECONDS]
     begin = low / (high / low) ** (space / (1 - space))
@@ -374,14 +374,14 @@ def set_row_labels(
 ) -> None:
     """Label the rows of a chart that is read from top to bottom, aligned on the left.
 
-    Names are cut to what has room beside the chart, so that they still differ. Their notes follow;
+    Names are cut to what fits beside the chart, so that they still differ. Their notes follow;
     what stands `before` them is written as it is.
     """
     begins, ends = [*before], [f"   {text}" if text else "" for text in notes]
     begins, ends = begins or [""] * len(names), ends or [""] * len(names)
     rest = max(len(begin) + len(end) for begin, end in zip(begins, ends, strict=True))
-    room = letters(ax, (0.5 if is_narrow(ax) else 0.42) * cell(ax).width) - rest
-    shown = short_names(names, max(10 if is_narrow(ax) else 20, min(max_length, room)), separator)
+    space = letters(ax, (0.5 if is_narrow(ax) else 0.42) * cell(ax).width) - rest
+    shown = short_names(names, max(10 if is_narrow(ax) else 20, min(max_length, space)), separator)
     labels = [f"{begin}{name}{end}".rstrip() for begin, name, end in zip(begins, shown, ends, strict=True)]
     size = font_size(ax)
     ax.set_yticks(positions, labels, parse_math=False, fontsize=size)
@@ -398,16 +398,16 @@ def set_row_labels(
 
 
 def add_legend(ax: Axes, handles: Sequence[Any], labels: Sequence[str], *, columns: int = 4) -> Legend:
-    """Put a legend below the x axis and its label, in as many columns as have room."""
+    """Put a legend below the x axis and its label, in as many columns as fit."""
     size = font_size(ax)
     lines = ax.get_xlabel().count("\n") + 1 if ax.get_xlabel() else 0
     lines += len(ax.get_xticks()) > 0
     lines += isinstance(ax.xaxis.get_major_formatter(), DateTickFormatter)  # months and years
     inches = root_figure(ax).dpi_scale_trans
     move = ScaledTranslation(-_row_label_width(ax) / 72, -(1.35 * size * lines + 9) / 72, inches)
-    room = letters(ax, cell(ax).width - 0.3)
+    space = letters(ax, cell(ax).width - 0.3)
     columns = min(columns, len(labels))
-    while columns > 1 and room < _legend_width(labels, columns):
+    while columns > 1 and space < _legend_width(labels, columns):
         columns -= 1
     # the text is set afterwards: a legend skips labels that begin with "_" and reads "$" as mathematics
     legend = ax.legend(
@@ -428,7 +428,7 @@ def add_legend(ax: Axes, handles: Sequence[Any], labels: Sequence[str], *, colum
 
 
 def _legend_width(labels: Sequence[str], columns: int) -> int:
-    """Count the letters of the widest labels of all columns, with the room of their handles."""
+    """Count the letters of the widest labels of all columns, with the space of their handles."""
     high, more = divmod(len(labels), columns)
     ends = np.cumsum([0] + [high + (n < more) for n in range(columns)]).tolist()
     return sum(max(map(len, labels[a:b])) + 9 for a, b in itertools.pairwise(ends))

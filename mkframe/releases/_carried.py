@@ -75,7 +75,7 @@ class Carried(Result):
         return {"Releases": self.summary, "Deleted instances": self.instances}
 
     def _body(self, limit: int | None) -> str:
-        first, *others = self.sentences
+        first, *others = self.messages
         parts = [f"<p><b>{_html.text(first)}</b></p>", _html.items(others)]
         frame = pd.DataFrame(self)
         groups = {(str(into), str(fate)): cells for (into, fate), cells in frame.groupby(["into", "fate"])}

@@ -72,7 +72,7 @@ def _state_text(state: str, old: str, new: str) -> str:
 
 def diff_body(diff: Any, limit: int | None) -> str:
     """Return the HTML of a difference."""
-    first, *others = diff.sentences
+    first, *others = diff.messages
     parts = [f"<p><b>{_html.text(first)}</b></p>", _html.items(others)]
     shown = diff.summary[diff.summary["state"] == "in both"]
     shown = shown[(shown[["added", "removed", "changed", "moved"]] > 0).any(axis=1)]

@@ -62,9 +62,9 @@ def paragraph(sentence: str, style: str = "") -> str:
     return f'<p class="{style}">{text(sentence)}</p>' if style else f"<p>{text(sentence)}</p>"
 
 
-def items(sentences: Iterable[str]) -> str:
+def items(messages: Iterable[str]) -> str:
     """Make a list of escaped sentences; an empty text if there are none."""
-    lines = "".join(f"<li>{text(sentence)}</li>" for sentence in sentences)
+    lines = "".join(f"<li>{text(sentence)}</li>" for sentence in messages)
     return f"<ul>{lines}</ul>" if lines else ""
 
 

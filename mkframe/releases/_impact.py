@@ -47,7 +47,7 @@ class Impact(Result):
         ]
 
     def _body(self, limit: int | None) -> str:
-        first, *others = self.sentences
+        first, *others = self.messages
         shown = pd.DataFrame(self).head(limit or len(self))
         left = len(self) - len(shown)
         more = _html.paragraph(f"{left:,} more are not shown; export() has them.", "soft") if left else ""

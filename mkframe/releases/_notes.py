@@ -60,7 +60,7 @@ class ReleaseNotes(Result):
     @property
     def markdown(self) -> str:
         """The notes as Markdown; what came from the server is escaped."""
-        parts = [f"# {_mark(self.title)}", "", *(f"* {_mark(line)}" for line in self.sentences), ""]
+        parts = [f"# {_mark(self.title)}", "", *(f"* {_mark(line)}" for line in self.messages), ""]
         for (pattern, folder), rows in pd.DataFrame(self).groupby(["pattern", "folder"], sort=False):
             parts += [f"## {_mark(pattern)} {_mark(folder)}", ""]
             members: list[Any] = list(rows.itertuples(index=False))
@@ -100,7 +100,7 @@ class ReleaseNotes(Result):
         return {"Fields": self.fields, **more}
 
     def _body(self, limit: int | None) -> str:
-        first, *others = self.sentences
+        first, *others = self.messages
         parts = [f"<p><b>{_html.text(first)}</b></p>", _html.items(others)]
         shown = pd.DataFrame(self).head(limit or len(self))
         for (pattern, folder), rows in shown.groupby(["pattern", "folder"], sort=False):

@@ -152,7 +152,7 @@ class Readiness(Result):
             lines.append(f"{_WORDS[state]:<8} {name:<20} {count:>5}  {single_line(evidence)}")
             if what_to_do:
                 lines.append(f"{'':<36} {what_to_do}")
-        return "\n".join([*lines, "", *map(single_line, self.sentences[1:])]) + "\n"
+        return "\n".join([*lines, "", *map(single_line, self.messages[1:])]) + "\n"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as an object that can be written as JSON."""
@@ -163,7 +163,7 @@ class Readiness(Result):
             "verdict": self.verdict,
             **attrs["side"],
             "checks": cells.where(cells.notna(), None).to_dict("records"),
-            "notes": list(self.sentences[1:]),
+            "notes": list(self.messages[1:]),
         }
 
     def _by_state(self) -> pd.DataFrame:
@@ -180,7 +180,7 @@ class Readiness(Result):
         return {name.replace("_", " ")[:31]: table for name, table in self.details.items()}
 
     def _body(self, limit: int | None) -> str:
-        first, *others = self.sentences
+        first, *others = self.messages
         style = OK if self.ready else BLOCKS if (self["state"] == BLOCKS).any() else UNKNOWN
         shown = self._by_state()
         evidence = [single_line(text, _MOST_SHOWN) for text in shown["evidence"]]
@@ -325,15 +325,15 @@ def _last_build(facts: Facts) -> _Check:
     if isinstance(builds, Unknown):
         return _unknown("last_build", builds)
     strange = builds[~builds["status"].isin(_KNOWN_STATUSES)]
-    ended = builds[builds["status"].isin(_ENDED)].sort_values("build_start", kind="stable")
-    if not len(ended):
+    completed = builds[builds["status"].isin(_ENDED)].sort_values("build_start", kind="stable")
+    if not len(completed):
         if len(strange):
             return _Check("last_build", UNKNOWN, None, f"{_builds(strange)} has no known status.", _ASK)
         return _Check("last_build", OK, 0, "No build of the release has finished or failed.")
-    last = ended.tail(1)
+    last = completed.tail(1)
     if last["status"].iloc[0] == "FAILED":
         return _Check(
-            "last_build", BLOCKS, 1, f"{_builds(last)} failed{_said(last)}.",
+            "last_build", BLOCKS, 1, f"{_builds(last)} failed{_error_text(last)}.",
             "Correct the cause and build again.", last[_BUILD_COLUMNS].reset_index(),
         )  # fmt: skip
     later = strange[strange["build_start"] > last["build_start"].iloc[0]]
@@ -345,7 +345,7 @@ def _last_build(facts: Facts) -> _Check:
 _BUILD_COLUMNS = ["status", "build_start", "build_end", "message", "description"]
 
 
-def _said(build: pd.DataFrame) -> str:
+def _error_text(build: pd.DataFrame) -> str:
     message = build["message"].iloc[0]
     return "" if pd.isna(message) or not message else f': "{single_line(message, 120)}"'
 
@@ -470,11 +470,11 @@ def _failed_patterns(facts: Facts) -> _Check:
     builds = facts.builds
     if isinstance(builds, Unknown):
         return _unknown("failed_patterns", builds)
-    ended = builds[builds["status"].isin(_ENDED)].sort_values("build_start", kind="stable")
-    rows = ended[["status", "patterns"]].reset_index(names="build_id").explode("patterns")
+    completed = builds[builds["status"].isin(_ENDED)].sort_values("build_start", kind="stable")
+    rows = completed[["status", "patterns"]].reset_index(names="build_id").explode("patterns")
     last = rows.drop_duplicates("patterns", keep="last")
     found = last[(last["status"] == "FAILED") & last["patterns"].notna()]
-    found = found[~found["build_id"].isin(ended.index[-1:])]  # the check of the last build has that
+    found = found[~found["build_id"].isin(completed.index[-1:])]  # the check of the last build has that
     if not len(found):
         return _Check("failed_patterns", OK, 0, "No pattern's own last build failed before a later build.")
     named = _first(f"pattern {row.patterns} in build {row.build_id}" for row in found.itertuples())

@@ -48,7 +48,7 @@ class Result(pd.DataFrame):
         return self.TITLE
 
     @property
-    def sentences(self) -> tuple[str, ...]:
+    def messages(self) -> tuple[str, ...]:
         """What the result says, and what could not be known."""
         return (*self._facts(), *self.attrs.get("notes", ()))
 
@@ -60,7 +60,7 @@ class Result(pd.DataFrame):
         limit : int or None, default 200
             Most instances to display; the others are counted. None displays all.
         """
-        return View(self.sentences, self._body(limit))
+        return View(self.messages, self._body(limit))
 
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write the result as a workbook with a sheet for each table, or as one page of HTML.
@@ -82,7 +82,7 @@ class Result(pd.DataFrame):
         """
         target = expand_path(path)
         if target.suffix.lower() == ".xlsx":
-            facts = pd.DataFrame({"sentence": text_column(list(self.sentences))})
+            facts = pd.DataFrame({"sentence": text_column(list(self.messages))})
             return export_sheets({self.TITLE: pd.DataFrame(self), **self._tables(), "About": facts}, target)
         if target.suffix.lower() not in (".html", ".htm"):
             raise InputError(f"{target.name!r} ends neither in .xlsx nor in .html.", hint="Name the file so.")

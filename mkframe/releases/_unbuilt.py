@@ -75,7 +75,7 @@ class Unbuilt(Result):
         return {} if self.checked_out is None else {"Checked out": self.checked_out}
 
     def _body(self, limit: int | None) -> str:
-        first, *others = self.sentences
+        first, *others = self.messages
         shown = pd.DataFrame(self).head(limit or len(self))
         columns = ["state", "folder", "instance", "pattern", "release", "user", "age", "description"]
         table = shown[columns].assign(age=[_age_text(age) for age in shown["age"]])

@@ -104,15 +104,15 @@ def test_several_releases_are_compared_each():
         ("R2", 1, 0, 1),
         ("R3", 0, 0, 2),
     ]
-    assert "R2: of 2 changed cells of R1.HF1, 1 missing, 1 carried." in result.sentences
+    assert "R2: of 2 changed cells of R1.HF1, 1 missing, 1 carried." in result.messages
 
 
 def test_result_says_what_stands_for_the_common_ancestor():
     result = carried_forward(metadata_rows(), base="R1", hotfix="R1.HF1", into=[])
-    assert result.sentences[0].startswith("No release follows R1")
-    assert "exact only if R1 has not been changed" in " ".join(result.sentences)
+    assert result.messages[0].startswith("No release follows R1")
+    assert "exact only if R1 has not been changed" in " ".join(result.messages)
     result.attrs["base"]["closed"] = True
-    assert "so that is exact unless it was reopened" in " ".join(result.sentences)
+    assert "so that is exact unless it was reopened" in " ".join(result.messages)
 
 
 def test_release_named_twice_is_refused():

@@ -71,9 +71,9 @@ def test_nobody_there_is_no_answer(monkeypatch, capsys):
 
 @pytest.mark.parametrize("arguments", [[], ["R7"], ["--project", "DEMO_PROJECT"], ["R7", "--project"]])
 def test_wrong_command_line_is_usage(arguments, capsys):
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as stopped:
         check(*arguments)
-    assert ended.value.code == 2
+    assert stopped.value.code == 2
     capsys.readouterr()
 
 
@@ -96,7 +96,7 @@ def test_report_of_a_release_is_one_page(story, tmp_path, capsys):
     [["--release", "R7"], ["--group", "G"], ["--label", "x"], ["--release", "R7", "--from", "b.json"]],
 )
 def test_report_of_a_release_needs_a_project(arguments, capsys):
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as stopped:
         main(["report", *arguments])
-    assert ended.value.code == 2
+    assert stopped.value.code == 2
     assert "--release" in capsys.readouterr().err

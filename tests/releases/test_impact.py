@@ -32,8 +32,8 @@ def test_instances_downstream_are_followed_in_their_release(rows):
         (1, "PLANE", "PLANE", "DV", "FLEET", "R1", "plane"),
         (2, "FLEET", "FLEET", "DV", "REPORT", "R1", "FLEET"),
     ]
-    assert found.sentences[0] == "2 candidates in 5 instances of DV, STAGE."
-    assert any("prove nothing" in sentence for sentence in found.sentences)
+    assert found.messages[0] == "2 candidates in 5 instances of DV, STAGE."
+    assert any("prove nothing" in sentence for sentence in found.messages)
 
 
 def test_field_is_matched_as_target_and_source(rows):
@@ -61,7 +61,7 @@ def test_last_build_is_that_of_the_release(rows):
 def test_nothing_of_that_name_is_said(rows):
     found = impact(rows, instance="NOPE", **ROLES)
     assert len(found) == 0
-    assert "Nothing is called NOPE." in found.sentences
+    assert "Nothing is called NOPE." in found.messages
     assert found.dtypes.to_dict() == impact(rows, instance="PLANE", **ROLES).dtypes.to_dict()
     with pytest.raises(InputError, match="not both"):
         impact(rows, **ROLES)
@@ -81,6 +81,6 @@ def test_impact_of_a_client_prints_its_roles():
         assert lines(found, "instance", "role", "release", "last_status") == [
             ("SEAT", "ATTR", "R7", "FINISHED")
         ]
-        assert "Sources are rows of the roles ATTR" in found.sentences[1]
+        assert "Sources are rows of the roles ATTR" in found.messages[1]
         with pytest.raises(InputError, match="no instances of 'NOPE'"):
             releases.impact(client, project="DEMO_PROJECT", instance="PLANE", patterns="NOPE")

@@ -42,9 +42,9 @@ def test_notes_list_instances_by_what_became_of_them(difference):
         ("/RAW", "PLANE", "changed", 1, 1, 1),
         ("/RAW", "GONE", "removed", 0, 0, 0),
     ]
-    assert made.sentences[0] == "R2 after R1: 4 instances with changes: 2 created, 1 changed, 1 removed."
-    assert "1 instance of R1 not in R2: not added there, which removes nothing." in made.sentences
-    assert "Its builds were not read." in made.sentences
+    assert made.messages[0] == "R2 after R1: 4 instances with changes: 2 created, 1 changed, 1 removed."
+    assert "1 instance of R1 not in R2: not added there, which removes nothing." in made.messages
+    assert "Its builds were not read." in made.messages
 
 
 def test_notes_name_people_by_initials_unless_asked(difference):
@@ -56,16 +56,16 @@ def test_notes_name_people_by_initials_unless_asked(difference):
 
 
 def test_notes_count_builds_with_an_interval(difference):
-    text = "\n".join(notes(difference, builds=BUILDS).sentences)
+    text = "\n".join(notes(difference, builds=BUILDS).messages)
     assert (
         "4 builds, 1 of them failed, failure rate 33.3 % of n = 3 finished or failed builds (6.1 % to" in text
     )
-    none = "\n".join(notes(difference, builds=BUILDS.iloc[:0]).sentences)
+    none = "\n".join(notes(difference, builds=BUILDS.iloc[:0]).messages)
     assert "0 builds, 0 of them failed." in none
 
 
 def test_notes_say_which_hotfixes_are_whole(difference):
-    text = "\n".join(notes(difference, hotfixes={"R1.HF1": True, "R1.HF2": False}).sentences)
+    text = "\n".join(notes(difference, hotfixes={"R1.HF1": True, "R1.HF2": False}).messages)
     assert "Contains the hotfixes R1.HF1." in text
     assert "Does not contain all changes of R1.HF2." in text
 
@@ -91,7 +91,7 @@ def test_page_of_notes_escapes_what_the_server_sent(tmp_path):
 
 def test_notes_without_changes_are_true():
     made = notes(diff(metadata_rows(), old="R1", new="R2"))
-    assert made.sentences[0] == "R2 after R1: 0 instances with changes."
+    assert made.messages[0] == "R2 after R1: 0 instances with changes."
     assert made.markdown.count("##") == 0
     with pytest.raises(InputError, match="result of a diff"):
         notes(pd.DataFrame())
@@ -110,7 +110,7 @@ def test_notes_of_a_client_have_tickets_hotfixes_and_builds():
     with story.client() as client:
         made = releases.notes(client, project="DEMO_PROJECT", old="R6", new="R7", ticket_role="TICKET")
     assert lines(made, "instance", "tickets", "delivered_by") == [("PLANE", "DWH-7", "EL")]
-    text = "\n".join(made.sentences)
+    text = "\n".join(made.messages)
     assert "Contains the hotfixes R6.HF1." in text
     assert "2 builds, 1 of them failed" in text
 
@@ -120,6 +120,6 @@ def test_notes_say_what_could_not_be_read():
     story.refused |= {"/builds", "@INFORMATION_SCHEMA.DELIVERIES"}
     with story.client() as client:
         made = releases.notes(client, project="DEMO_PROJECT", old="R6", new="R7")
-    text = "\n".join(made.sentences)
+    text = "\n".join(made.messages)
     assert "Its builds were not read." in text
     assert "The deliveries could not be read." in text

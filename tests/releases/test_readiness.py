@@ -226,8 +226,8 @@ def test_label_that_nobody_defined_is_unknown():
 def test_deleted_instances_are_listed_and_count_nowhere():
     result = ready(release_server.story_in_order())
     assert lines(result.details["deleted_instances"], "instance") == [("GONE",)]
-    assert "1 deleted instance count nowhere." in result.sentences
-    assert any("R6 stands for the common ancestor" in sentence for sentence in result.sentences)
+    assert "1 deleted instance count nowhere." in result.messages
+    assert any("R6 stands for the common ancestor" in sentence for sentence in result.messages)
     assert result.set_index("check").loc["scope", "n"] == 3
 
 
@@ -322,7 +322,7 @@ def test_diff_of_two_releases_says_which_is_frozen():
     ]
     assert result.attrs["old"]["closed"] is True
     assert result.attrs["new"]["closed"] is False
-    assert any(s.startswith("R6 is closed, so its rows are frozen; read 20") for s in result.sentences)
+    assert any(s.startswith("R6 is closed, so its rows are frozen; read 20") for s in result.messages)
     assert result.attrs["patterns"] == ["DV", "STAGE"]
 
 

@@ -54,7 +54,7 @@ def test_deleted_instances_are_counted_apart():
     gone = unbuilt(commit_rows("A R1 hand 1 deleted", "B R1 hand 1", "B R1 hand 2 deleted"))
     assert len(gone) == 0
     assert gone.attrs["deleted"] == 2
-    assert "2 deleted instances left out." in gone.sentences
+    assert "2 deleted instances left out." in gone.messages
 
 
 def test_commits_of_a_deleted_namesake_do_not_count():
@@ -71,7 +71,7 @@ def test_shifted_clock_changes_only_ages():
     assert plain["age"].iloc[0] == pd.Timedelta("1h")
     without = unbuilt(rows)
     assert without["age"].isna().all()
-    assert "Ages are left out" in without.sentences[-1]
+    assert "Ages are left out" in without.messages[-1]
 
 
 def test_random_commits_equal_a_plain_program():
@@ -98,8 +98,8 @@ def test_random_commits_equal_a_plain_program():
 def test_no_commits_keep_columns_and_types():
     none, some = unbuilt(commit_rows()), unbuilt(commit_rows("A R1 hand 1"))
     assert none.dtypes.to_dict() == some.dtypes.to_dict()
-    assert none.sentences[0] == "None of 0 instances with commits is unbuilt."
-    assert some.sentences[0].startswith("1 of 1 instance with commits with changes")
+    assert none.messages[0] == "None of 0 instances with commits is unbuilt."
+    assert some.messages[0].startswith("1 of 1 instance with commits with changes")
 
 
 def test_other_frames_are_refused():

@@ -147,7 +147,7 @@ def test_checker_finds_every_number_that_is_changed(name):
 
 
 def _checked(text):
-    """Blank what is said by the metrics alone: details of changes and ranges, and words."""
+    """Blank what comes from the metrics alone: details of changes and ranges, and words."""
     parts = (
         r"would most likely",
         r"^Durations of finished",
@@ -311,8 +311,8 @@ def test_workbook_has_all_rows(tmp_path):
     assert book.sheetnames == ["Week", *(table.title for table in page.tables)]
     for table in page.tables:
         assert book[table.title].max_row == len(table.frame) + 1
-    said = [row[2] for row in book["Week"].iter_rows(values_only=True)]
-    assert {finding.says for finding in page.findings} <= set(said)
+    written = [row[2] for row in book["Week"].iter_rows(values_only=True)]
+    assert {finding.says for finding in page.findings} <= set(written)
 
 
 def test_names_of_a_server_are_escaped():

@@ -239,11 +239,11 @@ class _Reader:
         self.open = [c for c in self.chains if c["by"] is None]
         self.recent = [c for c in self.open if not c["old"]]
         begin = case.midnight(0)
-        self.again = [c for c in self.chains if c["at"] < begin and c["by"] and c["until"] >= begin]
+        self.recovered = [c for c in self.chains if c["at"] < begin and c["by"] and c["until"] >= begin]
         self.table = ""
         self.sizes: dict[str, int] = {}
         self.rows: Counter[str] = Counter()
-        self.said: Counter[str] = Counter()
+        self.checked: Counter[str] = Counter()
         self.shown: Counter[str] = Counter()
         self.interval: tuple[float, float] | None = None
         self.none = 0.0
@@ -263,18 +263,18 @@ class _Reader:
                 continue
             self.rows[self.table] += line.startswith("- ")
             start = re.match(r"\* ([A-Za-z ]+) \[[a-z ]+\]: ", line)
-            sentences = _sentences(line[start.end() :]) if start else [line]
+            parts = _split_sentences(line[start.end() :]) if start else [line]
             found += [
-                sentence for sentence in sentences if re.search(r"\d", sentence) and not self._holds(sentence)
+                sentence for sentence in parts if re.search(r"\d", sentence) and not self._holds(sentence)
             ]
-            found += [s for s in sentences if not re.search(r"\d", s) and not self._carried(s)]
+            found += [s for s in parts if not re.search(r"\d", s) and not self._carried(s)]
         found += [table for table, size in self.sizes.items() if size != self.rows[table]]
-        return found if self.said == self.shown else [*found, f"{self.said} is not {self.shown}"]
+        return found if self.checked == self.shown else [*found, f"{self.checked} is not {self.shown}"]
 
     def _size(self, table: str) -> int | None:
         sizes = {
             "Broken": len(self.open),
-            "Finished again": len(self.again),
+            "Finished again": len(self.recovered),
             "Running builds": count(self.case.known, "BUILDING"),
             "Releases past their end": len(overdue(self.case)[0]),
             "Committed and not built": unbuilt(self.case)[0],
@@ -291,9 +291,9 @@ class _Reader:
         return False
 
     def _carried(self, sentence: str) -> bool:
-        """Check what is said without a number."""
+        """Check what is claimed without a number."""
         failed = count(self.case.known, "FAILED")
-        said = {
+        claims = {
             "It broke in the week.": len(self.recent) == 1 and self._when(self.recent[0]) == "in",
             "It broke after the week.": len(self.recent) == 1 and self._when(self.recent[0]) == "after",
             "No build runs.": not count(self.case.known, "BUILDING"),
@@ -306,7 +306,7 @@ class _Reader:
         if sentence == "No difference is supported.":
             low, high = self.interval or (math.nan, math.nan)
             return low <= self.none <= high
-        return said.get(
+        return claims.get(
             sentence, not re.search(r"\b(more|fewer|longer|shorter|slower|faster)\b", sentence, re.I)
         )
 
@@ -335,12 +335,12 @@ class _Reader:
 
     def _tile_builds(self, total: str, counts: str, before: str) -> bool:
         words = {"finished": "FINISHED", "failed": "FAILED", "canceled": "CANCELED", "running": "BUILDING"}
-        said = {word: whole(number) for number, word in re.findall(rf"{NUMBER} (\w+)", counts)}
+        value = {word: whole(number) for number, word in re.findall(rf"{NUMBER} (\w+)", counts)}
         true = {w: count(self.now, s) for w, s in words.items() if count(self.now, s)}
-        return said == true and whole(total) == len(self.now) and whole(before) == len(self.before)
+        return value == true and whole(total) == len(self.now) and whole(before) == len(self.before)
 
     def _rate(self, share: str, failed: str, of: str, before: str | None) -> bool:
-        ended, was = count(self.now, "FAILED", "FINISHED"), count(self.before, "FAILED", "FINISHED")
+        finished, was = count(self.now, "FAILED", "FINISHED"), count(self.before, "FAILED", "FINISHED")
         fine = whole(failed) == count(self.now, "FAILED") and whole(of) == ended
         fine = fine and is_share(share, whole(failed) / ended)
         return fine and (before is None or is_share(before, count(self.before, "FAILED") / was))
@@ -365,8 +365,8 @@ class _Reader:
         else:
             own = bounds if word == "Longer" else (1 / bounds[1], 1 / bounds[0])
         return own[0] > self.none and all(
-            abs(float(said) - true) <= 0.5 * 10.0 ** -len(said.partition(".")[2]) + 1e-9
-            for said, true in zip((low, high), own, strict=True)
+            abs(float(value) - true) <= 0.5 * 10.0 ** -len(value.partition(".")[2]) + 1e-9
+            for value, true in zip((low, high), own, strict=True)
         )
 
     def _durations(self, now: str, n: str, before: str | None, m: str | None) -> bool:
@@ -390,7 +390,7 @@ class _Reader:
             true.append(sum(map(seconds_of, builds)))
         return all(is_time(t, s) for t, s in zip((lost, of, lost_before, of_before), true, strict=True))
 
-    def _broken(self, number: str, names: str, since: str, attempts: str | None, build: str) -> bool:
+    def _broken_line(self, number: str, names: str, since: str, attempts: str | None, build: str) -> bool:
         last = max(self.recent, key=lambda c: c["at"])
         local = last["at"].astimezone(ZoneInfo(self.case.tz))
         fine = whole(number) == len(self.recent) and int(build) == last["ids"][0]
@@ -403,7 +403,7 @@ class _Reader:
         return (whole(inside or "0"), whole(after or "0")) == (times["in"], times["after"])
 
     def _chain_row(self, names: str, at: str, lasted: str, attempts: str, ids: str, by: str | None) -> bool:
-        chains = self.again if self.table == "Finished again" else self.open
+        chains = self.recovered if self.table == "Finished again" else self.open
         for chain in chains:
             if are_ids(ids, chain["ids"]) and len(chain["ids"]) == whole(attempts):
                 local = chain["at"].astimezone(ZoneInfo(self.case.tz))
@@ -421,7 +421,7 @@ class _Reader:
         self, failed: str, kinds: str | None = None, most: str | None = None, text: str = ""
     ) -> bool:
         messages = [b["message"] for b in self.now if b["status"] == "FAILED"]
-        self.said["kinds"] = self.rows_of(kinds, most)
+        self.checked["kinds"] = self.rows_of(kinds, most)
         own = sum(bool(template(text).match(m)) for m in messages)
         return whole(failed) == len(messages) and own == (len(messages) if most is None else whole(most))
 
@@ -430,7 +430,7 @@ class _Reader:
 
     def _each(self, failed: str) -> bool:
         messages = [b["message"] for b in self.now if b["status"] == "FAILED"]
-        self.said["kinds"] = whole(failed)
+        self.checked["kinds"] = whole(failed)
         return whole(failed) == len(messages) == len(set(messages))
 
     def _message_row(self, text: str, now: str, before: str, ids: str) -> bool:
@@ -460,8 +460,8 @@ class _Reader:
         self, many: str | None, name: str, word: str, size: str, low: str, high: str, since: str, build: str
     ) -> bool:
         """Regress log seconds on the step, pattern sets and instances by least squares, without outliers."""
-        self.said[word] += whole(many or "1")
-        self.said[f"{name} from {build}"] += 1
+        self.checked[word] += whole(many or "1")
+        self.checked[f"{name} from {build}"] += 1
         own = [b for b in self.case.known if name in b["patterns"] and b["status"] == "FINISHED" and b["end"]]
         own = [b for b in own if b["start"] >= self.case.as_of - 364 * DAY]
         first = next(b for b in own if b["id"] == int(build))
@@ -489,7 +489,7 @@ class _Reader:
     def _change_row(self, name: str, build: str, size: str, low: str, high: str) -> bool:
         word = "slower" if float(size) > 1 else "faster"
         self.shown[word] += 1
-        if f"{name} from {build}" in self.said:
+        if f"{name} from {build}" in self.checked:
             self.shown[f"{name} from {build}"] += 1
         return float(low) <= float(size) <= float(high) and (float(low) > 1 or float(high) < 1)
 
@@ -521,8 +521,8 @@ class _Reader:
         return fine and (unusual is None or whole(unusual) == len(named) or len(named) == 3)
 
     def _similar(self, row: dict[str, Any]) -> int:
-        ended = [b for b in self.case.known if b["status"] == "FINISHED" and b["end"] <= self.case.as_of]
-        return min(60, sum(set(b["patterns"]) == set(row["patterns"]) for b in ended))
+        finished = [b for b in self.case.known if b["status"] == "FINISHED" and b["end"] <= self.case.as_of]
+        return min(60, sum(set(b["patterns"]) == set(row["patterns"]) for b in finished))
 
     def _running_row(self, build: str, elapsed: str, says: str) -> bool:
         row = next(b for b in self.case.known if b["id"] == int(build))
@@ -596,7 +596,7 @@ class _Reader:
         return fine and not re.search(r"\d", text)
 
 
-def _sentences(text: str) -> list[str]:
+def _split_sentences(text: str) -> list[str]:
     """Cut at full stops outside of quoted messages and numbers."""
     parts = re.split(r"(?<=\.)\s(?=[A-Z\d“])", text)
     joined: list[str] = []
@@ -640,7 +640,7 @@ _CHECKS: list[tuple[str, Callable[..., bool]]] = [
     (
         rf"{NUMBER} pattern sets? (?:is|are) broken(?:: |; the last to break: )(.+) \(since (.+?), "
         rf"(?:{NUMBER} failed builds, the first |build )(\d+)\)\.",
-        _Reader._broken,
+        _Reader._broken_line,
     ),
     (
         rf"(?:{NUMBER} broke in the week)?(?:(?:, )?{NUMBER} (?:broke )?after (?:it|the week))?\.",
@@ -653,7 +653,7 @@ _CHECKS: list[tuple[str, Callable[..., bool]]] = [
     ),
     (
         rf"{NUMBER} pattern sets? that (?:was|were) broken when the week began (?:has|have) finished since\.",
-        lambda self, n: whole(n) == len(self.again),
+        lambda self, n: whole(n) == len(self.recovered),
     ),
     (
         rf"([\d.]+) % failed, {NUMBER} of {NUMBER} that finished or failed"
