@@ -88,7 +88,7 @@ def change_points(
     short = int((table["result"] == "too short").sum())
     quiet = " ".join(text for text in (_quiet(silent, short), left_out_text(left_out=left_out)) if text)
     started = builds.loc[(status_of(builds) == "FINISHED").to_numpy(bool), "build_start"].dropna()
-    limits = local_times(pd.Series([started.min(), started.max()]), tz) if len(started) else None
+    limits = local_times(started.sort_values().iloc[[0, -1]], tz) if len(started) else None
     if not len(found) or limits is None:
         return _style.show_message(
             ax, title, f"No build began a change of duration that can be supported. {quiet}"

@@ -136,7 +136,7 @@ def _draw_class_medians(ax: Axes, table: pd.DataFrame) -> None:
     ax.errorbar(
         x,
         median,
-        [median - low, high - median],
+        [(median - low).tolist(), (high - median).tolist()],  # matplotlib 3.10.0 takes no array of one
         color=palette(ax).text,
         marker="o",
         markersize=5,

@@ -120,7 +120,8 @@ def length_of_period(builds: pd.DataFrame, every: Every, by: By | None = None) -
     if by is not None:
         return None
     require_columns(builds, ["build_start"])
-    days = (builds["build_start"].max() - builds["build_start"].min()) / pd.Timedelta(days=1)
+    span = builds["build_start"].max() - builds["build_start"].min()
+    days = span.total_seconds() / 86_400  # pandas 2 divides in nanoseconds, which end after 292 years
     return "M" if days > _MAX_DAYS_OF_WEEKS else "W" if days > _MAX_DAYS_OF_DAYS else "D"
 
 
