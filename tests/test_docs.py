@@ -19,6 +19,11 @@ PLACES = [
 ]
 
 
+def documented_dtype(field):
+    """The dtype on pandas 3; pandas 2.2 has none of its own for text."""
+    return "str" if field.type == "str" else frames.dtype_of(field)
+
+
 def schema_table():
     """One line a resource: what can be asked, and what comes back."""
     lines = [
@@ -29,7 +34,7 @@ def schema_table():
         verbs = ", ".join(f"`{verb}`" for verb in known.verbs)
         required = {n for group in known.exclusive if group.required for n in group.names}
         filters = ", ".join(f"`{f.name}`{'*' if f.name in required else ''}" for f in known.filters)
-        columns = ", ".join(f"`{f.name}` {frames.dtype_of(f)}" for f in known.fields)
+        columns = ", ".join(f"`{f.name}` {documented_dtype(f)}" for f in known.fields)
         if "find" not in known.verbs:
             columns = f"those of the statement; the answer around them holds {columns}"
         lines.append(
@@ -43,7 +48,7 @@ def schema_table():
     views = {f"@INFORMATION_SCHEMA.{name}": view for name, view in VIEWS.items()}
     views |= {f"@{name}.<pattern>": view for name, view in PATTERN_VIEWS.items()}
     for name, view in views.items():
-        columns = ", ".join(f"`{f.name}` {frames.dtype_of(f)}" for f in view.fields)
+        columns = ", ".join(f"`{f.name}` {documented_dtype(f)}" for f in view.fields)
         lines.append(f"| `{name}` | {view.doc} | {columns} | {' '.join(view.notes) or '-'} |")
     return "\n".join(lines)
 
