@@ -11,9 +11,10 @@ import pandas as pd
 from mkframe._pandas import TEXT
 from mkframe._text import single_line
 from mkframe.errors import InputError
-from mkframe.metrics._checks import require_columns, status_of
+from mkframe.metrics._checks import status_of
 from mkframe.metrics._findings import dated_builds
 from mkframe.metrics._formatting import count_text, duration_text, percent_text
+from mkframe.metrics._history import history_of
 from mkframe.metrics._moments import last_moment
 from mkframe.metrics._outcomes import wilson
 from mkframe.metrics._recovery import recovery
@@ -77,7 +78,7 @@ def thresholds(
     >>> thresholds(builds, max_failure_rate=0.2, min_builds=2)["says"].tolist()
     ['50.0 % of 2 builds failed, more than 20.0 % (95 % interval 9.5 % to 90.5 %)']
     """
-    require_columns(builds, ["status", "build_start", "build_end"])
+    builds = history_of(builds, ["status", "build_start", "build_end"]).builds
     _check_limits(max_failure_rate, min_builds, broken_for, running_for, days)
     moment = pd.Timestamp(last_moment(dated_builds(builds), now))
     rows: dict[str, Row] = {}

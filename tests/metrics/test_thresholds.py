@@ -33,6 +33,16 @@ def test_rate_counts_finished_and_failed_of_the_last_days(factory):
     assert (recent["state"], recent["value"], recent["n"]) == ("broken", 1 / 3, 3)
 
 
+def test_repeated_rows_and_older_states_count_once(factory):
+    rows = [{"status": "FAILED"}, *[{"status": "FINISHED"}] * 3]
+    builds = factory.builds(*(row | {"id": n} for n, row in enumerate(rows, 1)))
+    older = factory.builds({"id": 1, "status": "BUILDING", "build_end": None})
+    limits = {"max_failure_rate": 0.3, "min_builds": 1, "running_for": timedelta(minutes=1)}
+    table = metrics.thresholds(pd.concat([older, builds, builds.iloc[:1]]), **limits)
+    assert table.loc["failure_rate", ["value", "n"]].tolist() == [0.25, 4]
+    assert table["state"].tolist() == ["fine", "fine"]
+
+
 def test_rate_of_all_or_none_is_at_its_limit(factory):
     failed = metrics.thresholds(days(factory, ["FAILED"] * 3), max_failure_rate=1, min_builds=3)
     finished = metrics.thresholds(days(factory, ["FINISHED"] * 3), max_failure_rate=0, min_builds=3)
