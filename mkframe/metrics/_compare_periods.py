@@ -27,6 +27,8 @@ Floats: TypeAlias = NDArray[np.float64]
 
 METRICS = ("failure_rate", "duration")
 _LEAST_DAYS = 3
+_ROUNDING = 1e-9
+"""What sums of floats may be off: equal durations are no difference."""
 _ONE_DAY = np.timedelta64(1, "D")
 
 
@@ -186,7 +188,7 @@ def _table(values: _Values, groups: int) -> pd.DataFrame:
     counts = ["n_now", "n_before", "days_now", "days_before"]
     table = table.astype(dict.fromkeys(counts, "int64"))
     none = np.tile([0.0, 1.0], groups)
-    table["supported"] = (table["low"] > none) | (table["high"] < none)
+    table["supported"] = (table["low"] > none + _ROUNDING) | (table["high"] < none - _ROUNDING)
     few = np.minimum(table["days_now"], table["days_before"]) < _LEAST_DAYS
     notice = [
         _reason(now, before) if is_few else "supported" if is_supported else "no difference supported"

@@ -81,6 +81,16 @@ def expected_rates(before, now):
     return d, max(min(low, d - half), -1), min(max(high, d + half), 1)
 
 
+@pytest.mark.parametrize("seconds", [7.0, 90.0, 600.0, 1234.5])
+@pytest.mark.parametrize("before", [20, 25, 27, 28])
+def test_equal_durations_are_no_difference(before, seconds, factory):
+    first = pd.Timestamp("2026-04-01T08:00Z")
+    days = [*range(before), *range(28, 56)]
+    starts = [(first + pd.Timedelta(days=n)).isoformat() for n in days]
+    builds = factory.builds(*({"build_start": start, "seconds": seconds} for start in starts))
+    assert not metrics.compare_periods(builds, days=28).loc["duration", "supported"]
+
+
 def test_durations_equal_welch_of_scipy(factory):
     rng = np.random.default_rng(1)
     before = [np.exp(rng.normal(4, 0.5, n)).round(3).tolist() for n in (3, 8, 1, 0, 5, 2, 0)]
