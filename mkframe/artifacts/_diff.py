@@ -142,8 +142,8 @@ def diff(
     Raises
     ------
     InputError
-        If a side is missing, is no path and no frame of a fetch, has a file that was not fetched, or holds
-        two members of one name, such as artifacts of several builds.
+        If a side is missing, has no files, is no path and no frame of a fetch, has a file that was not
+        fetched, or holds two members of one name, such as artifacts of several builds.
     ArtifactError
         If an archive is damaged, encrypted or unpacks to too much.
 
@@ -161,6 +161,9 @@ def diff(
     """
     limits = {"max_bytes": max_bytes, "max_ratio": max_ratio, "max_members": max_members}
     (old_paths, old_builds), (new_paths, new_builds) = _side(old), _side(new)
+    for which, paths in (("older", old_paths), ("newer", new_paths)):
+        if isinstance(paths, list) and not paths:  # else every member would be called one of the other side
+            raise InputError(f"The {which} side has no files to compare.", hint=_HINT)
     tick = progress or (lambda name: None)
     before = _members_by_name(old_paths, new_paths, limits, tick)
     after = _members_by_name(new_paths, old_paths, limits, tick)

@@ -170,7 +170,7 @@ def test_absent_member_names_the_build_of_its_own_artifact(tmp_path):
             write_zip(tmp_path / side / f"{name}.zip", {f"{side}.sql": name})
     old = [fetched(tmp_path / "old" / "CORE.zip", 5146), fetched(tmp_path / "old" / "STAGE.zip", 5140)]
     new = [fetched(tmp_path / "new" / f"{name}.zip", 5149) for name in ("CORE", "STAGE", "AUDIT")]
-    notes = diff(pd.concat(old), pd.concat(new)).set_index("name")["note"]
+    notes = diff(old, pd.concat(new)).set_index("name")["note"]
     assert notes.to_dict() == {
         "CORE/old.sql": "Not part of build 5149.",
         "STAGE/old.sql": "Not part of build 5149.",
@@ -261,6 +261,15 @@ def test_frames_and_rows_of_a_fetch_are_compared(both):
 def test_ids_are_no_side_and_the_client_is_named(both, given):
     with pytest.raises(InputError, match=r"is no path.*client\.downloads\.diff\(5136, 5139\)"):
         diff(given, both[1])
+
+
+def test_side_without_files_is_refused(both):
+    frame = fetched(both[0], 5136)
+    for nothing in ([], iter(()), frame.head(0)):
+        with pytest.raises(InputError, match="The newer side has no files"):
+            diff(frame, nothing)
+    with pytest.raises(InputError, match="The older side has no files"):
+        diff([], frame)
 
 
 def test_frame_without_paths_is_no_side(both):
