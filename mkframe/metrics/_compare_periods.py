@@ -19,7 +19,7 @@ from mkframe.metrics._formatting import count_text
 from mkframe.metrics._grouping import Days, local_days
 from mkframe.metrics._history import history_of
 from mkframe.metrics._regression import SHORTEST
-from mkframe.metrics._streams import By, streams
+from mkframe.metrics._streams import By, streams_of_part
 
 __all__ = ["METRICS", "compare_periods", "rate_difference"]
 
@@ -118,7 +118,7 @@ def compare_periods(
     names, row, group = (
         (pd.Index([""], dtype=TEXT), np.arange(len(held)), np.zeros(len(held), dtype=np.intp))
         if by is None
-        else streams(held, by)
+        else streams_of_part(builds, by, inside)
     )
     day = (started[inside] - begin).astype("int64")[row]
     values = _Values.of(held, row, group, day, int(days), len(names))

@@ -15,7 +15,7 @@ from mkframe.metrics._checks import check_choice, float_values, require_columns,
 from mkframe.metrics._durations import duration
 from mkframe.metrics._history import history_of, without_repeats
 from mkframe.metrics._outcomes import wilson
-from mkframe.metrics._streams import By, build_ids, pattern_sets, sets_of, streams
+from mkframe.metrics._streams import By, build_ids, pattern_sets, sets_of, streams_of_part
 
 __all__ = ["RESULTS", "artifact_use", "builds_without_delivery"]
 
@@ -85,13 +85,14 @@ def builds_without_delivery(
     columns = ["status", "build_start", "build_end", "deliveries_calculated", "project_id"]
     builds = history_of(builds, columns).builds
     _need_columns(deliveries, ["BUILD_ID"], "deliveries", "Give the view DELIVERIES of the builds' project.")
-    held = builds[(status_of(builds) == "FINISHED").to_numpy(bool)]
+    is_finished = (status_of(builds) == "FINISHED").to_numpy(bool)
+    held = builds[is_finished]
     ids = build_ids(held)
     result = _results(held, ids, deliveries)
     if files is not None:
         same = _identical(held, ids, files)
         result = np.where(same & (result != _DELIVERED), _IDENTICAL, result)
-    names, row, place = streams(held, by)
+    names, row, place = streams_of_part(builds, by, is_finished)
     many = len(names)
     counts = np.bincount(place * len(RESULTS) + result[row], minlength=many * len(RESULTS))
     table = pd.DataFrame(counts.reshape(-1, len(RESULTS)).astype("int64"), columns=list(RESULTS))

@@ -10,7 +10,7 @@ import pandas as pd
 from mkframe.metrics._checks import check_statuses, float_values
 from mkframe.metrics._durations import status_mask
 from mkframe.metrics._history import history_of
-from mkframe.metrics._streams import By, streams
+from mkframe.metrics._streams import By, streams_of_part
 
 __all__ = ["BANDS", "failure_progress"]
 
@@ -56,8 +56,9 @@ def failure_progress(
     """
     builds = history_of(builds, ["status", "progress"]).builds
     check_statuses(builds, statuses)
-    held = builds[status_mask(builds, statuses)]
-    names, row, place = streams(held, by)
+    part = status_mask(builds, statuses)
+    held = builds[part]
+    names, row, place = streams_of_part(builds, by, np.asarray(part, dtype=bool))
     progress = float_values(held["progress"])
     known = (progress >= 0) & (progress <= 100)
     band = np.where(known, np.nan_to_num(progress) // _WIDTH, len(BANDS)).astype(np.intp)

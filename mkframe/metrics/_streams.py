@@ -35,6 +35,7 @@ __all__ = [
     "pattern_sets",
     "sets_of",
     "streams",
+    "streams_of_part",
 ]
 
 Key: TypeAlias = Literal["pattern", "release", "project", "user", "pattern_set"]
@@ -134,6 +135,40 @@ def streams(builds: pd.DataFrame, by: By) -> tuple[pd.Index[Any], Places, Places
     first, second = np.divmod(used, max(len(others), 1))
     labels = pd.MultiIndex.from_arrays([names.take(first), others.take(second)], names=[*keys])
     return labels, pairs["row"].to_numpy(np.intp), place
+
+
+def streams_of_part(builds: pd.DataFrame, by: By, part: NDArray[Any]) -> tuple[pd.Index[Any], Places, Places]:
+    """List the groups of some builds as `streams` does, with the names that any of the builds know.
+
+    Parameters
+    ----------
+    builds : DataFrame
+        All builds.
+    by : {"pattern", "release", "project", "user", "pattern_set"}, or two of them
+    part : array
+        Rows that are grouped: ascending positions, or one bool for each row.
+
+    Returns
+    -------
+    names : Index of str, or MultiIndex of two levels
+        Of the groups that have such builds.
+    row, place : ndarray of intp
+        Rows count within the part.
+
+    Examples
+    --------
+    >>> builds = pd.DataFrame({"patterns": [[9], [9]], "pattern_names": [["HUB"], None]})
+    >>> names, row, place = streams_of_part(builds, "pattern", np.array([1]))
+    >>> names.tolist(), row.tolist(), place.tolist()
+    (['HUB'], [0], [0])
+    """
+    names, row, place = streams(builds, by)
+    position = np.full(len(builds), -1, dtype=np.intp)
+    chosen = np.arange(len(builds))[part]
+    position[chosen] = np.arange(len(chosen))
+    row, place = position[row], place[position[row] >= 0]
+    used, place = np.unique(place, return_inverse=True)
+    return names.take(used), row[row >= 0], place
 
 
 def _stream(builds: pd.DataFrame, key: str) -> tuple[pd.Index[str], Places, Places]:

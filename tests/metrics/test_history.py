@@ -240,3 +240,15 @@ def test_names_known_in_some_rows_name_all(factory):
     assert metrics.summary(both)["text"]["busiest_pattern"] == "CORE"
     labels = [text.get_text() for text in charts.longest(both, ax=Figure().subplots()).get_yticklabels()]
     assert sum("CORE" in label for label in labels) == 3
+
+
+def test_names_known_by_rows_left_aside_name_the_rest(factory):
+    finished = factory.builds(
+        *(row(n, status="FINISHED", build_start=f"2026-03-{n:02d}T08:00:00Z") for n in (1, 2))
+    )
+    failed = factory.builds(*(row(n, status="FAILED", patterns=[801, 802]) for n in (12, 13, 15)))
+    both = pd.concat([finished.assign(patterns=[[801], [802]], pattern_names=[["CORE"], ["HUB"]]), failed])
+    assert set(metrics.failure_progress(both).index) == {"CORE", "HUB"}
+    compared = metrics.compare_periods(both, by="pattern")
+    assert set(compared.index.get_level_values("pattern")) == {"CORE", "HUB"}
+    assert compared["n_now"].tolist() == metrics.compare_periods(failed, by="pattern")["n_now"].tolist()
