@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mkframe._pandas import TEXT, as_text
 from mkframe.errors import InputError
@@ -181,7 +182,7 @@ def failure_families(builds: pd.DataFrame, *, names: Iterable[str] | None = None
         }
     )
     table["build_ids"] = _lists(held["family"], held["id"], table.index)
-    table["patterns"] = _patterns(builds.iloc[failed], held, table.index)
+    table["patterns"] = _patterns(builds, failed, held, table.index)
     low, high = wilson(table["builds"], np.full(len(table), len(failed)))
     table = table.assign(share=table["builds"] / max(len(failed), 1), low=low, high=high)
     table = table.astype(
@@ -200,11 +201,16 @@ def _lists(family: pd.Series[str], values: pd.Series[int], index: pd.Index[str])
     return pd.Series([sorted(found[name]) for name in index], index=index, dtype="object")
 
 
-def _patterns(failed: pd.DataFrame, held: pd.DataFrame, index: pd.Index[str]) -> pd.Series[Any]:
+def _patterns(
+    builds: pd.DataFrame, failed: NDArray[Any], held: pd.DataFrame, index: pd.Index[str]
+) -> pd.Series[Any]:
     """Collect the names of the patterns of each family, sorted; builds without a pattern add none."""
-    names, row, place, known = memberships(failed, "pattern")
+    names, row, place, known = memberships(builds, "pattern")
     family = held.set_index("row")["family"].reindex(np.arange(len(failed)))
-    named = place < known
+    at = np.full(len(builds), -1, dtype=np.intp)
+    at[failed] = np.arange(len(failed))
+    row = at[row]
+    named = (place < known) & (row >= 0)
     pairs = pd.DataFrame({"family": family.to_numpy()[row[named]], "place": place[named]}).drop_duplicates()
     found: dict[str, list[int]] = {name: [] for name in index}
     for name, value in zip(pairs["family"], pairs["place"], strict=True):

@@ -249,6 +249,7 @@ def test_names_known_by_rows_left_aside_name_the_rest(factory):
     failed = factory.builds(*(row(n, status="FAILED", patterns=[801, 802]) for n in (12, 13, 15)))
     both = pd.concat([finished.assign(patterns=[[801], [802]], pattern_names=[["CORE"], ["HUB"]]), failed])
     assert set(metrics.failure_progress(both).index) == {"CORE", "HUB"}
+    assert metrics.failure_families(both)["patterns"].tolist() == [["CORE", "HUB"]]
     compared = metrics.compare_periods(both, by="pattern")
     assert set(compared.index.get_level_values("pattern")) == {"CORE", "HUB"}
     assert compared["n_now"].tolist() == metrics.compare_periods(failed, by="pattern")["n_now"].tolist()
