@@ -341,8 +341,8 @@ class _Reader:
 
     def _rate(self, share: str, failed: str, of: str, before: str | None) -> bool:
         finished, was = count(self.now, "FAILED", "FINISHED"), count(self.before, "FAILED", "FINISHED")
-        fine = whole(failed) == count(self.now, "FAILED") and whole(of) == ended
-        fine = fine and is_share(share, whole(failed) / ended)
+        fine = whole(failed) == count(self.now, "FAILED") and whole(of) == finished
+        fine = fine and is_share(share, whole(failed) / finished)
         return fine and (before is None or is_share(before, count(self.before, "FAILED") / was))
 
     def _failures(
