@@ -287,8 +287,8 @@ def format_duration_axis(
     ticks: list[float] = [t for t in (_TICKS if high / low > 300 else _FINE_TICKS) if low <= t <= high]
     if len(ticks) < 3:
         ticks = [t for t in MaxNLocator(4).tick_values(low, high) if max(low, 1e-3) <= t <= high]
-    space = width_inches(ax) / _TICK_INCHES if axis == "x" else (cell(ax).height - 1.2) / 0.25
-    while len(ticks) > max(3, space - 1):
+    most = width_inches(ax) / _TICK_INCHES if axis == "x" else (cell(ax).height - 1.2) / 0.25
+    while len(ticks) > max(3, most - 1):
         ticks = ticks[::2]
     ticks = [MIN_SECONDS] * (shortest <= MIN_SECONDS) + [t for t in ticks if t > MIN_SECONDS]
     begin = low / (high / low) ** (space / (1 - space))
