@@ -144,7 +144,7 @@ def _group_with(releases: pd.DataFrame, names: dict[int, str], name: str, chosen
         each = sorted(names.get(key, str(key)) for key in found)
         raise InputError(
             f"Several release groups have a release {name!r}: {', '.join(each)}.",
-            hint=f"Name one with group={each[0]!r}.",
+            hint=f"Name the group as well, such as {each[0]!r}.",
         )
     return found.pop()
 
