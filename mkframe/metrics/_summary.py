@@ -289,17 +289,12 @@ def _duration_sentence(value: pd.Series[float], text: pd.Series[str]) -> str:
 def _comparison_sentence(value: pd.Series[float], text: pd.Series[str]) -> str:
     if not value["earlier_failure_n"] or not value["recent_failure_n"]:
         return ""
-    sentence = (
+    # no medians here: those of two periods may point another way than a typical day of `compare_periods`
+    return (
         f"In the {_WINDOW_DAYS} days to {text['last_day']}, {text['recent_failure_rate']} of "
         f"{text['recent_failure_n']} failed; in the {_WINDOW_DAYS} days before, "
         f"{text['earlier_failure_rate']} of {text['earlier_failure_n']}."
     )
-    if value["recent_duration_n"] and value["earlier_duration_n"]:
-        sentence += (
-            f" The median duration of finished builds went from {text['earlier_duration_p50']} "
-            f"to {text['recent_duration_p50']}."
-        )
-    return sentence
 
 
 def _left_out_sentence(value: pd.Series[float], left_out: LeftOut) -> str:
