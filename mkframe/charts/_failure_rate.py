@@ -141,7 +141,8 @@ def _draw_periods(
     top = min(1.0, max(float(np.nanmax(high[is_enough])), overall) * 1.05)
     is_above = rate > top
     above = {**_rate_style(ax, 7), "marker": "^", "label": "above the scale"}
-    ax.plot(middle[is_above], np.full(is_above.sum(), top), linestyle="", clip_on=False, **above)
+    if is_above.any():  # a line of no points would be at the corner of the figure for a layout
+        ax.plot(middle[is_above], np.full(is_above.sum(), top), linestyle="", clip_on=False, **above)
     ticks = np.asarray(MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(0, top))
     ax.set_ylim(-0.2 * top, top * 1.02)  # the denominators are drawn below 0
     ax.set_yticks(ticks[(ticks >= 0) & (ticks <= top * 1.001)])

@@ -139,8 +139,7 @@ def set_heading(ax: Axes, title: str, *lines: str) -> None:
         linespacing=1.25,
         parse_math=False,
     )
-    # in a grid, columns of unequal labels get unequal widths, and the lines must have theirs
-    note.set_in_layout(len(root_figure(ax).axes) > 1 and root_figure(ax).get_layout_engine() is not None)
+    note.set_in_layout(False)  # the title's pad has its height; its width would shrink the Axes of a grid
     mark_caption(note, " ".join(filter(None, lines)))
     fit_axes(ax)
 

@@ -207,3 +207,15 @@ def test_first_and_last_calendar_day_do_not_raise(chart, tz, factory):
 
 def test_dir_shows_public_names_only():
     assert dir(charts) == sorted(charts.__all__)
+
+
+@pytest.mark.parametrize("layout", ["constrained", "tight", None])
+def test_charts_in_a_row_share_the_width(layout, mixed):
+    figure, row = plt.subplots(1, 3, figsize=(14, 4), layout=layout)
+    for ax, chart in zip(row, (charts.durations, charts.failure_rate, charts.outcomes), strict=True):
+        chart(mixed, ax=ax, every="W")
+    save_png(row[0])
+    widths = [ax.get_position().width for ax in row]
+    assert min(widths) > 0.5 / 3
+    assert max(widths) < 1.4 * min(widths)
+    plt.close(figure)
