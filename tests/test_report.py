@@ -241,7 +241,7 @@ def test_command_line_ends_with_a_sentence(arguments, sentence, capsys, tmp_path
 @pytest.mark.parametrize("name", ["first_look", "start_and_fetch"])
 def test_a_notebook_without_parameters_is_no_report(name, tmp_path):
     with pytest.raises(
-        InputError, match=r"has no parameters.*build_history, release_activity or release_readiness"
+        InputError, match=r"has no parameters.*build_history, monday, release_activity or release_readiness"
     ):
         report.write(tmp_path / "out.html", {}, notebook=name)
 

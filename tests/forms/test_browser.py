@@ -510,7 +510,7 @@ def test_filter_to_nothing_and_back(lab, root, page, tmp_path):
     width = charts.first.evaluate("image => image.naturalWidth")
     page.locator(".mkf-to input").fill("2001-01-01")
     page.locator(".mkf-to input").press("Tab")
-    expect(page.locator(".mkf-explored")).to_contain_text("0 of 300 builds.")
+    expect(page.locator(".mkf-explored")).to_contain_text(re.compile(r"^0 of \d+ builds\."))
     for place in range(3):
         expect(charts.nth(place)).to_be_hidden()
     expect(page.locator(".mkf-no-chart").first).to_contain_text("nothing to draw")
@@ -519,7 +519,7 @@ def test_filter_to_nothing_and_back(lab, root, page, tmp_path):
     jupyter.shoot(page, "15_nothing", tmp_path)
     page.locator(".mkf-to input").fill("")
     page.locator(".mkf-to input").press("Tab")
-    expect(page.locator(".mkf-explored")).to_contain_text("300 of 300 builds.")
+    expect(page.locator(".mkf-explored")).to_contain_text(re.compile(r"^(\d+) of \1 builds\."))
     expect(charts.first).to_be_visible()
     assert charts.first.evaluate("image => image.naturalWidth") == width > 500
     expect(page.locator(".mkf-no-chart").first).to_have_text("")
@@ -548,7 +548,9 @@ def open_fetch_form(page, lab, root, folder, pattern):
 
 def test_diff_inside_a_form_has_no_blank_lines(lab, root, page, tmp_path):
     open_fetch_form(page, lab, root, tmp_path / "diffs", "CORE_DV_HLS")
-    page.locator(".mkf-fetch-builds select").select_option(index=0)
+    page.locator(".mkf-fetch-builds select").select_option(
+        index=15
+    )  # older than what other tests have started
     page.locator("button.mkf-compare").click()
     diff = page.locator(".mkf-difference pre").first
     expect(diff).to_be_visible()
@@ -565,7 +567,9 @@ def test_diff_inside_a_form_has_no_blank_lines(lab, root, page, tmp_path):
 def test_fetched_files_are_saved_on_the_computer_of_the_browser(lab, root, page, tmp_path):
     folder = tmp_path / "server"
     open_fetch_form(page, lab, root, folder, "all patterns")
-    page.locator(".mkf-fetch-builds select").select_option(index=[0, 1, 2])
+    page.locator(".mkf-fetch-builds select").select_option(
+        index=[15, 16, 17]
+    )  # older than what other tests have started
     page.locator("button.mkf-fetch").click()
     expect(page.locator(".mkf-files")).to_contain_text(", on the server.")
     links = page.locator(".mkf-offers a")

@@ -54,11 +54,6 @@ def test_only_changes_leave_out_the_rest(saved, capsys):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--text"], "--text belongs to the page of a week"),
-        (["--history", "h.duckdb"], "--history belongs to the page of a week"),
-        (["--only-changes"], "--only-changes belongs to the page of a week"),
-        (["--period", "last-week", "--every", "W"], "--every does not go with --period"),
-        (["--period", "last-week", "--history", "h.duckdb"], "--history does not go with --demo or --from"),
         (["--period", "last-month"], "The period 'last-month' is not known"),
         (["--period", "2026-07-15", "--xlsx", "week.csv"], "'week.csv' is no workbook"),
         (["--period", "2026-07-15", "--project", "403"], "has no build of project 403"),
@@ -66,7 +61,27 @@ def test_only_changes_leave_out_the_rest(saved, capsys):
         (["--period", "2026-07-15", "--tz", "Mars"], "Mars"),
     ],
 )
-def test_options_that_do_not_fit_are_a_sentence(options, sentence, saved, capsys):
+def test_value_that_cannot_be_is_a_sentence(options, sentence, saved, capsys):
     assert main(["report", "--from", "builds.json", *options]) == 1
+    assert sentence in capsys.readouterr().err
+    assert [path.name for path in saved.iterdir()] == ["builds.json"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--text"], "--text belongs to the page of a week"),
+        (["--only-changes"], "--only-changes belongs to the page of a week"),
+        (["--period", "last-week", "--every", "W"], "--every does not go with --period"),
+        (["--period", "last-week", "--release", "R7"], "--release does not go with --period"),
+        (["--period", "last-week", "--history", "h.duckdb"], "--history: not allowed with argument --from"),
+        (["--as-of", "2026-07-15"], "--as-of needs --history"),
+        (["--group", "G"], "--group and --label belong to --release"),
+    ],
+)
+def test_options_that_do_not_fit_are_a_usage_error(options, sentence, saved, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["report", "--from", "builds.json", *options])
+    assert stopped.value.code == 2
     assert sentence in capsys.readouterr().err
     assert [path.name for path in saved.iterdir()] == ["builds.json"]

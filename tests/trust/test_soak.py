@@ -14,6 +14,7 @@ import gc
 import hashlib
 import os
 import random
+import re
 import resource
 import sys
 import tempfile
@@ -38,7 +39,7 @@ from tests.builds.servers import AIRPLANE
 from tests.support import faults
 from tests.support.rows import row, rows
 from tests.trust.faults import FAULTS, LOGIN
-from tests.trust.operations import PROJECT, VERBS, Ledger, archive
+from tests.trust.operations import PROJECT, READERS, VERBS, Ledger, archive
 
 pytestmark = pytest.mark.slow
 
@@ -101,9 +102,9 @@ class SoakServer:
         if "/patterns/" in request.path:
             return faults.reply(row("patterns", int(last)))
         if request.path.endswith("/metadata"):
-            asked = request.json()["statement"]
-            views = [name for name in ("deliveries", "commits") if name in asked.lower()]
-            return self.statements["".join(views) or "metadata.query"](request)
+            words = re.findall(r"\w+", request.json()["statement"])
+            verb = next((READERS[word] for word in words if word in READERS), "metadata.query")
+            return self.statements[verb](request)
         return self.healthy[request.method, request.path](request)
 
 

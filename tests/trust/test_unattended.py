@@ -49,7 +49,8 @@ def test_report_without_its_extra_says_what_to_install(monkeypatch, tmp_path):
 
 def test_unknown_notebook_is_told():
     with pytest.raises(
-        InputError, match=r"no notebook 'nightly'.*build_history, release_activity or release_readiness"
+        InputError,
+        match=r"no notebook 'nightly'.*build_history, monday, release_activity or release_readiness",
     ):
         notebook_path("nightly")
 
