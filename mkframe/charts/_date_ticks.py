@@ -58,10 +58,10 @@ class PeriodLocator(Locator):
 def _starts(low: float, high: float, number: int, unit: str) -> NDArray[np.float64]:
     first, last = (np.datetime64(_day(edge)) for edge in (low, high))
     if unit in "DW":
-        step = number * (7 if unit == "W" else 1)
+        day = np.timedelta64(1, "D")
+        step = number * (7 if unit == "W" else 1) * day
         # days are counted from a Monday, so that a view that moves keeps its ticks
-        begin = first - (first - _MONDAY).astype(int) % step
-        starts = np.arange(begin, last + 1, step)
+        starts = np.arange(first - (first - _MONDAY) % step, last + day, step)
     else:
         months = number * (12 if unit == "Y" else 1)
         begin = first.astype("datetime64[M]").astype(int)
