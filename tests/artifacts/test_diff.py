@@ -170,7 +170,7 @@ def test_absent_member_names_the_build_of_its_own_artifact(tmp_path):
             write_zip(tmp_path / side / f"{name}.zip", {f"{side}.sql": name})
     old = [fetched(tmp_path / "old" / "CORE.zip", 5146), fetched(tmp_path / "old" / "STAGE.zip", 5140)]
     new = [fetched(tmp_path / "new" / f"{name}.zip", 5149) for name in ("CORE", "STAGE", "AUDIT")]
-    notes = diff(old, pd.concat(new)).set_index("name")["note"]
+    notes = diff(pd.concat(old), pd.concat(new)).set_index("name")["note"]
     assert notes.to_dict() == {
         "CORE/old.sql": "Not part of build 5149.",
         "STAGE/old.sql": "Not part of build 5149.",
