@@ -73,7 +73,7 @@ class Clock:
             Sorted moments in UTC near which most of them are.
         """
         candidates = np.unique(self.offsets(_around(times)))
-        result = np.full(times.shape, np.datetime64("NaT"), "datetime64[us]")
+        result = np.full(times.shape, np.datetime64("NaT", "us"), "datetime64[us]")
         if not len(candidates):
             return result
         tries = np.stack([times - candidate for candidate in candidates])
