@@ -539,7 +539,7 @@ def test_label_is_drawn_as_words(draw, text):
     shown = " ".join("".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text"))
     assert steering(shown) == []
     assert not [e for e in root.iter() if e.tag.rpartition("}")[2] in ("script", "a", "foreignObject")]
-    assert "AIRPLANE"[:6] in shown or "LANE" in shown  # long names are cut in the middle
+    assert re.search("AIRPLA|…LANE", shown)  # a long name is cut in its middle, and the cut is shown
 
 
 # --- files --------------------------------------------------------------------------------------------
