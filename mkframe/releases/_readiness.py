@@ -325,7 +325,7 @@ def _last_build(facts: Facts) -> _Check:
     if isinstance(builds, Unknown):
         return _unknown("last_build", builds)
     strange = builds[~builds["status"].isin(_KNOWN_STATUSES)]
-    completed = builds[builds["status"].isin(_ENDED)].sort_values("build_start", kind="stable")
+    completed = _completed(builds)
     if not len(completed):
         if len(strange):
             return _Check("last_build", UNKNOWN, None, f"{_builds(strange)} has no known status.", _ASK)
@@ -343,6 +343,11 @@ def _last_build(facts: Facts) -> _Check:
 
 
 _BUILD_COLUMNS = ["status", "build_start", "build_end", "message", "description"]
+
+
+def _completed(builds: pd.DataFrame) -> pd.DataFrame:
+    """Return the builds that have finished or failed, the newest start last."""
+    return builds[builds["status"].isin(_ENDED)].sort_values("build_start", kind="stable")
 
 
 def _error_text(build: pd.DataFrame) -> str:
@@ -470,7 +475,7 @@ def _failed_patterns(facts: Facts) -> _Check:
     builds = facts.builds
     if isinstance(builds, Unknown):
         return _unknown("failed_patterns", builds)
-    completed = builds[builds["status"].isin(_ENDED)].sort_values("build_start", kind="stable")
+    completed = _completed(builds)
     rows = completed[["status", "patterns"]].reset_index(names="build_id").explode("patterns")
     last = rows.drop_duplicates("patterns", keep="last")
     found = last[(last["status"] == "FAILED") & last["patterns"].notna()]
