@@ -118,6 +118,13 @@ def _tqdm_class() -> Any:
         # tqdm's thread that wakes stalled bars would outlive us.
         monitor_interval = 0
 
+        def refresh(self, nolock: bool = False, lock_args: Any = None) -> Any:
+            # Where drawing fails, tqdm keeps the lock of all bars: those of other threads would wait for ever.
+            if nolock or lock_args:
+                return super().refresh(nolock, lock_args)
+            with self.get_lock():
+                return super().refresh(nolock=True)
+
         def __del__(self) -> None:
             with contextlib.suppress(Exception):  # of a bar whose start has failed
                 super().__del__()

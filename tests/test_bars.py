@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -67,6 +68,27 @@ def test_bar_that_breaks_is_dropped(monkeypatch, writes):
         for done in range(11):
             bar.show(done, "some text")
             bar.show(done / 2, "and back")
+
+
+@pytest.mark.parametrize("writes", range(4))
+def test_bar_that_breaks_gives_its_lock_back(monkeypatch, writes):
+    monkeypatch.setattr("sys.stderr", Broken(writes))
+    with ProgressBar("Fetch", 10) as bar:
+        bar.show(1)
+    taken = []
+    lock = _bars._tqdm_class().get_lock()
+
+    def take():
+        for each in lock.locks:
+            if each.acquire(timeout=5):
+                taken.append(each)
+        for each in taken:
+            each.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    assert taken == lock.locks
 
 
 class WidgetError(Exception):
