@@ -119,7 +119,7 @@ def test_missing_account_is_told_in_the_words_of_the_shell(command, monkeypatch,
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("MKFRAME_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    monkeypatch.setattr("keyring.get_password", lambda service, name: None)
     assert main(command) == 1
     text = capsys.readouterr().err
     assert "MKFRAME_TOKEN, or MKFRAME_EMAIL and MKFRAME_PASSWORD" in text
