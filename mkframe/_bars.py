@@ -119,10 +119,10 @@ def _tqdm_class() -> Any:
         monitor_interval = 0
 
         def refresh(self, nolock: bool = False, lock_args: Any = None) -> Any:
-            # Where drawing fails, tqdm keeps the lock of all bars: those of other threads would wait for ever.
+            # Where drawing fails, tqdm keeps the lock of all bars: other threads' bars would wait for ever.
             if nolock or lock_args:
                 return super().refresh(nolock, lock_args)
-            with self.get_lock():
+            with self.get_lock():  # type: ignore[no-untyped-call]
                 return super().refresh(nolock=True)
 
         def __del__(self) -> None:

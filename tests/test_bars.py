@@ -79,9 +79,7 @@ def test_bar_that_breaks_gives_its_lock_back(monkeypatch, writes):
     lock = _bars._tqdm_class().get_lock()
 
     def take():
-        for each in lock.locks:
-            if each.acquire(timeout=5):
-                taken.append(each)
+        taken.extend(each for each in lock.locks if each.acquire(timeout=5))
         for each in taken:
             each.release()
 
