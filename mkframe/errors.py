@@ -47,7 +47,8 @@ import contextvars
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+import weakref
+from typing import Protocol
 
 __all__ = [
     "TRANSIENT",
@@ -75,6 +76,7 @@ __all__ = [
     "ResponseError",
     "SchemaError",
     "SchemaWarning",
+    "Screen",
     "ServerError",
     "WaitTimeoutError",
     "RequestTimeoutError",
@@ -83,8 +85,9 @@ __all__ = [
     "StartUnconfirmedError",
     "InvalidResponseError",
     "ConnectError",
+    "add_screen",
     "for_status",
-    "screen",
+    "remove_screen",
     "warn",
 ]
 
@@ -336,14 +339,27 @@ def for_status(status: int) -> type[ResponseError]:
 
 
 _PACKAGE = __name__.partition(".")[0]
-_SCREEN: contextvars.ContextVar[Callable[[str], str]] = contextvars.ContextVar("screen", default=str)
+_SCREENS: contextvars.ContextVar[tuple[weakref.ref[Screen], ...]] = contextvars.ContextVar(
+    "screens", default=()
+)
+"""Weak, since a read that is left open may be collected by another thread."""
 
 
-def screen(clean: Callable[[str], str]) -> Callable[[str], str]:
-    """Set the function that `warn` applies to sentences in this context; return the one before."""
-    before = _SCREEN.get()
-    _SCREEN.set(clean)
-    return before
+class Screen(Protocol):
+    """Cleans the sentences that `warn` shows."""
+
+    def clean(self, sentence: str) -> str:
+        """Return the sentence without what must not be shown."""
+
+
+def add_screen(screen: Screen) -> None:
+    """Let `warn` clean its sentences with a screen in this context."""
+    _SCREENS.set((*_SCREENS.get(), weakref.ref(screen)))
+
+
+def remove_screen(screen: Screen) -> None:
+    """Take a screen out of this context; others stay, in whatever order they came."""
+    _SCREENS.set(tuple(each for each in _SCREENS.get() if each() not in (None, screen)))
 
 
 def warn(sentence: str, category: type[Warning] = UserWarning) -> None:
@@ -371,4 +387,7 @@ def warn(sentence: str, category: type[Warning] = UserWarning) -> None:
     for level, (frame, _) in enumerate(traceback.walk_stack(sys._getframe()), 1):
         if str(frame.f_globals.get("__name__")).partition(".")[0] == _PACKAGE:
             outermost = level
-    warnings.warn(_SCREEN.get()(sentence), category, stacklevel=outermost + 1)
+    for reference in _SCREENS.get():
+        screen = reference()
+        sentence = sentence if screen is None else screen.clean(sentence)
+    warnings.warn(sentence, category, stacklevel=outermost + 1)

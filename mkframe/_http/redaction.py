@@ -68,11 +68,15 @@ class Redacting:
 
     def __enter__(self) -> None:
         self._handled = sys.exception()  # an error that the caller handles keeps the caller's frames
-        self._before = errors.screen(lambda text: redact(text, self._secrets()))
+        errors.add_screen(self)
+
+    def clean(self, sentence: str) -> str:
+        """Redact a sentence of a warning."""
+        return redact(sentence, self._secrets())
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         # No generator: contextlib would put the frames back.
-        errors.screen(self._before)
+        errors.remove_screen(self)
         if isinstance(error, MkframeError):
             _clean(error, _SecretForms(self._secrets()), self._handled)
 

@@ -1,9 +1,10 @@
 """What is taken out of a server's words, in whichever way a secret is written, and what is left of them."""
 
 import base64
-import contextvars
 import html
 import json
+import re
+import threading
 import time
 from urllib.parse import quote, quote_plus
 
@@ -300,10 +301,34 @@ def test_warning_in_the_block_is_redacted():
 
 
 def test_warning_after_the_block_is_unchanged():
-    def warn_after_a_block():
-        with Redacting(lambda: [Secret(TOKEN)]):
-            pass
+    with Redacting(lambda: [Secret(TOKEN)]):
+        pass
+    with pytest.warns(UserWarning, match=TOKEN):
         warn(f"said {TOKEN}")
 
-    with pytest.warns(UserWarning, match=TOKEN):
-        contextvars.Context().run(warn_after_a_block)  # not what a read that was left open has set
+
+def test_blocks_that_overlap_redact_their_own_secrets():
+    first, second = Redacting(lambda: [Secret(TOKEN)]), Redacting(lambda: [Secret(PASSWORD)])
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    with pytest.warns(UserWarning, match=rf"said {TOKEN} and \*\*\*$"):
+        warn(f"said {TOKEN} and {PASSWORD}")
+    second.__exit__(None, None, None)
+    with pytest.warns(UserWarning, match=re.escape(PASSWORD)):
+        warn(f"said {PASSWORD}")
+
+
+def test_read_that_another_thread_collects_redacts_nothing_more():
+    def read(secret):
+        with Redacting(lambda: [Secret(secret)]):
+            yield
+
+    left_open = [read(TOKEN)]
+    next(left_open[0])
+    with Redacting(lambda: [Secret(PASSWORD)]):
+        thread = threading.Thread(target=left_open.clear)
+        thread.start()
+        thread.join()
+        with pytest.warns(UserWarning, match=rf"said {TOKEN} and \*\*\*$"):
+            warn(f"said {TOKEN} and {PASSWORD}")
