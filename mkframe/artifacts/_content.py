@@ -10,7 +10,11 @@ from pathlib import PurePosixPath
 
 __all__ = ["ContentClassifier", "decode", "encoding_of", "hash_and_classify"]
 
-_KINDS = {".sql": "sql", ".ddl": "sql", ".dml": "sql", ".xml": "xml", ".xsd": "xml", ".json": "json"}
+_KINDS = {
+    **dict.fromkeys((".sql", ".ddl", ".dml"), "sql"),
+    **dict.fromkeys((".xml", ".xsd"), "xml"),
+    **dict.fromkeys((".json", ".ipynb"), "json"),
+}
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _EXCLUDED_CODECS = {

@@ -1,8 +1,12 @@
-"""The artifacts of a build: a ZIP per pattern with a member per instance, made for each request.
+"""The artifacts of a build: a ZIP per pattern with the files of each instance, made for each request.
 
-The same download gives the same bytes; two builds differ where an instance's version or the pattern's
-template has changed between them, and the manifest names the build. What real artifacts look like inside is
-not published: these are plausible, not authentic.
+The same download gives the same bytes; two builds differ where an instance's rows or the pattern's template
+have changed between them, and the manifest names the build and the release. What real artifacts look like
+inside is not published for most platforms: these are plausible, not authentic.
+
+An instance has an XML file for IICS, else an SQL script; for Synapse and Fabric also a notebook and a
+pipeline. Open in the vendor's pages; here: its application lists those as single downloads, with a ZIP of
+all beside them, and the reference shows one ZIP per pattern; so it is for every platform here.
 """
 
 from __future__ import annotations
@@ -10,9 +14,11 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from xml.sax.saxutils import quoteattr
 
+from mkframe.demo_server import notebooks
 from mkframe.demo_server.catalog import Instance
 from mkframe.demo_server.data.projects import PATTERNS, Pattern
 from mkframe.demo_server.instance_columns import Column
@@ -43,19 +49,19 @@ def make_zip(state: State, id: int) -> bytes:
         for instance in sorted(instances, key=lambda i: (i.folder, i.name)):
             version = state.branches.version(instance, release, start)
             columns = state.branches.columns(instance, version)
-            text = _render(pattern, template, instance, columns)
-            path = (
-                f"{instance.folder.strip('/')}/{instance.name}.{'xml' if pattern.type == 'IICS' else 'sql'}"
-            )
-            _add_member(archive, path, text, stamp)
-            manifest.append(
-                {"path": path, "instance_id": instance.id, "version": version.number, "fields": len(columns)}
-            )
+            for name, text in _files(pattern, template, instance, columns):
+                path = f"{instance.folder.strip('/')}/{name}"
+                _add_member(archive, path, text, stamp)
+                manifest.append(
+                    {"path": path, "instance_id": instance.id, "version": version.number,
+                     "fields": len(columns)}
+                )  # fmt: skip
         contents = {
             "build_id": build,
             "pattern": pattern.name,
             "type": pattern.type,
             "template": template,
+            "release": state.catalog.releases[release].name if release else None,
             "build_start": iso(start),
             "members": manifest,
         }
@@ -70,10 +76,19 @@ def _add_member(archive: zipfile.ZipFile, path: str, text: str, stamp: tuple[int
     archive.writestr(info, text)
 
 
-def _render(pattern: Pattern, template: int, instance: Instance, columns: tuple[Column, ...]) -> str:
+def _files(
+    pattern: Pattern, template: int, instance: Instance, columns: tuple[Column, ...]
+) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each file of an instance."""
     if pattern.type == "IICS":
-        return _mapping(pattern, template, instance, columns)
-    return _ddl(pattern, template, instance, columns) + _merge(template, instance, columns)
+        yield f"{instance.name}.xml", _mapping(pattern, template, instance, columns)
+        return
+    script = _ddl(pattern, template, instance, columns) + _merge(template, instance, columns)
+    yield f"{instance.name}.sql", script
+    if extension := notebooks.EXTENSIONS.get(pattern.type):
+        name = f"{pattern.name}_{instance.name}"
+        yield f"NB_{name}.{extension}", notebooks.notebook(pattern, template, instance, columns)
+        yield f"PL_{name}.json", notebooks.pipeline(pattern, template, instance)
 
 
 # --- SQL ------------------------------------------------------------------------------------------------

@@ -71,6 +71,7 @@ def test_members_match_the_archive(plain):
         ("a.SQL", "SELECT 1", "sql"),
         ("a.ddl", "CREATE", "sql"),
         ("a.json", "{}", "json"),
+        ("nb/NB_1.IPYNB", "{}", "json"),
         ("a", "<?xml version='1.0'?><a/>", "xml"),
         ("a.log", "é" * 200_000, "text"),
         ("a.sql", b"\x00\x01", "binary"),

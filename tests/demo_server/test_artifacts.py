@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import re
 import zipfile
+from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
 import pytest
@@ -71,11 +73,95 @@ def test_platform_has_its_sql_types(reader, pattern, word):
     assert any(word in s for s in scripts)
 
 
-def test_zip_has_member_per_instance_and_manifest(reader):
+def test_zip_lists_its_members_by_instance(reader):
     build = next(b for b in reader.get("/builds") if b["status"] == "FINISHED" and len(b["patterns"]) == 2)
     contents = [members(reader, f["id"]) for f in build["downloads"]]
-    assert sum(len(c) - 1 for c in contents) == build["instances"]
-    assert all(json.loads(c["manifest.json"])["build_id"] == build["id"] for c in contents)
+    manifests = [json.loads(c["manifest.json"]) for c in contents]
+    for manifest, content in zip(manifests, contents, strict=True):
+        assert [m["path"] for m in manifest["members"]] + ["manifest.json"] == list(content)
+        assert manifest["build_id"] == build["id"]
+    assert sum(len({x["instance_id"] for x in m["members"]}) for m in manifests) == build["instances"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ending", "activity"),
+    [
+        ("SYN_STAGING", "json", "SynapseNotebook"),
+        ("SYN_MART", "json", "SynapseNotebook"),
+        ("FAB_LAKEHOUSE", "ipynb", "TridentNotebook"),
+        ("FAB_WAREHOUSE", "ipynb", "TridentNotebook"),
+    ],
+)
+def test_instance_has_notebook_and_pipeline(reader, pattern, ending, activity):
+    content = members(reader, latest(reader, pattern)["id"])
+    scripts = [PurePosixPath(name) for name in content if name.endswith(".sql")]
+    assert scripts
+    for path in scripts:
+        name = f"{pattern}_{path.stem}"
+        notebook = json.loads(content[str(path.with_name(f"NB_{name}.{ending}"))])
+        pipeline = json.loads(content[str(path.with_name(f"PL_{name}.json"))])
+        (run,) = pipeline["properties"]["activities"]
+        assert run["type"] == activity
+        if ending == "json":
+            assert notebook["name"] == run["typeProperties"]["notebook"]["referenceName"] == f"NB_{name}"
+            assert pipeline["type"] == "Microsoft.Synapse/workspaces/pipelines"
+            notebook = notebook["properties"]
+        assert notebook["nbformat"] == 4
+        code = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+        for cell in code:
+            ast.parse(cell)
+        parameters = [c for c in notebook["cells"] if "parameters" in c["metadata"].get("tags", ())]
+        assert len(parameters) == 1
+        given = pipeline["properties"]["parameters"]
+        assert {line.partition(" = ")[0] for line in parameters[0]["source"]} == given.keys()
+        assert run["typeProperties"]["parameters"].keys() == given.keys()
+        columns = re.findall(r"^    (\w+) +\w.*?,?$", content[str(path)].partition(");")[0], re.M)
+        (schema,) = [cell for cell in code if cell.startswith("schema")]
+        assert re.findall(r'StructField\("(\w+)"', schema) == columns[1:]
+
+
+@pytest.fixture
+def fetch_beside(reader):
+    """Return a function that fetches the files of an instance of the first build that added a row to it."""
+
+    def fetch_both(project, pattern, instance):
+        sql = (
+            f"SELECT BUILD_ID, COMPARE_TO_BUILD_ID FROM @INFORMATION_SCHEMA.DELIVERIES WHERE ADDED = 1 "
+            f"AND PATTERN = '{pattern}' AND INSTANCE = '{instance}' ORDER BY BUILD_ID LIMIT 1"
+        )
+        (row,) = reader.post("/metadata", {"project": project, "statement": sql}).json()["rows"]
+        for build in (row["COMPARE_TO_BUILD_ID"], row["BUILD_ID"]):
+            (download,) = reader.get("/downloads", build_id=build, pattern=pattern)
+            content = members(reader, download["id"])
+            files = {
+                kind: content[path]
+                for path in content
+                for kind in ("NB", "PL")
+                if re.search(rf"/{kind}_{pattern}_{instance}\.", path)
+            }
+            yield json.loads(content["manifest.json"]), files
+
+    return fetch_both
+
+
+def test_hotfix_changes_notebook_and_no_pipeline(fetch_beside):
+    """EMPLOYEE gets SOURCE_KEY in the hotfix; the release before it lacks that."""
+    (old, before), (new, after) = fetch_beside("FINANCE_MART", "SYN_STAGING", "EMPLOYEE")
+    assert new["release"].startswith(old["release"] + "_HF")
+    assert new["template"] == old["template"]
+    assert after["PL"] == before["PL"]
+    added = set(after["NB"].splitlines()) - set(before["NB"].splitlines())
+    assert any('StructField(\\"SOURCE_KEY\\"' in line for line in added)
+    assert len(added) == 3
+    assert all("SOURCE_KEY" in line for line in added)
+
+
+def test_template_changes_pipeline(fetch_beside):
+    (old, before), (new, after) = fetch_beside("LOGISTICS_LAKE", "FAB_LAKEHOUSE", "EMPLOYEE")
+    assert new["template"] == old["template"] + 1
+    assert set(after["PL"].splitlines()) - set(before["PL"].splitlines()) == {
+        f'                    "retry": {new["template"]},'
+    }
 
 
 def test_download_equals_that_of_another_server(reader, log_in, now):
@@ -118,7 +204,7 @@ def test_artifacts_are_small(reader):
 
 def test_zip_member_names_are_safe(reader):
     names = members(reader, latest(reader, "FAB_LAKEHOUSE")["id"])
-    assert all(re.fullmatch(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*\.(sql|json)", n) for n in names)
+    assert all(re.fullmatch(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*\.(sql|json|ipynb)", n) for n in names)
 
 
 def test_fetch_of_unknown_download_is_404(reader):
