@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from sqlglot import exp
 
 from mkframe.demo_server.dialect._functions import FUNCTIONS, PREFIX
-from mkframe.demo_server.dialect._prepare import FUNCTION
+from mkframe.demo_server.dialect._prepare import AUTOMATIC, FUNCTION
 from mkframe.demo_server.dialect._scope import Bound, Query, Scope
 from mkframe.demo_server.dialect._values import (
     ANY,
@@ -23,6 +24,7 @@ from mkframe.demo_server.dialect._values import (
     common_type,
     family,
     from_time,
+    unknown_function,
     unsupported,
 )
 
@@ -36,6 +38,9 @@ _ARITHMETIC: dict[type[exp.Expr], tuple[str, str]] = {
     exp.Div: ("/", "divide"), exp.Mod: ("%", "modulo"),
 }  # fmt: skip
 _AGGREGATES = {"COUNT", "SUM", "AVG", "MIN", "MAX", "MEDIAN", "ANY_VALUE"}
+_MADE = re.compile(f' AS "{AUTOMATIC}[^"]*"')
+_PSEUDO_COLUMNS = {"CONNECT_BY_ISCYCLE", "CONNECT_BY_ISLEAF", "ROWNUM"}
+"""Names that Oracle answers without a column, and the documentation does not have."""
 _RANKS = {"RANK", "DENSE_RANK", "ROW_NUMBER"}
 _VALUES = {"FIRST_VALUE", "LAST_VALUE", "NTH_VALUE", "LAG", "LEAD"}
 _NOT_WORKING = {"DIV0", "DIV0NULL"}
@@ -43,6 +48,11 @@ _CASTS = {
     exp.DType.TEXT: TEXT, exp.DType.INT: INTEGER, exp.DType.DECIMAL: NUMBER, exp.DType.TIMESTAMP: TIMESTAMP,
     exp.DType.DATE: DATE,
 }  # fmt: skip
+_NAMES = {
+    "CURRENT_TIMESTAMP": "SYSDATE, SYSTIMESTAMP or CURRENT_TIMESTAMP",
+    "WITHINGROUP": "WITHIN GROUP",
+}
+"""Names of constructs that the parser calls otherwise."""
 _SHOWN = (exp.Placeholder, exp.Parameter, exp.Interval, exp.Tuple, exp.Boolean, exp.BitwiseAnd, exp.BitwiseOr)
 """Nodes that are written back as they were read."""
 _MOST_ARGUMENTS = 100
@@ -305,12 +315,13 @@ class ExpressionBinder:
     def _unknown(cls, node: exp.Expr) -> SqlError:
         """Name a construct that the parser reads and this module does not know."""
         name = node.sql_name() if isinstance(node, exp.Func) else type(node).__name__.upper()
+        name = _NAMES.get(name, name)
         return unsupported(f"{name} ({cls._shown(node)})" if isinstance(node, _SHOWN) else name)
 
     @staticmethod
     def _shown(node: exp.Expr) -> str:
         try:
-            text = node.sql("oracle").replace(FUNCTION, "")
+            text = _MADE.sub("", node.sql("oracle")).replace(FUNCTION, "")
         except Exception:
             text = type(node).__name__.upper()
         return repr(text if len(text) <= 80 else text[:80] + "...")
@@ -344,6 +355,8 @@ class ExpressionBinder:
         table, folder = node.text("table"), node.text("db")
         bound = self.resolve(name, table, folder, scope, quoted=bool(node.this.args.get("quoted")))
         if bound is None:
+            if not table and name in _PSEUDO_COLUMNS:
+                raise unsupported(name)
             shown = ".".join(p for p in (folder, table, name) if p)
             raise SqlError(f"Column '{shown}' does not exist!", "CompileError")
         return bound
@@ -534,9 +547,7 @@ class ExpressionBinder:
             return self.path(nodes, scope)
         known = FUNCTIONS.get(name)
         if known is None:
-            raise SqlError(
-                f"The function {name} does not exist or is not supported by this server.", "CompileError"
-            )
+            raise unknown_function(name)
         self._count(name, nodes, known.least, known.most)
         parts = [self.value(n, scope) for n in nodes]
         if known.texts:

@@ -19,6 +19,8 @@ __all__ = ["Tokens", "parse_expression", "parse_query", "parse_source", "read_to
 _LONGEST = 200_000
 _MOST = 50_000
 _HALF = re.compile("[\ud800-\udfff]")
+_INCOMPLETE = re.compile(r"Required keyword: '\w+' missing for <class '[\w.]*\.(\w+)'>")
+_GOT = re.compile(r" but got <Token .*>")
 
 
 class _Dialect(Oracle):
@@ -299,4 +301,6 @@ def _parse(tokens: list[Token], sql: str, *, query: bool) -> exp.Expr:
 
 def _first_line(error: Exception) -> str:
     text = str(error).splitlines()[0] if str(error) else "The statement cannot be read"
+    text = _INCOMPLETE.sub(lambda found: f"{found[1].upper()} is not complete", text)
+    text = _GOT.sub("", text)
     return text.replace("Invalid expression / Unexpected token", "Unexpected word")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from sqlglot.parsers.oracle import OracleParser
 from sqlglot.tokenizer_core import Token, TokenType
 
-from mkframe.demo_server.dialect._values import SqlError
+from mkframe.demo_server.dialect._values import SqlError, unknown_function
 
 __all__ = ["AUTOMATIC", "FUNCTION", "prepare"]
 
@@ -29,6 +29,14 @@ _CALLED = OracleParser.FUNC_TOKENS - {
     TokenType.TABLE, TokenType.UNNEST, TokenType.WINDOW, TokenType.FILTER, TokenType.INTERVAL,
 }  # fmt: skip
 """What the grammar takes for a function before a parenthesis, without what is a construct of its own."""
+_OTHER_FORMS = {
+    **dict.fromkeys(("JSON_TABLE", "LISTAGG", "OVERLAY", "POSITION", "TRY_CAST", "XMLTABLE"), ""),
+    "CAST": "; write value::TYPE",
+    "EXTRACT": "; write TO_CHAR(time, format)",
+    "REGEXP_LIKE": "; write REGEXP_INSTR(text, pattern) > 0",
+    "SUBSTRING": "; write SUBSTR(text, start, length)",
+}
+"""Functions of other dialects, mostly of a grammar of their own, and what to write instead."""
 _OPERATORS = {"PRIOR", "CONNECT_BY_ROOT"}
 _OPERAND_ENDS = {
     TokenType.VAR, TokenType.IDENTIFIER, TokenType.R_PAREN, TokenType.NUMBER, TokenType.STRING,
@@ -38,6 +46,10 @@ _CLAUSES = {
     TokenType.WHERE, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.HAVING, TokenType.LIMIT,
     TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT, TokenType.FETCH, TokenType.OFFSET,
     TokenType.QUALIFY, TokenType.CONNECT_BY, TokenType.INTO, TokenType.WINDOW, TokenType.FOR,
+}  # fmt: skip
+_AFTER_LISTS = {
+    TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.HAVING,
+    TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT, TokenType.CONNECT_BY, TokenType.R_PAREN,
 }  # fmt: skip
 _QUERY_STARTS = {TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN}
 _WINDOW_STARTS = {TokenType.ORDER_BY, TokenType.PARTITION_BY, TokenType.R_PAREN}
@@ -56,6 +68,10 @@ def prepare(tokens: list[Token], sql: str, *, query: bool) -> list[Token]:
             and third.token_type not in _QUERY_STARTS | _WINDOW_STARTS
         ):
             raise SqlError(f"Unsupported syntax: a query is expected, not {third.text!r}.", "SyntaxError")
+    for comma, after in zip(tokens, [*tokens[1:], None], strict=True):
+        if comma.token_type == TokenType.COMMA and (after is None or after.token_type in _AFTER_LISTS):
+            found = after.text.upper() if after else "the end"  # the grammar would overlook such a comma
+            raise SqlError(f"Something is missing between a comma and {found}.", "SyntaxError")
     kinds = {token.token_type for token in tokens}
     if TokenType.CONNECT_BY not in kinds and any(_is_start(tokens, at) for at in range(len(tokens))):
         raise SqlError("START WITH needs CONNECT BY.", "SyntaxError")
@@ -115,7 +131,10 @@ def _with_calls(tokens: list[Token]) -> list[Token]:
 
 
 def _called(tokens: list[Token], at: int) -> Token:
-    return _like(tokens[at], TokenType.VAR, FUNCTION + tokens[at].text.upper())
+    name = tokens[at].text.upper()
+    if name in _OTHER_FORMS:
+        raise unknown_function(name, _OTHER_FORMS[name])
+    return _like(tokens[at], TokenType.VAR, FUNCTION + name)
 
 
 def _is_call(tokens: list[Token], at: int) -> bool:
@@ -203,7 +222,11 @@ def _needs_alias(tokens: list[Token], begin: int, end: int) -> bool:
         return False  # a column
     if len(kinds) < 2 or kinds[-2] == TokenType.ALIAS:
         return len(kinds) < 2
-    ends = kinds[-2] in _OPERAND_ENDS
+    # a column may have the name of a keyword, and a type comes after ::
+    named = tokens[end - 2].text.isidentifier() and (
+        len(kinds) == 2 or kinds[-3] in (TokenType.DOT, TokenType.DCOLON)
+    )
+    ends = kinds[-2] in _OPERAND_ENDS or named
     return not (
         ends and kinds[-1] not in (*_NO_ALIASES, TokenType.R_PAREN, TokenType.STRING, TokenType.NUMBER)
     )

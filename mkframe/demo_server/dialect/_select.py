@@ -322,6 +322,8 @@ class QueryBinder(ExpressionBinder):
         sql = self.source(clause.this, scope)
         product = False
         for join in node.args.get("joins") or ():
+            if join.method:
+                raise unsupported(f"{join.method.upper()} JOIN")
             check_arguments(join, "this", "side", "kind", "on", "using", name="JOIN")
             side, kind = join.side.upper(), join.kind.upper()
             if side not in ("", "LEFT", "RIGHT", "FULL") or kind not in ("", "INNER", "OUTER", "CROSS"):

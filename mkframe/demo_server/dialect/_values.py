@@ -65,6 +65,13 @@ def unsupported(what: str) -> SqlError:
     return SqlError(f"{what} is not supported by this server.", "CompileError")
 
 
+def unknown_function(name: str, instead: str = "") -> SqlError:
+    """Say that this server does not know a function, and what to write instead."""
+    return SqlError(
+        f"The function {name} does not exist or is not supported by this server{instead}.", "CompileError"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column as a statement sees it: its name and type."""

@@ -49,6 +49,49 @@ def test_ordinary_words_can_be_columns(asked, name):
     assert asked.columns(f"SELECT t.{name} FROM (SELECT 1 AS {name}) t") == [(name.upper(), "integer")]
 
 
+@pytest.mark.parametrize(
+    ("item", "column"),
+    [
+        ("'3.14'::DECIMAL d", ("D", "decimal")),
+        ("t.type e", ("E", "integer")),
+        ("date e", ("E", "string")),
+        ("-t.type e", ("E", "integer")),
+        ("date'2026-01-01' e", ("E", "timestamp")),
+    ],
+)
+def test_alias_needs_no_as(asked, item, column):
+    assert asked.columns(f"SELECT {item} FROM (SELECT 1 AS type, 'x' AS date) t") == [column]
+
+
+@pytest.mark.parametrize(
+    ("sql", "error"),
+    [
+        ("SELECT id, FROM d.pump", "Something is missing between a comma and FROM."),
+        ("SELECT id FROM d.pump WHERE id IN (1, 2,)", "between a comma and )."),
+        ("SELECT id FROM d.pump GROUP BY id, ORDER BY id", "between a comma and ORDER BY."),
+        ("SELECT id FROM d.pump ORDER BY id,", "between a comma and the end."),
+        ("SELECT id FROM d.pump WHERE id = 1 OR", "OR is not complete."),
+        ("SELECT * FROM", "Expected table name."),
+        ("SELECT LISTAGG(site, ',') WITHIN GROUP (ORDER BY id) FROM d.pump", "The function LISTAGG does not"),
+        ("SELECT MEDIAN(id) WITHIN GROUP (ORDER BY id) FROM d.pump", "WITHIN GROUP is not supported"),
+        ("SELECT EXTRACT(YEAR FROM date'2026-01-01')", "EXTRACT does not exist or is not supported"),
+        (
+            "SELECT CAST(id AS STRING) FROM d.pump",
+            "CAST does not exist or is not supported by this server; write",
+        ),
+        ("SELECT SUBSTRING('abc' FROM 2)", "SUBSTRING does not exist"),
+        ("SELECT id FROM d.pump WHERE ROWNUM < 3", "ROWNUM is not supported"),
+        ("SELECT SYSDATE", "SYSDATE"),
+        ("SELECT id FROM d.pump NATURAL JOIN d.pump", "NATURAL JOIN is not supported"),
+        ("SELECT x FROM LATERAL (SELECT 1) y", "'LATERAL (SELECT 1) AS y' in FROM is not supported"),
+    ],
+)
+def test_error_names_the_construct(pumps, sql, error):
+    found = pumps.error(sql)
+    assert error in found
+    assert not {"<", "\x02"} & set(found)
+
+
 def test_columns_are_named_as_documented(pumps):
     sql = 'SELECT id, COUNT(*), site AS a, rate "b C", MAX( id ) + 1 FROM d.pump GROUP BY id, site, rate'
     names = [name for name, _ in pumps.columns(sql)]
