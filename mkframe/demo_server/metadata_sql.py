@@ -139,7 +139,7 @@ class MetaDatabase:
         return self._projects[project]
 
     def _run(self, user: User, project: int, sql: str, number: int) -> bytes:
-        started = self._state.clock()
+        started = self._state.moment()
         try:
             status, rows, metadata, texts = self._database(project).run(kind(sql), sql, user)
         except MemoryError:  # the views may lack rows: they were being filled
@@ -147,7 +147,7 @@ class MetaDatabase:
                 database.close()
             status, rows, metadata, texts = _error(_NO_MEMORY)
         answer = {
-            "id": str(uuid.uuid4()),
+            "id": str(self._new_id(number)),
             "user_id": user.id,
             "type": f"{kind(sql)}_statement",
             "sql": sql,
@@ -160,6 +160,12 @@ class MetaDatabase:
         fields = [f for f in schema.RESOURCES["metadata"].fields if f.name != "rows"]
         (answer,) = add_missing_fields([answer], fields, "stmt_no")
         return encode_json(answer)[:-1] + b',"rows":[' + b",".join(rows) + b"]}"
+
+    def _new_id(self, number: int) -> uuid.UUID:
+        """Return the ID of a statement; with `at`, it follows from the seed and the statement's number."""
+        if not self._state.frozen:
+            return uuid.uuid4()
+        return uuid.uuid5(uuid.NAMESPACE_DNS, f"{number}.{self._state.seed}.example.com")
 
 
 def _start_pool() -> ThreadPoolExecutor:
@@ -259,7 +265,7 @@ class _Database:
         def release(name: str) -> str | None:
             catalog = self._state.catalog
             group = next((p.group for p in PATTERNS.values() if p.name.upper() == name.upper()), None)
-            found = catalog.releases.get(catalog.release_at(group, self._state.clock()) or 0)
+            found = catalog.releases.get(catalog.release_at(group, self._state.moment()) or 0)
             return found.name if found else None
 
         return Facts(user.email, release)
@@ -364,7 +370,7 @@ class _Database:
                 self._engine.set_instances(name, list(self._instance_rows(pattern)))
 
     def _instance_rows(self, pattern: int) -> Iterator[tuple[str, str, str | None, bool, list[Any]]]:
-        branches, at = self._state.branches, self._state.clock()
+        branches, at = self._state.branches, self._state.moment()
         names = self._engine.properties(PATTERNS[pattern].name)
         instances = [
             i
@@ -502,4 +508,4 @@ def _engine(database: sqlite3.Connection, state: State) -> Engine:
         Engine,  # with sqlglot, which the start of a server should not cost
     )
 
-    return Engine(database, state.clock)
+    return Engine(database, state.moment)

@@ -101,6 +101,11 @@ class State:
         """Return the server's time in Unix ms."""
         return int(time.time() * SECOND + self._clock_offset)
 
+    def moment(self) -> int:
+        """Return the instant of what is described: the end of a frozen history, until a build is started."""
+        untouched = self.frozen and len(self.builds.id) == self.history_length
+        return self.catalog.now if untouched else self.clock()
+
     def observation_times(self, rows: Ints, at: int) -> Ints:
         """Return the instant at which each build is described: a frozen history stays at its end."""
         of_history = min(at, self.catalog.now) if self.frozen else at
@@ -259,7 +264,7 @@ class State:
 
     def instance_rows(self, releases: dict[int, Release]) -> list[Row]:
         """Make the rows of instances, as they are in the given release of a group, or that of the day."""
-        now, rows, branches = self.clock(), [], self.branches
+        now, rows, branches = self.moment(), [], self.branches
         for instance in self.catalog.instances.values():
             group = PATTERNS[instance.pattern_id].group
             named = releases.get(group or 0)

@@ -122,21 +122,52 @@ def test_arguments_invalid_are_error(bad):
         Server(**bad)
 
 
-def test_history_at_a_moment_does_not_change(log_in):
-    etags = []
-    for _ in range(2):
-        with Server(builds=60, at="2026-06-17T09:30Z") as server:
+MOMENT = "2026-06-17T09:30Z"
+STATEMENTS = (
+    "CREATE TABLE scratch.notes (day TIMESTAMP)",
+    "SELECT * FROM @INFORMATION_SCHEMA.TABLES",
+    "SELECT * FROM @INSTANCES.CORE_DV_HLS",
+    "SELECT TO_DATE('12:00', 'HH24:MI') AS this_month, CURRENT_RELEASE('CORE_DV_HLS') AS r",
+)
+
+
+def answers_of(client):
+    """Return the responses to statements, then those to reads, with the paths of the latter."""
+    paths = ["/builds", "/releases", "/deployments", "/instances?project_id=402", "/instances?project_id=411"]
+    paths += [
+        f"/downloads/{client.get('/downloads', pattern=p)[-1]['id']}" for p in ("SYN_MART", "STAGE_LOAD")
+    ]
+    asked = [client.post("/metadata", {"project_id": 402, "statement": sql}) for sql in STATEMENTS]
+    return asked, {path: client.request(path) for path in paths}
+
+
+def test_history_at_a_moment_does_not_change(log_in, monkeypatch):
+    bodies = []
+    for days in (0, -400, 200):
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda real=real, shift=days * 86400: real() + shift)
+        with Server(builds=60, at=MOMENT, token_lifetime=1e9) as server:
             client = log_in(server)
-            paths = ("/builds", "/instances?project_id=402", "/releases")
-            answers = [client.request(path) for path in paths]
-            etags += [[answer.headers["ETag"] for answer in answers]]
-            time.sleep(1.1)
-            repeated = [
-                client.request(path, headers={"If-None-Match": answer.headers["ETag"]})
-                for path, answer in zip(paths, answers, strict=True)
-            ]
-            assert [answer.status_code for answer in repeated] == [304] * 3
-    assert etags[0] == etags[1]
+            asked, found = answers_of(client)
+            monkeypatch.setattr(time, "time", lambda real=time.time: real() + 150 * 86400)
+            asked += answers_of(client)[0][1:]
+            repeated = {
+                path: client.request(path, headers={"If-None-Match": answer.headers["ETag"]})
+                for path, answer in found.items()
+            }
+            assert {answer.status_code for answer in repeated.values()} == {304}
+            bodies.append([answer.content for answer in (*asked, *found.values())])
+        monkeypatch.undo()
+    assert bodies[0] == bodies[1] == bodies[2]
+    assert b'"FINISHED"' in bodies[0][0]
+
+
+def test_started_build_goes_on_after_a_moment(log_in, airplane):
+    with Server(builds=60, at=MOMENT, build_seconds=0.1) as server:
+        client = log_in(server)
+        build = client.post("/builds", airplane | {"wait": True}).json()["build"]
+        assert build["build_start"] > "2026-06-17T09:30:00.000Z"
+        assert client.get("/builds")[-1] == build
 
 
 def test_same_seed_and_moment_give_same_bytes(frozen_server, reader, log_in, now):
