@@ -211,25 +211,21 @@ class _Model:
 
     def alphas(self, levels: Sequence[float]) -> dict[float, float]:
         """Adapt α of each level by predicting the newest builds from those that had ended before."""
-        least, below, upto = self._ranks()
-        start, end = self.start[-_FITTED:], self.end[-_FITTED:]
+        # plain ints: this loop is run for each level, and picking numbers from arrays would be most of it
+        least, below, upto = (counts.tolist() for counts in self._ranks())
+        start, end = (times[-_FITTED:].tolist() for times in (self.start, self.end))
+        judged = [place for place, n in enumerate(least) if n >= FREQUENT]
         # a range is given at the start and judged at the end; of equal times ends come first
-        places = np.arange(len(start))
-        events = sorted(
-            [(int(e), 0, int(i)) for i, e in zip(places, end, strict=True)]
-            + [(int(s), 1, int(i)) for i, s in zip(places, start, strict=True)]
-        )
+        events = sorted([(end[i], 0, i) for i in judged] + [(start[i], 1, i) for i in judged])
         found = {}
         for level in levels:
             alpha = 1 - level
             given: dict[int, float] = {}
             for _, is_start, place in events:
-                if least[place] < FREQUENT:
-                    continue
                 if is_start:
                     given[place] = alpha
                 elif place in given:
-                    low, high = _order_statistics(int(least[place]), given.pop(place))
+                    low, high = _order_statistics(least[place], given.pop(place))
                     hit = upto[place] >= low and below[place] <= high - 1
                     alpha = min(max(alpha + _GAMMA * (hit - level), _ALPHA[0]), _ALPHA[1])
             found[level] = alpha
