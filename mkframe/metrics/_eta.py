@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from mkframe.metrics._moments import read_moment
 from mkframe.metrics._regression import FREQUENT, SHORTEST, Design, fit_huber
 from mkframe.metrics._streams import NAMED, check_lists, list_items
 
-__all__ = ["eta"]
+__all__ = ["EtaFit", "eta", "longer_than_text"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Places: TypeAlias = NDArray[np.intp]
@@ -33,7 +33,9 @@ _FITTED = 400
 _GAMMA = 0.01
 """How much a range that was missed widens the next ones."""
 _ALPHA = (0.002, 0.9)
+_LEVELS = (0.5, 0.8)
 _UNUSUAL = 0.9
+_COLUMNS = ("status", "build_start", "instances")
 _SAME, _ALL, _NO_STEP = "same patterns", "all patterns", "none"
 
 
@@ -42,7 +44,7 @@ def eta(
     history: pd.DataFrame,
     *,
     now: str | datetime | None = None,
-    levels: Sequence[float] = (0.5, 0.8),
+    levels: Sequence[float] = _LEVELS,
 ) -> pd.DataFrame:
     r"""Give ranges of the seconds that running builds still need, if they finish.
 
@@ -103,30 +105,101 @@ def eta(
     """
     shares = _levels(levels)
     moment = pd.Timestamp.now("UTC") if now is None else read_moment(now)
-    columns = ["status", "build_start", "instances"]
-    running = history_of(running, columns).builds
-    history = history_of(history, [*columns, "build_end"]).builds
-    patterns = _pattern_column(running, history)
-    waiting = running[(status_of(running) == "BUILDING").to_numpy(bool)]
-    past = _past(history, moment)
-    cells = [*history[patterns].iloc[past.row], *waiting[patterns]]
-    numbers: dict[frozenset[Any], int] = {}
-    sets = np.array(
-        [numbers.setdefault(frozenset(list_items(cell)), len(numbers)) for cell in cells], dtype=np.intp
-    )
-    model = _Model.of(past, sets[: len(past.row)])
-    alphas = model.alphas([*shares, _UNUSUAL])
-    elapsed = (moment - waiting["build_start"]).dt.total_seconds().to_numpy("float64")
-    instances = float_values(waiting["instances"])
-    rows = [
-        _row(float(seconds), model.similar(int(group), float(number)), shares, alphas)
-        for seconds, group, number in zip(elapsed, sets[len(past.row) :], instances, strict=True)
-    ]
-    types = dict.fromkeys(_names(shares), "float64")
-    types = {"elapsed": "float64", "median": "float64", **types, "n": "int64", "of": "int64"}
-    types |= {"step": TEXT, "unusually_long": "bool", "says": TEXT}
-    found = {name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()}
-    return pd.DataFrame(found).set_axis(waiting.index)
+    running = history_of(running, _COLUMNS).builds
+    history = history_of(history, [*_COLUMNS, "build_end"]).builds
+    return EtaFit(history, moment, _pattern_column(running, history)).eta(running, moment, shares)
+
+
+class EtaFit:
+    """A history that is fitted once, to ask `eta` of it again as time goes on.
+
+    Parameters
+    ----------
+    history : DataFrame
+        As `history_of` gives it.
+    moment : Timestamp
+        Builds that ended until then are used.
+    patterns : str
+        The column with the patterns.
+    """
+
+    def __init__(self, history: pd.DataFrame, moment: pd.Timestamp, patterns: str) -> None:
+        past = _past(history, moment)
+        self._patterns = patterns
+        self._numbers: dict[frozenset[Any], int] = {}
+        cells = history[patterns].iloc[past.row]
+        numbers = [self._numbers.setdefault(frozenset(list_items(c)), len(self._numbers)) for c in cells]
+        self._model = _Model.of(past, np.array(numbers, dtype=np.intp))
+        self._alphas: dict[tuple[float, ...], dict[float, float]] = {}
+
+    @classmethod
+    def of(cls, history: pd.DataFrame, now: str | datetime) -> Self:
+        """Fit builds as ``client.builds.find`` gives them.
+
+        Raises
+        ------
+        InputError
+            If a column that `eta` needs is missing, or `now` cannot be used.
+        """
+        ids = NAMED["pattern"][1]
+        history = history_of(history, [*_COLUMNS, "build_end", ids]).builds
+        check_lists(history[ids])
+        return cls(history, read_moment(now), ids)
+
+    def eta(self, running: pd.DataFrame, moment: pd.Timestamp, levels: Sequence[float]) -> pd.DataFrame:
+        """Return what `eta` returns."""
+        rows, index = self._rows(running, moment, levels)
+        types = dict.fromkeys(_names(levels), "float64")
+        types = {"elapsed": "float64", "median": "float64", **types, "n": "int64", "of": "int64"}
+        types |= {"step": TEXT, "unusually_long": "bool", "says": TEXT}
+        found = {name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in types.items()}
+        return pd.DataFrame(found).set_axis(index)
+
+    def how_long(self, running: pd.DataFrame, now: str | datetime) -> dict[int, tuple[str, str, bool]]:
+        """Say by id how long builds may still take.
+
+        Returns
+        -------
+        dict
+            What `eta` says, the same for a narrow place, and whether the build is unusually long.
+        """
+        rows, index = self._rows(running, read_moment(now), _LEVELS)
+        return {
+            int(number): (row["says"], row["short"], row["unusually_long"])
+            for number, row in zip(index, rows, strict=True)
+        }
+
+    def _rows(
+        self, running: pd.DataFrame, moment: pd.Timestamp, levels: Sequence[float]
+    ) -> tuple[list[dict[str, Any]], pd.Index[Any]]:
+        waiting = running[(status_of(running) == "BUILDING").to_numpy(bool)]
+        elapsed = (moment - waiting["build_start"]).dt.total_seconds().to_numpy("float64")
+        instances = float_values(waiting["instances"])
+        groups = [self._numbers.get(frozenset(list_items(cell)), -1) for cell in waiting[self._patterns]]
+        asked = (*levels, _UNUSUAL)
+        if asked not in self._alphas:
+            self._alphas[asked] = self._model.alphas(asked)
+        rows = [
+            _row(float(seconds), self._model.similar(group, float(number)), levels, self._alphas[asked])
+            for seconds, group, number in zip(elapsed, groups, instances, strict=True)
+        ]
+        return rows, waiting.index
+
+
+def longer_than_text(row: Any) -> str:
+    """Say how many of the builds that a row of `eta` is compared with took less time; a Series or a dict.
+
+    Examples
+    --------
+    >>> longer_than_text({"n": 3, "of": 61, "step": "same patterns"})
+    'longer than 58 of 61 similar builds'
+    """
+    count = f"{row['of'] - row['n']:,} of" if row["n"] else "all"
+    return f"longer than {count} {row['of']:,} {_kind(row)}"
+
+
+def _kind(row: Any) -> str:
+    return "similar builds" if row["step"] == _SAME else "builds of all patterns"
 
 
 def _levels(levels: Sequence[float]) -> list[float]:
@@ -311,10 +384,10 @@ def _row(
     unknown = dict.fromkeys(_names(levels), math.nan) | {"median": math.nan}
     row = {"elapsed": elapsed, **unknown, "n": 0, "of": of, "step": similar.step, "unusually_long": False}
     if math.isnan(elapsed):
-        return row | {"says": "no idea: the build has no start"}
+        return row | _both("no idea: the build has no start")
     if of < FREQUENT:
         few = f"no idea: under {FREQUENT} finished builds to compare with"
-        return row | {"says": few, "of": of}
+        return row | _both(few)
     totals = np.sort(np.exp(similar.residuals + similar.fitted))
     usual = _order_statistics(of, alphas[_UNUSUAL])[1]
     row["unusually_long"] = usual <= of and elapsed > float(totals[min(usual, of) - 1])
@@ -335,24 +408,28 @@ def _row(
         )
         row[f"low{100 * level:g}"] = low - elapsed if n else math.nan
         row[f"high{100 * level:g}"] = high - elapsed
-    return row | {"says": _says(row, similar, levels)}
+    return row | _says(row, similar, levels)
 
 
-def _says(row: dict[str, Any], similar: _Similar, levels: Sequence[float]) -> str:
-    kind = "similar builds" if similar.step == _SAME else "builds of all patterns"
+def _both(text: str) -> dict[str, str]:
+    return {"says": text, "short": text}
+
+
+def _says(row: dict[str, Any], similar: _Similar, levels: Sequence[float]) -> dict[str, str]:
     unusual = "unusually long: " if row["unusually_long"] else ""
     if row["elapsed"] < 0:
         unusual = f"starts {duration_text(-row['elapsed'])} later than now: "
     beyond = "; it has more instances than any of them" if similar.is_beyond else ""
     if not row["n"]:
-        return f"{unusual}longer than all {row['of']} {kind}{beyond}"
+        says = f"{unusual}{longer_than_text(row)}"
+        return {"says": f"{says}{beyond}", "short": says}
     longer = (
         "" if row["n"] == row["of"] else f", of which {count_text(row['n'])} took longer than this one now"
     )
-    of = f"from {row['of']} {kind}{longer}{beyond}; if it finishes"
+    of = f"from {row['of']} {_kind(row)}{longer}{beyond}; if it finishes"
     half = f"half within {duration_text(row['median'])}"
     if not levels:
-        return f"{unusual}{half}; {of}"
+        return {"says": f"{unusual}{half}; {of}", "short": f"{unusual}if it finishes: {half}"}
     widest = f"{100 * levels[-1]:g}"
     low, high = row[f"low{widest}"], row[f"high{widest}"]
     ends = (
@@ -360,4 +437,7 @@ def _says(row: dict[str, Any], similar: _Similar, levels: Sequence[float]) -> st
         if math.isfinite(high)
         else f"{duration_text(low)} or"
     )
-    return f"{unusual}{ends} more ({widest} %), {half}; {of}"
+    likely = f"{ends} more ({widest} %)"
+    # what is narrow may be cut at its end: the condition comes first
+    short = longer_than_text(row) if row["unusually_long"] else f"if it finishes: {likely}"
+    return {"says": f"{unusual}{likely}, {half}; {of}", "short": f"{unusual}{short}"}

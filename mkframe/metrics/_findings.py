@@ -16,7 +16,7 @@ from mkframe._validation import check_timezone
 from mkframe.errors import InputError
 from mkframe.metrics._checks import require_columns, status_of
 from mkframe.metrics._compare_periods import compare_periods
-from mkframe.metrics._eta import eta
+from mkframe.metrics._eta import eta, longer_than_text
 from mkframe.metrics._formatting import count_text, day_text, duration_text, percent_text
 from mkframe.metrics._history import history_of
 from mkframe.metrics._moments import last_moment
@@ -275,8 +275,7 @@ def _running(builds: pd.DataFrame, moment: pd.Timestamp) -> _Finding:
     unusual = expected[expected["unusually_long"].to_numpy(bool)]
     if len(unusual):
         named = "; ".join(
-            f"{index} has run for {duration_text(row['elapsed'])}, longer than "
-            f"{'all' if not row['n'] else f'{int(row.of - row.n):,} of'} {int(row['of']):,} similar builds"
+            f"{index} has run for {duration_text(row['elapsed'])}, {longer_than_text(row)}"
             for index, row in unusual[:_MAX_NAMED].iterrows()
         )
         is_one = len(unusual) == 1

@@ -18,6 +18,7 @@ from mkframe import metrics
 from mkframe._text import single_line
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._durations import duration
+from mkframe.metrics._eta import longer_than_text
 from mkframe.metrics._formatting import count_text, day_text, duration_text, percent_text
 from mkframe.metrics._grouping import local_times
 from mkframe.metrics._streams import build_ids, memberships, pattern_sets
@@ -507,10 +508,7 @@ def running(builds: pd.DataFrame, week: Week) -> Part:
     table = Table(topic, "Running builds", "", head, rows, frame)
     if len(unusual):
         named = [
-            f"{duration_text(row['elapsed'])}, longer than "
-            f"{'all' if not row['n'] else str(row['of'] - row['n']) + ' of'} {row['of']:,} "
-            f"{'similar builds' if row['step'] == 'same patterns' else 'builds of all patterns'}"
-            for row in unusual.to_dict("records")
+            f"{duration_text(row['elapsed'])}, {longer_than_text(row)}" for row in unusual.to_dict("records")
         ]
         one = len(unusual) == 1
         listed = _listed([str(index) for index in unusual.index], named)

@@ -8,7 +8,7 @@ import pytest
 
 from mkframe import metrics
 from mkframe.errors import InputError
-from mkframe.metrics._eta import _order_statistics
+from mkframe.metrics._eta import EtaFit, _order_statistics
 from tests.support.versions import TEXT
 
 START = pd.Timestamp("2026-04-01T08:00:00Z")
@@ -263,3 +263,42 @@ def test_levels_must_be_shares(levels, past, asked):
 )
 def test_order_statistics_follow_the_rule_of_n_plus_one(n, alpha, places):
     assert _order_statistics(n, alpha) == places
+
+
+# --- a history that is asked again -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "short"),
+    [
+        (0.0, "if it finishes: 1 min 3 s to 1 min 35 s more (80 %)"),
+        (97.6, "unusually long: longer than 38 of 39 similar builds"),
+        (200.0, "unusually long: longer than all 39 similar builds"),
+        (-30.0, "starts 30 s later than now: if it finishes: 1 min 33 s to 2 min 5 s more (80 %)"),
+    ],
+)
+def test_fit_says_the_sentence_of_eta_at_each_time(elapsed, short, past, asked):
+    running, now = asked(elapsed)
+    fit = EtaFit.of(past(SPREAD), running["build_start"].iloc[0])
+    row = metrics.eta(running, past(SPREAD), now=now).iloc[0]
+    assert fit.how_long(running, now) == {7: (row["says"], short, row["unusually_long"])}
+
+
+def test_fit_uses_no_build_that_ended_after_it(past, asked):
+    running, now = asked(10)
+    fit = EtaFit.of(past([60.0] * 25 + [9000.0] * 40), START + pd.Timedelta(hours=25))
+    assert "from 25 similar builds" in fit.how_long(running, now)[7][0]
+
+
+def test_fit_tells_pattern_sets_that_it_has_not_seen(past, asked):
+    running, now = asked(10, patterns=[5])
+    fit = EtaFit.of(past(SPREAD), now)
+    assert "from 39 builds of all patterns" in fit.how_long(running, now)[7][0]
+    few = EtaFit.of(past(SPREAD[:19]), now).how_long(running, now)[7]
+    assert few == (*["no idea: under 20 finished builds to compare with"] * 2, False)
+
+
+@pytest.mark.parametrize("column", ["status", "build_start", "build_end", "instances", "patterns"])
+def test_fit_needs_the_columns_of_a_find(column, past):
+    with pytest.raises(InputError, match=column):
+        EtaFit.of(past(SPREAD).drop(columns=column), START)
