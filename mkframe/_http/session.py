@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import datetime as dt
+import email.utils
 import functools
 import http.cookiejar
 import logging
@@ -66,6 +67,8 @@ _MAX_TEXT_SHOWN = 200
 """Characters of a web page that an error quotes."""
 _MAX_CHECKED = 64 << 20
 """Decompressed bytes of an invalid answer that are read in search of damage."""
+_FIRST_YEAR, _LAST_YEAR = 2000, 2199
+"""Years that the clock of a server can show."""
 _WAIT_SLICE = 0.5
 """Seconds of a pause that Ctrl-C may have to wait for, on Windows."""
 
@@ -109,6 +112,7 @@ class Transport:
         # Several, since a late answer may quote an earlier token.
         self._tokens = collections.deque([settings.token], maxlen=4)
         self._closed = threading.Event()
+        self._server_clock: tuple[dt.datetime, float] | None = None
         self._connections = connections
         self._session = _Session()
         # The API needs the token only, and cookies could be shown.
@@ -142,6 +146,28 @@ class Transport:
     def token_expires(self) -> dt.datetime | None:
         """When the token expires, in UTC; None before there is one, or where it does not say it."""
         return None if self._token is None else token_expiry(self._token)
+
+    @property
+    def server_time(self) -> dt.datetime | None:
+        """The server's clock, in UTC: the Date of its last answer, and the seconds that passed since.
+
+        None before there is an answer with a Date. The clock of this machine plays no part.
+        """
+        if self._server_clock is None:
+            return None
+        date, heard = self._server_clock
+        return date + dt.timedelta(seconds=time.monotonic() - heard)
+
+    def _read_clock(self, response: requests.Response) -> None:
+        """Keep the Date of an answer; one that cannot be is no Date."""
+        with contextlib.suppress(ValueError, OverflowError):
+            date = email.utils.parsedate_to_datetime(response.headers.get("Date", ""))
+            if date.tzinfo is None:  # RFC 9110, 5.6.7: a Date is UTC
+                date = date.replace(tzinfo=dt.UTC)
+            age = max(0, int(response.headers.get("Age", 0)))  # of an answer that a cache has kept
+            date = date.astimezone(dt.UTC) + dt.timedelta(seconds=age)
+            if _FIRST_YEAR <= date.year <= _LAST_YEAR:
+                self._server_clock = date, time.monotonic()
 
     def close(self) -> None:
         """Close all connections."""
@@ -322,6 +348,7 @@ class Transport:
             if not 200 <= response.status_code < 300 and not is_expected:
                 raise error_from_response(request.method, response, self.settings, self.redact)
             _check_head(request, response)
+            self._read_clock(response)
             yield response
 
     def _send(self, request: _Request, auth: AuthBase) -> requests.Response:

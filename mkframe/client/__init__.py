@@ -195,6 +195,15 @@ class Client(Views):
         email = settings.email if settings.can_log_in else None
         return Identity(email, self._transport.token_expires, settings.can_log_in)
 
+    @property
+    def server_time(self) -> dt.datetime | None:
+        """Clock of the server in UTC, by the ``Date`` of its last answer; None before one, nothing is sent.
+
+        The starts of builds are of that clock. It is exact to about a second, and does not depend on the
+        clock of this machine.
+        """
+        return self._transport.server_time
+
     def close(self) -> None:
         """Close all connections, and the embedded server where there is one."""
         self._transport.close()

@@ -1195,3 +1195,64 @@ def test_network_that_is_unreachable_is_named(monkeypatch):
 
 def unknown_host(*args, **kwargs):
     raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+# --- the clock of the server -----------------------------------------------------------------------------
+
+
+def dated(date, **more):
+    return faults.reply(ROWS, headers={"Date": date, **more})
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Date": "Wed, 17 Jun 2026 09:30:00 GMT"}, dt.datetime(2026, 6, 17, 9, 30, tzinfo=dt.UTC)),
+        ({"Date": "Wed, 17 Jun 2026 11:30:00 +0200"}, dt.datetime(2026, 6, 17, 9, 30, tzinfo=dt.UTC)),
+        ({"Date": "Wed Jun 17 09:30:00 2026"}, dt.datetime(2026, 6, 17, 9, 30, tzinfo=dt.UTC)),
+        (
+            {"Date": "Wed, 17 Jun 2026 09:30:00 GMT", "Age": "90"},
+            dt.datetime(2026, 6, 17, 9, 31, 30, tzinfo=dt.UTC),
+        ),
+        ({}, None),
+        ({"Date": ""}, None),
+        ({"Date": "soon"}, None),
+        ({"Date": "Thu, 01 Jan 1970 00:00:00 GMT"}, None),
+        ({"Date": "Fri, 31 Dec 9999 23:59:59 GMT"}, None),
+        ({"Date": "Wed, 17 Jun 2026 09:30:00 +999999999999999999"}, None),
+        ({"Date": "Wed, 17 Jun 2026 09:30:00 GMT", "Age": "9" * 40}, None),
+        ({"Date": "Wed, 17 Jun 2026 09:30:00 GMT", "Age": "old"}, None),
+    ],
+)
+def test_server_time_is_the_date_of_the_answer(headers, expected):
+    with faults.serve(faults.reply(ROWS, headers=headers)) as server, connected(server.api) as transport:
+        assert transport.server_time is None
+        transport.get("/builds", parse=read)
+        now = transport.server_time
+    if expected is None:
+        assert now is None
+    else:
+        assert dt.timedelta(0) <= now - expected < dt.timedelta(seconds=5)
+
+
+def test_server_time_goes_on_between_answers(monkeypatch):
+    with (
+        faults.serve(dated("Wed, 17 Jun 2026 09:30:00 GMT")) as server,
+        connected(server.api) as transport,
+    ):
+        transport.get("/builds", parse=read)
+        before, heard = transport.server_time, time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: heard + 3600)
+        assert transport.server_time - before == pytest.approx(
+            dt.timedelta(hours=1), abs=dt.timedelta(seconds=1)
+        )
+
+
+def test_server_time_is_not_that_of_an_error():
+    proxy = faults.vendor(502, "Away", headers={"Date": "Wed, 17 Jun 2020 09:30:00 GMT"})
+    answers = [dated("Wed, 17 Jun 2026 09:30:00 GMT"), proxy]
+    with faults.serve(answers) as server, connected(server.api, max_attempts=1) as transport:
+        transport.get("/builds", parse=read)
+        with pytest.raises(errors.ServerError):
+            transport.get("/builds", parse=read)
+        assert transport.server_time.year == 2026
