@@ -21,6 +21,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import quote
 
@@ -30,6 +31,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mkframe import schema
 from mkframe.demo_server import actions, filters, responses
@@ -40,6 +42,7 @@ from mkframe.demo_server.metadata_sql import MetaDatabase
 from mkframe.demo_server.planting import Planting
 from mkframe.demo_server.responses import ApiError
 from mkframe.demo_server.state import Row, State
+from mkframe.demo_server.times import SECOND
 
 _ROOT = "/api/v1"
 _MAX_BODY, _MAX_LOGIN = 20_000_000, 64_000
@@ -72,9 +75,26 @@ def make_app(state: State, logins: Logins, latency: float) -> Starlette:
         routes.append(make_route(_ROOT + resource.path, api.collection(resource)))
         routes.append(make_route(_ROOT + resource.path + "/{id}", api.item(resource)))
     app = Starlette(routes=routes, exception_handlers=_HANDLERS)
+    app.add_middleware(_Dated, clock=state.clock)
     app.state.close, app.state.planting = api.databases.close, Planting(state, api.databases)
     app.router.redirect_slashes = False
     return app
+
+
+class _Dated:
+    """Gives each response the ``Date`` of the server's own clock, from which its builds have their times."""
+
+    def __init__(self, app: ASGIApp, clock: Callable[[], int]) -> None:
+        self._app, self._clock = app, clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = formatdate(self._clock() / SECOND, usegmt=True)
+                message = {**message, "headers": [*message["headers"], (b"date", date.encode())]}
+            await send(message)
+
+        await self._app(scope, receive, send_dated)
 
 
 class _Api:

@@ -86,6 +86,6 @@ def make_server(app: Any) -> uvicorn.Server:
     """
     config = _Config(
         app, http=_Protocol, ws="none", loop="asyncio:SelectorEventLoop", lifespan="off", server_header=False,
-        timeout_keep_alive=_IDLE_SECONDS, timeout_graceful_shutdown=1,
+        date_header=False, timeout_keep_alive=_IDLE_SECONDS, timeout_graceful_shutdown=1,
     )  # fmt: skip
     return uvicorn.Server(config)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 import pytest
 import requests
@@ -275,3 +276,17 @@ def test_missing_library_names_the_extra(monkeypatch):
     with pytest.raises(ImportError, match=r'uvicorn.*pip install "mkframe\[demo\]"'):
         Server(builds=5).start()
     assert server_module.Server is Server
+
+
+@pytest.mark.parametrize("at", [None, "2026-06-17T09:30Z"])
+def test_responses_are_dated_by_the_clock_of_the_builds(at, airplane, log_in):
+    with Server(builds=5, at=at) as server:
+        writer = log_in(server)
+        number = writer.post("/builds", airplane).json()["build"]["id"]
+        row = writer.request(f"/builds/{number}")
+        missing = writer.request("/builds/1")
+    start = datetime.fromisoformat(row.json()["build_start"])
+    for response in (row, missing):
+        (date,) = response.raw.headers.getlist("Date")
+        assert -1 <= (parsedate_to_datetime(date) - start).total_seconds() < 10
+    assert missing.status_code == 404
