@@ -302,7 +302,7 @@ class Server:
         if self._running:
             server, thread = self._running
             self._running = None
-            server.should_exit = True
+            server.stop()
             if not thread.ident:
                 return  # the thread was never started
             thread.join(_STOP_TIMEOUT)

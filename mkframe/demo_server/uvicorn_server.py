@@ -7,7 +7,11 @@ arrives for a minute is closed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import socket
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import h11
@@ -78,7 +82,41 @@ class _Config(uvicorn.Config):
         """Leave the process's logging alone: uvicorn would replace handlers of its loggers."""
 
 
-def make_server(app: Any) -> uvicorn.Server:
+class _Server(uvicorn.Server):
+    """A server that stops as soon as it is told; uvicorn looks ten times a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._wake: Callable[[], object] = lambda: None
+
+    def stop(self) -> None:
+        """Let the thread that serves go; may be called from any other thread."""
+        self.should_exit = True
+        with contextlib.suppress(RuntimeError):  # the loop has been closed already
+            self._wake()
+
+    async def main_loop(self) -> None:
+        woken = asyncio.Event()
+        self._wake = partial(asyncio.get_running_loop().call_soon_threadsafe, woken.set)
+        while not await self.on_tick(0):  # writes the Date of the responses
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), 1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in [*self.servers, *(sockets or ())]:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        deadline = self.config.timeout_graceful_shutdown or 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(deadline):
+                while (self.server_state.connections or self.server_state.tasks) and not self.force_exit:
+                    await asyncio.sleep(0.002)
+        for task in self.server_state.tasks:
+            task.cancel()
+
+
+def make_server(app: Any) -> _Server:
     """Make a server that runs in a thread of its own.
 
     The loop is named because the default loop of Windows keeps Nagle's delay of 40 ms, and stops listening
@@ -88,4 +126,4 @@ def make_server(app: Any) -> uvicorn.Server:
         app, http=_Protocol, ws="none", loop="asyncio:SelectorEventLoop", lifespan="off", server_header=False,
         date_header=False, timeout_keep_alive=_IDLE_SECONDS, timeout_graceful_shutdown=1,
     )  # fmt: skip
-    return uvicorn.Server(config)
+    return _Server(config)

@@ -58,6 +58,16 @@ def test_stop_with_open_connections_is_fast(log_in, airplane):
         idle.close()
 
 
+def test_stop_of_an_idle_server_waits_for_nothing():
+    def seconds():
+        with Server(builds=0) as server, socket.create_connection((server._host, server._port)):
+            started = time.monotonic()
+            server.stop()
+            return time.monotonic() - started
+
+    assert min(seconds() for _ in range(5)) < 0.09  # one tick of uvicorn is a tenth of a second
+
+
 def test_close_ends_the_thread():
     before = {t.name for t in threading.enumerate()}
     with Server(builds=5):
