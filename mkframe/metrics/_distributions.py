@@ -55,7 +55,8 @@ def t_quantile(p: float, df: ArrayLike) -> Floats:
         density = np.exp(-(n + 1) / 2 * np.log1p(t * t / n) - log_beta) / np.sqrt(n)
         step = (above - (1 - p)) / density
         t = t + step
-        if not (np.abs(step) > 1e-13 * t).any():
+        # The next step would be as small as the square of this one: below what rounding leaves of it.
+        if not (np.abs(step) > 1e-9 * t).any():
             break
     out[few] = t
     return out
