@@ -68,14 +68,16 @@ def test_costs_solve_the_equations_that_scipy_solves(seed, card):
 
 
 @pytest.mark.parametrize("n", [15, 30, 120])
-def test_intervals_hold_the_truth_mostly(n, card):
-    hits = []
-    for seed in range(60):
-        row = card(*simulated(n, seed=seed)).loc["808"]
-        hits += [
-            row["base_low"] <= 20 <= row["base_high"],
-            row["per_instance_low"] <= 1.5 <= row["per_instance_high"],
-        ]
+def test_intervals_hold_the_truth_mostly(n, factory):
+    rows = [
+        {"seconds": float(seconds), "instances": int(number), "patterns": [pattern]}
+        for pattern in range(1, 61)
+        for seconds, number in zip(*simulated(n, seed=pattern - 1), strict=True)
+    ]
+    cards = metrics.cost_card(factory.builds(*rows))
+    assert cards["n"].tolist() == [n] * 60
+    hits = [cards["base_low"].le(20) & cards["base_high"].ge(20)]
+    hits += [cards["per_instance_low"].le(1.5) & cards["per_instance_high"].ge(1.5)]
     assert 0.87 < np.mean(hits) < 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 
@@ -141,14 +142,21 @@ def test_builds_of_two_accounts_are_both_kept(shape, base):
     assert metrics.failure_rate(both, None)["n"].tolist() == [120]
 
 
-@pytest.mark.parametrize("size", [2, 3, 60, 100_000])
-@pytest.mark.parametrize("day", PLACEHOLDERS)
-def test_one_impossible_start_changes_no_period(day, size, factory, base):
-    rest = (
-        base.iloc[:size]
-        if size <= 60
-        else pd.concat([base] * (size // 60)).set_axis(range(1, size // 60 * 60 + 1))
-    )
+@pytest.fixture(scope="module")
+def many(base):
+    """A hundred thousand builds."""
+    return pd.concat([base] * 1_667).set_axis(range(1, 1_667 * 60 + 1))
+
+
+@pytest.mark.parametrize(
+    ("day", "size"),
+    [
+        *itertools.product(PLACEHOLDERS, [60]),
+        *itertools.product(PLACEHOLDERS[::4], [2, 3, 100_000]),  # few, and so many that one is no share
+    ],
+)
+def test_one_impossible_start_changes_no_period(day, size, factory, base, many):
+    rest = base.iloc[:size] if size <= 60 else many
     wrong = factory.builds(row(10**6, build_start=f"{day}T00:00:00Z", build_end=f"{day}T01:00:00Z"))
     builds = pd.concat([wrong, rest])
     frame, left_out = history_of(builds)

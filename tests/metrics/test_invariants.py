@@ -28,6 +28,8 @@ ZONES = st.sampled_from(["UTC", "Europe/Vienna", "America/St_Johns", "Pacific/Ap
 few_examples = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+fewer_examples = settings(few_examples, max_examples=12)
+"""For tests that compute many metrics of each example."""
 
 
 @few_examples
@@ -86,7 +88,7 @@ def test_classes_of_instances_sum_is_complete(rows, factory):
     assert table["n"].sum() == metrics.completed_builds(builds, None)["instances"].notna().sum()
 
 
-@few_examples
+@fewer_examples
 @given(rows=ROWS)
 def test_insights_count_every_build_once(rows, factory):
     builds = factory.builds(*(row | {"message": row["status"], "progress": row["instances"]} for row in rows))
@@ -101,7 +103,7 @@ def test_insights_count_every_build_once(rows, factory):
     assert classes[["delivered", "without_delivery", "identical", "unknown"]].to_numpy().sum() == finished
 
 
-@few_examples
+@fewer_examples
 @given(rows=ROWS, seed=st.integers(0, 9), tz=ZONES)
 def test_insights_do_not_depend_on_the_order_of_builds(rows, seed, tz, factory):
     builds = factory.builds(*(row | {"message": f"{row['status']} X_{row['seconds']}"} for row in rows))
