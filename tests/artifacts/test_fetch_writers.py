@@ -15,15 +15,18 @@ from mkframe.artifacts._manifest import NAME
 from tests.artifacts.factory import artifact, transport, visible_files
 from tests.support.faults import file, serve
 
-SCRIPT = """
+WRITER = """
 import json, sys
 from mkframe.artifacts import File, fetch
 from tests.artifacts.factory import transport
-url, folder, names, *ids = sys.argv[1:]
-files = [File(int(n), 9, "CORE_2026-4-2_10_14.zip" if names == "given" else None) for n in ids]
-sys.stdin.readline()
-frame = fetch(transport(url), files, folder, progress=False)
-print(json.dumps(frame.reset_index()[["id", "path", "status", "error"]].to_dict("records")))
+for line in sys.stdin:
+    url, folder, names, ids = json.loads(line)
+    files = [File(n, 9, "CORE_2026-4-2_10_14.zip" if names == "given" else None) for n in ids]
+    print("ready", flush=True)
+    sys.stdin.readline()
+    frame = fetch(transport(url), files, folder, progress=False)
+    rows = frame.reset_index()[["id", "path", "status", "error"]].to_dict("records")
+    print(json.dumps(rows), flush=True)
 """
 
 
@@ -37,24 +40,38 @@ def slow(request):
     return file(artifact(number(request), 200), "CORE_2026-4-2_10_14.zip")
 
 
-def fetch_in_processes(url, folder, names, parts):
-    """Start a process for each part, let them go at the same time, and return all rows."""
+@pytest.fixture(scope="module")
+def writers():
+    """Processes that fetch, one job after the other."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, url, str(folder), names, *map(str, part)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-c", WRITER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        for part in parts
-    ]  # fmt: skip
+        for _ in range(3)
+    ]
+    yield processes
     for process in processes:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    return pd.DataFrame(
-        [row for process in processes for row in json.loads(process.communicate(timeout=60)[0])]
-    )
+        process.communicate(timeout=60)
+    assert [process.returncode for process in processes] == [0, 0, 0]
 
 
-def fetch_in_threads(url, folder, names, parts):
+def fetch_in_processes(writers, url, folder, names, parts):
+    """Give each process a part, let them go at the same time, and return all rows."""
+    jobs = list(zip(writers, parts))  # noqa: B905 - fewer parts than processes
+    for process, part in jobs:
+        tell(process, json.dumps([url, str(folder), names, list(part)]))
+    assert [process.stdout.readline() for process, _ in jobs] == ["ready\n"] * len(jobs)
+    for process, _ in jobs:
+        tell(process, "")
+    return pd.DataFrame([row for process, _ in jobs for row in json.loads(process.stdout.readline())])
+
+
+def tell(process, line):
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+
+
+def fetch_in_threads(writers, url, folder, names, parts):
     """Fetch each part in a thread of this process, as two kernels do."""
     frames, barrier = [], threading.Barrier(len(parts))
 
@@ -91,10 +108,10 @@ def check(folder, rows, ids):
     [[range(1, 9), range(9, 17), range(17, 25)], [range(1, 13)] * 3, [range(1, 11), range(6, 16)]],
     ids=["other ids", "same ids", "overlapping"],
 )
-def test_writers_into_one_folder_keep_every_file(tmp_path, names, run, parts):
+def test_writers_into_one_folder_keep_every_file(tmp_path, names, run, parts, writers):
     ids = {n for part in parts for n in part}
     with serve(slow) as server:
-        rows = run(server.api, tmp_path, names, parts)
+        rows = run(writers, server.api, tmp_path, names, parts)
         check(tmp_path, rows, ids)
         requests = len(server.requests)
         second = fetch(transport(server.api), [File(n) for n in sorted(ids)], tmp_path, progress=False)
