@@ -174,10 +174,10 @@ def random_side(rng, start):
 
 
 def test_fates_of_random_rows_equal_a_plain_program():
-    for seed in range(80):
+    for seed in range(20):
         rng = random.Random(seed)
         expected, made = set(), []
-        for number in range(4):
+        for number in range((1, 4, 12, 50)[seed % 4]):
             start = {("A", name): {"DATA_TYPE": "1", "PRECISION": "1"} for name in "PQR"}
             sides = [start if rng.random() < 0.9 else None, *(random_side(rng, start) for _ in range(2))]
             for release, side in zip(RELEASES, sides, strict=True):

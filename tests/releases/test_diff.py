@@ -164,10 +164,10 @@ def test_diff_of_other_frames_is_refused(column):
 # --- against a plain program --------------------------------------------------------------------------
 
 
-def random_rows(rng):
+def random_rows(rng, instances):
     """Make rows of two releases with nulls, duplicates, moves, deletions and instances of one release."""
     made = []
-    for number in range(rng.randint(1, 6)):
+    for number in range(instances):
         rows = [
             f"{rng.choice('AB')} {rng.choice('UVWXYZ')} {rng.choice(['int', 'text', '-', chr(39) * 2])} "
             f"{rng.choice(['1', '2', '-'])}"
@@ -226,8 +226,8 @@ def plain_diff(rows):
 
 def test_diff_of_random_rows_equals_a_plain_program():
     columns = ("folder", "instance", "role", "name", "occurrence", "kind", "property", "old", "new")
-    for seed in range(80):
-        rows = random_rows(random.Random(seed))
+    for seed in range(20):
+        rows = random_rows(random.Random(seed), instances=(1, 2, 6, 50)[seed % 4])
         expected = plain_diff(rows)
         shuffled = rows.sample(frac=1, random_state=seed)
         found = lines(diff(shuffled, old="R1", new="R2"), *columns)

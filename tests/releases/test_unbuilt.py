@@ -75,9 +75,9 @@ def test_shifted_clock_changes_only_ages():
 
 
 def test_random_commits_equal_a_plain_program():
-    for seed in range(100):
+    for seed in range(20):
         rng, made, expected = random.Random(seed), [], set()
-        for name in "ABCDEF":
+        for name in [f"I{number}" for number in range((1, 6, 20, 90)[seed % 4])]:
             for release in ("R1", "R2"):
                 kinds = [
                     rng.choice(["hand", "FINISHED", "FAILED", "CANCELED"]) for _ in range(rng.randint(0, 6))
