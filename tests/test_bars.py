@@ -16,21 +16,27 @@ import sys, tempfile
 import mkframe as mk
 from mkframe.artifacts import _progress
 _progress._BAR_DELAY = 0.0
-{before}
-with mk.demo(builds=20) as client, tempfile.TemporaryDirectory() as folder:
-    assert client.builds.wait(5139).name == 5139
-    assert client.downloads.fetch(build=5139, to=folder)["status"].tolist() == ["fetched"]
-    print("done")
+with mk.demo(builds=20) as client:
+    for before in sys.argv[1:]:
+        exec(before)
+        with tempfile.TemporaryDirectory() as folder:
+            assert client.builds.wait(5139).name == 5139
+            assert client.downloads.fetch(build=5139, to=folder)["status"].tolist() == ["fetched"]
+        print("done:", before)
 """
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("TQDM_")}
 CLOSED = {
     "disabled": "",
     "closed": "sys.stderr.close()",
-    "none": "sys.stderr = None",
     "closed from the start": "",
-    "no tqdm": "sys.modules['tqdm'] = sys.modules['tqdm.auto'] = None",
-    "full": "sys.stderr = open('/dev/full', 'w', buffering=1)",
 }
+ONE_AFTER_THE_OTHER = [
+    "sys.modules['tqdm'] = sys.modules['tqdm.auto'] = None",
+    "del sys.modules['tqdm'], sys.modules['tqdm.auto']",
+    "sys.stderr = None",
+    "sys.stderr = open('/dev/full', 'w', buffering=1)",
+]
+"""What can go and come in one process."""
 
 
 def run(arguments, trouble):
@@ -42,9 +48,15 @@ def run(arguments, trouble):
 
 @pytest.mark.parametrize("trouble", CLOSED)
 def test_fetch_and_wait_go_on_without_a_bar(trouble):
-    finished = run(["-c", FETCH_AND_WAIT.format(before=CLOSED[trouble])], trouble)
-    assert finished.stdout == "done\n", finished.stderr
+    finished = run(["-c", FETCH_AND_WAIT, CLOSED[trouble]], trouble)
+    assert finished.stdout == f"done: {CLOSED[trouble]}\n", finished.stderr
     assert "%|" not in finished.stderr
+
+
+def test_fetch_and_wait_go_on_whatever_happens_to_the_stream():
+    finished = run(["-c", FETCH_AND_WAIT, *ONE_AFTER_THE_OTHER], "")
+    done = [line.removeprefix("done: ") for line in finished.stdout.splitlines()]
+    assert done == ONE_AFTER_THE_OTHER, finished.stderr
 
 
 class Broken(io.StringIO):
