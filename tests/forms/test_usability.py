@@ -38,10 +38,14 @@ def test_filters_that_leave_nothing_are_said_and_go(builds):
     form = forms.explore(builds)
     first = [image.value for image in form.images]
     names = ("project", "pattern", "release", "status", "user")
-    for one, other in itertools.combinations(names, 2):
+    before = builds["build_start"].min().date().replace(year=1990)
+    pairs = list(itertools.combinations(names, 2))
+    for one, other in pairs:
+        # Both ways to nothing: by the last of the filters, and by the first, where nothing is drawn between.
+        form.model.last = None if (one, other) == pairs[0] else before
         form.model.set_trait(one, form.model.options[one][-1])
         form.model.set_trait(other, form.model.options[other][-1])
-        form.model.first, form.model.last = None, builds["build_start"].min().date().replace(year=1990)
+        form.model.last = before
         assert form.model.error == ""
         assert len(form.result) == 0
         assert list(form.result.columns) == list(builds.columns)
@@ -51,6 +55,8 @@ def test_filters_that_leave_nothing_are_said_and_go(builds):
         assert "<td>" not in form.table.value
         form.model.set_trait(one, EVERYTHING)
         form.model.set_trait(other, EVERYTHING)
+        if (one, other) not in (pairs[0], pairs[-1]):
+            continue
         form.model.last = None
         assert [image.value for image in form.images] == first
         assert "nothing to draw" not in html_of(form)
