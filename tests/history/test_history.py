@@ -340,9 +340,10 @@ def test_failure_rate_and_summary_count_gone_builds(history, client, account):
 # --- as of --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def taken(history):
-    """Saved answers of three Mondays, of one build more each."""
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory):
+    """Saved answers of three Mondays, of one build more each; for tests that change nothing."""
+    history = mk.History(tmp_path_factory.mktemp("taken") / "history.duckdb")
     rows = [build(n, 402) for n in range(1, 4)]
     for week, day in enumerate(("2026-11-02", "2026-11-09", "2026-11-16"), 1):
         history.take(body(rows[:week]), project=402, asked_at=f"{day} 22:30")
