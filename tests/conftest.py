@@ -1,10 +1,28 @@
 """Fixtures for all tests."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
 import mkframe as mk
+
+LONG = {"browser": 1_000_000, "slow": 1_000}
+"""What a test with a mark counts for, where another one counts as one."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let xdist keep the order of `pytest_collection_modifyitems`: its own begins with the most tests."""
+    config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files: one worker would run them alone at the end."""
+    length: Counter[object] = Counter()
+    for item in items:
+        length[item.path] += max([1, *(LONG[mark.name] for mark in item.iter_markers() if mark.name in LONG)])
+    items.sort(key=lambda item: -length[item.path])
 
 
 @pytest.fixture(autouse=True)
