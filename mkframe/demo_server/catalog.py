@@ -5,6 +5,7 @@ The same seed and `now` give the same catalog. Open in the reference; here: peop
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -196,19 +197,27 @@ def _pattern_instances(
         [start - rng.integers(DAY, 300 * DAY, old), rng.integers(start, now - 5 * DAY, size - old)]
     )
     created.sort()
-    instances = []
-    for index in range(size):
-        edits = _edits(rng, max(int(created[index]), start), now)
-        instances.append(_instance(project, pattern, index, first + index, int(created[index]), edits))
-    return instances
+    edits = _edits(rng, np.maximum(created, start).tolist(), now)
+    return [
+        _instance(project, pattern, index, first + index, at, its_edits)
+        for index, (at, its_edits) in enumerate(zip(created.tolist(), edits, strict=True))
+    ]
 
 
-def _edits(rng: np.random.Generator, start: int, now: int) -> Ints:
-    count = int(rng.poisson((now - start) / DAY / 50))
-    edits = np.sort(rng.integers(start, now - 2 * 60_000, count))
+def _edits(rng: np.random.Generator, starts: list[int], now: int) -> list[Ints]:
+    """Generate the edits of each instance since its start."""
+    drawn: list[Ints] = [np.empty(0, np.int64)]
+    for start in starts:
+        count = int(rng.poisson((now - start) / DAY / 50))
+        drawn.append(rng.integers(start, now - 2 * 60_000, count))
+    counts = [len(edits) for edits in drawn[1:]]
+    edits = np.concatenate(drawn)
     # people do not edit at weekends: such an edit is moved to the Friday before
     weekday = (edits // DAY + 3) % 7
-    return np.sort(edits - np.clip(weekday - 4, 0, 2) * DAY).clip(start + 1)
+    edits = np.maximum(edits - np.clip(weekday - 4, 0, 2) * DAY, np.repeat(starts, counts) + 1)
+    edits = edits[np.lexsort((edits, np.repeat(np.arange(len(starts)), counts)))]
+    ends = np.cumsum([0, *counts]).tolist()
+    return [edits[begin:end] for begin, end in itertools.pairwise(ends)]
 
 
 def _instance(project: int, pattern: int, index: int, id: int, created: int, edits: Ints) -> Instance:
