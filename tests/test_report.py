@@ -386,7 +386,9 @@ def test_relative_certificates_are_found_elsewhere(monkeypatch, tmp_path):
 def test_relative_source_is_that_of_the_caller(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "builds.json").write_bytes(body(history()))
+    (tmp_path / "none.json").write_bytes(b"[]")
     page = report.write("out.html", {"source": Path("builds.json"), "project": None})
     assert page == tmp_path / "out.html"
-    report.write("again.html", {"source": "builds.json", "project": None})
-    assert "12 builds started" in plain((tmp_path / "again.html").read_text())
+    assert "12 builds started" in plain(page.read_text())
+    report.write("again.html", {"source": "none.json", "project": None})
+    assert "There are no builds." in plain((tmp_path / "again.html").read_text())

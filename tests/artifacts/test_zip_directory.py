@@ -1,6 +1,7 @@
 """An archive means the same on every Python, and what contradicts itself is refused."""
 
 import bz2
+import functools
 import io
 import lzma
 import struct
@@ -318,6 +319,7 @@ def folders_without_end():
     return forge_zip(*[Forged(f"{n:05}/" + "x/" * 98 + "a", b"") for n in range(5000)])
 
 
+@functools.cache
 def texts(line):
     """More text than a comparison may hold; each line takes many characters to be shown."""
     return forge_zip(*[Forged(f"{n}.sql", line * (1 << 18), method=8) for n in range(100)])
