@@ -12,6 +12,9 @@ __all__ = ["ProgressBar"]
 
 log = logging.getLogger("mkframe")
 
+_BAR_COLUMNS = 10
+"""Characters of tqdm's bar in a line of unlimited length."""
+
 
 class ProgressBar:
     """A bar in the terminal or notebook, by tqdm.
@@ -82,15 +85,29 @@ class ProgressBar:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def show(self, done: float, text: str = "", total: float | None = None) -> None:
-        """Show how much is done, and a text behind the bar."""
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is a bar: not where one cannot be drawn, or is not wanted."""
+        return self._bar is not None
+
+    def show(self, done: float, *texts: str, total: float | None = None) -> None:
+        """Show how much is done, and behind the bar the first text that a line has room for, or the last."""
         self._open_when_due()
         if self._bar is None:
             return
         with self._surviving():
             self._bar.total = total or self._bar.total
+            text = next((text for text in texts if self._has_room(text)), texts[-1] if texts else "")
             self._bar.set_postfix_str(text, refresh=False)
             self._bar.update(done - self._bar.n)
+
+    def _has_room(self, text: str) -> bool:
+        """Whether a text fits beside a bar of one character; a notebook and a file have room for any."""
+        columns = self._bar.ncols
+        if not isinstance(columns, int):
+            return True
+        line = self._bar.format_meter(**{**self._bar.format_dict, "ncols": None, "postfix": text})
+        return len(line) - _BAR_COLUMNS + 1 <= columns
 
     def close(self) -> None:
         """Draw the bar for the last time."""
@@ -119,7 +136,7 @@ def _tqdm_class() -> Any:
         monitor_interval = 0
 
         def refresh(self, nolock: bool = False, lock_args: Any = None) -> Any:
-            # Where drawing fails, tqdm keeps the lock of all bars: other threads' bars would wait for ever.
+            # Where drawing fails, tqdm keeps the lock of all bars, for which other threads would wait.
             if nolock or lock_args:
                 return super().refresh(nolock, lock_args)
             with self.get_lock():  # type: ignore[no-untyped-call]

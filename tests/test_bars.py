@@ -139,6 +139,26 @@ def test_bar_shows_share_and_text(capsys):
     assert "3 of 4 files" in last
 
 
+@pytest.mark.parametrize(
+    ("columns", "shown"), [(None, "a" * 60), (90, "a" * 60), (70, "b" * 40), (45, "cc"), (12, "")]
+)
+def test_bar_shows_the_first_text_that_fits(columns, shown, capsys, monkeypatch):
+    kind = _bars._tqdm_class()
+    narrow = lambda **options: kind(**options, ncols=columns)  # noqa: E731
+    monkeypatch.setattr(_bars, "_tqdm_class", lambda: narrow)
+    with ProgressBar("Wait", 4) as bar:
+        assert bar.is_shown
+        bar.show(3, "a" * 60, "b" * 40, "cc")
+        bar.show(4)
+    line = next(line for line in capsys.readouterr().err.split("\r") if " 75%" in line).rstrip()
+    assert line.partition(", ")[2] == shown
+    assert columns is None or len(line) <= columns
+
+
+def test_bar_that_is_not_wanted_is_not_shown():
+    assert not ProgressBar("Wait", 4, enabled=False).is_shown
+
+
 def test_bar_for_terminals_is_not_written_to_files(capsys):
     with ProgressBar("Report", 4, only_terminal=True) as bar:
         bar.show(3)
