@@ -54,14 +54,15 @@ def read_retries(
 ) -> tenacity.Retrying:
     """Return a tenacity object that repeats a function as `settings` allow, within `timeout` seconds.
 
-    An event `stopped` that is set ends a pause at once. In a canceled `CancelScope` nothing is repeated.
+    An event `stopped` that is set ends a pause at once. In a canceled `CancelScope`, or
+    one without repeats, nothing is repeated.
     """
     scope = current_scope()
 
     def is_retryable(error: BaseException) -> bool:
         if not isinstance(error, errors.MkframeError) or not error.retryable:
             return False
-        if scope is not None and scope.is_canceled:
+        if scope is not None and (scope.is_canceled or not scope.repeats):
             return False
         return (error.retry_after or 0) <= settings.max_retry_wait
 

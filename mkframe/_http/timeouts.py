@@ -113,6 +113,11 @@ def limit_responses(limits: ResponseLimits) -> Iterator[None]:
 class CancelScope:
     """Cancels the answers that begin in a block; several threads may enter the same scope.
 
+    Parameters
+    ----------
+    repeats : bool, default True
+        Whether reads in the block are repeated after errors that may pass.
+
     Examples
     --------
     >>> scope = CancelScope()
@@ -121,7 +126,8 @@ class CancelScope:
     >>> scope.cancel()
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, repeats: bool = True) -> None:
+        self.repeats = repeats
         self._sockets: set[Any] = set()
         self._canceled = threading.Event()
 

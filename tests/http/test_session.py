@@ -22,7 +22,7 @@ import trustme
 import urllib3
 
 from mkframe import errors
-from mkframe._http import Transport
+from mkframe._http import CancelScope, Transport
 from mkframe._http.errors import error_from_exception
 from mkframe.limits import Limits
 from mkframe.schema import AUTHENTICATION
@@ -1195,6 +1195,14 @@ def test_network_that_is_unreachable_is_named(monkeypatch):
 
 def unknown_host(*args, **kwargs):
     raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def test_scope_without_repeats_asks_once(caplog):
+    with faults.serve(faults.vendor(503)) as server, connected(server.api) as transport:
+        with CancelScope(repeats=False), pytest.raises(errors.ServerError):
+            transport.get("/builds", parse=read)
+        assert len(server.requests) == 1
+    assert caplog.records == []
 
 
 # --- the clock of the server -----------------------------------------------------------------------------
