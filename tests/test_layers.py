@@ -47,7 +47,6 @@ LAYERS = {
     "__init__": 10,
 }
 NOT_FOR = {
-    "client": {"metrics"},
     "releases": {"_http", "frames", "settings", "builds"},
     "charts": {"_http", "frames", "settings", "artifacts", "builds"},
     "metrics": {"_http", "settings", "frames"},

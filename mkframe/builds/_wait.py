@@ -5,6 +5,7 @@ A server that cannot be reached for a while is asked again. The end of the waiti
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import numbers
@@ -18,6 +19,7 @@ from mkframe import _validation, frames
 from mkframe._bars import ProgressBar
 from mkframe._http import Transport
 from mkframe._text import single_line
+from mkframe.builds._how_long import HowLong, RunningBuild
 from mkframe.builds._reconcile import MIN_REQUEST_TIME
 from mkframe.errors import (
     TRANSIENT,
@@ -104,8 +106,12 @@ class _Watch:
         """Describe the builds that have not ended, in one line."""
         if self.error:
             return "the server does not answer, asking again"
-        known = [row for i in self.open if (row := self.rows[i]) is not None]
+        known = self.known()
         return _message(known[0]) if len(known) == 1 else f"{len(self.open)} of {len(self.rows)} go on"
+
+    def known(self) -> list[pd.DataFrame]:
+        """Return the rows of the builds that have not ended, as far as they were seen."""
+        return [row for i in self.open if (row := self.rows[i]) is not None]
 
     def result(self) -> pd.DataFrame:
         """Decode the builds as `find` does, unknown columns included."""
@@ -123,8 +129,12 @@ def wait(
     timeout: float | None = None,
     raise_on_failure: bool = False,
     progress: bool = True,
+    how_long: HowLong | None = None,
 ) -> pd.DataFrame:
-    """Request builds until all have ended; Ctrl-C ends the waiting, not the builds."""
+    """Request builds until all have ended; Ctrl-C ends the waiting, not the builds.
+
+    Where a bar is shown, `how_long` says there what is known of the time that is left.
+    """
     if not ids:
         raise InputError("There is no build to wait for.", hint="Give a build id, or several.")
     _check_timeout(timeout)
@@ -132,10 +142,13 @@ def wait(
     watch = _Watch(transport, ids)
     until = math.inf if timeout is None else time.monotonic() + timeout
     title = f"Build {ids[0]}" if len(ids) == 1 else f"{len(ids)} builds"
-    with ProgressBar(title, 100, enabled=progress) as bar:
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(ProgressBar(title, 100, enabled=progress))
+        if how_long is not None:
+            stack.callback(how_long.close)
         while True:
             watch.look(max(until, time.monotonic() + MIN_REQUEST_TIME))
-            bar.show(watch.progress(), transport.redact(watch.status_text()) if watch.open else "ended")
+            bar.show(watch.progress(), *_texts(watch, how_long if bar.is_shown else None))
             if not watch.open:
                 break
             if time.monotonic() >= until:
@@ -146,6 +159,27 @@ def wait(
         with transport.redact_errors():
             _raise_on_failure(builds)
     return builds
+
+
+def _texts(watch: _Watch, how_long: HowLong | None) -> list[str]:
+    """Write what the bar says, from the longest to the shortest: no number of them may be cut."""
+    if not watch.open:
+        return ["ended"]
+    status = watch.transport.redact(watch.status_text())
+    if how_long is None or watch.error:
+        return [status]
+    running = [RunningBuild.of(row.iloc[0]) for row in watch.known()]
+    said = how_long.ask(running, watch.transport.server_time)
+    if not said:
+        return [status]
+    if len(watch.open) == 1:
+        (text,) = said.values()
+        message = f" | {status}" if status else ""
+        return [f"{text.says}{message}", text.says, f"{text.short}{message}", text.short, status]
+    named = " | ".join(f"{number}: {text.short}" for number, text in said.items())
+    unusual = sum(text.is_unusual for text in said.values())
+    count = f"{status}, {unusual} for unusually long" if unusual else status
+    return [f"{status} | {named}", count]
 
 
 def _check_timeout(timeout: Any) -> None:

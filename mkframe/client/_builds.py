@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
@@ -11,6 +12,9 @@ from mkframe import builds
 from mkframe.builds import _marker
 from mkframe.client._accessor import GettableAccessor, Id, Name, ReleaseNames, Text
 from mkframe.client._build_instances import find_instances
+
+if TYPE_CHECKING:
+    from mkframe.metrics._eta import EtaFit
 
 __all__ = ["BuildDeployments", "Builds"]
 
@@ -188,6 +192,7 @@ class Builds(GettableAccessor):
         timeout: float | None = ...,
         raise_on_failure: bool = ...,
         progress: bool = ...,
+        history: pd.DataFrame | bool = ...,
     ) -> pd.Series[Any]: ...
 
     @overload
@@ -198,6 +203,7 @@ class Builds(GettableAccessor):
         timeout: float | None = ...,
         raise_on_failure: bool = ...,
         progress: bool = ...,
+        history: pd.DataFrame | bool = ...,
     ) -> pd.DataFrame: ...
 
     def wait(
@@ -207,11 +213,18 @@ class Builds(GettableAccessor):
         timeout: float | None = None,
         raise_on_failure: bool = False,
         progress: bool = True,
+        history: pd.DataFrame | bool = True,
     ) -> pd.Series[Any] | pd.DataFrame:
         """Wait until a build, or several, have ended.
 
         A server that restarts, fails or cannot be reached is asked again; Ctrl-C ends the waiting and
         not the build. FAILED and CANCELED are results like FINISHED.
+
+        Beside the bar stands how long the build may still take, if it finishes, as a range from similar
+        builds; or that it is unusually long. The words are those of `mkframe.metrics.eta`. The time that it
+        has run is counted from its start to the server's clock, by the ``Date`` of the last answer, as in
+        ``client.server_time``: the clock of this machine may be wrong. An answer without a ``Date`` says
+        nothing, and a build that starts over a minute later than that clock is said not to have started.
 
         Parameters
         ----------
@@ -222,7 +235,12 @@ class Builds(GettableAccessor):
         raise_on_failure : bool, default False
             Raise an error for a build that does not finish.
         progress : bool, default True
-            Show percent, elapsed time and the build's message.
+            Show percent, elapsed time, how long the build may still take, and its message.
+        history : DataFrame or bool, default True
+            Builds to compare with, such as ``client.builds.find(project=...)``. By default they are loaded:
+            one request for the builds of the project, of each project for several, in a thread of its own
+            which ends with the wait. It is sent once, after two seconds, where a bar is shown. If it fails,
+            the log says so in one line. With False nothing is loaded, and nothing said.
 
         Returns
         -------
@@ -232,7 +250,7 @@ class Builds(GettableAccessor):
         Raises
         ------
         InputError
-            If something else than builds is given; nothing was sent.
+            If something else than builds is given, or `history` lacks a column; nothing was sent.
         WaitTimeoutError
             If `timeout` has passed; the build continues.
         BuildFailedError
@@ -247,7 +265,12 @@ class Builds(GettableAccessor):
         """
         ids, single = builds.build_ids(id)
         rows = builds.wait(
-            self._transport, ids, timeout=timeout, raise_on_failure=raise_on_failure, progress=progress
+            self._transport,
+            ids,
+            timeout=timeout,
+            raise_on_failure=raise_on_failure,
+            progress=progress,
+            how_long=builds.HowLong.of(history, _fit, lambda project: self.find(project_id=project)),
         )
         return rows.iloc[0] if single else rows
 
@@ -288,6 +311,12 @@ class Builds(GettableAccessor):
         """
         row = self.get(builds.build_id(build_id))
         return find_instances(self._transport, row, self.find(project_id=int(row["project_id"])))
+
+
+def _fit(history: pd.DataFrame, now: dt.datetime) -> EtaFit:
+    from mkframe.metrics._eta import EtaFit  # a wait without a bar needs no metrics
+
+    return EtaFit.of(history, now)
 
 
 class BuildDeployments(GettableAccessor):

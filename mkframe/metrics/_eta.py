@@ -21,7 +21,7 @@ from mkframe.metrics._moments import read_moment
 from mkframe.metrics._regression import FREQUENT, SHORTEST, Design, fit_huber
 from mkframe.metrics._streams import NAMED, check_lists, list_items
 
-__all__ = ["EtaFit", "eta", "longer_than_text"]
+__all__ = ["HISTORY_COLUMNS", "EtaFit", "eta", "longer_than_text"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Places: TypeAlias = NDArray[np.intp]
@@ -36,6 +36,8 @@ _ALPHA = (0.002, 0.9)
 _LEVELS = (0.5, 0.8)
 _UNUSUAL = 0.9
 _COLUMNS = ("status", "build_start", "instances")
+HISTORY_COLUMNS = (*_COLUMNS, "build_end", NAMED["pattern"][1])
+"""Columns of a history that is fitted, as a find names them."""
 _SAME, _ALL, _NO_STEP = "same patterns", "all patterns", "none"
 
 
@@ -141,8 +143,7 @@ class EtaFit:
         InputError
             If a column that `eta` needs is missing, or `now` cannot be used.
         """
-        ids = NAMED["pattern"][1]
-        history = history_of(history, [*_COLUMNS, "build_end", ids]).builds
+        history, ids = history_of(history, HISTORY_COLUMNS).builds, HISTORY_COLUMNS[-1]
         check_lists(history[ids])
         return cls(history, read_moment(now), ids)
 
