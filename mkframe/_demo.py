@@ -19,13 +19,18 @@ def demo(builds: int = 2000, **options: Any) -> Client:
     The server imitates the vendor's reference, with a generated history of two years. It listens on a
     free port of the loopback address, and stops with `Client.close` or with Python.
 
+    The history ends at the present minute, since last week, ages and running builds are counted from now: in
+    a history that had ended long ago, last week would be empty and a build would run for months. So other
+    days have other numbers. Give `at` where they must not, and the same moment as `now` to functions that
+    take it, such as `mk.metrics.eta`.
+
     Parameters
     ----------
     builds : int, default 2000
         Number of builds in its history.
     **options
-        Further options of `mkframe.demo_server.Server`, such as ``seed``, or ``at="2026-06-17T09:30Z"``:
-        without it the dates follow the clock, and other days have other numbers.
+        Further options of `mkframe.demo_server.Server`, such as ``seed``, or ``at="2026-06-17T09:30Z"``,
+        with which the answers are the same on every day.
 
     Returns
     -------
@@ -41,6 +46,12 @@ def demo(builds: int = 2000, **options: Any) -> Client:
     >>> with demo(builds=50) as client:
     ...     len(client.builds.find())
     50
+
+    A history that is the same on every day:
+
+    >>> with demo(builds=50, at="2026-06-17T09:30Z") as client:
+    ...     str(client.builds.find()["build_start"].max())
+    '2026-06-17 09:29:20+00:00'
     """
     server = Server(builds, **options)
     try:
