@@ -132,8 +132,13 @@ def start_build(client: Client | ConnectForm) -> StartForm | DeferredForm:
 def watch(
     client: Client | ConnectForm,
     build_id: int | builds.BuildStart | pd.Series[Any] | pd.DataFrame | Iterable[int],
+    *,
+    history: pd.DataFrame | bool = True,
 ) -> WatchForm | DeferredForm:
     """Show a form that watches builds, whoever started them; it can be shown again at any time.
+
+    It says how long a build may still take, if it finishes, or that it is unusually long, as
+    ``client.builds.wait`` does.
 
     Parameters
     ----------
@@ -141,6 +146,9 @@ def watch(
         A client, or the form of `connect`.
     build_id : int, BuildStart or Series, or several
         Which builds: ids, the result of a start, or rows of ``client.builds.find``.
+    history : DataFrame or bool, default True
+        Builds to compare with. By default those of the project are loaded once, where a build runs for over
+        two seconds. With False nothing is loaded, and nothing said of the time that is left.
 
     Returns
     -------
@@ -150,7 +158,7 @@ def watch(
     Raises
     ------
     InputError
-        If `build_id` contains no builds, or something else.
+        If `build_id` contains no builds, or something else, or `history` is no frame of builds.
 
     Examples
     --------
@@ -168,7 +176,7 @@ def watch(
 
     def make(client: Client) -> WatchForm:
         worker = Worker()
-        model = WatchModel(client, ids, worker.submit)
+        model = WatchModel(client, ids, worker.submit, history)
         worker.look = model.look
         return WatchForm(model, DownloadsModel(client, worker.submit), worker)
 

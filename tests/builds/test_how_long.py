@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime as dt
-import email.utils
 import logging
 import os
 import signal
@@ -21,10 +20,10 @@ from mkframe.metrics._eta import EtaFit
 from tests.builds.servers import BUILDS, connect_to
 from tests.support import faults
 from tests.support.rows import row
+from tests.support.running_builds import ELAPSED, NOON, SAME, SAYS, past, running, written
 
 MODULE, WAIT = sys.modules["mkframe.builds._how_long"], sys.modules["mkframe.builds._wait"]
 BUILD = f"{BUILDS}/7"
-NOON = dt.datetime(2026, 6, 17, 12, tzinfo=dt.UTC)
 THREAD = "mkframe-how-long"
 
 
@@ -34,34 +33,6 @@ def quick(monkeypatch):
     monkeypatch.setattr(WAIT, "_FIRST_PAUSE", 0.05)
     monkeypatch.setattr(WAIT, "_MAX_PAUSE", 0.05)
     monkeypatch.setattr(MODULE, "_MIN_WAIT", 0.0)
-
-
-def written(moment):
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def past(count=30, project=402, **more):
-    """Finished builds, one an hour until noon, that took 60 to 89 s."""
-    rows = []
-    for k in range(count):
-        start = NOON - dt.timedelta(hours=count - k)
-        end = start + dt.timedelta(seconds=60 + 7 * k % 30)
-        times = {"build_start": written(start), "build_end": written(end)}
-        rows.append(row("builds", 100 + k, status="FINISHED", project_id=project, **SAME, **times, **more))
-    return rows
-
-
-SAME = {"instances": 3, "patterns": [808]}
-
-
-def running(number=7, elapsed=10.0, now=NOON, status="BUILDING", **changes):
-    """The answer about a build that has run for so many seconds by the server's clock, which is `now`."""
-    start = written(now - dt.timedelta(seconds=elapsed))
-    own = {"status": status, "build_start": start, "project_id": 402, "progress": 40, **SAME, **changes}
-    if status == "BUILDING":
-        own["build_end"] = None
-    headers = {"Date": email.utils.format_datetime(now, usegmt=True)} if now else {}
-    return faults.reply(row("builds", number, **own), headers=headers)
 
 
 def scripted(answers, history):
@@ -108,9 +79,9 @@ FINISHED = running(status="FINISHED")
 @pytest.mark.parametrize(
     ("elapsed", "count", "words"),
     [
-        (10.0, 30, "from 30 similar builds; if it finishes"),
+        (ELAPSED, 30, "from 30 similar builds; if it finishes"),
         (500.0, 30, "unusually long: longer than all 30 similar builds"),
-        (10.0, 19, "no idea: under 20 finished builds to compare with"),
+        (ELAPSED, 19, "no idea: under 20 finished builds to compare with"),
     ],
 )
 def test_bar_says_the_sentence_of_the_metric(elapsed, count, words, capsys):
@@ -125,7 +96,7 @@ def test_elapsed_time_grows_with_the_clock_of_the_server(capsys):
         running(elapsed=s, now=NOON + dt.timedelta(seconds=s)) for s in (0.0, 0.0, 0.0, 30.0, 70.0, 70.0)
     ]
     lines, _ = bar_of(capsys, scripted([*later, FINISHED], past()))
-    assert any(says(70.0) in line for line in lines)
+    assert any("took longer than this one now; if it finishes" in line for line in lines)
 
 
 @pytest.mark.parametrize("hours", [-9, 5000])
@@ -138,7 +109,7 @@ def test_clock_of_this_machine_plays_no_part(hours, capsys):
         for build in past()
     ]
     lines, _ = bar_of(capsys, scripted([running(now=now)] * 9 + [FINISHED], history))
-    assert any(says(10.0) in line for line in lines)
+    assert any(SAYS in line for line in lines)
 
 
 def test_answer_without_a_date_says_nothing(capsys):
@@ -180,11 +151,11 @@ def test_builds_of_several_projects_are_each_compared_with_their_own(capsys):
 @pytest.mark.parametrize(
     ("columns", "elapsed", "shown"),
     [
-        (200, 10.0, "from 30 similar builds; if it finishes | creating"),
-        (121, 10.0, "from 30 similar builds; if it finishes"),
-        (90, 10.0, "if it finishes: 52 s to 1 min 17 s more (80 %) | creating"),
-        (72, 10.0, "if it finishes: 52 s to 1 min 17 s more (80 %)"),
-        (50, 10.0, "creating"),
+        (200, ELAPSED, "from 30 similar builds; if it finishes | creating"),
+        (121, ELAPSED, "from 30 similar builds; if it finishes"),
+        (90, ELAPSED, "if it finishes: 51 s to 1 min 17 s more (80 %) | creating"),
+        (72, ELAPSED, "if it finishes: 51 s to 1 min 17 s more (80 %)"),
+        (50, ELAPSED, "creating"),
         (74, 500.0, "unusually long: longer than all 30 similar builds"),
     ],
 )
@@ -224,10 +195,10 @@ def test_disabled_bar_loads_nothing(capsys, monkeypatch):
 
 
 def test_given_history_is_used_without_a_request(capsys):
-    history = from_rows("builds", past(25))
-    lines, server = bar_of(capsys, scripted([running()] * 9 + [FINISHED], past()), history=history)
+    history = from_rows("builds", past())
+    lines, server = bar_of(capsys, scripted([running()] * 9 + [FINISHED], past(19)), history=history)
     assert server.to(BUILDS) == []
-    assert any(says(10.0, 25) in line for line in lines)
+    assert any(SAYS in line for line in lines)
 
 
 @pytest.mark.parametrize(

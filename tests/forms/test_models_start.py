@@ -1,7 +1,9 @@
 import threading
+import time
 
 import pytest
 
+from mkframe.builds import _how_long
 from mkframe.demo_server import Server
 from mkframe.forms._lock import exclusive_lock
 from mkframe.forms.models import StartModel
@@ -442,3 +444,46 @@ def _forwarded(factory, request):
     asked = urllib.request.Request(url, request.body or None, kept, method=request.method)
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=10) as answer:
         return faults.content(answer.read(), "application/json", status=answer.status)
+
+
+# --- how long it may still take --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def finds(own, monkeypatch):
+    """The filters of all finds of builds, whose history is used at once."""
+    monkeypatch.setattr(_how_long, "_MIN_WAIT", 0.0)
+    sent, find = [], own.builds.find
+    own.builds.find = lambda **filters: sent.append(filters) or find(**filters)
+    return sent
+
+
+def how_long(model):
+    """Look until it is said how long the build may still take."""
+    for _ in range(200):
+        model.look()
+        if said := model.watch.builds[0].how_long:
+            return said
+        time.sleep(0.01)
+    raise AssertionError(model.watch.builds)
+
+
+def test_started_build_says_how_long_without_a_request(own, finds):
+    model = start_model(own, *PLANES)
+    model.submit()
+    sent = len(finds)
+    assert "finishe" in how_long(model)
+    assert len(finds) == sent
+    model.close()
+
+
+def test_build_watched_later_loads_its_own_history(own, finds):
+    model = start_model(own, *PLANES)
+    model.submit()
+    model.reset()
+    sent = len(finds)
+    model.watch_existing(int(own.builds.find().index[-1]))
+    assert "finishe" in how_long(model)
+    model.close()
+    project = own.builds.get(model.watch.builds[0].id)["project_id"]
+    assert finds[sent + 1 :] == [{"project_id": project}]

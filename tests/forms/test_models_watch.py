@@ -1,12 +1,19 @@
+import contextlib
 import datetime as dt
+import threading
+import time
 
 import pytest
 
+from mkframe.builds import _how_long
 from mkframe.errors import SchemaWarning
 from mkframe.forms.models import WatchModel
 from mkframe.forms.models.watch import LONGEST_PAUSE, BuildSnapshot, find_similar_failures
+from mkframe.frames import from_rows
+from tests.builds.servers import BUILDS
 from tests.forms.conftest import AIRPLANE, PROJECT, client_of_url, retrying_client, watch_to_end
 from tests.support import faults, rows
+from tests.support.running_builds import ELAPSED, SAYS, past, running
 
 NOON = dt.datetime(2026, 4, 2, 12, tzinfo=dt.UTC)
 
@@ -187,3 +194,99 @@ def test_failing_requests_do_not_hide_other_builds():
         for _ in range(3):
             model.look()
     assert [b.over for b in model.builds] == [False, False, True]
+
+
+# --- how long it may still take --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A history that is loaded at once."""
+    monkeypatch.setattr(_how_long, "_MIN_WAIT", 0.0)
+
+
+@contextlib.contextmanager
+def watching(answers, history=None, **options):
+    """A model of a build that a server tells of, and the server."""
+    script = {f"{BUILDS}/7": answers, BUILDS: faults.reply(past()) if history is None else history}
+    with faults.serve(script) as server, client_of_url(server.api) as client:
+        model = WatchModel(client, [7], **options)
+        yield model, server
+        model.close()
+        assert [t.name for t in threading.enumerate() if t.name == "mkframe-how-long"] == []
+
+
+def look_until(model, condition):
+    end = time.monotonic() + 10
+    while not condition(model.builds[0]):
+        assert time.monotonic() < end, model.builds
+        model.look()
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "said"),
+    [(ELAPSED, SAYS), (500.0, "unusually long: longer than all 30 similar builds")],
+)
+def test_running_build_says_how_long(elapsed, said, quick):
+    with watching(running(elapsed=elapsed)) as (model, server):
+        look_until(model, lambda build: build.how_long)
+        seen = []
+        model.observe(lambda change: seen.append(change["new"][0].how_long), "builds")
+        model.look()
+        assert model.builds[0].how_long == said
+        assert "" not in seen  # a line that comes and goes cannot be read
+        assert [r.query for r in server.to(BUILDS)] == [{"project_id": "402"}]
+
+
+def test_build_that_has_ended_says_nothing_of_time(quick):
+    with watching([running()] * 9 + [running(status="FINISHED")]) as (model, _):
+        look_until(model, lambda build: build.how_long)
+        watch_to_end(model)
+        assert model.builds[0].how_long == ""
+
+
+def test_silent_server_leaves_no_old_sentence(quick):
+    answers = [running()] * 9 + [faults.vendor(503), running()]
+    with watching(answers) as (model, _):
+        look_until(model, lambda build: build.how_long)
+        look_until(model, lambda build: not build.how_long)
+        assert "this form asks again" in model.connection_error
+        look_until(model, lambda build: build.how_long)
+        assert model.connection_error == ""
+
+
+def test_expired_token_leaves_no_old_sentence(quick):
+    with watching([running()] * 9 + [faults.unauthenticated()]) as (model, _):
+        look_until(model, lambda build: build.how_long)
+        look_until(model, lambda build: not build.how_long)
+        assert model.state == "stopped"
+
+
+@pytest.mark.parametrize("history", [from_rows("builds", past(25)), False])
+def test_given_history_sends_no_request(history, quick):
+    with watching(running()) as (_, server):
+        model = WatchModel(client_of_url(server.api), [7], history=history)
+        if history is False:
+            for _ in range(3):
+                model.look()
+            assert model.builds[0].how_long == ""
+        else:
+            look_until(model, lambda build: "from 25 similar builds" in build.how_long)
+        model.close()
+        assert server.to(BUILDS) == []
+
+
+def test_silent_history_delays_no_look(quick):
+    with watching([running()] * 4 + [running(status="FINISHED")], faults.silence()) as (model, server):
+        began = time.monotonic()
+        watch_to_end(model)
+        assert model.state == "over"
+        assert time.monotonic() - began < 3
+        assert len(server.to(BUILDS)) == 1
+
+
+def test_elapsed_time_is_by_the_clock_of_the_server():
+    with watching(running(elapsed=75.0)) as (model, _):
+        model.look()
+        assert model.builds[0].elapsed(model.server_time) == pytest.approx(75, abs=1)

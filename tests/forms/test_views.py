@@ -10,13 +10,16 @@ import pytest
 
 import mkframe as mk
 from mkframe import forms
+from mkframe.builds import _how_long
 from mkframe.errors import InputError
 from mkframe.forms.models.base import Model
 from mkframe.forms.models.downloads import DownloadedFile, DownloadsModel
 from mkframe.forms.views import widgets
 from mkframe.forms.views.downloads import DownloadsPart
+from tests.builds.servers import BUILDS
 from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of, client_of_url
 from tests.support import faults, rows
+from tests.support.running_builds import SAYS, past, running
 from tests.support.widgets import descendants, html_of
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -303,6 +306,15 @@ def test_close_while_watching_ends_the_thread(own):
     assert not thread.is_alive()
 
 
+def test_close_while_the_history_is_silent_leaves_no_thread(monkeypatch):
+    monkeypatch.setattr(_how_long, "_MIN_WAIT", 0.0)
+    with faults.serve({f"{BUILDS}/7": running(), BUILDS: faults.silence()}) as server:
+        form = forms.watch(client_of_url(server.api), 7)
+        wait_for(lambda: server.to(BUILDS))
+        form.close()
+        assert [t.name for t in threading.enumerate() if t.name.startswith("mkframe-")] == []
+
+
 def test_close_while_fetching_ends_all_threads(tmp_path):
     def script(request):
         if request.path == "/api/v1/downloads":
@@ -380,6 +392,30 @@ def test_several_builds_are_shown_in_one_table(client):
     wait_for(lambda: form.model.state == "over")
     assert html_of(form).count("<tr>") == 3
     form.close()
+
+
+@pytest.mark.parametrize("ids", [[7], [7, 8]])
+def test_running_build_is_shown_with_how_long(ids, monkeypatch):
+    monkeypatch.setattr(_how_long, "_MIN_WAIT", 0.0)
+    script = {f"{BUILDS}/{number}": running(number) for number in ids}
+    with faults.serve(script | {BUILDS: faults.reply(past())}) as server:
+        form = forms.watch(client_of_url(server.api), ids)
+        wait_for(lambda: "similar builds" in html_of(form))
+        shown = re.sub(r"</?bdi>", "", html_of(form))
+        form.close()
+    assert shown.count(SAYS) == len(ids)
+    assert "How long" in shown
+    assert ("elapsed 10 s" if len(ids) == 1 else ">10 s<") in shown
+
+
+def test_elapsed_time_without_a_clock_of_the_server_is_unknown():
+    undated = faults.reply(rows.row("builds", 7, status="BUILDING", build_end=None))
+    with faults.serve(undated) as server:
+        form = forms.watch(client_of_url(server.api), 7)
+        wait_for(lambda: "BUILDING" in html_of(form))
+        shown = re.sub(r"</?bdi>", "", html_of(form))
+        form.close()
+    assert "elapsed –" in shown
 
 
 def test_artifacts_of_chosen_builds_are_fetched(client, tmp_path):

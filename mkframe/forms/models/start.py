@@ -21,6 +21,7 @@ from mkframe.forms.models.base import Model, Run, rows_of, text
 from mkframe.forms.models.downloads import DownloadsModel
 from mkframe.forms.models.selection import SelectionModel
 from mkframe.forms.models.watch import WatchModel
+from mkframe.metrics._eta import HISTORY_COLUMNS
 
 __all__ = ["StartModel"]
 
@@ -72,6 +73,7 @@ class StartModel(Model):
         self._client = client
         self._confirm_timeout = confirm_timeout
         self._ids_before: set[int] = set()
+        self._history: pd.DataFrame | bool = True
         self._signature: tuple[set[int], int] = (set(), 0)
 
     @property
@@ -115,6 +117,7 @@ class StartModel(Model):
         rows = self.selection.chosen_rows()
         self._signature = set(rows["pattern_id"]), len(rows)
         self._ids_before = set(builds.index)
+        self._history = builds[list(HISTORY_COLUMNS)]  # says how long it takes, without a further request
         return self.selection.find_duplicates(builds)
 
     def _show_started(self, build: BuildStart) -> None:
@@ -171,7 +174,18 @@ class StartModel(Model):
     def _watch(self, *ids: int) -> None:
         if self.downloads is None:
             self.downloads = DownloadsModel(self._client, self.run)
-        self.watch = WatchModel(self._client, ids, self.run)
+        self._end_watching()
+        self.watch = WatchModel(self._client, ids, self.run, self._history)
+
+    def _end_watching(self) -> None:
+        if self.watch is not None:
+            self.watch.close()
+
+    def close(self) -> None:
+        """End what is under way; a build that was started goes on."""
+        self._end_watching()
+        if self.downloads is not None:
+            self.downloads.stop()
 
     def watch_existing(self, id: int) -> None:
         """Watch a build that runs already instead of starting one."""
@@ -179,7 +193,7 @@ class StartModel(Model):
             if self.state != "choosing":
                 return
             self.state = "started"
-        self.build, self.warnings = None, ()
+        self.build, self.warnings, self._history = None, (), True
         self._watch(id)
         self.wake()
 
@@ -199,9 +213,9 @@ class StartModel(Model):
             if self.state != "started":
                 return
             self.state = "choosing"
-        if self.downloads is not None:
-            self.downloads.stop()
+        self.close()
         self.watch = self.downloads = self.build = None
+        self._history = True
         self.warnings, self.concurrent_ids, self.concurrent_text = (), (), ""
         self.selection.reload_builds()
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 import traitlets as t
 
+from mkframe.builds import HowLong, RunningBuild
 from mkframe.errors import TRANSIENT, InvalidResponseError, MkframeError, NotFoundError
 from mkframe.forms.models._client import ClientLike
 from mkframe.forms.models.base import Model, Run, forward_log_messages, rows_of, sentence_of, text
+from mkframe.metrics._eta import EtaFit
 from mkframe.schema import is_over
 
 __all__ = ["BuildSnapshot", "WatchModel", "find_similar_failures"]
@@ -26,7 +28,11 @@ _MAX_SIMILAR = 5
 
 @dataclass(frozen=True, slots=True)
 class BuildSnapshot:
-    """The last known state of a build; `status` is empty before the first answer."""
+    """The last known state of a build; `status` is empty before the first answer.
+
+    `how_long` says how long it may still take, in the words of `mkframe.metrics.eta`; empty if nothing is
+    known.
+    """
 
     id: int
     status: str = ""
@@ -39,14 +45,19 @@ class BuildSnapshot:
     project_id: int | None = None
     files: tuple[tuple[int, str], ...] = ()
     missing: str = ""
+    patterns: tuple[int, ...] = ()
+    how_long: str = ""
 
     @property
     def over(self) -> bool:
         """Whether the build has ended or does not exist."""
         return bool(self.missing) or is_over(self.status, self.end is not None)
 
-    def elapsed(self, now: dt.datetime) -> float | None:
-        """Return the seconds from start to end, or from start to now while it runs; None if unknown."""
+    def elapsed(self, now: dt.datetime | None) -> float | None:
+        """Return the seconds from start to end, or from start to now while it runs; None if unknown.
+
+        `now` is of the server's clock, as the start is.
+        """
         until = self.end or (None if self.over else now)
         if self.start is None or until is None:
             return None
@@ -59,11 +70,14 @@ class WatchModel(Model):
     Parameters
     ----------
     client : Client
-        A client, or an object with ``builds.get`` and ``builds.find``.
+        A client, or an object with ``builds.get``, ``builds.find`` and ``server_time``.
     ids : iterable of int
         Which builds.
     run : callable, optional
         Executes a slow step.
+    history : DataFrame or bool, default True
+        Builds from which it is said how long a build may still take; True loads those of its project once,
+        after two seconds, in a thread of its own.
 
     Attributes
     ----------
@@ -72,7 +86,9 @@ class WatchModel(Model):
     connection_error : str
         Why the last request had no answer; empty if it had one.
     last_seen : datetime
-        Time of the last answer.
+        Time of the last answer, by the clock of this machine.
+    server_time : datetime
+        Clock of the server in that moment; None if it is not known.
     state : str
         ``watching``, ``over`` or ``stopped`` (another request would not help).
     similar_failures : tuple of str
@@ -82,12 +98,21 @@ class WatchModel(Model):
     builds = t.Tuple()
     connection_error = t.Unicode("")
     last_seen = t.Any(None)
+    server_time = t.Any(None)
     state = t.Enum(["watching", "over", "stopped"], "watching")
     similar_failures = t.Tuple()
 
-    def __init__(self, client: ClientLike, ids: Iterable[int], run: Run | None = None) -> None:
+    def __init__(
+        self,
+        client: ClientLike,
+        ids: Iterable[int],
+        run: Run | None = None,
+        history: pd.DataFrame | bool = True,
+    ) -> None:
         super().__init__(run)
         self._client = client
+        load = lambda project: client.builds.find(project_id=project)  # noqa: E731
+        self._how_long = HowLong.of(history, EtaFit.of, load)
         self._pause = PAUSE
         self._queue = dict.fromkeys(map(int, ids))
         self.builds = tuple(map(BuildSnapshot, self._queue))
@@ -104,10 +129,12 @@ class WatchModel(Model):
                 running = {b.id: b for b in self.builds if not b.over}
                 for build_id in [i for i in self._queue if i in running]:
                     self._update(self._load(running[build_id]))
+            self._say_how_long()
         except (*TRANSIENT, InvalidResponseError) as error:
             # Asked last the next time: a build whose requests fail must not keep the others from an answer.
             self._queue[build_id] = self._queue.pop(build_id)
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
+            self._show_how_long({})  # it would be of the past
             nothing_is_lost = "Nothing is lost: the build goes on at the server, and this form asks again."
             self.connection_error = f"{sentence_of(error)} {nothing_is_lost}"
             return self._pause
@@ -119,6 +146,24 @@ class WatchModel(Model):
             self.show_error("Looking at the build", error)
             return None
         return self._next_pause()
+
+    def close(self) -> None:
+        """End the thread that loads builds to compare with."""
+        if self._how_long is not None:
+            self._how_long.close()
+
+    def _say_how_long(self) -> None:
+        if self._how_long is None:
+            return
+        running = [b for b in self.builds if b.status and not b.over]
+        asked = [
+            RunningBuild(b.id, b.project_id, b.status, b.start, b.instances, b.patterns) for b in running
+        ]
+        said = self._how_long.ask(asked, self.server_time)
+        self._show_how_long({number: text.says for number, text in said.items()})
+
+    def _show_how_long(self, said: Mapping[int, str]) -> None:
+        self.builds = tuple(replace(b, how_long=said.get(b.id, "")) for b in self.builds)
 
     def resume(self) -> None:
         """Ask again after the form has stopped."""
@@ -132,8 +177,13 @@ class WatchModel(Model):
             return BuildSnapshot(build.id, missing=error.vendor_message or error.message)
 
     def _update(self, build: BuildSnapshot) -> None:
-        self.builds = tuple(build if b.id == build.id else b for b in self.builds)
+        # until it is said anew, what was said before stays: a line that comes and goes cannot be read
+        self.builds = tuple(
+            replace(build, how_long="" if build.over else b.how_long) if b.id == build.id else b
+            for b in self.builds
+        )
         self.note_answer()
+        self.server_time = self._client.server_time
         self.connection_error, self.last_seen = "", dt.datetime.now(dt.UTC)
 
     def _next_pause(self) -> float | None:
@@ -143,6 +193,7 @@ class WatchModel(Model):
         if len(self.builds) == 1 and self.builds[0].status == "FAILED":
             self.run_step("Looking for failed builds with a similar message", self._load_similar_failures)
         self.state = "over"
+        self.close()
         return None
 
     def _stop(self, error: MkframeError) -> None:
@@ -150,6 +201,7 @@ class WatchModel(Model):
         self.connection_error = (
             f"{sentence_of(error)} Build {ids} goes on. Connect once more, and open this form anew."
         )
+        self._show_how_long({})
         self.state = "stopped"
 
     def _load_similar_failures(self) -> None:
@@ -175,6 +227,7 @@ def _snapshot(build: pd.Series[Any]) -> BuildSnapshot:
         end=_time(build["build_end"]),
         project_id=_number(build["project_id"]),
         files=tuple((int(file.id), file.name or "") for file in build["downloads"] or ()),
+        patterns=tuple(build["patterns"] or ()),
     )
 
 

@@ -52,8 +52,7 @@ class StartForm(widgets.Form):
 
     def close(self) -> None:
         """End the form and its thread; a build that was started goes on."""
-        if self.model.downloads is not None:
-            self.model.downloads.stop()
+        self.model.close()
         for part in (self.selection, *self.live.children):
             part.close()
         super().close()

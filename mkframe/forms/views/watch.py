@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from mkframe.forms._worker import Worker
@@ -37,7 +36,7 @@ class WatchPart(widgets.Form):
 
     def _show(self) -> None:
         model = self.model
-        builds = _one(model.builds[0]) if len(model.builds) == 1 else _table(model.builds)
+        builds = _one(model, model.builds[0]) if len(model.builds) == 1 else _table(model)
         error = (
             widgets.markup('<div class="box note" role="status">⚠ {}</div>', model.connection_error)
             if model.connection_error
@@ -76,6 +75,7 @@ class WatchForm(widgets.Form):
 
     def close(self) -> None:
         """End the form and its thread; builds go on."""
+        self.model.close()
         self.downloads.model.stop()
         for part in (self.part, self.downloads):
             part.close()
@@ -94,12 +94,12 @@ def _state(build: BuildSnapshot) -> tuple[str, str, str]:
     return sign, style, build.status or "asking the server"
 
 
-def _elapsed(build: BuildSnapshot) -> str:
-    seconds = build.elapsed(dt.datetime.now(dt.UTC))
+def _elapsed(model: WatchModel, build: BuildSnapshot) -> str:
+    seconds = build.elapsed(model.server_time)
     return "–" if seconds is None else duration_text(round(seconds))
 
 
-def _one(build: BuildSnapshot) -> str:
+def _one(model: WatchModel, build: BuildSnapshot) -> str:
     sign, style, status = _state(build)
     head = widgets.markup(
         f'<div class="box {style}" role="status"><b>{sign} Build {{}}: {{}}</b>', build.id, status
@@ -111,24 +111,32 @@ def _one(build: BuildSnapshot) -> str:
         f'{head}<br><span class="long">'
         f"{widgets.bar(build.progress, 100, f'Progress of build {build.id}')} {build.progress} %"
         + widgets.markup(
-            " · elapsed {} · instances: {}<br>Message: {}", _elapsed(build), count, build.message or "–"
+            " · elapsed {} · instances: {}<br>Message: {}",
+            _elapsed(model, build),
+            count,
+            build.message or "–",
         )
+        + (widgets.markup("<br>How long: {}", build.how_long) if build.how_long else "")
         + (widgets.markup("<br>Description: {}", build.description) if build.description else "")
         + "</span></div>"
     )
 
 
-def _table(builds: tuple[BuildSnapshot, ...]) -> str:
+def _table(model: WatchModel) -> str:
     rows = []
-    for b in builds:
+    for b in model.builds:
         sign, _, status = _state(b)
         rows.append(
             widgets.markup(f'<tr><td>{{}}</td><td class="k">{sign} {{}}</td><td class="k">', b.id, status)
             + f"{widgets.bar(b.progress, 100, f'Progress of build {b.id}')} {b.progress} %</td>"
             + widgets.markup(
-                '<td class="n">{}</td><td>{}</td><td>{}</td></tr>', _elapsed(b), b.message, b.description
+                '<td class="n">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>',
+                _elapsed(model, b),
+                b.how_long,
+                b.message,
+                b.description,
             )
         )
-    names = ("Build", "Status", "Progress", "Elapsed", "Message", "Description")
+    names = ("Build", "Status", "Progress", "Elapsed", "How long", "Message", "Description")
     head = "".join(f"<th>{name}</th>" for name in names)
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'

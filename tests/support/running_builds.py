@@ -1,0 +1,38 @@
+"""A build that runs, as a server with a clock of its own tells of it, and the finished builds before it."""
+
+import datetime as dt
+import email.utils
+
+from tests.support import faults
+from tests.support.rows import row
+
+NOON = dt.datetime(2026, 6, 17, 12, tzinfo=dt.UTC)
+SAME = {"instances": 3, "patterns": [808]}
+ELAPSED = 10.15
+"""Seconds after which `SAYS` holds for most of a second."""
+SAYS = "51 s to 1 min 17 s more (80 %), half within 1 min 4 s; from 30 similar builds; if it finishes"
+
+
+def written(moment):
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def past(count=30, project=402, **more):
+    """Finished builds, one an hour until noon, that took 60 to 89 s."""
+    rows = []
+    for k in range(count):
+        start = NOON - dt.timedelta(hours=count - k)
+        end = start + dt.timedelta(seconds=60 + 7 * k % 30)
+        times = {"build_start": written(start), "build_end": written(end)}
+        rows.append(row("builds", 100 + k, status="FINISHED", project_id=project, **SAME, **times, **more))
+    return rows
+
+
+def running(number=7, elapsed=ELAPSED, now=NOON, status="BUILDING", **changes):
+    """The answer about a build that has run for so many seconds by the server's clock, which is `now`."""
+    start = written(now - dt.timedelta(seconds=elapsed))
+    own = {"status": status, "build_start": start, "project_id": 402, "progress": 40, **SAME, **changes}
+    if status == "BUILDING":
+        own["build_end"] = None
+    headers = {"Date": email.utils.format_datetime(now, usegmt=True)}
+    return faults.reply(row("builds", number, **own), headers=headers)
