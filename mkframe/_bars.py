@@ -14,6 +14,8 @@ log = logging.getLogger("mkframe")
 
 _BAR_COLUMNS = 10
 """Characters of tqdm's bar in a line of unlimited length."""
+_WIDGET_COLUMNS = 100
+"""About the characters of a line in a notebook, whose width is not known."""
 
 
 class ProgressBar:
@@ -102,9 +104,9 @@ class ProgressBar:
             self._bar.update(done - self._bar.n)
 
     def _has_room(self, text: str) -> bool:
-        """Whether a text fits beside a bar of one character; a notebook and a file have room for any."""
-        columns = self._bar.ncols
-        if not isinstance(columns, int):
+        """Whether a text fits beside a bar of one character; a file has room for any."""
+        columns = _WIDGET_COLUMNS if hasattr(self._bar, "container") else self._bar.ncols
+        if columns is None:
             return True
         line = self._bar.format_meter(**{**self._bar.format_dict, "ncols": None, "postfix": text})
         return len(line) - _BAR_COLUMNS + 1 <= columns

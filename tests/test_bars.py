@@ -155,6 +155,21 @@ def test_bar_shows_the_first_text_that_fits(columns, shown, capsys, monkeypatch)
     assert columns is None or len(line) <= columns
 
 
+def test_bar_of_a_notebook_keeps_its_width(monkeypatch):
+    shown = []
+
+    class Widget(_bars._tqdm_class()):
+        container = "a widget"
+
+        def set_postfix_str(self, text, refresh=True):
+            shown.append(text)
+
+    monkeypatch.setattr(_bars, "_tqdm_class", lambda: Widget)
+    with ProgressBar("Wait", 4) as bar:
+        bar.show(3, "a" * 100, "b" * 60)
+    assert shown == ["b" * 60]
+
+
 def test_bar_that_is_not_wanted_is_not_shown():
     assert not ProgressBar("Wait", 4, enabled=False).is_shown
 
