@@ -130,7 +130,7 @@ def _table(model: WatchModel) -> str:
             widgets.markup(f'<tr><td>{{}}</td><td class="k">{sign} {{}}</td><td class="k">', b.id, status)
             + f"{widgets.bar(b.progress, 100, f'Progress of build {b.id}')} {b.progress} %</td>"
             + widgets.markup(
-                '<td class="n">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>',
+                '<td class="n">{}</td><td class="says">{}</td><td>{}</td><td>{}</td></tr>',
                 _elapsed(model, b),
                 b.how_long,
                 b.message,

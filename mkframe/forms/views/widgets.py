@@ -44,6 +44,7 @@ border-bottom:1px solid var(--jp-border-color2,#d0d7de)}
 .mkf td{padding:3px 10px 3px 0;vertical-align:top;overflow-wrap:anywhere}
 .mkf td.n,.mkf th.n{text-align:right;white-space:nowrap}
 .mkf .under,.mkf-under{margin-left:9.3em}
+.mkf td.says{min-width:15em}
 .mkf td.k{white-space:nowrap}.mkf td.k progress{width:6em}.mkf table.files{width:auto}
 .mkf progress{width:9em;height:.9em;accent-color:#0072b2;vertical-align:middle}
 .mkf pre .d0,.mkf pre .d1,.mkf pre .d2{display:block}
