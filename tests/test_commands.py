@@ -14,6 +14,7 @@ import pytest
 import mkframe
 from mkframe.__main__ import main
 from mkframe.demo_server import Server
+from tests.support import faults
 from tests.support.rows import body, row
 
 HOME = str(Path(mkframe.__file__).parents[1])
@@ -148,6 +149,19 @@ def test_check_asks_the_server_by_name_or_id(account, capsys):
     assert lines[0] == lines[1]
     assert check("--project", "NOWHERE") == 1
     assert "There is no project 'NOWHERE'. There is: DEMO_PROJECT, " in capsys.readouterr().err
+
+
+def test_check_counts_by_the_clock_of_the_server(monkeypatch, capsys):
+    dated = {"Date": "Thu, 02 Apr 2026 18:04:00 GMT"}
+    answers = {path: faults.reply([], headers=dated) for path in ("/projects", "/patterns", "/releases")}
+    answers["/builds"] = faults.reply([build(31, "BUILDING", "02 18")], headers=dated)
+    with faults.serve({faults.API + path: answer for path, answer in answers.items()}) as server:
+        monkeypatch.setenv("MKFRAME_URL", server.api)
+        monkeypatch.setenv("MKFRAME_TOKEN", "a.b.c")
+        assert check("--running-for", "1h", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["as_of"].startswith("2026-04-02T18:04:0")
+    assert answer["checks"][0]["says"] == "1 build running, none for more than 1 h"
 
 
 def test_wrong_password_is_told_before_a_kernel_starts(account, monkeypatch, capsys, tmp_path):

@@ -150,7 +150,8 @@ def _load(options: argparse.Namespace) -> tuple[pd.DataFrame, str | None]:
         with _history.connect(options) as client:
             project = _history.find_project(client, options.project)
             found = client.builds.find(project=project)
-            loaded = found.attrs["loaded_at"]
+            clock = client.server_time  # that of the builds: the clock of this machine may be wrong
+            loaded = clock.isoformat(timespec="seconds") if clock else found.attrs["loaded_at"]
             builds = client.add_names(found)
     return builds, loaded or _latest(builds)
 
