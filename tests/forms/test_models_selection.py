@@ -12,6 +12,7 @@ from mkframe.schema import RESOURCES
 from tests.builds.servers import MARKER
 from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of_url, selection_model
 from tests.support import faults, rows
+from tests.support.running_builds import dated, past, running_row
 
 # --- options ---------------------------------------------------------------------------------------------
 
@@ -277,3 +278,22 @@ def test_ambiguous_instances_are_defined_by_id():
 
     frame = pd.DataFrame({"pattern": "P", "folder": "/F", "name": ["A", "A", "B"]}, index=[7, 8, 9])
     assert definitions(frame, frame) == [{"id": 7}, {"id": 8}, {"pattern": "P", "folder": "/F", "name": "B"}]
+
+
+def test_running_builds_that_are_unusually_long_are_told():
+    builds = [*past(), running_row(7, elapsed=500, description=None), running_row(8, description="mine")]
+    with faults.serve(dated(builds)) as server, client_of_url(server.api) as client:
+        found, model = client.builds.find(project_id=402), SelectionModel(client)
+        model.find_duplicates(found)
+    assert model.running == (
+        ("Build 8 (BUILDING, 40 %): mine", 8),
+        ("Build 7 (BUILDING, 40 %, unusually long: longer than all 30 similar builds)", 7),
+    )
+
+
+def test_running_builds_without_a_clock_of_the_server_are_listed():
+    builds = [*past(), running_row(7, elapsed=500, description=None)]
+    with faults.serve(faults.reply(builds)) as server, client_of_url(server.api) as client:
+        found, model = client.builds.find(project_id=402), SelectionModel(client)
+        model.find_duplicates(found)
+    assert model.running == (("Build 7 (BUILDING, 40 %)", 7),)

@@ -28,11 +28,20 @@ def past(count=30, project=402, **more):
     return rows
 
 
-def running(number=7, elapsed=ELAPSED, now=NOON, status="BUILDING", **changes):
-    """The answer about a build that has run for so many seconds by the server's clock, which is `now`."""
+def running_row(number=7, elapsed=ELAPSED, now=NOON, status="BUILDING", **changes):
+    """A build that has run for so many seconds."""
     start = written(now - dt.timedelta(seconds=elapsed))
     own = {"status": status, "build_start": start, "project_id": 402, "progress": 40, **SAME, **changes}
     if status == "BUILDING":
         own["build_end"] = None
-    headers = {"Date": email.utils.format_datetime(now, usegmt=True)}
-    return faults.reply(row("builds", number, **own), headers=headers)
+    return row("builds", number, **own)
+
+
+def dated(value, now=NOON):
+    """An answer of a server whose clock shows this time."""
+    return faults.reply(value, headers={"Date": email.utils.format_datetime(now, usegmt=True)})
+
+
+def running(number=7, elapsed=ELAPSED, now=NOON, **changes):
+    """The answer about such a build."""
+    return dated(running_row(number, elapsed, now, **changes), now)

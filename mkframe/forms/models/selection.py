@@ -11,6 +11,7 @@ import traitlets as t
 from mkframe.forms.models import options, preflight, preview
 from mkframe.forms.models._client import ClientLike
 from mkframe.forms.models.base import Model, Run, rows_of, text
+from mkframe.metrics._eta import EtaFit
 from mkframe.schema import RUNNING
 
 __all__ = ["MAX_SHOWN", "SelectionModel"]
@@ -195,7 +196,18 @@ class SelectionModel(Model):
 
     def _show_running(self, builds: pd.DataFrame) -> None:
         running = builds[builds["status"].isin(RUNNING)].sort_index(ascending=False)
-        self.running = tuple((_running_label(row), int(row.Index)) for row in rows_of(running))
+        unusual = self._find_unusual(running, builds)
+        self.running = tuple(
+            (_running_label(row, unusual.get(row.Index, "")), int(row.Index)) for row in rows_of(running)
+        )
+
+    def _find_unusual(self, running: pd.DataFrame, builds: pd.DataFrame) -> dict[int, str]:
+        """Say which builds run for unusually long; a range would be of the past while the list is shown."""
+        now = self._client.server_time
+        if now is None or running.empty:
+            return {}
+        said = EtaFit.of(builds, now).how_long(running, now)
+        return {number: short for number, (_, short, is_unusual) in said.items() if is_unusual}
 
     # --- choosing -------------------------------------------------------------------------------------
 
@@ -347,10 +359,11 @@ def _matches_text(matches: int, total: int) -> str:
     return f"{matches:,} of {total:,} instances match."
 
 
-def _running_label(row: Any) -> str:
+def _running_label(row: Any, unusual: str) -> str:
     description = text(row.description)
-    progress = "" if pd.isna(row.progress) else f", {row.progress} %"
-    return f"Build {row.Index} ({row.status}{progress})" + (f": {description}" if description else "")
+    progress = [] if pd.isna(row.progress) else [f"{row.progress} %"]
+    state = ", ".join([row.status, *progress, *([unusual] if unusual else [])])
+    return f"Build {row.Index} ({state})" + (f": {description}" if description else "")
 
 
 def _duplicate_text(row: Any) -> str:
