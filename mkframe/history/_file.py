@@ -7,12 +7,15 @@ error of the library becomes a sentence that says what is wrong with the file.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
+import json
 import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,8 +48,9 @@ __all__ = [
     "query_errors",
 ]
 
-FORMAT = 1
-"""Version of the tables in the file."""
+FORMAT = 2
+"""Version of the tables in the file; 1 did not say with which fields it was written."""
+_MADE_BY = f"mkframe {__version__}"
 _STORAGE = "v1.4.0"
 """Storage version of DuckDB: the oldest release that reads the file."""
 _HEADERS, _BLOCK = 3 * 4096, 1 << 17
@@ -82,7 +86,9 @@ def open_to_read(path: Path, wait: float, *, is_quick: bool = False) -> Iterator
     HistoryError
         If it is busy for longer than `wait` seconds, damaged or no history.
     """
-    with _attach(_required(path), wait, read_only=True, is_quick=is_quick) as connection:
+    file = _required(path)
+    reading = functools.partial(_attach, file, wait, read_only=True, is_quick=is_quick)
+    with _open_present(reading, file, wait) as connection:
         yield connection
 
 
@@ -99,6 +105,12 @@ def open_to_write(path: Path, wait: float, *, is_quick: bool = False) -> Iterato
 def open_for_sql(path: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a history for statements of a user: they reach no other file, and change nothing."""
     file = _required(path)
+    with _open_present(functools.partial(_connect, file, wait), file, wait) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def _connect(file: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
     config = {
         "enable_external_access": "false",
         "autoload_known_extensions": "false",
@@ -115,10 +127,40 @@ def open_for_sql(path: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection]
         _as_file_errors(file),
         contextlib.closing(_retry(connect, file, wait, end)) as connection,
     ):
-        _check_format(connection, file)
+        _check_fields(_check_format(connection, file))
         _check_size(connection, file, is_quick=False)
         connection.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
         yield connection
+
+
+class _OtherFieldsError(Exception):
+    """The file was written with other fields than those of the present schema."""
+
+
+@contextlib.contextmanager
+def _open_present(
+    open: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]], file: Path, wait: float
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a history for reading; one of other fields is brought up to the present schema before."""
+    with contextlib.ExitStack() as stack:
+        try:
+            connection = stack.enter_context(open())
+        except _OtherFieldsError:
+            _update(file, wait)
+            connection = stack.enter_context(open())
+        yield connection
+
+
+def _update(file: Path, wait: float) -> None:
+    try:
+        with _attach(file, wait, read_only=False, is_quick=False):
+            pass
+    except HistoryError as error:
+        error.message = (
+            f"{error.message.rstrip('.')}. It was written with other fields than those of mkframe "
+            f"{__version__}, which has to write it once before it can be read."
+        )
+        raise
 
 
 # --- one connection at a time -----------------------------------------------------------------------
@@ -174,8 +216,12 @@ def _attach(
             attach = f"ATTACH {_text(file)} AS {name} ({mode})"
             _retry(lambda: connection.execute(attach), file, wait, end)
             connection.execute(f"USE {name}")
-            _check_format(connection, file)
+            held = _check_format(connection, file)
+            if read_only:
+                _check_fields(held)
             _check_size(connection, file, is_quick=is_quick)
+            if not read_only:
+                _migrate_tables(connection, held)
             yield connection
         except BaseException:
             with contextlib.suppress(_duckdb().Error):
@@ -313,7 +359,8 @@ def _write_empty(path: Path) -> None:
         connection.execute(f"ATTACH {_text(path)} AS {name} ({options})")
         connection.execute(f"USE {name}")
         connection.execute(_layout.ddl())
-        connection.execute("INSERT INTO stored.meta VALUES (?, ?, NULL)", [FORMAT, f"mkframe {__version__}"])
+        meta = [FORMAT, _MADE_BY, _layout.field_types()]
+        connection.execute("INSERT INTO stored.meta VALUES (?, ?, NULL, ?)", meta)
     finally:
         _detach(connection, name)
     with path.open("rb+") as file:
@@ -327,24 +374,54 @@ def _busy(file: Path, wait: float, who: str) -> HistoryBusyError:
     )
 
 
-def _check_format(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+def _check_format(connection: duckdb.DuckDBPyConnection, file: Path) -> str | None:
+    """Return with which fields a history was written, as JSON; None if it does not say so."""
     try:
-        rows = connection.execute("SELECT format, made_by FROM stored.meta").fetchall()
+        result = connection.execute("SELECT * FROM stored.meta")
+        names = [column[0] for column in result.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
     except (_duckdb().CatalogException, _duckdb().BinderException):
         rows = []
-    if len(rows) != 1:
+    if len(rows) != 1 or not {"format", "made_by"} <= rows[0].keys():
         raise HistoryFormatError(
             f"{str(file)!r} is a DuckDB file, but no history of mkframe.", hint="Name another file."
         )
-    found, made_by = rows[0]
-    if found != FORMAT:
+    found, made_by, fields = rows[0]["format"], rows[0]["made_by"], rows[0].get("fields")
+    written = f"The history {str(file)!r} has format {found}, written by {single_line(made_by)}"
+    if found not in (1, FORMAT):
         raise HistoryFormatError(
-            f"The history {str(file)!r} has format {found}, written by {single_line(made_by)}; "
-            f"mkframe {__version__} reads format {FORMAT}.",
-            hint="Use a newer mkframe."
-            if found > FORMAT
-            else "Start a new file; an old mkframe reads this one.",
+            f"{written}; mkframe {__version__} reads formats 1 to {FORMAT}.",
+            hint="Use a newer mkframe." if found > FORMAT else "It is no file of any mkframe.",
         )
+    if fields != _layout.field_types() and _release(made_by) > _release(__version__):
+        raise HistoryFormatError(
+            f"{written}, with other fields than those of mkframe {__version__}.", hint="Use a newer mkframe."
+        )
+    return None if found == 1 else str(fields)
+
+
+def _release(made_by: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", made_by)[:3]]
+
+
+def _check_fields(held: str | None) -> None:
+    if held != _layout.field_types():
+        raise _OtherFieldsError
+
+
+def _migrate_tables(connection: duckdb.DuckDBPyConnection, held: str | None) -> None:
+    """Bring a history that was written with other fields up to the present schema, in one transaction."""
+    now = _layout.field_types()
+    if held == now:
+        return
+    from mkframe.history._migrate import guess_types, migrate
+
+    connection.execute("BEGIN")
+    if held is None:
+        connection.execute("ALTER TABLE stored.meta ADD COLUMN fields VARCHAR")
+    migrate(connection, guess_types(connection) if held is None else json.loads(held))
+    connection.execute("UPDATE stored.meta SET format = ?, made_by = ?, fields = ?", [FORMAT, _MADE_BY, now])
+    connection.execute("COMMIT")
 
 
 def _check_size(connection: duckdb.DuckDBPyConnection, file: Path, *, is_quick: bool) -> None:

@@ -21,7 +21,7 @@ from mkframe.frames._columns import Array
 from mkframe.frames._nested import Columns
 from mkframe.limits import Limits
 
-__all__ = ["PIECE", "Rows", "canonical"]
+__all__ = ["PIECE", "Rows", "canonical", "to_json"]
 
 PIECE = 20_000
 """Rows that are read and written at once."""
@@ -144,7 +144,18 @@ Extra = tuple[str | None, list[str | None]]
 def _extra(row: Mapping[str, Any], known: frozenset[str]) -> str | None:
     unknown = {name: msgspec.json.decode(raw) for name, raw in row.items() if name not in known}
     kept = {name: value for name, value in unknown.items() if value is not None}
+    return to_json(kept) if kept else None
+
+
+def to_json(value: Any) -> str:
+    """Write a value as the canonical JSON of the file.
+
+    Raises
+    ------
+    SchemaError
+        If it is nested too deeply.
+    """
     try:
-        return json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if kept else None
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     except RecursionError as error:
         raise SchemaError("A field that the reference does not name is nested too deeply.") from error

@@ -24,13 +24,23 @@ from mkframe.frames._columns import (
 from mkframe.frames._nested import Columns
 from mkframe.frames._row_types import download_fields, fields_of
 from mkframe.frames._strict import check
-from mkframe.history._rows import canonical
+from mkframe.history._rows import canonical, to_json
 from mkframe.schema import EMBEDDED_DOWNLOAD, RESOURCES, VIEWS, Field
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["to_frame", "to_table", "unknown_names", "view_frame", "view_table"]
+__all__ = [
+    "one_array",
+    "to_array",
+    "to_frame",
+    "to_objects",
+    "to_table",
+    "to_texts",
+    "unknown_names",
+    "view_frame",
+    "view_table",
+]
 
 
 # --- to a table ---------------------------------------------------------------------------------------
@@ -52,8 +62,8 @@ def to_table(resource: str, columns: Columns, text: bytes) -> pa.Table:
             nested = [extra for _, items in extras for extra in items]
             arrays[builder.field.name] = _lists(builder, columns.downloads, nested)
         else:
-            arrays[builder.field.name] = _array(builder)
-    arrays["extra"] = _texts([extra for extra, _ in extras], columns.size)
+            arrays[builder.field.name] = to_array(builder.field, builder.chunks)
+    arrays["extra"] = to_texts([extra for extra, _ in extras], columns.size)
     return pa.table(arrays)
 
 
@@ -64,40 +74,39 @@ def unknown_names(resource: str, columns: Columns) -> tuple[list[str], list[str]
     return [builder.field.name for builder in unknown], [builder.field.name for builder in nested]
 
 
-def _array(builder: ColumnBuilder) -> Any:
+def to_array(field: Field, chunks: Sequence[ColumnChunk]) -> Any:
+    """Join the chunks of a column into an array of the type that the file has for its field."""
     import pyarrow as pa
 
+    if field.type == "any":
+        cells = [value for chunk in chunks for value in chunk.values]
+        return to_texts([None if cell is None else to_json(cell) for cell in cells], len(cells))
     types = {
         "int": pa.int64(),
         "flag": pa.bool_(),
         "bool": pa.bool_(),
         "timestamp": pa.timestamp("us", "UTC"),
+        "naive": pa.timestamp("us"),
         "str": arrow_text(),
         "ints": pa.list_(pa.int64()),
         "strs": pa.list_(pa.string()),
     }
-    kind = types[builder.field.type]
+    kind = types[field.type]
     parts = [
         chunk.values
         if isinstance(chunk.values, pa.Array)
         else pa.array(chunk.values, kind, mask=chunk.missing)
-        for chunk in builder.chunks
+        for chunk in chunks
     ]
-    return _join(parts, kind)
-
-
-def _join(parts: Sequence[Any], kind: Any) -> Any:
-    import pyarrow as pa
-
     return pa.concat_arrays(parts) if parts else pa.array([], kind)
 
 
 def _lists(builder: ColumnBuilder, inside: Columns, extras: list[str | None]) -> Any:
     import pyarrow as pa
 
-    arrays = [_array(part) for part in inside.builders[: len(EMBEDDED_DOWNLOAD)]]
+    arrays = [to_array(part.field, part.chunks) for part in inside.builders[: len(EMBEDDED_DOWNLOAD)]]
     names = [field.name for field in EMBEDDED_DOWNLOAD]
-    structs = pa.StructArray.from_arrays([*arrays, _texts(extras, inside.size)], [*names, "extra"])
+    structs = pa.StructArray.from_arrays([*arrays, to_texts(extras, inside.size)], [*names, "extra"])
     counts = np.concatenate([np.empty(0, np.int64), *(chunk.values for chunk in builder.chunks)])
     missing = [np.zeros(len(c.values), bool) if c.missing is None else c.missing for c in builder.chunks]
     bounds = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
@@ -105,7 +114,8 @@ def _lists(builder: ColumnBuilder, inside: Columns, extras: list[str | None]) ->
     return pa.ListArray.from_arrays(pa.array(bounds), structs, mask=mask)
 
 
-def _texts(values: Sequence[str | None], count: int) -> Any:
+def to_texts(values: Sequence[str | None], count: int) -> Any:
+    """Return texts as an array; no texts at all stand for `count` nulls."""
     import pyarrow as pa
 
     return pa.array(values, pa.string()) if values else pa.nulls(count, pa.string())
@@ -121,13 +131,13 @@ def to_frame(resource: str, table: Any, names: Sequence[str], nested: Sequence[s
     else the rows have comes after them.
     """
     known = RESOURCES[resource].fields
-    rows = _objects(table["extra"])
-    names = [*names, *(name for name in _keys(rows) if name not in names)]
+    rows = to_objects(table["extra"])
+    names = _unknown(known, [*names, *_keys(rows)])
     inside: Any = None
     if any(field.type == "downloads" for field in known):
         inside = _flat(table["downloads"])
-        records = _objects(inside.field("extra"))
-        nested = [*nested, *(name for name in _keys(records) if name not in nested)]
+        records = to_objects(inside.field("extra"))
+        nested = _unknown(EMBEDDED_DOWNLOAD, [*nested, *_keys(records)])
     columns = Columns(_fields(known, table))
     chunks = []
     for field in columns_fields(columns):
@@ -156,7 +166,7 @@ def _fields(known: Sequence[Field], table: Any) -> list[Field]:
     ]
 
 
-def _objects(column: Any) -> list[dict[str, Any]]:
+def to_objects(column: Any) -> list[dict[str, Any]]:
     """Read the unknown fields of rows."""
     if column.null_count == len(column):
         return [{}] * len(column)
@@ -165,23 +175,33 @@ def _objects(column: Any) -> list[dict[str, Any]]:
     return found
 
 
+def _unknown(known: Sequence[Field], names: Sequence[str]) -> list[str]:
+    """Return the names that are of no known field, each once.
+
+    A value of a known field that does not fit it, since it was stored when that was unknown, is not shown.
+    """
+    held = {field.name for field in known}
+    return [name for name in dict.fromkeys(names) if name not in held]
+
+
 def _keys(rows: Sequence[dict[str, Any]]) -> dict[str, None]:
     return dict.fromkeys(itertools.chain.from_iterable(rows))
 
 
 def _flat(column: Any) -> Any:
     """Return all downloads of some builds, one after the other."""
-    return _one(column).flatten()
+    return one_array(column).flatten()
 
 
-def _one(column: Any) -> Any:
+def one_array(column: Any) -> Any:
+    """Return a column of a table as one array."""
     import pyarrow as pa
 
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
 def _chunk(field: Field, column: Any) -> ColumnChunk:
-    column = _one(column)
+    column = one_array(column)
     missing = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
     if field.type == "int":
         return ColumnChunk(_filled(column, 0), missing)
@@ -191,6 +211,8 @@ def _chunk(field: Field, column: Any) -> ColumnChunk:
         return ColumnChunk(column.to_numpy(zero_copy_only=False).astype("datetime64[us]"), missing)
     if field.type == "str" and uses_arrow():
         return ColumnChunk(column.cast(arrow_text()))
+    if field.type == "any":
+        return ColumnChunk([None if t is None else msgspec.json.decode(t) for t in column.to_pylist()])
     return ColumnChunk(_cut(column) if field.type == "ints" else column.to_pylist())
 
 
@@ -212,7 +234,7 @@ def _filled(column: Any, filler: Any) -> Array:
 def _downloads_chunk(
     column: Any, inside: Any, records: Sequence[dict[str, Any]], nested: tuple[str, ...]
 ) -> ColumnChunk:
-    column = _one(column)
+    column = one_array(column)
     missing = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
     counts = _filled(column.value_lengths(), 0).astype(np.int64)
     fields = download_fields(nested)
@@ -242,13 +264,15 @@ def view_table(view: str, frame: pd.DataFrame) -> pa.Table:
         if is_typed:
             del others[field.name]
     records = [dict(zip(others, row, strict=True)) for row in zip(*others.values(), strict=True)]
-    arrays["extra"] = _texts([json.dumps(record, default=str) for record in records], len(plain))
+    arrays["extra"] = to_texts([json.dumps(record, default=str) for record in records], len(plain))
     return pa.table(arrays)
 
 
 def _view_array(field: Field, column: Any) -> Any:
     import pyarrow as pa
 
+    if field.type == "any":
+        return to_array(field, [ColumnChunk(column.tolist())])
     kinds = {
         "int": pa.int64(),
         "flag": pa.bool_(),
@@ -260,7 +284,7 @@ def _view_array(field: Field, column: Any) -> Any:
 
 def view_frame(view: str, table: Any) -> pd.DataFrame:
     """Make the frame of the rows of a view."""
-    rows = _objects(table["extra"])
+    rows = to_objects(table["extra"])
     others = _keys(rows)
     arrays: dict[str, Any] = {}
     for field in VIEWS[view.upper()].fields:
