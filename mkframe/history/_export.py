@@ -21,6 +21,8 @@ from mkframe.history._layout import VERSIONED
 __all__ = ["export"]
 
 _ROW_GROUP = 100_000
+_MOST_YEARS = 19
+"""Years that have a file of their own; the rest shares one."""
 _OURS = re.compile(r"(year=\d+/)?part-0\.parquet")
 
 
@@ -69,8 +71,12 @@ def _tables(path: Path, wait: float) -> Iterator[tuple[str, Iterator[tuple[str, 
 
 
 def _years(times: Any) -> Any:
+    """Return the year of each start; 0 where it is not known, or is one of too many that have few builds."""
     years = times.to_numpy().astype("datetime64[Y]").astype(np.int64) + 1970
-    return np.where(times.is_null().to_numpy(), 0, years)
+    years = np.where(times.is_null().to_numpy(), 0, years)
+    found, builds = np.unique(years[years != 0], return_counts=True)
+    most = found[np.lexsort((-found, -builds))][:_MOST_YEARS]  # of equals the newer one
+    return np.where(np.isin(years, most), years, 0)
 
 
 def _by_year(table: Any, years: Any, order: list[str]) -> Iterator[tuple[str, Any]]:

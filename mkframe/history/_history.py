@@ -340,9 +340,10 @@ class History:
     def export(self, folder: str | PathLike[str]) -> pd.DataFrame:
         """Write builds, downloads, releases, projects and patterns as Parquet files, gone rows included.
 
-        Each resource has a folder, with a file for each year in which builds started (0 where that is not
-        known), sorted by project, start and id. The files are written beside and moved when they are
-        complete; those of an earlier export are replaced.
+        Each resource has a folder, with a file for each year in which builds started, sorted by project,
+        start and id. The year is 0 where it is not known; beyond 19 years, the builds of those with fewest
+        builds are also there. The files are written beside and moved when they are complete; those of an
+        earlier export are replaced.
 
         Parameters
         ----------

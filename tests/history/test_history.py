@@ -627,6 +627,21 @@ def test_export_is_read_alike_by_pyarrow_duckdb_and_polars(history, client, acco
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(found.index)
 
 
+def test_export_of_many_years_has_few_files(history, tmp_path):
+    from pyarrow import parquet
+
+    years = [2000, *range(1990, 2030), *range(2000, 2030), 1, 9999]
+    starts = [*(f"{year:04d}-05-02T08:14:40Z" for year in years), None]
+    history.take(body([row("builds", number, build_start=at) for number, at in enumerate(starts, 1)]))
+    written = history.export(tmp_path / "out")
+    assert written["files"].max() <= 20
+    found = parquet.read_table(tmp_path / "out" / "builds").to_pandas()
+    folders, year = found["year"].astype(int), found["build_start"].dt.year
+    assert len(found) == len(starts)
+    assert sorted(folders.unique()) == [0, 2000, *range(2012, 2030)]
+    assert year[folders > 0].eq(folders[folders > 0]).all()
+
+
 def test_export_replaces_nothing_else(taken, tmp_path):
     (tmp_path / "out" / "builds").mkdir(parents=True)
     (tmp_path / "out" / "builds" / "notes.txt").write_text("mine")
