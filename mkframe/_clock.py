@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
+import re
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +14,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["LEAST_SHARE", "Clock", "measure_commits", "measure_deliveries", "nearest"]
+from mkframe._text import short_repr
+from mkframe.errors import InputError
+
+__all__ = [
+    "LEAST_SHARE",
+    "Clock",
+    "measure_commits",
+    "measure_deliveries",
+    "nearest",
+    "stamps_of",
+    "times_of",
+    "whole_numbers",
+]
 
 LEAST_SHARE = 0.9
 """Share of the measured times that must agree before a clock is used."""
@@ -28,6 +42,13 @@ _ZONES = (
 )  # fmt: skip
 """Zones with summer time that are tried first."""
 _LEAST_STAMPS = 3
+_EARLIEST, _LATEST = np.datetime64("1900-01-01", "us"), np.datetime64("9000-01-01", "us")
+"""Years for which zones have rules that can be computed."""
+_NO_BUILD = -1
+_DIGITS = re.compile(r"-?[0-9]{1,18}")
+_LARGEST = 2**63
+_EXACT = 2**53
+"""The first number whose neighbours a float does not tell apart."""
 
 Times = NDArray[np.datetime64]
 Spans = NDArray[np.timedelta64]
@@ -107,14 +128,63 @@ def measure_deliveries(deliveries: pd.DataFrame, starts: pd.Series[Any]) -> tupl
     Clock
         Each build counts once.
     array of datetime64[us]
-        The start of each delivery's build in UTC, NaT where it is not known.
+        The start of each delivery's build in UTC, NaT where it is not known or of an impossible year.
     """
-    in_utc = pd.Series(starts.to_numpy("datetime64[us]"), index=starts.index)
-    in_utc = in_utc[~in_utc.index.duplicated()]
-    known = deliveries["BUILD_ID"].map(in_utc).to_numpy("datetime64[us]")
-    view = deliveries["BUILD_START"].to_numpy("datetime64[us]")
-    first = ~deliveries["BUILD_ID"].duplicated().to_numpy(bool) & ~np.isnat(known) & ~np.isnat(view)
+    ids = whole_numbers(deliveries["BUILD_ID"]).fillna(_NO_BUILD).to_numpy("int64")
+    view = times_of(deliveries, "BUILD_START")
+    known = np.full(len(ids), np.datetime64("NaT", "us"), "datetime64[us]")
+    if len(starts):
+        in_utc = starts[~starts.index.duplicated()]
+        place = in_utc.index.get_indexer(pd.Index(ids))
+        known = np.where(place < 0, known, in_utc.to_numpy("datetime64[us]")[place])
+    known[~((known >= _EARLIEST) & (known < _LATEST))] = np.datetime64("NaT", "us")
+    first = ~pd.Series(ids).duplicated().to_numpy(bool) & ~np.isnat(known) & ~np.isnat(view)
     return _measure_starts(view[first], known[first]), known
+
+
+def whole_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column as Int64: a number that is written as text is that number, what is none is missing."""
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return column.astype("Int64")
+    numbers = [_whole_number(value) for value in column]
+    return pd.Series(pd.array(numbers, dtype="Int64"), index=column.index)
+
+
+def _whole_number(value: Any) -> Any:
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    is_number = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST
+    return value if is_number else pd.NA
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and dt.datetime.fromisoformat(value) is not None
+    except ValueError:
+        return False
+
+
+def times_of(frame: pd.DataFrame, column: str) -> Times:
+    """Return a column of times without a zone.
+
+    Raises
+    ------
+    InputError
+        If the column holds what is no time, which a view's column keeps.
+    """
+    values = frame[column]
+    if values.isna().all():
+        return np.full(len(values), np.datetime64("NaT", "us"), "datetime64[us]")
+    if not pd.api.types.is_datetime64_dtype(values.dtype):
+        known = values.dropna().tolist()
+        shown = next((value for value in known if not _is_time(value)), known[0])
+        raise InputError(
+            f"{column} holds what is no time, such as {short_repr(shown)}, so its times cannot be compared.",
+            hint="Ask without since and utc, and look at these rows.",
+        )
+    return values.to_numpy("datetime64[us]")
 
 
 def _measure_starts(view: Times, utc: Times) -> Clock:
@@ -138,6 +208,30 @@ def _measure_starts(view: Times, utc: Times) -> Clock:
             if share == 1:
                 break
     return best
+
+
+def stamps_of(frame: pd.DataFrame, column: str) -> Times:
+    """Return a column of Unix milliseconds as times.
+
+    Raises
+    ------
+    InputError
+        If a value is no number, or none of the years of people.
+    """
+    values = frame[column]
+    numbers = whole_numbers(values) if values.dtype == object else values.astype("Float64")
+    stamps = numbers.to_numpy("float64", na_value=np.nan)
+    first, last = (float(day.astype("int64") // 1000) for day in (_EARLIEST, _LATEST))
+    wrong = values.notna().to_numpy(bool) & ~((stamps >= first) & (stamps < last))
+    if wrong.any():
+        raise InputError(
+            f"{column} holds what are no Unix milliseconds, such as {short_repr(values[wrong].tolist()[0])}.",
+            hint="Ask without utc, and look at these rows.",
+        )
+    result = np.full(len(stamps), np.datetime64("NaT", "us"), "datetime64[us]")
+    there = ~np.isnan(stamps)
+    result[there] = np.round(stamps[there] * 1000).astype("int64").view("datetime64[us]")
+    return result
 
 
 def measure_commits(stamps: Times, moments: Times) -> Clock | None:

@@ -108,9 +108,9 @@ class Views:
             conditions.append(f"BUILD_START >= timestamp'{earliest}'")
         frame = self._view("DELIVERIES", project, project_id, conditions)
         if ids is not None:
-            frame = frame[frame["BUILD_ID"].isin(ids)]
+            frame = frame[_clock.whole_numbers(frame["BUILD_ID"]).isin(ids).to_numpy(bool)]
         if begin is not None and begin.tzinfo is None:
-            frame = frame[frame["BUILD_START"] >= begin]
+            frame = frame[_clock.times_of(frame, "BUILD_START") >= begin.to_datetime64()]
         if starts is not None:
             frame = _in_utc(frame, starts)
         if begin is not None and begin.tzinfo is not None:
@@ -516,10 +516,10 @@ def moments_of(utc: Any) -> Any:
 
 def _in_utc(frame: pd.DataFrame, starts: pd.Series[Any]) -> pd.DataFrame:
     clock, known = _clock.measure_deliveries(frame, starts)
+    times = _clock.times_of(frame, "BUILD_START")
     if frame.empty:
-        return _with_times(frame, "BUILD_START", frame["BUILD_START"].to_numpy("datetime64[us]"), clock)
+        return _with_times(frame, "BUILD_START", times, clock)
     _check(clock, "BUILD_START", "builds")
-    times = frame["BUILD_START"].to_numpy("datetime64[us]")
     measured = known[~np.isnat(known)]
     outside = (times < measured.min() - _MARGIN) | (times > measured.max() + _MARGIN)
     if outside.any():
@@ -534,9 +534,7 @@ def _in_utc(frame: pd.DataFrame, starts: pd.Series[Any]) -> pd.DataFrame:
 
 def commits_in_utc(frame: pd.DataFrame, moments: Any) -> pd.DataFrame:
     """Move the stamps of commits to UTC, by the clock that those of builds show."""
-    stamps = frame["COMMIT_TIMESTAMP"].to_numpy("float64", na_value=np.nan)
-    times = (pd.Series(stamps, dtype="Float64").astype("Int64") * 1000).to_numpy("int64", na_value=_NAT)
-    view = times.view("datetime64[us]")
+    view = _clock.stamps_of(frame, "COMMIT_TIMESTAMP")
     of_builds = np.unique(view[(frame["TYPE"] == "Build").fillna(False).to_numpy(bool) & ~np.isnat(view)])
     clock = _clock.measure_commits(of_builds, moments)
     if clock is None:
@@ -546,9 +544,6 @@ def commits_in_utc(frame: pd.DataFrame, moments: Any) -> pd.DataFrame:
         )
     _check(clock, "COMMIT_TIMESTAMP", "stamps of builds")
     return _with_times(frame, "COMMIT_TIMESTAMP", clock.to_utc(view, moments=np.sort(moments)), clock)
-
-
-_NAT = np.iinfo("int64").min
 
 
 def _check(clock: _clock.Clock, column: str, what: str) -> None:

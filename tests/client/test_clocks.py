@@ -152,6 +152,60 @@ def test_since_with_a_zone_is_compared_in_utc():
     assert found["BUILD_START"].tolist() == [t for t in DAYS.floor("s").repeat(2) if t >= since]
 
 
+# Not everything that a server sends is what the schema says: such a column keeps what came, with a warning.
+
+
+@pytest.mark.filterwarnings("ignore:Column:UserWarning")
+@pytest.mark.parametrize("number", ["17", 17.0])
+def test_build_id_that_is_no_integer_is_its_number(number):
+    answered = delivered(DAYS, fixed(1))
+    odd = [line for line in answered if line["BUILD_ID"] == 17]
+    for line in odd:
+        line["BUILD_ID"] = number
+    answered[20]["BUILD_ID"], answered[21]["BUILD_ID"] = None, "no number"
+    answered[22]["BUILD_ID"], answered[23]["BUILD_ID"] = True, 2**70
+    found = deliveries(answered, build_id=17)
+    assert found.index.tolist() == [line["ID"] for line in odd]
+    clock = mk.metrics.view_offset(deliveries(answered), builds_frame())
+    assert (clock.zone, clock.n) == ("+01:00", len(DAYS) - 2)
+    moved = deliveries(answered, utc=builds_frame())["BUILD_START"]
+    assert moved.tolist() == DAYS.floor("s").repeat(2).tolist()
+
+
+@pytest.mark.filterwarnings("ignore:Column:UserWarning")
+@pytest.mark.parametrize("value", ["05-JAN-25 09.00.00", 1767603600000, True])
+@pytest.mark.parametrize("given", [{"since": "2025-02-01"}, {"utc": builds_frame()}], ids=["since", "utc"])
+def test_start_that_is_no_time_is_refused(value, given):
+    answered = delivered(DAYS, fixed(1))
+    answered[5]["BUILD_START"] = value
+    assert deliveries(answered)["BUILD_START"].tolist()[5] == value
+    with pytest.raises(errors.InputError, match=f"BUILD_START holds what is no time, such as '?{value}"):
+        deliveries(answered, **given)
+    with pytest.raises(errors.InputError, match="BUILD_START holds what is no time"):
+        mk.metrics.view_offset(deliveries(answered), builds_frame())
+
+
+def test_no_builds_measure_nothing():
+    none = builds_frame()[:0]
+    found = mk.metrics.view_offset(deliveries(delivered(DAYS, fixed(1))), none)
+    assert (found.zone, found.n, found.share) == (None, 0, 0.0)
+    with pytest.raises(errors.InputError, match="of 0 builds"):
+        deliveries(delivered(DAYS, fixed(1)), utc=none)
+
+
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_impossible_start_of_a_build_measures_nothing(year):
+    answered = delivered(DAYS, there("Europe/Vienna"))
+    every = builds_frame()
+    every.loc[1, "build_start"] = pd.Timestamp(f"{year}-06-01", tz="UTC").as_unit("us")
+    for line in answered[:2]:
+        line["BUILD_START"] = f"{year}-06-01 01:00:00"
+    found = mk.metrics.view_offset(deliveries(answered), every)
+    assert (found.zone, found.n, found.share) == ("Europe/Vienna", len(DAYS) - 1, 1.0)
+    with pytest.raises(errors.InputError, match="2 of the deliveries lie outside of the days"):
+        deliveries(answered, utc=every)
+
+
 # --- commits ------------------------------------------------------------------------------------------
 
 
@@ -190,6 +244,26 @@ def test_commits_stay_numbers_without_builds():
 def test_commits_far_from_builds_are_refused():
     with pytest.raises(errors.InputError, match="clock of COMMIT_TIMESTAMP cannot be measured"):
         commits(committed(DAYS, fixed(1), at="400s"), utc=builds_frame())
+
+
+@pytest.mark.filterwarnings("ignore:Column:UserWarning")
+def test_stamp_that_is_written_as_text_is_its_number():
+    answered = committed(DAYS, fixed(1))
+    for line in answered[:3]:
+        line["COMMIT_TIMESTAMP"] = str(line["COMMIT_TIMESTAMP"])
+    answered[-1]["COMMIT_TIMESTAMP"] = None
+    moved = commits(answered, utc=builds_frame())["COMMIT_TIMESTAMP"]
+    assert moved[:2].tolist() == [(DAYS[0] + pd.Timedelta("97.2s")).floor("ms")] * 2
+    assert moved.isna().sum() == 1
+
+
+@pytest.mark.filterwarnings("ignore:Column:UserWarning")
+@pytest.mark.parametrize("value", ["2025-01-05 09:00:00", 10**18, -(10**15), True, "1e12"])
+def test_stamp_that_is_no_time_is_refused(value):
+    answered = committed(DAYS, fixed(1))
+    answered[4]["COMMIT_TIMESTAMP"] = value
+    with pytest.raises(errors.InputError, match=f"no Unix milliseconds, such as '?{value}"):
+        commits(answered, utc=builds_frame())
 
 
 def test_too_few_commits_are_refused():
