@@ -236,8 +236,8 @@ class Views:
         conditions = []
         if names is not None:
             conditions.append(f'"@RELEASE" IN ({", ".join(map(_literal, names))})')
-        if folder is not None:
-            path = _folder(folder)
+        path = None if folder is None else _folder(folder)
+        if path is not None:
             conditions.append(f"SUBSTR(\"@FOLDER\" || '/', 1, {len(path)}) = {_literal(path)}")
         name = self._pattern_name(pattern)
         sql = f"SELECT * FROM {_of_pattern('INSTANCES', name)}{_where(conditions)}"  # noqa: S608
@@ -245,6 +245,14 @@ class Views:
         known = zip(properties["name"].str.upper(), properties["datatype"].str.lower(), strict=True)
         types = {n: _PROPERTY_TYPES.get(t, "any") for n, t in known}
         frame = self._read(PATTERN_VIEWS["INSTANCES"].fields, sql, project, project_id, types)
+        fits = np.ones(len(frame), dtype=bool)  # a server may take conditions in another way
+        if path is not None and path != "/":
+            fits &= [f"{found}/".startswith(path) for found in frame["@FOLDER"]]
+        if names is not None:
+            fits &= frame["@RELEASE"].isin(names).to_numpy(bool)
+        if not fits.all():
+            attrs, frame = frame.attrs, frame[fits].reset_index(drop=True)
+            frame.attrs = attrs
         for release in names or ():
             if not (frame["@RELEASE"] == release).any():
                 inside = f" in {folder}" if folder else ""

@@ -299,6 +299,20 @@ def test_wrong_argument_of_instance_rows_is_refused_unsent(given, silent):
     assert silent.connections == 0
 
 
+def test_instance_rows_are_those_that_were_asked_for():
+    folders = ["/A", "/A/B", "/AB", "/a", "/B/A", None]
+    answered = [
+        metadata_row(number, **{"@FOLDER": folder, "@RELEASE": release})
+        for number, (folder, release) in enumerate((f, r) for f in folders for r in ("R1", "r1", None))
+    ]
+    frame, _ = fetched(answered, folder="/A", releases="R1")
+    assert frame["@FOLDER"].tolist() == ["/A", "/A/B"]
+    assert frame["@RELEASE"].tolist() == ["R1", "R1"]
+    assert frame.index.tolist() == [0, 1]
+    assert frame.dtypes.equals(fetched(answered)[0].dtypes)
+    assert frame.attrs["resource"] == "metadata"
+
+
 def test_release_without_rows_warns():
     with pytest.warns(UserWarning, match="no rows in /A in the release 'R9'"):
         fetched([metadata_row(**{"@RELEASE": "R1"})], releases=["R1", "R9"], folder="/A")
