@@ -178,10 +178,14 @@ def times_of(frame: pd.DataFrame, column: str) -> Times:
     if values.isna().all():
         return np.full(len(values), np.datetime64("NaT", "us"), "datetime64[us]")
     if not pd.api.types.is_datetime64_dtype(values.dtype):
-        known = values.dropna().tolist()
-        shown = next((value for value in known if not _is_time(value)), known[0])
+        wrong = [value for value in values.dropna().tolist() if not _is_time(value)]
+        if not wrong:
+            raise InputError(
+                f"{column} holds times as text.",
+                hint=f"pd.to_datetime(frame[{column!r}]) makes times of them.",
+            )
         raise InputError(
-            f"{column} holds what is no time, such as {short_repr(shown)}, so its times cannot be compared.",
+            f"{column} holds what is no time, such as {short_repr(wrong[0])}, and cannot be compared.",
             hint="Ask without since and utc, and look at these rows.",
         )
     return values.to_numpy("datetime64[us]")

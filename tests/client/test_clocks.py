@@ -185,6 +185,13 @@ def test_start_that_is_no_time_is_refused(value, given):
         mk.metrics.view_offset(deliveries(answered), builds_frame())
 
 
+def test_starts_that_are_text_are_refused():
+    frame = deliveries(delivered(DAYS, fixed(1)))
+    written = frame.assign(BUILD_START=frame["BUILD_START"].astype(str).astype(object))
+    with pytest.raises(errors.InputError, match="BUILD_START holds times as text"):
+        mk.metrics.view_offset(written, builds_frame())
+
+
 def test_no_builds_measure_nothing():
     none = builds_frame()[:0]
     found = mk.metrics.view_offset(deliveries(delivered(DAYS, fixed(1))), none)
