@@ -8,6 +8,7 @@ interval that scipy and statsmodels calculate.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
 import re
 from collections import Counter
@@ -26,12 +27,13 @@ NUMBER = r"(\d[\d,]*)"
 TIME = r"((?:\d+(?:\.\d+)? (?:d|h|min|s)\b ?)+|\d[\d,]* h)"
 
 
-@dataclass
+@dataclass(eq=False)
 class Case:
     """Raw rows, and what the page was asked for.
 
     `builds` are dicts with id, status, start, end (times with a zone, or None), instances, patterns (names),
-    project (name) and message.
+    project (name) and message. What the rows say is counted once for each case: pages that differ in one
+    number are checked against it.
     """
 
     builds: list[dict[str, Any]]
@@ -42,6 +44,7 @@ class Case:
     releases: list[dict[str, Any]] | None = None
     commits: list[dict[str, Any]] | None = None
     known: list[dict[str, Any]] = field(default_factory=list)
+    days: list[dt.date] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for build in self.builds:
@@ -49,6 +52,7 @@ class Case:
                 runs = build["end"] is not None and build["end"] > self.as_of
                 changed = {"status": "BUILDING", "end": None} if runs else {}
                 self.known.append(build | changed)
+        self.days = [self.day(build) for build in self.known]
 
     def midnight(self, days: int) -> dt.datetime:
         return dt.datetime.combine(self.first + days * DAY, dt.time(), ZoneInfo(self.tz))
@@ -58,7 +62,7 @@ class Case:
 
     def of_week(self, weeks_before: int = 0) -> list[dict[str, Any]]:
         begin = self.first - 7 * weeks_before * DAY
-        return [b for b in self.known if begin <= self.day(b) < begin + 7 * DAY]
+        return [b for b, day in zip(self.known, self.days, strict=True) if begin <= day < begin + 7 * DAY]
 
     def label(self, patterns: Iterable[str], project: str) -> set[str]:
         return {*patterns, project}
@@ -120,6 +124,7 @@ def by_day(
     return list(days.values())
 
 
+@functools.lru_cache(maxsize=16)
 def rate_interval(case: Case) -> tuple[float, float] | None:
     """Bound the difference of failure rates, in points; None with under 3 days on a side."""
     sides = []
@@ -148,12 +153,14 @@ def rate_interval(case: Case) -> tuple[float, float] | None:
     return 100 * max(min(low, p1 - p2 - half), -1), 100 * min(max(high, p1 - p2 + half), 1)
 
 
+@functools.lru_cache(maxsize=16)
 def typical_days(case: Case, weeks_before: int) -> list[float]:
     """Median log seconds of the finished builds of each day."""
     days = by_day(case, weeks_before, lambda b: b["status"] == "FINISHED" and b["end"] is not None)
     return [float(np.median([math.log(max(seconds_of(b), 0.001)) for b in day])) for day in days]
 
 
+@functools.lru_cache(maxsize=16)
 def duration_interval(case: Case) -> tuple[float, float] | None:
     now, before = typical_days(case, 0), typical_days(case, 1)
     if min(len(now), len(before)) < 3:
@@ -162,6 +169,7 @@ def duration_interval(case: Case) -> tuple[float, float] | None:
     return math.exp(interval.low), math.exp(interval.high)
 
 
+@functools.lru_cache(maxsize=16)
 def chains_of(case: Case) -> list[dict[str, Any]]:
     """From a failed build to the next finished one of the same patterns that started after it."""
     groups: dict[Any, list[dict[str, Any]]] = {}
@@ -193,6 +201,7 @@ def chains_of(case: Case) -> list[dict[str, Any]]:
     return found
 
 
+@functools.lru_cache(maxsize=16)
 def overdue(case: Case) -> tuple[list[tuple[str, int]], int, int]:
     """Open releases past their end with days, how many have an end, and how many are open."""
     zone = ZoneInfo(case.tz)
@@ -203,6 +212,7 @@ def overdue(case: Case) -> tuple[list[tuple[str, int]], int, int]:
     return [pair for pair in days if pair[1] > 0], len(dated), len(is_open)
 
 
+@functools.lru_cache(maxsize=16)
 def unbuilt(case: Case) -> tuple[int, int]:
     """Instances whose newest commit by hand is later than their newest finished build, and all of them."""
     newest: dict[Any, dict[str, int]] = {}
