@@ -93,18 +93,18 @@ class ProgressBar:
         return self._bar is not None
 
     def show(self, done: float, *texts: str, total: float | None = None) -> None:
-        """Show how much is done, and behind the bar the first text that a line has room for, or the last."""
+        """Show how much is done, and behind the bar the first text that fits into a line, or the last."""
         self._open_when_due()
         if self._bar is None:
             return
         with self._surviving():
             self._bar.total = total or self._bar.total
-            text = next((text for text in texts if self._has_room(text)), texts[-1] if texts else "")
+            text = next((text for text in texts if self._fits(text)), texts[-1] if texts else "")
             self._bar.set_postfix_str(text, refresh=False)
             self._bar.update(done - self._bar.n)
 
-    def _has_room(self, text: str) -> bool:
-        """Whether a text fits beside a bar of one character; a file has room for any."""
+    def _fits(self, text: str) -> bool:
+        """Whether a text fits beside a bar of one character; into a file each does."""
         columns = _WIDGET_COLUMNS if hasattr(self._bar, "container") else self._bar.ncols
         if columns is None:
             return True

@@ -155,8 +155,8 @@ class Transport:
         """
         if self._server_clock is None:
             return None
-        date, heard = self._server_clock
-        return date + dt.timedelta(seconds=time.monotonic() - heard)
+        date, received = self._server_clock
+        return date + dt.timedelta(seconds=time.monotonic() - received)
 
     def _read_clock(self, response: requests.Response) -> None:
         """Keep the Date of an answer; one that cannot be is no Date."""

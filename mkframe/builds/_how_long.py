@@ -128,21 +128,22 @@ class HowLong:
         if self._thread is None and time.monotonic() - began >= _MIN_WAIT:
             self._begin(builds, now)
         try:
-            said = self._ask(builds, now)
+            texts = self._ask(builds, now)
         except Exception as error:  # whoever waits must not notice
+            self._fitted = {}
             self._give_up(error)
             return {}
         ahead = {b.id: HowLongText(_NOT_STARTED, _NOT_STARTED, False) for b in builds if _is_ahead(b, now)}
-        return {number: ahead.get(number, text) for number, text in said.items()}
+        return {number: ahead.get(number, text) for number, text in texts.items()}
 
     def _ask(self, builds: Sequence[RunningBuild], now: dt.datetime) -> dict[int, HowLongText]:
-        said: dict[int, HowLongText] = {}
+        found: dict[int, HowLongText] = {}
         for project, fitted in self._fitted.items():
             own = [b for b in builds if project in (None, b.project_id)]
             if own:
                 texts = fitted.how_long(_frame(own, now), now)
-                said |= {number: HowLongText(*text) for number, text in texts.items()}
-        return said
+                found |= {number: HowLongText(*text) for number, text in texts.items()}
+        return found
 
     def close(self) -> None:
         """End the loading; nothing more is loaded."""
@@ -171,7 +172,6 @@ class HowLong:
 
     def _give_up(self, error: Exception) -> None:
         """Log in one line why nothing more is said."""
-        self._fitted = {}
         if not self._scope.is_canceled:
             text = error.message if isinstance(error, MkframeError) else f"{type(error).__name__}: {error}"
             log.warning("It is not said how long builds may still take. %s", single_line(text))

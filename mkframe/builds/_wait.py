@@ -169,15 +169,15 @@ def _texts(watch: _Watch, how_long: HowLong | None) -> list[str]:
     if how_long is None or watch.error:
         return [status]
     running = [RunningBuild.of(row.iloc[0]) for row in watch.known()]
-    said = how_long.ask(running, watch.transport.server_time)
-    if not said:
+    texts = how_long.ask(running, watch.transport.server_time)
+    if not texts:
         return [status]
     if len(watch.open) == 1:
-        (text,) = said.values()
+        (text,) = texts.values()
         message = f" | {status}" if status else ""
         return [f"{text.says}{message}", text.says, f"{text.short}{message}", text.short, status]
-    named = " | ".join(f"{number}: {text.short}" for number, text in said.items())
-    unusual = sum(text.is_unusual for text in said.values())
+    named = " | ".join(f"{number}: {text.short}" for number, text in texts.items())
+    unusual = sum(text.is_unusual for text in texts.values())
     count = f"{status}, {unusual} for unusually long" if unusual else status
     return [f"{status} | {named}", count]
 

@@ -92,6 +92,8 @@ def connect() -> ConnectForm:
 def start_build(client: Client | ConnectForm) -> StartForm | DeferredForm:
     """Show a form that starts a build once, watches it and fetches its artifacts.
 
+    While the build runs the form says how long it may still take, if it finishes, from the builds that it
+    loaded before the start, as ``client.builds.wait`` does.
     Before anything is sent the form lists what prevents the build, and shows the request. A double click, a
     second tab or another kernel on this machine starts nothing twice. After a restart of the kernel the form
     lists the builds that are running, and asks before it starts one that looks the same. The API has no lock:

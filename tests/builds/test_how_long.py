@@ -143,7 +143,7 @@ def test_builds_of_several_projects_are_each_compared_with_their_own(capsys):
 
     lines, server = bar_of(capsys, script, [7, 8, 9], timeout=1)
     assert sorted(r.query["project_id"] for r in server.to(BUILDS)) == ["402", "403"]
-    (line,) = {line.split(", ", 1)[1].rstrip() for line in lines if "9: " in line}
+    line = [line.split(", ", 1)[1].rstrip() for line in lines if "9: " in line][-1]
     assert line.startswith("3 of 3 go on | 7: if it finishes: ")
     assert "| 8: unusually long: longer than all 30 similar builds | 9: no idea: " in line
 
@@ -293,11 +293,11 @@ def test_interrupt_ends_the_loading_too():
 # --- the parts -------------------------------------------------------------------------------------------
 
 
-def ask_until_said(how_long, builds, now=NOON):
+def ask_until_there(how_long, builds, now=NOON):
     end = time.monotonic() + 10
-    while not (said := how_long.ask(builds, now)) and time.monotonic() < end:
+    while not (texts := how_long.ask(builds, now)) and time.monotonic() < end:
         time.sleep(0.01)
-    return said
+    return texts
 
 
 def read(**changes):
@@ -310,10 +310,10 @@ def test_only_running_builds_are_told_of():
     how_long = HowLong(EtaFit.of, lambda project: history)
     other = RunningBuild(8, 402, "QUEUED", NOON, 3, [808])
     bare = RunningBuild(9, 402, "BUILDING", None, None, None)
-    said = ask_until_said(how_long, [read(), other, bare])
-    assert said[7].says == says(0.0)
-    assert sorted(said) == [7, 9]
-    assert said[9].says == "no idea: the build has no start"
+    texts = ask_until_there(how_long, [read(), other, bare])
+    assert texts[7].says == says(0.0)
+    assert sorted(texts) == [7, 9]
+    assert texts[9].says == "no idea: the build has no start"
     how_long.close()
 
 
@@ -330,6 +330,22 @@ def test_defect_in_the_calculation_is_one_line(caplog):
     assert how_long.ask([read()], NOON) == {}
     assert [record.getMessage() for record in caplog.records] == [
         "It is not said how long builds may still take. ZeroDivisionError: by zero"
+    ]
+
+
+def test_project_that_fails_leaves_what_is_known_of_others(caplog):
+    def load(project):
+        if project == 402:
+            return from_rows("builds", past())
+        raise errors.ForbiddenError("Not yours.")
+
+    how_long = HowLong(EtaFit.of, load)
+    theirs = RunningBuild(8, 403, "BUILDING", NOON, 3, [808])
+    assert sorted(ask_until_there(how_long, [read(), theirs])) == [7]
+    how_long.close()
+    assert sorted(how_long.ask([read(), theirs], NOON)) == []
+    assert [record.getMessage() for record in caplog.records] == [
+        "It is not said how long builds may still take. Not yours."
     ]
 
 

@@ -462,8 +462,8 @@ def how_long(model):
     """Look until it is said how long the build may still take."""
     for _ in range(200):
         model.look()
-        if said := model.watch.builds[0].how_long:
-            return said
+        if text := model.watch.builds[0].how_long:
+            return text
         time.sleep(0.01)
     raise AssertionError(model.watch.builds)
 

@@ -225,16 +225,16 @@ def look_until(model, condition):
 
 
 @pytest.mark.parametrize(
-    ("elapsed", "said"),
+    ("elapsed", "text"),
     [(ELAPSED, SAYS), (500.0, "unusually long: longer than all 30 similar builds")],
 )
-def test_running_build_says_how_long(elapsed, said, quick):
+def test_running_build_says_how_long(elapsed, text, quick):
     with watching(running(elapsed=elapsed)) as (model, server):
         look_until(model, lambda build: build.how_long)
         seen = []
         model.observe(lambda change: seen.append(change["new"][0].how_long), "builds")
         model.look()
-        assert model.builds[0].how_long == said
+        assert model.builds[0].how_long == text
         assert "" not in seen  # a line that comes and goes cannot be read
         assert [r.query for r in server.to(BUILDS)] == [{"project_id": "402"}]
 

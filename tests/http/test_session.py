@@ -1249,8 +1249,8 @@ def test_server_time_goes_on_between_answers(monkeypatch):
         connected(server.api) as transport,
     ):
         transport.get("/builds", parse=read)
-        before, heard = transport.server_time, time.monotonic()
-        monkeypatch.setattr(time, "monotonic", lambda: heard + 3600)
+        before, then = transport.server_time, time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: then + 3600)
         assert transport.server_time - before == pytest.approx(
             dt.timedelta(hours=1), abs=dt.timedelta(seconds=1)
         )

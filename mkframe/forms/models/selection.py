@@ -206,8 +206,8 @@ class SelectionModel(Model):
         now = self._client.server_time
         if now is None or running.empty:
             return {}
-        said = EtaFit.of(builds, now).how_long(running, now)
-        return {number: short for number, (_, short, is_unusual) in said.items() if is_unusual}
+        texts = EtaFit.of(builds, now).how_long(running, now)
+        return {number: short for number, (_, short, is_unusual) in texts.items() if is_unusual}
 
     # --- choosing -------------------------------------------------------------------------------------
 

@@ -159,11 +159,11 @@ class WatchModel(Model):
         asked = [
             RunningBuild(b.id, b.project_id, b.status, b.start, b.instances, b.patterns) for b in running
         ]
-        said = self._how_long.ask(asked, self.server_time)
-        self._show_how_long({number: text.says for number, text in said.items()})
+        texts = self._how_long.ask(asked, self.server_time)
+        self._show_how_long({number: text.says for number, text in texts.items()})
 
-    def _show_how_long(self, said: Mapping[int, str]) -> None:
-        self.builds = tuple(replace(b, how_long=said.get(b.id, "")) for b in self.builds)
+    def _show_how_long(self, texts: Mapping[int, str]) -> None:
+        self.builds = tuple(replace(b, how_long=texts.get(b.id, "")) for b in self.builds)
 
     def resume(self) -> None:
         """Ask again after the form has stopped."""
