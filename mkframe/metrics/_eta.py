@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -332,13 +333,24 @@ class _Model:
         own = np.flatnonzero((self.group == group) & (is_null == unknown))
         if len(own) >= FREQUENT:
             return self._similar(own, instances, self.design, self.coefficients, self.residuals, _SAME)
-        newest = np.arange(len(self.y))[-_FITTED:]
-        known = newest[is_null[newest] == unknown]
-        if len(known) < FREQUENT:
+        pool = self._pools[unknown]
+        if pool is None:
             return _Similar(np.zeros(0), math.nan, _NO_STEP, False)
-        design = Design.of(np.zeros(len(known), dtype=np.intp), self.instances[known])
-        residuals, coefficients = _left_out(design, self.y[known])
+        known, design, residuals, coefficients = pool
         return self._similar(known, instances, design, coefficients, residuals, _ALL)
+
+    @functools.cached_property
+    def _pools(self) -> dict[bool, tuple[Places, Design, Floats, Floats] | None]:
+        """Fit the newest builds of all patterns: those with a number of instances, and those without."""
+        is_null, newest = np.isnan(self.instances), np.arange(len(self.y))[-_FITTED:]
+        pools: dict[bool, tuple[Places, Design, Floats, Floats] | None] = {}
+        for unknown in (False, True):
+            known = newest[is_null[newest] == unknown]
+            pools[unknown] = None
+            if len(known) >= FREQUENT:
+                design = Design.of(np.zeros(len(known), dtype=np.intp), self.instances[known])
+                pools[unknown] = known, design, *_left_out(design, self.y[known])
+        return pools
 
     def _similar(
         self,

@@ -49,7 +49,7 @@ def bar_of(capsys, script, ids=7, **options):
         with contextlib.suppress(errors.WaitTimeoutError):
             client.builds.wait(ids, **options)
         assert [t.name for t in threading.enumerate() if t.name == THREAD] == []
-    return capsys.readouterr().err.split("\r"), server
+    return capsys.readouterr().err.replace("\x1b[A", "").split("\r"), server  # of bars of other tests
 
 
 def draw_bars_with(monkeypatch, **options):
