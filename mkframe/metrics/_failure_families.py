@@ -29,29 +29,34 @@ _LEAST_VALUES = 8
 """Different capitalized words at one place of a message that make this place a name."""
 
 _MONTHS = "jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez"
-_TYPES = "n?(?:var)?char2?|n?text|string|decimal|numeric|number|float|(?:big|small|tiny)?int(?:eger)?"
-_TYPES += "|timestamp|datetime2?|time|(?:var)?binary|raw"
+_MONTH = rf"(?i:{_MONTHS})[a-zä]*\.?"
+_CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?(?:Z| ?[+-]\d{2}:?\d{2})?"
+_TYPES = r"n?(?:var)?char\d?|n?text|string|decimal|numeric|number|float|(?:big|small|tiny)?int(?:eger)?"
+_TYPES += r"|timestamp|datetime\d?|time|(?:var)?binary|raw"
 _SEGMENT = r"(?:<name>|[\w.$~-]|,(?=\d))+"
 _MASKS: Sequence[tuple[str, str]] = (
-    ("url", r"\b[a-z][a-z+.-]{1,9}://\S+"),
+    ("url", r"\b[a-z][a-z0-9+.-]{1,9}://\S+"),
     ("mail", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
     (
         "name",
         r"„[^“”\"]{0,200}[“”\"]|“[^”]{0,200}”|‚[^‘’']{0,200}[‘’]|‘[^’]{0,200}’|»[^«]{0,200}«|«[^»]{0,200}»"
-        r"|›[^‹]{0,200}‹|\"[^\"]{0,200}\"|`[^`]{0,200}`|(?<!\w)'[^']{0,200}'(?!\w)|\[[A-Za-z_][\w ]{0,100}\]",
+        r"|›[^‹]{0,200}‹|\"[^\"]{0,200}\"|`[^`]{0,200}`|(?<!\w)'[^']{0,200}'(?!\w)"
+        r"|\[(?:<name>|[A-Za-z_][\w ]{0,100})\]",
     ),
     ("id", r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"),
     (
         "time",
-        r"\b\d{4}-\d{1,2}-\d{1,2}(?:[T ]\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?(?:Z|[+-]\d{2}:?\d{2})?)?(?!\w)"
-        r"|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}(?:,? (?:um )?\d{1,2}:\d{2}(?::\d{2})?)?(?!\w)"
-        rf"|\b\d{{1,2}}\.? (?i:{_MONTHS})[a-zä]*\.? \d{{4}}"
-        r"(?:,? (?:um )?\d{1,2}:\d{2}(?::\d{2})?)?(?!\w)"
-        r"|\b\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?(?: Uhr)?(?!\w)",
+        rf"(?:\b\d{{4}}-\d{{1,2}}-\d{{1,2}}(?:[T ]{_CLOCK})?"
+        rf"|\b(?:\d{{1,2}}[./]\d{{1,2}}[./]\d{{2,4}}|\d{{1,2}}\.? {_MONTH} \d{{4}}"
+        rf"|{_MONTH} \d{{1,2}}, \d{{4}})"
+        rf"(?:,? (?:um |at )?{_CLOCK})?"
+        rf"|\b{_CLOCK})"
+        r"(?: ?(?:Uhr|[AP]M|UTC|GMT|CES?T|MES?Z))?(?!\w)",
     ),
     (
         "path",
-        rf"(?<![\w.<>])(?:[A-Za-z]:)?[\\/](?:{_SEGMENT}(?: {_SEGMENT})?[\\/])*{_SEGMENT}[\\/]?(?<![.,])",
+        rf"(?<![\w.<>])(?:[A-Za-z]:)?[\\/]{{1,2}}(?:{_SEGMENT}(?: {_SEGMENT})?[\\/])*{_SEGMENT}"
+        r"[\\/]?(?<![.,])",
     ),
     (
         "file",
@@ -66,23 +71,31 @@ _MASKS: Sequence[tuple[str, str]] = (
     ("id", r"\b0x[0-9a-fA-F]+\b|\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{7,}\b"),
     (
         "type",
-        rf"\b(?:[A-Z][A-Z0-9_]*|(?i:{_TYPES}))\s?\(\s*(?:\d+|max|MAX)(?:\s*,\s*\d+)?(?: (?:CHAR|BYTE))?\s*\)",
+        rf"\b(?:[A-Z][A-Z0-9_]*|(?i:{_TYPES}))\s?\(\s*(?:\d+|max|MAX)(?:\s*,\s*\d+)?(?: (?i:CHAR|BYTE))?\s*\)"
+        r"|\b(?:n?varchar\d?|(?:big|small|tiny)?int|datetime\d?|datetimeoffset|varbinary)\b",
     ),
     ("name", r"\b[^\W\d][\w$]*(?:\.[^\W\d][\w$]*)+\b"),
-    ("name", r"\b[^\W_]+(?:_+[^\W_]+)+_*\b|\b_[^\W_]\w*\b"),
+    ("name", r"\b[^\W_]+(?:[_$]+[^\W_]+)+_*\b|\b_[^\W_]\w*\b"),
+    ("n", r"\b(?:\d+(?:\.\d+)?(?:ms|us|[dhms])){2,}\b|\bPT(?:\d+(?:\.\d+)?[HMS])+\b"),
+    ("name", r"\b(?=\w*[A-ZÄÖÜ])[^\W\d]+\d\w*\b"),
     (
         "n",
         r"(?<![\w<])[-+]?\d+(?:[.,:'’\u00a0\u202f]\d+)*(?:[eE][+-]?\d+)?"
-        r"(?:\s?(?:%|ms|[sd]|sec|min|h|Std\.?|Sek\.?|Min\.?|[kKMGT]i?B|[Bb]ytes?))?(?![\w])|\d+",
+        r"(?:\s?(?:%|ms|[smd]|sec(?:ond)?s?|min(?:ute)?s?|h(?:ours?)?"
+        r"|Std\.?|Stunden?|Sek(?:\.|unden?)?|Min(?:\.|uten?)?|[kKMGT]i?B|[Bb]ytes?))?(?![\w])|\d+",
     ),
 )
-"""What is replaced, in this order where several begin at one place."""
+"""What is replaced, in this order where several begin at one place; all digits are 0 by then."""
 _ANY_MASK = re.compile("|".join(f"(?P<m{place}>{pattern})" for place, (_, pattern) in enumerate(_MASKS)))
 _CODE = re.compile(
-    r"\b(?:[A-Z]{2,}-\d{2,}|[A-Z]{2,5}\d{4,5}[A-Z]?(?=:)"
-    r"|(?:HTTP(?:/\d(?:\.\d)?)?|SQLSTATE|SQLCODE|(?:HTTP-)?[Ss]tatus(?:code)?|[Ff]ehler(?:code|nummer)?"
-    r"|[Ee]rror(?: code)?|errno|[Ee]xit code|Msg|Code)[ :=#]+-?[0-9A-Z]{1,6}(?![\w.])"
-    r"|(?:[a-z]\w*\.)*[A-Z]\w*(?:Exception|Error|Fault))(?!\w)"
+    r"\b(?:[A-Z]{2,}-\d{2,}|[A-Z]{1,5}\d{3,5}[A-Z]?(?=[:\]])|[A-Z]{2,5}_\d{4,5}(?=[:\]])"
+    r"|\d{6} \([0-9A-Z]{5}\)(?=:)"
+    r"|(?:HTTP(?:/\d(?:\.\d)?)?|SQLSTATE|SQLCODE|(?:HTTP-)?[Ss]tatus[ _-]?(?:[Cc]ode)?"
+    r"|[Ff]ehler(?:code|nummer)?"
+    r"|(?:Win)?[Ee]rror[ _]?(?:[Cc]ode)?|[Ee]rrno|HRESULT|(?:[Ee]xit|[Rr]eturn) (?:code|status)|Msg|[Cc]ode)"
+    r"[ :=#\[(]+(?:0x[0-9A-Fa-f]{1,8}|-?\d{1,6}|\d\d[0-9A-Z]{3}|[A-Z]{1,5}\d{3,5})(?![\w.])"
+    r"|(?:[Ee]rror_?)?[Cc]ode[\"']?\s*[=:]\s*[\"']?[A-Za-z]\w+"
+    r"|(?:[a-z]\w*\.)*[A-Z]\w*(?:Exception|Error|Fault|Warning|Timeout|Failure))(?!\w)"
 )
 """Codes tell failures apart, so they stay."""
 _WORDS = frozenset(
@@ -98,6 +111,9 @@ _WORDS = frozenset(
 """Words in capitals that are no names: two messages that differ in them differ."""
 _SEPARATOR = r"\s*(?:,|;|->|→|=>|\||&|\bund\b|\band\b|\boder\b|\bor\b)\s*"
 _LIKE_LISTED = re.compile(rf"(<[a-z]+>)(?:{_SEPARATOR}\1)+")
+_PARTS = re.compile(r"<name>(?:\.<name>)+")
+_NUMBERS = re.compile(r"<n>(?: <n>)+")
+_TRACEBACK = "Traceback (most recent call last):"
 _COMMA, _ARROW = re.compile(r"\s*[,;|&]\s*"), re.compile(r"\s*(?:->|→|=>)\s*")
 _CONJUNCTIONS = frozenset({"and", "or", "und", "oder"})
 _PLURAL = re.compile(r"(<n> (?:[a-z]{3,}(?=s\b)|[A-ZÄÖÜ][a-zäöüß]+e(?=n\b)))[sn]\b")
@@ -115,7 +131,8 @@ _ROUNDS = 5
 def failure_families(builds: pd.DataFrame, *, names: Iterable[str] | None = None) -> pd.DataFrame:
     """Group failed builds by message, whatever names, numbers and times their messages hold.
 
-    The first line of a message is made a template: names that are given, quoted text, addresses, paths,
+    The first line of a message is made a template, with the lines that it announces by a colon, or that of
+    the exception in a traceback of Python: names that are given, quoted text, addresses, paths,
     times, ids, data types with a length, identifiers and numbers become placeholders, lists of one kind
     become one; error codes and exception classes stay. Messages are then of one family where their templates
     differ in names only: in words in capitals or in mixed case, or in capitalized words where an identifier
@@ -314,7 +331,7 @@ def _masker(names: Iterable[str] | None) -> Callable[[str], _Template]:
     memo: dict[tuple[str, ...], _Template] = {}
 
     def template(message: str) -> _Template:
-        line = next(part for part in message.splitlines() if part.strip())[:_LONGEST]
+        line = _line(message)[:_LONGEST]
         codes: list[str] = []
 
         def hold(code: re.Match[str]) -> str:
@@ -333,9 +350,21 @@ def _masker(names: Iterable[str] | None) -> Callable[[str], _Template]:
     return template
 
 
+def _line(message: str) -> str:
+    """Find the line that tells the cause: the first one, or what it announces."""
+    lines = [line.rstrip() for line in message.splitlines() if line.strip()]
+    if lines[0].endswith(_TRACEBACK):
+        # Python prints the places first, indented; of chained exceptions the last one ended the program
+        last = max(place for place, line in enumerate(lines) if line.endswith(_TRACEBACK))
+        lines = [line for line in lines[last + 1 :] if not line[0].isspace()] or lines
+    head = next((place for place, line in enumerate(lines) if not line.endswith(":")), len(lines) - 1)
+    return " ".join(line.strip() for line in lines[: head + 1])
+
+
 def _masked(text: str) -> tuple[Tokens, Tokens]:
     """Replace what differs from message to message: words and placeholders, and what stands between."""
     text = _ANY_MASK.sub(lambda found: f"<{_MASKS[int(str(found.lastgroup)[1:])][0]}>", text)
+    text = _NUMBERS.sub("<n>", _PARTS.sub(_NAME, text))
     text = _LIKE_LISTED.sub(r"\1", text)
     text = _PLURAL.sub(r"\1", text)
     parts = _TOKEN.split(" ".join(text.split()))

@@ -47,6 +47,23 @@ COLUMNS = {
         ["Host node-1.example.com:8443 is gone", "Host 10.0.0.7:8443 is gone", "Host localhost is gone"],
         ["Key of dwh.kunde is null", "Key of CORE.ORDER_HUB is null"],
         ["Build failed\nat line 7\n  in x", "Build failed\nat line 9"],
+        ["Closed on 4/1/2026 8:05 AM", "Closed on 01.04.2026 08:05 Uhr", "Closed on Apr 1, 2026 08:05 UTC"],
+        [
+            "Idle for 1h 20m 5s now",
+            "Idle for PT1H20M now",
+            "Idle for 12 seconds now",
+            "Idle for 7 Minuten now",
+        ],
+        [
+            "Table SAT2 is gone",
+            "Table T001W is gone",
+            "Table DIM$ZEIT is gone",
+            "Table [dbo].[Kunde] is gone",
+        ],
+        ['Table "A"."B" is gone', "Table a.b is gone", "Table `a`.`b`.`c` is gone", "Table A_B is gone"],
+        ["Error: R2D2 is gone", "Error: ORDER is gone", "Error: A_B is gone"],
+        ["Cannot read \\\\host\\a\\b.xml now", "Cannot read /a/b.xml now"],
+        ["Type varchar is odd", "Type varchar2(30 char) is odd", "Type datetime2 is odd"],
     ],
 )
 def test_one_cause_is_one_family(messages):
@@ -59,6 +76,13 @@ def test_one_cause_is_one_family(messages):
         ("Column X_Y of source table A_B was not found", "Column X_Y of target table A_B was not found"),
         ("ORA-00942: table A_B does not exist", "ORA-01017: table A_B does not exist"),
         ("HTTP 404 from A_B", "HTTP 503 from A_B"),
+        ("[Errno 2] in A_B", "[Errno 13] in A_B"),
+        ("TM_6085: no rows in A_B", "TM_6086: no rows in A_B"),
+        ("001003 (42000): error in A_B", "002003 (42S02): error in A_B"),
+        ("ErrorCode=UserErrorA in A_B", "ErrorCode=UserErrorB in A_B"),
+        ("Error 0x80070005 in A_B", "Error 0x8007000E in A_B"),
+        ("Statuscode=404 in A_B", "Statuscode=503 in A_B"),
+        ("a.ReadTimeout: A_B", "a.ConnectTimeout: A_B"),
         ("Error 17 in part 3", "Error 23 in part 3"),
         ("java.lang.NullPointerException at 7", "java.lang.IllegalStateException at 7"),
         ("Feld A_B ist leer", "Feld A_B ist nicht leer"),
@@ -71,6 +95,33 @@ def test_one_cause_is_one_family(messages):
 )
 def test_different_causes_are_two_families(first, second):
     assert len(set(families_of([first, second] * 9))) == 2
+
+
+PYTHON = """Traceback (most recent call last):
+  File "/srv/{}.py", line {}, in run
+    x = y[z]
+{}
+(Background on this error at: https://example.org)"""
+
+
+def test_cause_is_read_where_it_is_printed():
+    first, second, other = (
+        PYTHON.format(*values)
+        for values in (("a", 7, "KeyError: 'A'"), ("b", 31, "KeyError: 'C d'"), ("a", 7, "OSError: A_B"))
+    )
+    chained = f"{other}\n\nDuring handling of the above exception, another exception occurred:\n\n{first}"
+    assert families_of([first, second, chained]) == ["KeyError: <name>"] * 3
+    assert families_of([other]) == ["OSError: <name>"]
+    announced = [
+        "SQL error:\nObject 'A' is gone\n at 7",
+        "SQL error:\n\n  Object 'B' is gone",
+        "SQL error:\nx",
+    ]
+    assert families_of(announced) == ["SQL error: Object <name> is gone"] * 2 + ["SQL error: x"]
+    assert families_of(["SQL error:", "Traceback (most recent call last):"]) == [
+        "SQL error:",
+        "Traceback (most recent call last):",
+    ]
 
 
 def test_known_names_may_have_blanks_and_any_case():
