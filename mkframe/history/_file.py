@@ -12,6 +12,9 @@ import itertools
 import json
 import os
 import re
+import secrets
+import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mkframe._files import expand_path, temporary_path
-from mkframe._folders import check_regular, open_folder, resolve
+from mkframe._folders import Folder, check_regular, is_mine, open_folder, resolve
 from mkframe._text import single_line
 from mkframe._version import __version__
 from mkframe.errors import (
@@ -40,6 +43,7 @@ T = TypeVar("T")
 __all__ = [
     "FORMAT",
     "check_wait",
+    "compact",
     "is_about_file",
     "is_there",
     "open_for_sql",
@@ -58,6 +62,8 @@ _HEADERS, _BLOCK = 3 * 4096, 1 << 17
 night would leave more space unused."""
 _RESTORE = "Restore it from a backup; nothing of it was changed."
 _PAUSE = 0.03
+_MIN_FREE, _MAX_FREE = 4, 0.2
+"""A file of whose blocks so many, and such a share of them, are free is written anew."""
 _BUSY = re.compile(
     r"set lock on file|Conflicting lock|different configuration|handle conflict|already attached|"
     r"being used by another process"
@@ -131,6 +137,10 @@ def _connect(file: Path, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
         _check_size(connection, file, is_quick=False)
         connection.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
         yield connection
+
+
+class _ReplacedError(Exception):
+    """Another process has put a new file in the place of the one that was opened."""
 
 
 class _OtherFieldsError(Exception):
@@ -213,8 +223,7 @@ def _attach(
         mode = "READ_ONLY" if read_only else "READ_WRITE"
         connection = _engine().cursor()
         try:
-            attach = f"ATTACH {_text(file)} AS {name} ({mode})"
-            _retry(lambda: connection.execute(attach), file, wait, end)
+            _retry(lambda: _attach_file(connection, file, name, mode), file, wait, end)
             connection.execute(f"USE {name}")
             held = _check_format(connection, file)
             if read_only:
@@ -229,6 +238,22 @@ def _attach(
             raise
         finally:
             _detach(connection, name)
+
+
+def _attach_file(connection: duckdb.DuckDBPyConnection, file: Path, name: str, mode: str) -> None:
+    """Attach a file; raise `_ReplacedError` if another process has replaced it before it was locked."""
+    found = _stat(file)
+    connection.execute(f"ATTACH {_text(file)} AS {name} ({mode})")
+    if not os.path.samestat(found, _stat(file)):
+        connection.execute(f"DETACH {name}")
+        raise _ReplacedError
+
+
+def _stat(file: Path) -> os.stat_result:
+    try:
+        return file.stat()
+    except OSError as error:
+        raise _missing(file) from error
 
 
 def _detach(connection: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -257,6 +282,8 @@ def _retry(open: Callable[[], T], file: Path, wait: float, end: float) -> T:
     while True:
         try:
             return open()
+        except _ReplacedError:
+            continue
         except _duckdb().Error as error:
             text = str(error)
             if not _BUSY.search(text):
@@ -268,7 +295,7 @@ def _retry(open: Callable[[], T], file: Path, wait: float, end: float) -> T:
         time.sleep(_PAUSE)
 
 
-def _text(path: Path) -> str:
+def _text(path: Path | str) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
@@ -276,11 +303,14 @@ def _required(path: Path) -> Path:
     _duckdb()
     file = _existing(path)
     if file is None:
-        raise InputError(
-            f"There is no history {str(path)!r}.",
-            hint="Check the path, or fill it with History.sync(client).",
-        )
+        raise _missing(path)
     return file
+
+
+def _missing(path: Path) -> InputError:
+    return InputError(
+        f"There is no history {str(path)!r}.", hint="Check the path, or fill it with History.sync(client)."
+    )
 
 
 def _duckdb() -> Any:
@@ -337,34 +367,113 @@ def _create(path: Path) -> None:
     target = expand_path(path)
     try:
         parent = resolve(target).parent
-        with open_folder(parent) as folder:
-            name = temporary_path()
-            try:
-                _write_empty(parent / name)
-                with contextlib.suppress(FileExistsError):  # another process was faster
-                    folder.link(name, target.name)
-            finally:
-                with contextlib.suppress(OSError):
-                    folder.remove(name)
+        part = temporary_path()
+        with (
+            open_folder(parent) as folder,
+            _new_file(folder, part),
+            contextlib.suppress(FileExistsError),  # another process was faster
+        ):
+            folder.link(part, target.name)
     except (OSError, _duckdb().IOException) as error:
         raise _not_creatable(path, getattr(error, "strerror", None) or single_line(error)) from error
 
 
-def _write_empty(path: Path) -> None:
-    """Write a history without rows."""
+@contextlib.contextmanager
+def _new_file(
+    folder: Folder, part: str, source: str | None = None, mode: int | None = None
+) -> Iterator[None]:
+    """Write a history beside, empty or with all that an attached one holds; remove it at the end."""
+    try:
+        _write_file(folder.path / part, source, mode)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            folder.remove(part)
+
+
+def _write_file(path: Path, source: str | None, mode: int | None) -> None:
     name = f"history_{next(_NUMBERS)}"
     connection = _engine().cursor()
     try:
         options = f"STORAGE_VERSION '{_STORAGE}', BLOCK_SIZE {_BLOCK}"
         connection.execute(f"ATTACH {_text(path)} AS {name} ({options})")
-        connection.execute(f"USE {name}")
+        if mode is not None:
+            path.chmod(mode)  # before there is anything to read in it
+        connection.execute(f"USE {name}; BEGIN")
         connection.execute(_layout.ddl())
-        meta = [FORMAT, _MADE_BY, _layout.field_types()]
-        connection.execute("INSERT INTO stored.meta VALUES (?, ?, NULL, ?)", meta)
+        if source is None:
+            meta = [FORMAT, _MADE_BY, _layout.field_types()]
+            connection.execute("INSERT INTO stored.meta VALUES (?, ?, NULL, ?)", meta)
+        else:
+            for table in _layout.table_names():
+                connection.execute(f"INSERT INTO stored.{table} FROM {source}.stored.{table}")
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(_duckdb().Error):
+            connection.execute("ROLLBACK")
+        raise
     finally:
         _detach(connection, name)
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def compact(path: Path) -> None:
+    """Write a file anew of which much is unused, if nobody else uses it at this moment.
+
+    Each sync leaves blocks behind that the next ones fill in part only. The new file is written beside and
+    takes the place of the old one, which is locked until then; who has opened the old one by then notices,
+    and opens the new one. Where this is not possible, the file stays as it is.
+    """
+    if sys.platform == "win32":  # an open file cannot be replaced there
+        return
+    file = _required(path)
+    with (
+        contextlib.suppress(HistoryBusyError),
+        _attach(file, 0, read_only=False, is_quick=True) as connection,
+    ):
+        name, total, free = connection.execute(
+            "SELECT database_name, total_blocks, free_blocks FROM pragma_database_size() "
+            "WHERE database_name = current_database()"
+        ).fetchall()[0]
+        found = file.stat()
+        is_wasteful = free >= max(_MIN_FREE, total * _MAX_FREE)
+        if not is_wasteful or found.st_nlink > 1 or not is_mine(found) or _has_more(connection, name):
+            return
+        with _suppress_disk_errors(), open_folder(file.parent) as folder:
+            _remove_left_over(folder, file.name)
+            part = f".{file.name}.{secrets.token_hex(8)}.part"
+            with _new_file(folder, part, name, stat.S_IMODE(found.st_mode)):
+                folder.replace(part, file.name)
+
+
+def _remove_left_over(folder: Folder, name: str) -> None:
+    """Remove what killed processes have left: only who has locked the history writes such files."""
+    pattern = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.part(\.wal)?")
+    for part in filter(pattern.fullmatch, folder.names()):
+        folder.remove(part)
+
+
+def _has_more(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Tell whether a file holds tables or views of somebody else."""
+    found = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = $name UNION ALL "
+        "SELECT view_name FROM duckdb_views() WHERE database_name = $name AND NOT internal",
+        {"name": name},
+    ).fetchall()
+    return sorted(row[0] for row in found) != sorted((*_layout.table_names(), *_layout.view_names()))
+
+
+@contextlib.contextmanager
+def _suppress_disk_errors() -> Iterator[None]:
+    """Go on where a disk is full or a folder cannot be written; a damaged file is an error."""
+    try:
+        yield
+    except OSError:
+        pass
+    except _duckdb().IOException as error:
+        if not _DISK.search(str(error)):
+            raise
 
 
 def _busy(file: Path, wait: float, who: str) -> HistoryBusyError:
@@ -433,8 +542,12 @@ def _check_size(connection: duckdb.DuckDBPyConnection, file: Path, *, is_quick: 
     blocks, rest = divmod(file.stat().st_size - _HEADERS, _BLOCK)
     if is_quick and not rest:
         return
-    tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
-    parts = [f"FROM pragma_storage_info('stored.{table}')" for (table,) in tables]
+    tables = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() "
+        "WHERE database_name = current_database() AND NOT internal"
+    ).fetchall()  # those of the user, too
+    names = [".".join(map(_layout.quoted, table)) for table in tables]
+    parts = [f"FROM pragma_storage_info({_text(name)})" for name in names]
     used = " UNION ALL ".join(f"SELECT block_id, additional_block_ids {part}" for part in parts)
     found = connection.execute(
         f"SELECT max(block_id), max(list_max(additional_block_ids)) FROM ({used})"

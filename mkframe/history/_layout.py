@@ -23,6 +23,8 @@ __all__ = [
     "field_types",
     "fields_of",
     "quoted",
+    "table_names",
+    "view_names",
 ]
 
 DEFAULT_RESOURCES = ("builds", "downloads", "releases", "projects", "patterns")
@@ -61,6 +63,16 @@ def fields_of(resource: str) -> tuple[Field, ...]:
 def field_types() -> str:
     """Return the types of the fields of each table as JSON, by which a file of another schema is known."""
     return json.dumps({name: {f.name: f.type for f in fields_of(name)} for name in (*TABLES, INSIDE)})
+
+
+def table_names() -> list[str]:
+    """Return the names of all tables."""
+    return ["meta", "syncs", *TABLES, *(f"{name}_raw" for name in VERSIONED)]
+
+
+def view_names() -> list[str]:
+    """Return the names of all views."""
+    return ["syncs", *VERSIONED, *(f"{name}_versions" for name in VERSIONED)]
 
 
 def columns(resource: str) -> tuple[str, ...]:

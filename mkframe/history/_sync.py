@@ -76,9 +76,12 @@ def sync(
     """Ask for the given resources, and store what has changed."""
     run = _Sync(path, wait, client, check_resources(resources), allow_gone=allow_gone)
     try:
-        return run.run(projects, progress)
+        outcomes = run.run(projects, progress)
     finally:
         run.flush()
+    if any(outcome.how == "rows" for outcome in outcomes):
+        _file.compact(path)
+    return outcomes
 
 
 class _Sync:

@@ -57,7 +57,8 @@ def take(
             if outcome.how != "rows":
                 _write.record(connection, [outcome])
             outcomes.append(outcome)
-        return outcomes
+    _file.compact(path)
+    return outcomes
 
 
 def _moment(asked_at: dt.datetime | str | None) -> dt.datetime:

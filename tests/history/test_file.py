@@ -1,9 +1,11 @@
 """A history file that is killed, damaged, busy or something else."""
 
+import os
 import random
 import re
 import shutil
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -15,8 +17,10 @@ import pytest
 
 import mkframe as mk
 from mkframe import errors
-from tests.history.account import Account, assert_same, serve
+from mkframe.history import _file
+from tests.history.account import Account, assert_same, build, serve
 from tests.support import faults
+from tests.support.rows import body
 
 DAMAGE = (errors.HistoryDamagedError, errors.HistoryFormatError)
 
@@ -157,6 +161,9 @@ def test_nothing_else_is_left_in_the_folder(whole):
 SYNC_FOREVER = """
 import sys
 import mkframe as mk
+from mkframe.history import _file
+if sys.argv[3] == "compact":
+    _file._MIN_FREE = _file._MAX_FREE = 0
 client = mk.connect(sys.argv[1], token="t")
 history = mk.History(sys.argv[2])
 print("ready", flush=True)
@@ -180,13 +187,17 @@ class Restless(Account):
         return super().answer(request)
 
 
+KILLS = int(os.environ.get("KILLS", "10"))
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_killed_sync_leaves_a_whole_file(tmp_path):
+@pytest.mark.timeout(60 + 24 * KILLS)
+@pytest.mark.parametrize("how", ["sync", "compact"])
+def test_killed_sync_leaves_a_whole_file(tmp_path, monkeypatch, how):
     path, dice, committed = tmp_path / "history.duckdb", random.Random(5), 0
     with faults.serve(Restless().answer) as server:
-        for _ in range(10):
-            command = [sys.executable, "-c", SYNC_FOREVER, server.api, str(path)]
+        for _ in range(KILLS):
+            command = [sys.executable, "-c", SYNC_FOREVER, server.api, str(path), how]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             process.stdout.readline()
             time.sleep(dice.uniform(0.02, 1.5))
@@ -201,7 +212,123 @@ def test_killed_sync_leaves_a_whole_file(tmp_path):
             for sync in syncs[syncs["resource"].eq("builds")].tail(4).itertuples():
                 builds = history.builds(project=sync.project, as_of=sync.asked_at, gone=False)
                 assert len(builds) == sync.rows
-    assert committed > 10
+    assert committed > KILLS
+    monkeypatch.setattr(_file, "_MIN_FREE", 0)
+    monkeypatch.setattr(_file, "_MAX_FREE", 0)
+    _file.compact(path)  # removes what the killed processes have left
+    assert [p.name for p in tmp_path.iterdir()] == ["history.duckdb"]
+    assert len(mk.History(path).syncs()) == committed
+
+
+# --- written anew -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """Write files anew after each sync."""
+    monkeypatch.setattr(_file, "_MIN_FREE", 0)
+    monkeypatch.setattr(_file, "_MAX_FREE", 0)
+
+
+def nightly(history, nights, builds=1500):
+    """Take answers of some nights; return when, and what was read of each."""
+    rows, dice, then = [build(n, 402) for n in range(1, builds + 1)], random.Random(3), []
+    for night in range(nights):
+        for changed in dice.sample(rows, builds // 50):
+            changed["message"] = f"night {night} {dice.random()}"
+        rows = rows[:-1]
+        moment = pd.Timestamp("2026-01-01", tz="UTC") + pd.Timedelta(days=night)
+        history.take(body(rows), asked_at=moment)
+        then.append((moment, mk.read_json(body(rows))))
+    return then
+
+
+def test_unused_blocks_are_given_back_and_nothing_is_lost(tmp_path):
+    history = mk.History(tmp_path / "history.duckdb")
+    then = nightly(history, 30)
+    for moment, wanted in then[::6]:
+        assert_same(history.builds(as_of=moment, gone=False), wanted)
+    sql = "SELECT total_blocks, free_blocks FROM pragma_database_size()"
+    with duckdb.connect(str(history.path), read_only=True) as connection:
+        total, free = connection.execute(sql).fetchall()[0]
+    assert free < max(4, 0.2 * total)
+    assert len(history.gone()) == 29
+    assert [p.name for p in tmp_path.iterdir()] == ["history.duckdb"]
+
+
+def test_file_written_anew_keeps_its_permissions(tmp_path, always):
+    history = mk.History(tmp_path / "history.duckdb")
+    nightly(history, 1, 60)
+    history.path.chmod(0o640)
+    before = history.path.stat()
+    history.take(body([build(1, 411)]))
+    after = history.path.stat()
+    assert (after.st_ino != before.st_ino, stat.S_IMODE(after.st_mode)) == (True, 0o640)
+
+
+@pytest.mark.parametrize("case", ["hard link", "own table", "own view", "reader"])
+def test_file_that_cannot_be_replaced_stays_as_it_is(tmp_path, always, case):
+    history = mk.History(tmp_path / "history.duckdb")
+    nightly(history, 1, 60)
+    reader = None
+    if case == "hard link":
+        os.link(history.path, tmp_path / "other.duckdb")
+    elif case == "reader":
+        reader = hold(history.path, "r", 60)
+    else:
+        kind = case.removeprefix("own ")
+        duckdb.connect(str(history.path)).execute(f"CREATE {kind} mine AS SELECT 1 AS a").close()
+    before = history.path.stat().st_ino
+    started = time.monotonic()
+    _file.compact(history.path)
+    assert time.monotonic() - started < 5
+    if reader is not None:
+        reader.kill()
+        reader.communicate()
+    assert history.path.stat().st_ino == before
+    assert len(history.builds()) == 59
+
+
+def test_full_disk_leaves_the_file_as_it_is(tmp_path, always, monkeypatch):
+    history = mk.History(tmp_path / "history.duckdb")
+    nightly(history, 1, 60)
+    before = history.path.read_bytes()
+    for failing in (OSError(28, "No space left on device"), duckdb.IOException("No space left on device")):
+        monkeypatch.setattr(os, "fsync", lambda _, failing=failing: (_ for _ in ()).throw(failing))
+        _file.compact(history.path)
+        assert history.path.read_bytes() == before
+        assert [p.name for p in tmp_path.iterdir()] == ["history.duckdb"]
+
+
+TAKE_OFTEN = """
+import sys, json, time
+import mkframe as mk
+from mkframe.history import _file
+_file._MIN_FREE = _file._MAX_FREE = 0
+history, rows = mk.History(sys.argv[1]), json.load(sys.stdin)
+for night in range(12):
+    rows[0]["message"] = f"night {night}"
+    history.take(json.dumps(rows).encode(), project=rows[0]["project_id"])
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_that_write_the_file_anew_lose_nothing(tmp_path):
+    path = tmp_path / "history.duckdb"
+    processes = []
+    for project in (402, 411):
+        command = [sys.executable, "-c", TAKE_OFTEN, str(path)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdin.write(body([build(project + n, project) for n in range(20)]))
+        process.stdin.close()
+        processes.append(process)
+    for process in processes:
+        error = process.stderr.read().decode()
+        process.stderr.close()
+        assert process.wait() == 0, error
+    syncs = mk.History(path).syncs()
+    assert syncs.groupby("project").size().to_dict() == {402: 12, 411: 12}
+    assert len(mk.History(path).changes(402)) == 12
 
 
 # --- busy ---------------------------------------------------------------------------------------------
