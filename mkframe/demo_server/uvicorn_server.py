@@ -22,6 +22,8 @@ from mkframe.demo_server import responses
 
 _IDLE_SECONDS = 60
 """Seconds without data after which a connection is closed."""
+_TURNS = 10
+"""Turns of the loop after which a connection that was accepted has its protocol; asyncio takes three."""
 _READ_BYTES = 16_384
 """Bytes given to h11 at once: it limits the head of a request only while that is incomplete."""
 
@@ -103,6 +105,12 @@ class _Server(uvicorn.Server):
                 await asyncio.wait_for(woken.wait(), 1)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A connection that has just been accepted is known after some turns of the loop. Were its listener
+        # closed before, asyncio would leave it open.
+        for sock in sockets or ():
+            asyncio.get_running_loop().remove_reader(sock)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         for listener in [*self.servers, *(sockets or ())]:
             listener.close()
         for connection in list(self.server_state.connections):
