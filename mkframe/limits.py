@@ -18,7 +18,7 @@ _NAMES: dict[str, str] = {
     "login": "the answer of a login",
     "row": "one row",
     "query": "the result of a statement",
-    "find": "a find",
+    "find": "a find or a view",
     "file": "one file",
     "saved": "a saved answer",
 }
@@ -42,9 +42,11 @@ class Limits:
     row : int, default 16 MiB
         Bytes of one row: the answer of a get or a start, and each row of a find.
     query : int, default 64 MiB
-        Bytes of the result of a statement; its values may take eight times as much memory.
+        Bytes of the result of a statement that a caller writes; its values may take eight times as much
+        memory.
     find : int, default 1 GiB
-        Bytes of a find, enough for a million builds; its rows may take five eighths of that as memory.
+        Bytes of a find, enough for a million builds, or of a view such as ``client.instance_rows``; its rows
+        may take five eighths of that as memory.
     file : int, default 2 GiB
         Bytes of one fetched file, where `fetch` is not given another number.
     saved : int, default 1 GiB

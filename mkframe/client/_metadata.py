@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -26,10 +26,12 @@ from mkframe.errors import (
     ServerError,
     warn,
 )
-from mkframe.limits import Limits
+from mkframe.limits import Kind, Limits
 from mkframe.schema import RESOURCES, Field, FieldType
 
-__all__ = ["Metadata", "query", "run"]
+__all__ = ["Metadata", "query", "read"]
+
+T = TypeVar("T")
 
 _KNOWN = RESOURCES["metadata"]
 _TYPES: dict[str, FieldType] = {"string": "str", "text": "str", "integer": "int", "timestamp": "naive"}
@@ -90,20 +92,49 @@ def query(
     transport: Transport, sql: str, *, project: Name = None, project_id: Id = None, write: bool = False
 ) -> pd.DataFrame:
     """Run one statement and type its rows by the answer's own column metadata."""
-    answer = _ask(transport, sql, project, project_id, write=_validation.as_bool("write", write))
+    limits = transport.settings.limits
+    parse = functools.partial(_object, limits=limits)
+    is_write = _validation.as_bool("write", write)
+    answer = _ask(transport, sql, project, project_id, write=is_write, parse=parse, kind="query")
     with transport.redact_errors():
+        _check(answer, sql)
         columns = [_field(column) for column in answer.get("metadata") or ()]
-        _warn_of_equal_names([column.name for column in columns])
-        return frames.frame_from_rows(columns, answer.get("rows") or [], transport.settings.limits)
+        _warn_of_equal_names([column.name for column in columns], "Name them with AS.")
+        return frames.frame_from_rows(columns, answer.get("rows") or [], limits)
 
 
-def run(transport: Transport, sql: str, project: Name, project_id: Id) -> dict[str, Any]:
-    """Run one statement that reads and return the body of the answer."""
-    return _ask(transport, sql, project, project_id, write=False)
+def read(
+    transport: Transport,
+    sql: str,
+    project: Name,
+    project_id: Id,
+    fields: Sequence[Field],
+    types: Mapping[str, FieldType] | None = None,
+) -> pd.DataFrame:
+    """Run one statement that reads, whose columns are known, with the limits of a find.
+
+    With `types`, columns that the fields do not name follow in the answer's order, of these types.
+    """
+    parse = functools.partial(_result, fields=fields, types=types, limits=transport.settings.limits)
+    result = _ask(transport, sql, project, project_id, write=False, parse=parse, kind="find")
+    with transport.redact_errors():
+        _check(result.answer, sql)
+        names = [column.get("name") for column in result.answer.get("metadata") or ()]
+        _warn_of_equal_names(names, "client.metadata.query can give them names of their own, with AS.")
+        return result.frame()
 
 
-def _ask(transport: Transport, sql: str, project: Name, project_id: Id, *, write: bool) -> dict[str, Any]:
-    """Run one statement and return the body of the answer."""
+def _ask(
+    transport: Transport,
+    sql: str,
+    project: Name,
+    project_id: Id,
+    *,
+    write: bool,
+    parse: Callable[[Iterable[bytes]], T],
+    kind: Kind,
+) -> T:
+    """Run one statement and return what is read of the answer."""
     statement = _validation.as_name("sql", sql)
     if not write:
         check_reading(statement)
@@ -111,23 +142,29 @@ def _ask(transport: Transport, sql: str, project: Name, project_id: Id, *, write
         "statement": statement
     }
     try:
-        read = functools.partial(_object, limits=transport.settings.limits)
-        answer = transport.post(_KNOWN.path, body, parse=read, kind="query")
+        return transport.post(_KNOWN.path, body, parse=parse, kind=kind)
     except (ConnectionLostError, RequestTimeoutError, ServerError, InvalidResponseError) as error:
         if write:
             error.hint = "It may have been carried out: check what it has changed before you send it again."
         raise
-    if answer["status"] != "FINISHED":
-        with transport.redact_errors():
-            raise _failed(answer, statement)
-    return answer
 
 
 # --- the answer -------------------------------------------------------------------------------------
 
 
 def _object(chunks: Iterable[bytes], limits: Limits) -> dict[str, Any]:
-    answer = frames.parse_object(chunks, "the result of a statement", "query", limits)
+    return _shaped(frames.parse_object(chunks, "the result of a statement", "query", limits))
+
+
+def _result(
+    chunks: Iterable[bytes], fields: Sequence[Field], types: Mapping[str, FieldType] | None, limits: Limits
+) -> frames.ResultReader:
+    result = frames.read_result(chunks, fields, types, limits)
+    _shaped(result.answer)
+    return result
+
+
+def _shaped(answer: dict[str, Any]) -> dict[str, Any]:
     lists = [answer.get("rows") or [], answer.get("metadata") or []]
     shaped = all(isinstance(items, list) and all(isinstance(i, dict) for i in items) for items in lists)
     if not shaped or not isinstance(answer.get("status"), str):
@@ -149,14 +186,20 @@ def _field(column: Mapping[str, Any]) -> Field:
     return Field(column["name"], known, f"Column of type {short_repr(kind)}.")
 
 
-def _warn_of_equal_names(names: list[str]) -> None:
+def _warn_of_equal_names(names: Iterable[Any], remedy: str) -> None:
     """Warn where rows, whose keys are the names, hold the last of several columns only."""
-    if repeated := [single_line(name, 60) for name, count in Counter(names).items() if count > 1]:
+    counts = Counter(name for name in names if isinstance(name, str))
+    if repeated := [single_line(name, 60) for name, count in counts.items() if count > 1]:
         listed = ", ".join(map(repr, repeated[:_MAX_NAMES])) + ", ..." * (len(repeated) > _MAX_NAMES)
         warn(
             f"Several columns of the result are called {listed}: the server's rows keep the last of each. "
-            "Name them with AS."
+            f"{remedy}"
         )
+
+
+def _check(answer: Mapping[str, Any], sql: str) -> None:
+    if answer["status"] != "FINISHED":
+        raise _failed(answer, _validation.as_name("sql", sql))
 
 
 def _failed(answer: Mapping[str, Any], sql: str) -> QueryFailedError:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mkframe import _clock, _validation, builds, frames
+from mkframe import _clock, _validation, builds
 from mkframe._http import Transport
 from mkframe._pandas import TEXT
 from mkframe._text import short_repr
@@ -403,22 +403,8 @@ class Views:
         project_id: Id,
         types: Mapping[str, FieldType] | None = None,
     ) -> pd.DataFrame:
-        """Run a statement and type its rows.
-
-        With `types`, columns that the fields do not name follow in the answer's order, of these types.
-        """
-        answer = _metadata.run(self._transport, sql, project, project_id)
-        rows = answer.get("rows") or []
-        with self._transport.redact_errors():
-            if types is not None:
-                known = {field.name for field in fields}
-                announced = [
-                    c["name"] for c in answer.get("metadata") or () if isinstance(c.get("name"), str)
-                ]
-                names = announced or list(rows[0] if rows else types)
-                more = (Field(n, types.get(n.upper(), "any"), "") for n in names if n not in known)
-                fields = [*fields, *more]
-            frame = frames.frame_from_rows(fields, rows, self._transport.settings.limits)
+        """Run a statement and type its rows, as `_metadata.read` does."""
+        frame = _metadata.read(self._transport, sql, project, project_id, fields, types)
         loaded = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         frame.attrs = {"resource": "metadata", "statement": sql, "loaded_at": loaded}
         return frame

@@ -13,7 +13,9 @@ have are put together again, and read in this thread.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import json
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -43,6 +45,8 @@ _PARTS = 8
 _MAX_CANDIDATES, _MIN_CANDIDATES = 64, 4
 """How many cuts are tried in a small chunk, and in one of any size."""
 _SPACE = re.compile(rb"[ \t\n\r]*")
+_ARRAY = json.JSONDecoder(parse_int=float)
+"""Python refuses whole numbers of very many digits."""
 _BOUNDARY = re.compile(rb"\}\s*,\s*\{")
 
 
@@ -66,8 +70,13 @@ class ChunkReader:
         parallel: ParallelReader | None = None,
         size: int | None = None,
         limits: Limits = DEFAULT,
+        in_object: bool = False,
     ) -> None:
         self.reader = reader
+        self.in_object = in_object
+        """Whether more of an object follows the array."""
+        self.behind = bytearray()
+        """What followed the array."""
         self.parallel = parallel
         self.buffer = bytearray()
         self.boundary: bytes | None = None
@@ -103,6 +112,9 @@ class ChunkReader:
         if not is_array:
             raise invalid_body(EXPECTED, self.buffer)
         # All has arrived: read what remains.
+        if self.in_object:
+            yield from self._results(wait=True)  # so that the cut before the rest is verified
+            self._split_end()
         if self.parallel and self.parallel.is_started and self._can_submit():
             rest = self.buffer.rstrip(SPACE)
             if rest.endswith(b"]"):
@@ -125,6 +137,14 @@ class ChunkReader:
         if len(self.buffer) >= START:
             raise invalid_body(EXPECTED, self.buffer)
         return False
+
+    def _split_end(self) -> None:
+        """Split off what follows the array."""
+        text = self.buffer.decode("latin-1")  # a character a byte; what the texts say does not matter here
+        with contextlib.suppress(ValueError, RecursionError):
+            end = _ARRAY.raw_decode(text)[1]
+            self.behind = self.buffer[end:]
+            del self.buffer[end:]
 
     def _read_full_chunks(self) -> Iterator[list[ColumnChunk]]:
         """Read or submit chunks while the buffer holds more than one."""

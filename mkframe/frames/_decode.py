@@ -21,7 +21,7 @@ from mkframe.frames._strict import check_surrogates
 from mkframe.limits import DEFAULT, Limits
 from mkframe.schema import RESOURCES
 
-__all__ = ["decode", "decode_columns", "decode_one", "decode_row", "from_rows"]
+__all__ = ["collector_paused", "decode", "decode_columns", "decode_one", "decode_row", "from_rows"]
 
 _LARGE_ROW = 1 << 22
 _MAX_FACTOR = 128
@@ -62,13 +62,13 @@ def decode(resource: str, body: bytes | Iterable[bytes], limits: Limits = DEFAUL
     id
     1   DWH_GROUP
     """
-    with _collector_paused() as collect_new:
+    with collector_paused() as collect_new:
         return _read(resource, body, limits, collect_new).frame()
 
 
 def decode_columns(resource: str, body: bytes | Iterable[bytes], limits: Limits = DEFAULT) -> Columns:
     """Turn the JSON array of a find into the columns of `decode`'s frame, without making the frame."""
-    with _collector_paused() as collect_new:
+    with collector_paused() as collect_new:
         return _read(resource, body, limits, collect_new).columns
 
 
@@ -155,7 +155,7 @@ def from_rows(resource: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 @contextlib.contextmanager
-def _collector_paused() -> Iterator[Callable[[], None]]:
+def collector_paused() -> Iterator[Callable[[], None]]:
     """Pause the garbage collector.
 
     Rows hold no cycles, and passes over them take longer than the reading. Yields a function that has the

@@ -39,9 +39,9 @@ class Columns:
         self.builders: list[ColumnBuilder] = []
         self.size = 0
         self.downloads: Columns | None = None
-        self._widen(fields)
+        self.widen(fields)
 
-    def _widen(self, fields: Sequence[Field]) -> None:
+    def widen(self, fields: Sequence[Field]) -> None:
         """Add columns for fields that are new; their values are missing in the rows before."""
         for field in fields[len(self.builders) :]:
             builder = ColumnBuilder(field)
@@ -55,7 +55,7 @@ class Columns:
     def add(self, fields: Sequence[Field], chunks: Sequence[ColumnChunk]) -> None:
         """Add a chunk to each column."""
         if len(fields) > len(self.builders):
-            self._widen(fields)
+            self.widen(fields)
         self.size += len(chunks[0].values)
         for builder, chunk in zip(self.builders, chunks, strict=False):
             builder.chunks.append(chunk)

@@ -52,16 +52,18 @@ def download_fields(extras: tuple[str, ...] = ()) -> tuple[schema.Field, ...]:
 class RowSchema(msgspec.Struct, frozen=True, gc=False):
     """The fields of one answer: its resource, and the keys that only this answer has.
 
-    `extras` are unknown keys of the rows, `nested` further keys of the downloads inside them.
+    `extras` are unknown keys of the rows, `nested` further keys of the downloads inside them. Rows that are
+    of no resource have their fields `given`.
     """
 
     resource: str
     extras: tuple[str, ...] = ()
     nested: tuple[str, ...] = ()
+    given: tuple[schema.Field, ...] = ()
 
     def fields(self) -> tuple[schema.Field, ...]:
         """Return the fields in column order."""
-        return fields_of(self.resource, self.extras)
+        return self.given or fields_of(self.resource, self.extras)
 
     def decoder(self) -> msgspec.json.Decoder[list[Any]]:
         """Return a decoder of a list of rows, whose attributes are called c0, c1 … in column order."""

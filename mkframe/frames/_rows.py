@@ -22,16 +22,20 @@ from mkframe.frames._strict import check
 from mkframe.limits import DEFAULT, Limits, size, too_large
 from mkframe.schema import RESOURCES
 
-__all__ = ["EXPECTED", "RowReader", "is_json"]
+__all__ = ["EXPECTED", "INVALID_NAME", "RowReader", "is_json", "unknown_keys"]
 
 EXPECTED = "an array of rows"
 _MAX_EXTRA_KEYS = 1000
 _LARGE = 1 << 22
 """Bytes of a chunk whose memory is estimated before it is read."""
+_CELLS = 3 * 8
+"""Bytes that a cell may take while rows become columns, if they lack most of them."""
+_EMPTY_CELL = 8
+"""Bytes of a missing value in a column."""
 _COPIES = 8
 """How many copies of a chunk, as bytes and as text, reading it may take for a moment."""
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_INVALID_NAME = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
+INVALID_NAME = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
 
 
 def is_json(text: bytes | bytearray | memoryview) -> bool:
@@ -59,7 +63,7 @@ class RowReader:
         self.row_schema = row_schema
         self.limits = limits
         self.memory = 0
-        self.key = RESOURCES[row_schema.resource].key
+        self.key = RESOURCES[row_schema.resource].key if row_schema.resource else ""
         self.columns = Columns(row_schema.fields())
         self.json_error = ""
         self.mismatched = False
@@ -72,6 +76,9 @@ class RowReader:
     def read(self, text: bytes | bytearray | memoryview) -> list[ColumnChunk] | None:
         """Read an array of rows into columns; return None where the text is not JSON."""
         self.mismatched = False
+        width = len(self.row_schema.fields())
+        if len(text) * width > self.limits.find_memory // _CELLS:  # else no row could be so short
+            self._check_memory(_CELLS * width * bytes(text).count(b"{"))
         if len(text) > _LARGE:
             self._check_memory(max_memory(text) + _COPIES * len(text))
         try:
@@ -130,18 +137,18 @@ class RowReader:
         return [check(field, values, keys, nested) for field, values in zip(fields, columns, strict=True)]
 
     def _add_extra_keys(self, rows: list[dict[str, Any]]) -> None:
-        extras = _unknown_keys(rows, [f.name for f in self.row_schema.fields()])
+        extras = unknown_keys(rows, [f.name for f in self.row_schema.fields()])
         nested: list[str] = []
         if self.row_schema.resource == "builds":
             lists = (row.get("downloads") for row in rows)
             downloads = (
                 d for items in lists if isinstance(items, list) for d in items if isinstance(d, dict)
             )
-            nested = _unknown_keys(downloads, [f.name for f in download_fields(self.row_schema.nested)])
+            nested = unknown_keys(downloads, [f.name for f in download_fields(self.row_schema.nested)])
         if not extras and not nested:
             return
         for name in (*extras, *nested):
-            if not isinstance(name, str) or _INVALID_NAME.search(name):
+            if not isinstance(name, str) or INVALID_NAME.search(name):
                 raise SchemaError(f"The answer has a field with the name {short_repr(name)}.", hint=_HINT)
         self.row_schema = self.row_schema.with_extra_keys(extras, nested)
         if len(self.row_schema.extras) + len(self.row_schema.nested) > _MAX_EXTRA_KEYS:
@@ -157,8 +164,15 @@ class RowReader:
         """
         fields = self.row_schema.fields()
         self.memory += memory_of(fields, chunks)
-        self._check_memory()
+        self._widen()
         self.columns.add(fields, chunks)
+
+    def _widen(self) -> None:
+        """Add columns for keys that are new; the rows before have a missing value each."""
+        fields = self.row_schema.fields()
+        self.memory += _EMPTY_CELL * self.count * (len(fields) - len(self.columns.builders))
+        self._check_memory()
+        self.columns.widen(fields)
 
     def _check_memory(self, more: int = 0) -> None:
         if self.memory + more > self.limits.find_memory:
@@ -173,6 +187,6 @@ class RowReader:
 _HINT = "The server sends something that its reference does not promise; nothing was loaded."
 
 
-def _unknown_keys(rows: Iterable[dict[str, Any]], known: list[str]) -> list[str]:
+def unknown_keys(rows: Iterable[dict[str, Any]], known: list[str]) -> list[str]:
     """Return keys beyond the known ones, in order of their first appearance."""
     return list(dict.fromkeys(itertools.chain(known, *rows)))[len(known) :]

@@ -16,7 +16,7 @@ from mkframe.frames._strict import check
 from mkframe.limits import DEFAULT, Kind, Limits, size, too_large
 from mkframe.schema import Field
 
-__all__ = ["parse_object", "frame_from_rows"]
+__all__ = ["check_width", "column_of", "frame_from_rows", "parse_object"]
 
 
 _MAX_COLUMNS = 10_000
@@ -93,22 +93,28 @@ def frame_from_rows(
     known = {field.name for field in fields}
     extra_names = dict.fromkeys(name for row in rows for name in row if name not in known)
     count = len(known) + len(extra_names)
+    check_width(count)
+    if count * len(rows) > limits.query_cells:
+        raise too_large("query", limits.query, f"{len(rows):,} rows name {count:,} columns")
+    all_fields = [*fields, *(Field(name, "any", "Not announced.") for name in extra_names)]
+    arrays = {field.name: column_of(field, [row.get(field.name) for row in rows]) for field in all_fields}
+    return pd.DataFrame(arrays, index=pd.RangeIndex(len(rows)))
+
+
+def check_width(count: int) -> None:
+    """Refuse a result of more columns than are read."""
     if count > _MAX_COLUMNS:
         raise InvalidResponseError(
             f"The result has {count:,} columns; more than {_MAX_COLUMNS:,} are not read.",
             hint="Name the columns that you need in the statement.",
         )
-    if count * len(rows) > limits.query_cells:
-        raise too_large("query", limits.query, f"{len(rows):,} rows name {count:,} columns")
-    all_fields = [*fields, *(Field(name, "any", "Not announced.") for name in extra_names)]
-    arrays = {field.name: _to_array(field, [row.get(field.name) for row in rows]) for field in all_fields}
-    return pd.DataFrame(arrays, index=pd.RangeIndex(len(rows)))
 
 
-def _to_array(field: Field, values: list[Any]) -> Any:
+def column_of(field: Field, values: list[Any]) -> Any:
+    """Make a column of values; one that does not fit is a warning, and the column keeps what came."""
     try:
         chunk = check(field, values, range(len(values)))
     except SchemaError as error:
         warn(f"{error.message} The column keeps what came.", SchemaWarning)
-        return _to_array(Field(field.name, "any", field.doc), values)
+        return column_of(Field(field.name, "any", field.doc), values)
     return array_of(field, [chunk])

@@ -9,7 +9,7 @@ import sys
 import time
 
 from mkframe.client._views import PATTERN_VIEWS
-from mkframe.frames import frame_from_rows, parse_object
+from mkframe.frames import read_result
 from mkframe.limits import Limits
 from mkframe.releases.frames import diff
 from mkframe.schema import Field
@@ -43,9 +43,9 @@ def main():
         Field("EXPRESSION", "str", ""),
     ]
     fields.insert(-2, Field("DATA_TYPE", "str", ""))
-    limits = Limits(query=4 << 30)
+    limits = Limits(find=4 << 30)
     start = time.perf_counter()
-    frame = frame_from_rows(fields, parse_object([body], "rows", "query", limits)["rows"], limits)
+    frame = read_result([body], fields, limits=limits).frame()
     read = time.perf_counter()
     result = diff(frame, old="R1", new="R2")
     end = time.perf_counter()

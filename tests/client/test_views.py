@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from mkframe import errors, frames
+from mkframe.limits import Limits
 from mkframe.schema import PATTERN_VIEWS, VIEWS
 from tests.builds.servers import connect_to
 from tests.client.test_metadata import SCOPE, columns, result
@@ -95,6 +96,62 @@ def test_view_needs_one_project(name, silent):
     ):
         getattr(client, READERS[name])()
     assert silent.connections == 0
+
+
+@views
+def test_view_has_the_limit_of_a_find(name):
+    answered = view_rows(name, 60)
+    size = len(result(answered).body)
+    expected, _ = viewed(name, answered)
+    for limits in (Limits(query=100), Limits(find=size, query=100)):
+        with faults.serve(result(answered)) as server, connect_to(server.api, limits=limits) as client:
+            pd.testing.assert_frame_equal(getattr(client, READERS[name])(**SCOPE), expected)
+    with faults.serve(result(answered)) as server, connect_to(server.api, limits=Limits(find=100)) as client:
+        with pytest.raises(errors.ResponseTooLargeError, match="the limit for a find or a view") as caught:
+            getattr(client, READERS[name])(**SCOPE)
+        assert len(server.requests) == 1
+    assert "mk.Limits(find=200)" in caught.value.hint
+
+
+@views
+def test_view_with_columns_of_one_name_warns(name):
+    fields = [{"name": field.name, "type": "string"} for field in VIEWS[name].fields]
+    answer = result(view_rows(name, 2), [*fields, fields[2]])
+    with (
+        faults.serve(answer) as server,
+        connect_to(server.api) as client,
+        pytest.warns(UserWarning, match=f"Several columns of the result are called '{fields[2]['name']}'"),
+    ):
+        getattr(client, READERS[name])(**SCOPE)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"rows": []},
+        {"rows": [], "status": 7},
+        {"rows": [1], "status": "FINISHED"},
+        {"status": "FINISHED", "metadata": ["A"]},
+    ],
+)
+def test_view_of_another_shape_is_an_error_of_ours(answer):
+    with (
+        faults.serve(faults.reply(answer)) as server,
+        connect_to(server.api) as client,
+        pytest.raises(errors.InvalidResponseError, match="is no result of a statement"),
+    ):
+        client.tables(**SCOPE)
+
+
+def test_view_that_ends_with_an_error_quotes_the_server():
+    answer = {"rows": view_rows("TABLES", 1), "status": "ERROR", "error": "no such view"}
+    with (
+        faults.serve(faults.reply(answer)) as server,
+        connect_to(server.api) as client,
+        pytest.raises(errors.QueryFailedError, match="status ERROR: 'no such view'"),
+    ):
+        client.tables(**SCOPE)
 
 
 # --- times without a zone -----------------------------------------------------------------------------
