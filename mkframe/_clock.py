@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from mkframe._text import short_repr
 from mkframe.errors import InputError
+from mkframe.schema import TERMINAL
 
 __all__ = [
     "LEAST_SHARE",
     "Clock",
     "measure_commits",
     "measure_deliveries",
+    "moments_of",
     "nearest",
     "stamps_of",
     "times_of",
@@ -76,6 +78,11 @@ class Clock:
     zone: str | None
     n: int
     share: float
+
+    @property
+    def is_known(self) -> bool:
+        """Whether enough of the measured times agree."""
+        return self.zone is not None and self.share >= LEAST_SHARE
 
     def offsets(self, utc: Times) -> Spans:
         """Return the view's time minus UTC at moments of UTC."""
@@ -238,9 +245,43 @@ def stamps_of(frame: pd.DataFrame, column: str) -> Times:
     return result
 
 
-def measure_commits(stamps: Times, moments: Times) -> Clock | None:
-    """Measure a clock by stamps that should lie at starts or ends of builds; None if two clocks fit."""
-    moments = np.sort(moments)
+def moments_of(builds: pd.DataFrame) -> Times:
+    """Return the starts and ends of builds that are over."""
+    over = builds["build_end"].notna() & builds["status"].isin(TERMINAL)
+    times = pd.concat([builds.loc[over, "build_start"], builds.loc[over, "build_end"]])
+    moments: Times = times.dropna().to_numpy("datetime64[us]")
+    return moments
+
+
+def measure_commits(commits: pd.DataFrame, moments: Times) -> Clock | None:
+    """Measure the clock of commits by the stamps of builds; None if more than one clock fits.
+
+    Parameters
+    ----------
+    commits : DataFrame
+        The view ``COMMITS``.
+    moments : array of datetime64[us]
+        Starts and ends of builds, at one of which a build commits its instances.
+
+    Returns
+    -------
+    Clock or None
+        Instances that were committed at one moment count once.
+
+    Examples
+    --------
+    >>> start = pd.to_datetime(["2026-04-01 08:00", "2026-04-01 09:10", "2026-04-02 11:20"])
+    >>> stamps = [round(time.timestamp() * 1000) + 7_200_000 for time in start.tz_localize("UTC")]
+    >>> commits = pd.DataFrame({"TYPE": "Build", "COMMIT_TIMESTAMP": stamps})
+    >>> measure_commits(commits, start.to_numpy("datetime64[us]")).zone
+    '+02:00'
+    """
+    times = stamps_of(commits, "COMMIT_TIMESTAMP")
+    is_build = (commits["TYPE"] == "Build").fillna(False).to_numpy(bool)
+    return _measure_stamps(np.unique(times[is_build & ~np.isnat(times)]), np.sort(moments))
+
+
+def _measure_stamps(stamps: Times, moments: Times) -> Clock | None:
     n = len(stamps)
     if n < _LEAST_STAMPS or not len(moments):
         return Clock(pd.NaT, None, n, 0.0)

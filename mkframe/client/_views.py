@@ -23,7 +23,7 @@ from mkframe.client._accessor import Id, Name, Text
 from mkframe.client._resources import InstanceProperties, Patterns
 from mkframe.client._traceback import shorten_tracebacks
 from mkframe.errors import InputError, warn
-from mkframe.schema import PATTERN_VIEWS, TERMINAL, VIEWS, Field, FieldType, View
+from mkframe.schema import PATTERN_VIEWS, VIEWS, Field, FieldType, View
 
 __all__ = ["Views", "commits_in_utc", "moments_of"]
 
@@ -502,10 +502,10 @@ def _column(utc: Any, name: str) -> pd.Series[Any]:
 
 
 def moments_of(utc: Any) -> Any:
-    """Return the starts and ends of builds that are over."""
-    start, end = _column(utc, "build_start"), _column(utc, "build_end")
-    over = end.notna() & utc["status"].isin(TERMINAL)
-    return pd.concat([start[over], end[over]]).dropna().to_numpy("datetime64[us]")
+    """Return the starts and ends of builds that are over, of a frame that a caller gives."""
+    for name in ("build_start", "build_end"):
+        _column(utc, name)
+    return _clock.moments_of(utc)
 
 
 def _in_utc(frame: pd.DataFrame, starts: pd.Series[Any]) -> pd.DataFrame:
@@ -528,20 +528,19 @@ def _in_utc(frame: pd.DataFrame, starts: pd.Series[Any]) -> pd.DataFrame:
 
 def commits_in_utc(frame: pd.DataFrame, moments: Any) -> pd.DataFrame:
     """Move the stamps of commits to UTC, by the clock that those of builds show."""
-    view = _clock.stamps_of(frame, "COMMIT_TIMESTAMP")
-    of_builds = np.unique(view[(frame["TYPE"] == "Build").fillna(False).to_numpy(bool) & ~np.isnat(view)])
-    clock = _clock.measure_commits(of_builds, moments)
+    clock = _clock.measure_commits(frame, moments)
     if clock is None:
         raise InputError(
             "More than one clock fits the stamps of the commits, so they cannot be moved to UTC.",
             hint="Leave utc out; COMMIT_TIMESTAMP then stays as the server gives it.",
         )
     _check(clock, "COMMIT_TIMESTAMP", "stamps of builds")
-    return _with_times(frame, "COMMIT_TIMESTAMP", clock.to_utc(view, moments=np.sort(moments)), clock)
+    utc = clock.to_utc(_clock.stamps_of(frame, "COMMIT_TIMESTAMP"), moments=np.sort(moments))
+    return _with_times(frame, "COMMIT_TIMESTAMP", utc, clock)
 
 
 def _check(clock: _clock.Clock, column: str, what: str) -> None:
-    if clock.zone is None or clock.share < _clock.LEAST_SHARE:
+    if not clock.is_known:
         raise InputError(
             f"The clock of {column} cannot be measured: of {clock.n} {what}, "
             f"{clock.share:.0%} agree with one clock, and {_clock.LEAST_SHARE:.0%} are needed.",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mkframe import _clock
 from mkframe._text import single_line
 from mkframe.errors import InputError, MkframeError
 from mkframe.releases import frames
 from mkframe.releases._carried import Carried, approximation
-from mkframe.releases._clock import commit_offset
 from mkframe.releases._diff import Diff
 from mkframe.releases._groups import Release
 from mkframe.releases._impact import Impact, roles_by_default
@@ -222,17 +221,15 @@ def unbuilt(
         raise InputError("group is given without release.", hint="Name a release too.")
     found = find_project(client, project)[0] if scope is None else scope.project
     releases = None if scope is None or release is None else {scope.group.name: release}
-    commits = client.commits(project_id=found)
-    if scope is not None:
-        commits = commits[commits["PATTERN"].isin(set(scope.patterns.values()))]
+    every = client.commits(project_id=found)
+    commits = every if scope is None else every[every["PATTERN"].isin(set(scope.patterns.values()))]
     out = _attempt("instances", lambda: _instances(client, found, releases, {"checked_out": True}, scope))
     table = None
     if not isinstance(out, Unknown):
         columns = ["pattern", "folder", "instance", "user_id"]
         table = out.loc[out["checked_out"], columns].reset_index(drop=True)
-    result = frames.unbuilt(
-        commits, release=release, checked_out=table, now=_commit_clock(client, found, commits)
-    )
+    now = _present(client, found, every)
+    result = frames.unbuilt(commits, release=release, checked_out=table, now=now)
     if isinstance(out, Unknown):
         result.attrs["notes"].append(out.reason)
     result.attrs["project"] = project
@@ -725,10 +722,15 @@ def _labeled(rows: pd.DataFrame, instances: pd.DataFrame, name: str, known: set[
     return table[np.array(is_here, dtype=bool)].reset_index(drop=True)
 
 
-def _commit_clock(client: Client, project: int, commits: pd.DataFrame) -> int | None:
+def _present(client: Client, project: int, commits: pd.DataFrame) -> int | None:
     """Return the present time on the clock of the commits; None where it cannot be measured."""
     try:
-        offset = commit_offset(commits, client.builds.find(project_id=project))
+        builds = client.builds.find(project_id=project)
+        clock = _clock.measure_commits(commits, _clock.moments_of(builds))
     except MkframeError:
         return None
-    return None if offset is None else round(time.time() * 1000) + offset
+    if clock is None or not clock.is_known:
+        return None
+    now = np.array([pd.Timestamp.now(tz="UTC").to_datetime64()], "datetime64[us]")
+    there: int = (now + clock.offsets(now)).astype("datetime64[ms]").astype("int64").item()
+    return there

@@ -5,10 +5,11 @@ import random
 import pandas as pd
 import pytest
 
+from mkframe import releases
 from mkframe.errors import InputError
-from mkframe.releases._clock import commit_offset
 from mkframe.releases.frames import unbuilt
 from tests.support.metadata_rows import commit_rows, lines
+from tests.support.release_server import PROJECT, story_in_order
 
 
 def states(*rows, **how):
@@ -121,19 +122,29 @@ def test_view_names_and_escapes():
 # --- the clock of the commits ---------------------------------------------------------------------------
 
 
-def clock(hours, count=12, wrong=0):
-    start = pd.to_datetime([1_770_000_000_000 + n * 7_777_777 for n in range(count)], unit="ms", utc=True)
-    builds = pd.DataFrame({"build_start": start, "build_end": start + pd.Timedelta("80s")})
-    stamps = [round(time.timestamp() * 1000) + round(hours * 3_600_000) + 900 for time in builds["build_end"]]
-    stamps[:wrong] = [stamp + 100_000_000_000 for stamp in stamps[:wrong]]
-    return commit_offset(pd.DataFrame({"TYPE": "Build", "COMMIT_TIMESTAMP": stamps}), builds)
+def ages(hours, count=12, wrong=0):
+    """Ages of the unbuilt changes of a project whose commits are stamped by another clock."""
+    story = story_in_order()
+    story.builds, story.commits = [], []
+    for number in range(count):
+        days = -20 + number * 1.37
+        story.build(900 + number, days)
+        story.commit("PLANE", days + 0.001, "Build")
+    story.commit("SEAT", -3)
+    for number, commit in enumerate(story.commits):
+        commit["COMMIT_TIMESTAMP"] += round(hours * 3_600_000) + (100_000_000_000 if number < wrong else 0)
+    with story.client() as client:
+        result = releases.unbuilt(client, project=PROJECT, release="R7")
+    return result.loc[result["instance"] == "SEAT", "age"].tolist()
 
 
-@pytest.mark.parametrize("hours", [0, 1, 2, -5, 5.75])
-def test_clock_of_commits_is_measured_by_builds(hours):
-    assert clock(hours) == hours * 3_600_000
+@pytest.mark.parametrize("hours", [0, 1, -5, 5.75])
+def test_age_is_measured_by_the_clock_of_the_commits(hours):
+    (age,) = ages(hours)
+    assert abs(age - pd.Timedelta("3D")) < pd.Timedelta("2min")
 
 
 @pytest.mark.parametrize("how", [{"hours": 0.1}, {"hours": 1, "wrong": 4}, {"hours": 1, "count": 2}])
-def test_clock_that_does_not_fit_is_not_known(how):
-    assert clock(**how) is None
+def test_age_on_an_unknown_clock_is_missing(how):
+    (age,) = ages(**how)
+    assert pd.isna(age)
