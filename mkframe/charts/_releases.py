@@ -21,7 +21,7 @@ from mkframe.charts._layout import font_size, most_rows
 from mkframe.metrics._formatting import count_text
 from mkframe.metrics._grouping import local_times
 from mkframe.metrics._history import LeftOut, history_of, without_repeats
-from mkframe.metrics._moments import read_moment
+from mkframe.metrics._moments import FIRST, LAST, read_moment
 from mkframe.metrics._streams import list_items
 
 __all__ = ["releases"]
@@ -78,7 +78,7 @@ def releases(
     'R1'
     """
     check_timezone(tz)
-    table = metrics.releases(releases, builds, now=now)
+    table = metrics.releases(releases, builds, tz, now)
     today = pd.Timestamp.now("UTC") if now is None else read_moment(now)
     left_out = LeftOut()
     if builds is not None:
@@ -139,7 +139,8 @@ def _label_rows(ax: Axes, table: pd.DataFrame) -> NDArray[np.float64]:
 def _date_numbers(times: pd.Series, tz: str) -> NDArray[np.float64]:
     local = local_times(times, tz)
     # dates such as 9999-12-31 mean "no date", and an axis up to them would show all others as one point
-    is_date = (local >= np.datetime64("1900-01-01")) & (local < np.datetime64("2200-01-01"))
+    first, last = (edge.tz_localize(None).to_numpy() for edge in (FIRST, LAST))
+    is_date = (local >= first) & (local < last)
     return _style.date_numbers(np.where(is_date, local, np.datetime64("NaT", "us")))
 
 

@@ -18,6 +18,7 @@ from mkframe.metrics._durations import duration
 from mkframe.metrics._formatting import count_text
 from mkframe.metrics._grouping import Days, local_days
 from mkframe.metrics._history import history_of
+from mkframe.metrics._moments import is_likely
 from mkframe.metrics._regression import SHORTEST
 from mkframe.metrics._streams import By, streams_of_part
 
@@ -334,10 +335,15 @@ def _midnight(end: Any, tz: str) -> np.datetime64:
         if isinstance(end, bool | int | float):
             raise TypeError
         time = pd.Timestamp(end)
-        if time.tzinfo is not None:
+        if pd.isna(time):
+            raise ValueError
+        is_far = not is_likely(time if time.tzinfo else time.tz_localize("UTC"))
+        if time.tzinfo is not None and not is_far:
             time = time.tz_convert(tz).tz_localize(None)
-        if pd.isna(time) or time != time.normalize():
+        if not is_far and time != time.normalize():
             raise ValueError
     except (TypeError, ValueError) as error:
         raise InputError(f"end={end!r} is not a day.", hint=hint) from error
+    if is_far:
+        raise InputError(f"end={end!r} is before 1900 or after 2199.", hint=hint)
     return np.datetime64(time.date(), "D") if isinstance(time, datetime) else np.datetime64(time, "D")

@@ -19,7 +19,7 @@ from mkframe.metrics._compare_periods import compare_periods
 from mkframe.metrics._eta import eta, longer_than_text
 from mkframe.metrics._formatting import count_text, day_text, duration_text, percent_text
 from mkframe.metrics._history import history_of
-from mkframe.metrics._moments import last_moment
+from mkframe.metrics._moments import FIRST, LAST, last_moment
 from mkframe.metrics._recovery import recovery
 
 __all__ = ["STATES", "dated_builds", "findings", "verdict"]
@@ -31,7 +31,6 @@ STATES = ("wrong", "unknown", "better", "unchanged", "fine")
 """States of a finding; the first needs attention."""
 _DAYS = 28
 _MAX_NAMED = 3
-_FIRST, _LAST = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
 """Times before and after, where a frame has no others, would move every period to the end of the calendar."""
 
 
@@ -150,7 +149,7 @@ def dated_builds(builds: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_date(times: pd.Series[Any]) -> pd.Series[bool]:
-    return (times >= _FIRST) & (times < _LAST)
+    return (times >= FIRST) & (times < LAST)
 
 
 def _merge(parts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mkframe.errors import InputError
 
-__all__ = ["last_moment", "read_moment"]
+__all__ = ["FIRST", "LAST", "in_calendar", "is_likely", "last_moment", "read_moment"]
+
+FIRST, LAST = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
+"""Times before and from here on stand for no time, and zones could move some of them beyond the calendar."""
+_SECOND_YEAR, _LAST_YEAR = np.datetime64("0002-01-01"), np.datetime64("9999-01-01")
+
+
+def is_likely(time: pd.Timestamp) -> bool:
+    """Whether a time with a zone lies in years in which something can be planned or have happened."""
+    return bool(FIRST <= time < LAST)
 
 
 def read_moment(now: str | datetime) -> pd.Timestamp:
@@ -18,7 +28,7 @@ def read_moment(now: str | datetime) -> pd.Timestamp:
     Raises
     ------
     InputError
-        If it is no time, or has no zone.
+        If it is no time, has no zone, or is before 1900 or after 2199.
 
     Examples
     --------
@@ -32,6 +42,8 @@ def read_moment(now: str | datetime) -> pd.Timestamp:
         raise InputError(f"now={now!r} is not a time.", hint=hint) from error
     if pd.isna(moment) or moment.tzinfo is None:
         raise InputError(f"now={now!r} is not a time with a zone.", hint=hint)
+    if not is_likely(moment):
+        raise InputError(f"now={now!r} is before 1900 or after 2199.", hint=hint)
     return moment.tz_convert("UTC")
 
 
@@ -49,3 +61,12 @@ def last_moment(builds: pd.DataFrame, now: str | datetime | None) -> np.datetime
     known = np.concatenate(times)
     known = known[~np.isnat(known)]
     return known.max() if len(known) else np.datetime64("NaT", "us")
+
+
+def in_calendar(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Give times in UTC where a zone could move one of them beyond the calendar."""
+    if not isinstance(values.dtype, pd.DatetimeTZDtype):
+        return values
+    utc = values.to_numpy("datetime64[us]")
+    is_edge = (utc < _SECOND_YEAR) | (utc >= _LAST_YEAR)
+    return values.dt.tz_convert("UTC") if is_edge.any() else values

@@ -17,7 +17,7 @@ from mkframe.errors import InputError
 from mkframe.metrics._checks import require_columns
 from mkframe.metrics._grouping import local_times
 from mkframe.metrics._history import history_of, without_repeats
-from mkframe.metrics._moments import read_moment
+from mkframe.metrics._moments import in_calendar, read_moment
 from mkframe.metrics._streams import check_lists
 
 __all__ = ["releases"]
@@ -74,6 +74,9 @@ def releases(
         datetime64[us, tz], starts of its first and last build; `overdue_days` Int64, the days since the end
         date of a release that is still open, 0 until then, null where it is closed or has no end date.
 
+        A column with a date in the first or the last year of the calendar, such as 9999-12-31, stays in UTC:
+        in another zone pandas could not show it.
+
     Raises
     ------
     InputError
@@ -107,7 +110,8 @@ def releases(
     table = table.join(_count_builds(table.index, builds))
     table["overdue_days"] = _overdue_days(table, moment, tz)
     times = ["start_date", "end_date", "first_build", "last_build"]
-    return table.astype({name: pd.DatetimeTZDtype("us", tz) for name in times})
+    table = table.astype({name: pd.DatetimeTZDtype("us", tz) for name in times})
+    return table.assign(**{name: in_calendar(table[name]) for name in times})
 
 
 def _overdue_days(table: pd.DataFrame, moment: pd.Timestamp, tz: str) -> pd.Series[Any]:

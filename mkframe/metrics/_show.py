@@ -7,12 +7,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from mkframe._text import single_line
 from mkframe.errors import InputError
 from mkframe.metrics._formatting import count_text, duration_text, percent_text
+from mkframe.metrics._moments import in_calendar
 
 __all__ = ["Table", "show"]
 
@@ -22,7 +22,6 @@ _SECONDS = frozenset({"p25", "p50", "p75", "p90", "p95", "seconds", "seconds_wit
 _RATES = frozenset({"rate", "share"})
 _IDS = frozenset({"id", "first_build", "closed_by", "build", "mts"})
 _MISSING = "–"
-_SECOND_YEAR, _LAST_YEAR = np.datetime64("0002-01-01"), np.datetime64("9999-01-01")
 Format = Callable[[Any], str]
 
 
@@ -99,7 +98,7 @@ def _text_frame(frame: pd.DataFrame) -> pd.DataFrame:
     formats = _formats_by_row(frame)
     columns = []
     for place, name in enumerate(frame.columns):
-        values = _in_range(frame.iloc[:, place])
+        values = in_calendar(frame.iloc[:, place])
         if formats is not None and name in ("now", "before", "change", "low", "high"):
             pairs = zip(formats, values, strict=True)
             texts = [_shown(value, write[name in ("now", "before")]) for write, value in pairs]
@@ -117,7 +116,7 @@ def _text_index(frame: pd.DataFrame) -> pd.Index[Any]:
     levels = [frame.index.get_level_values(n) for n in range(frame.index.nlevels)]
     texts = []
     for level in levels:
-        values = _in_range(pd.Series(level))
+        values = in_calendar(pd.Series(level))
         write = _format(str(level.name), values, frame)
         is_plain = pd.api.types.is_integer_dtype(level)
         texts.append([str(value) if is_plain else _shown(value, write) for value in values])
@@ -167,15 +166,6 @@ def _time_format(name: str, values: pd.Series[Any]) -> Format:
     if is_day:
         return _day
     return lambda time: f"{_day(time)} {time:%H:%M}{f' {time.tzname()}' if time.tzinfo else ''}"
-
-
-def _in_range(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Give times in UTC where a zone could move one of them beyond the calendar."""
-    if not isinstance(values.dtype, pd.DatetimeTZDtype):
-        return values
-    utc = values.to_numpy("datetime64[us]")
-    is_edge = (utc < _SECOND_YEAR) | (utc >= _LAST_YEAR)
-    return values.dt.tz_convert("UTC") if is_edge.any() else values
 
 
 def _day(time: dt.date) -> str:

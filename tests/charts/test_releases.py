@@ -152,3 +152,14 @@ def test_today_beyond_the_dates_is_not_drawn(line):
     assert "today" not in [drawn.get_label() for drawn in ax.lines]
     with pytest.raises(InputError):
         charts.releases(line, now="yesterday")
+
+
+@pytest.mark.parametrize("end", ["9999-12-31T23:30:00Z", "0001-01-01T00:30:00Z"])
+@pytest.mark.parametrize("tz", ["Europe/Vienna", "America/New_York"])
+def test_end_date_outside_of_the_calendar_is_no_date(factory, end, tz):
+    frame = factory.releases(
+        {"id": 1, "start_date": "2026-01-01T23:00:00Z", "end_date": end, "closed": False}
+    )
+    ax = charts.releases(frame, tz=tz, now="2026-01-15T12:00Z")
+    assert "no end date" in ax.get_legend_handles_labels()[1]
+    ax.figure.canvas.draw()

@@ -149,3 +149,33 @@ def test_open_releases_after_their_end_are_overdue(tz, now, expected, factory):
 def test_repeated_releases_have_one_row(factory):
     frame = factory.releases({"id": 1}, {"id": 2})
     pd.testing.assert_frame_equal(metrics.releases(pd.concat([frame, frame])), metrics.releases(frame))
+
+
+FAR = ["9999-12-31T23:30:00Z", "9999-12-31T00:00:00Z", "0001-01-01T00:30:00Z"]
+
+
+@pytest.mark.parametrize("tz", ["Europe/Vienna", "America/New_York"])
+@pytest.mark.parametrize("date", FAR)
+def test_date_at_the_end_of_the_calendar_is_shown(factory, date, tz):
+    frame = factory.releases(
+        {"id": 1, "start_date": "2026-03-01T23:00:00Z", "end_date": date, "closed": False}
+    )
+    table = metrics.releases(frame, tz=tz, now="2026-04-01T12:00Z")
+    assert date[:10] in repr(table["end_date"])
+    assert table["end_date"].tolist() == frame["end_date"].tolist()
+    assert str(table["start_date"].dtype) == f"datetime64[us, {tz}]"
+    assert table["overdue_days"].tolist() == [0 if date > "2026" else 739706]
+
+
+@pytest.mark.parametrize("time", [*FAR, "0001-01-01T00:30+14:00", "1899-12-31T23:59Z", "2200-01-01T00:00Z"])
+@pytest.mark.parametrize("name", ["releases", "describe", "findings", "recovery", "median_duration"])
+def test_present_time_far_outside_is_refused(factory, name, time):
+    given = factory.releases({"id": 1}) if name == "releases" else factory.builds({"id": 1, "seconds": 60})
+    with pytest.raises(InputError, match="is before 1900 or after 2199"):
+        getattr(metrics, name)(given, now=time, tz="Europe/Vienna")
+
+
+@pytest.mark.parametrize("end", ["9999-12-31", "0001-01-01", pd.Timestamp("9999-12-31T23:00:00Z")])
+def test_end_of_a_period_far_outside_is_refused(factory, end):
+    with pytest.raises(InputError, match="is before 1900 or after 2199"):
+        metrics.compare_periods(factory.builds({"id": 1, "seconds": 60}), end=end, tz="Europe/Vienna")
