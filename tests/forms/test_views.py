@@ -312,7 +312,8 @@ def test_close_while_the_history_is_silent_leaves_no_thread(monkeypatch):
         form = forms.watch(client_of_url(server.api), 7)
         wait_for(lambda: server.to(BUILDS))
         form.close()
-        assert [t.name for t in threading.enumerate() if t.name.startswith("mkframe-")] == []
+        ends = ("mkframe-form", "mkframe-how-long")
+        assert [t.name for t in threading.enumerate() if t.name.startswith(ends)] == []
 
 
 def test_close_while_fetching_ends_all_threads(tmp_path):
