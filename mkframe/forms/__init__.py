@@ -38,6 +38,7 @@ from mkframe.forms.views import (
     WatchForm,
 )
 from mkframe.forms.views.widgets import Form
+from mkframe.metrics._eta import EtaFit
 from mkframe.schema import BASE_URL
 
 __all__ = ["connect", "explore", "fetch_artifacts", "release", "start_build", "watch"]
@@ -175,6 +176,8 @@ def watch(
     ids, _ = builds.build_ids(build_id)
     if not ids:
         raise InputError("No build is given.", hint="Give the id of a build, such as 5139, or several.")
+    # refused here, not only where the form appears
+    builds.HowLong.of(history, EtaFit.of, lambda project: pd.DataFrame())
 
     def make(client: Client) -> WatchForm:
         worker = Worker()

@@ -517,6 +517,12 @@ def test_invalid_build_id_is_refused(client, given):
         forms.watch(client, given)
 
 
+@pytest.mark.parametrize("given", [None, 7, mk.explode_patterns, [5139]])
+def test_invalid_history_is_refused_before_connecting(login, given):
+    with pytest.raises(InputError, match="no frame of builds"):
+        forms.watch(login, 5139, history=given)
+
+
 def test_watch_accepts_ids_rows_and_frames(client):
     builds = client.builds.find().iloc[:2]
     for given in (builds, [*builds.index], [row for _, row in builds.iterrows()]):
