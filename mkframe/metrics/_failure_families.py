@@ -88,11 +88,11 @@ _MASKS: Sequence[tuple[str, str]] = (
 """What is replaced, in this order where several begin at one place; all digits are 0 by then."""
 _ANY_MASK = re.compile("|".join(f"(?P<m{place}>{pattern})" for place, (_, pattern) in enumerate(_MASKS)))
 _CODE = re.compile(
-    r"\b(?:[A-Z]{2,}-\d{2,}|[A-Z]{1,5}\d{3,5}[A-Z]?(?=[:\]])|[A-Z]{2,5}_\d{4,5}(?=[:\]])"
+    r"\b(?:[A-Z]{2,}-\d{2,}|[A-Z]{1,5}\d{4,5}[A-Z]?(?=[:\]])|[A-Z]{2,5}_\d{4,5}(?=[:\]])"
     r"|\d{6} \([0-9A-Z]{5}\)(?=:)"
     r"|(?:HTTP(?:/\d(?:\.\d)?)?|SQLSTATE|SQLCODE|(?:HTTP-)?[Ss]tatus[ _-]?(?:[Cc]ode)?"
     r"|[Ff]ehler(?:code|nummer)?"
-    r"|(?:Win)?[Ee]rror[ _]?(?:[Cc]ode)?|[Ee]rrno|HRESULT|(?:[Ee]xit|[Rr]eturn) (?:code|status)|Msg|[Cc]ode)"
+    r"|(?:Win)?[Ee]rror[ _]?(?:[Cc]ode)?|[Ee]rrno|HRESULT|(?:[Ee]xit|[Rr]eturn) (?:code|status)|Msg|Code)"
     r"[ :=#\[(]+(?:0x[0-9A-Fa-f]{1,8}|-?\d{1,6}|\d\d[0-9A-Z]{3}|[A-Z]{1,5}\d{3,5})(?![\w.])"
     r"|(?:[Ee]rror_?)?[Cc]ode[\"']?\s*[=:]\s*[\"']?[A-Za-z]\w+"
     r"|(?:[a-z]\w*\.)*[A-Z]\w*(?:Exception|Error|Fault|Warning|Timeout|Failure))(?!\w)"

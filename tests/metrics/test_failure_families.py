@@ -63,6 +63,8 @@ COLUMNS = {
         ['Table "A"."B" is gone', "Table a.b is gone", "Table `a`.`b`.`c` is gone", "Table A_B is gone"],
         ["Error: R2D2 is gone", "Error: ORDER is gone", "Error: A_B is gone"],
         ["Cannot read \\\\host\\a\\b.xml now", "Cannot read /a/b.xml now"],
+        ["Type A_B is odd (code 758)", "Type A_B is odd (code 17)"],
+        ["T001: no rows", "T100: no rows", "A_B: no rows"],
         ["Type varchar is odd", "Type varchar2(30 char) is odd", "Type datetime2 is odd"],
     ],
 )
