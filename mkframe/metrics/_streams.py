@@ -28,6 +28,7 @@ __all__ = [
     "build_ids",
     "by_text",
     "check_lists",
+    "first_places",
     "keys_of",
     "list_items",
     "memberships",
@@ -211,9 +212,27 @@ def memberships(builds: pd.DataFrame, key: str) -> tuple[pd.Index[str], Places, 
     >>> labels.tolist(), row.tolist(), group.tolist(), n_known
     (['HUB', 'SAT', '(none)'], [0, 0, 1, 2], [0, 1, 0, 2], 2)
     """
+    labels, row, group, n_known, kind = _kinds(builds, key)
+    size = np.bincount(row, minlength=int(kind.max(initial=-1)) + 1)
+    begin = np.cumsum(size) - size
+    sizes = size[kind]
+    rows = np.repeat(np.arange(len(kind)), sizes)
+    within = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return labels, rows, group[np.repeat(begin[kind], sizes) + within], n_known
+
+
+def _kinds(builds: pd.DataFrame, key: str) -> tuple[pd.Index[str], Places, Places, int, Places]:
+    """List the groups of builds that differ in their cells: `memberships` of these, and the kind of each row.
+
+    A long history names few different sets of groups, and only these are taken apart.
+    """
     columns = [name for name in NAMED[key] if name in builds.columns] or [NAMED[key][-1]]
     require_columns(builds, columns)
-    flat = builds[columns].reset_index(drop=True)
+    kind = np.zeros(len(builds), dtype=np.intp)
+    for column in columns:
+        code, n_codes = _cell_codes(builds[column])
+        kind = pd.factorize(kind * n_codes + code)[0]
+    flat = builds[columns].iloc[first_places(kind)].reset_index(drop=True)
     if RESOURCES["builds"].field(NAMED[key][-1]).type == "ints":
         flat = _explode_lists(flat)
     codes = [_factorize(flat[column]) for column in columns]
@@ -224,7 +243,39 @@ def memberships(builds: pd.DataFrame, key: str) -> tuple[pd.Index[str], Places, 
     # the remainder turns -1, no group, into the last code
     pairs = np.unique(flat.index.to_numpy("int64") * (n_known + 1) + group % (n_known + 1))
     row, group = np.divmod(pairs, n_known + 1)
-    return pd.Index(labels, dtype=TEXT), row, group, n_known
+    return pd.Index(labels, dtype=TEXT), row, group, n_known, kind
+
+
+def first_places(code: Places) -> Places:
+    """Give the first place of each code; these are all numbers from 0 on.
+
+    Examples
+    --------
+    >>> first_places(np.array([1, 0, 1])).tolist()
+    [1, 0]
+    """
+    first = np.zeros(int(code.max(initial=-1)) + 1, dtype=np.intp)
+    first[code[::-1]] = np.arange(len(code))[::-1]  # of equal places the last one that is written stays
+    return first
+
+
+def _cell_codes(column: pd.Series[Any]) -> tuple[Places, int]:
+    """Number the different cells of a column in the order of rows; lists of equal items are equal."""
+    if column.dtype != object:
+        code, values = pd.factorize(column, use_na_sentinel=False)
+        return code, len(values) + 1
+    cells = column.tolist()
+    try:
+        kinds = {*map(type, cells)}
+        if kinds == {list}:
+            cells = [*map(tuple, cells)]
+        elif kinds & {list, np.ndarray}:
+            cells = [tuple(cell) if type(cell) in (list, np.ndarray) else cell for cell in cells]
+        numbers = {cell: number for number, cell in enumerate(dict.fromkeys(cells))}
+        code = np.fromiter(map(numbers.__getitem__, cells), dtype=np.intp, count=len(cells))
+    except TypeError:  # a cell that cannot be looked up, such as a list in a list
+        return np.arange(len(column)), len(column) + 1
+    return code, len(numbers) + 1
 
 
 def _factorize(values: pd.Series[Any]) -> tuple[Places, list[str]]:
@@ -368,22 +419,22 @@ def sets_of(builds: pd.DataFrame, key: str) -> tuple[pd.Index[str], Places]:
     >>> names.tolist(), code.tolist()
     (['1', '1 + 2'], [0, 1])
     """
-    names, row, place, _ = memberships(builds, key)
+    names, row, place, _, kind = _kinds(builds, key)
     begins = np.flatnonzero(np.diff(row, prepend=-1))
     sizes = np.diff(begins, append=len(row))
-    code = np.zeros(len(builds), dtype=np.intp)
+    code = np.zeros(len(begins), dtype=np.intp)
     for position in range(int(sizes.max(initial=0))):
         has = sizes > position
-        member = np.zeros(len(builds), dtype=np.intp)
+        member = np.zeros(len(begins), dtype=np.intp)
         member[has] = place[begins[has] + position] + 1
         # numbered anew in every turn, so that the product stays small
         code = pd.factorize(code * (len(names) + 1) + member)[0]
-    _, first = np.unique(code, return_index=True)
+    first = first_places(code)
     labels = [" + ".join(names[place[begins[at] : begins[at] + sizes[at]]]) for at in first]
     order = sorted(range(len(first)), key=labels.__getitem__)
     rank = np.empty(len(order), dtype=np.intp)
     rank[order] = np.arange(len(order))
-    return pd.Index([labels[at] for at in order], dtype=TEXT), rank[code]
+    return pd.Index([labels[at] for at in order], dtype=TEXT), rank[code][kind]
 
 
 def build_ids(builds: pd.DataFrame) -> NDArray[np.int64]:
