@@ -48,7 +48,6 @@ _LISTS = (("pattern_names", "patterns"), ("release_names", "releases"))
 _NAMES = ("project", "pattern_names", "release_names")
 _FIXED = ("customer_id", "project_id", "user_id")
 """What never changes in a build: rows that differ here are of different builds."""
-_DAY = np.timedelta64(1, "D")
 _GAP, _MARGIN, _FAR, _VERY_FAR = 365, 2 * 365, 2 * 365, 10 * 365
 _EPOCH, _FIRST_DAY, _LAST_DAY = (
     int(np.datetime64(day, "D").astype("int64")) for day in ("1970-01-02", "2002-01-01", "2100-01-01")
@@ -171,7 +170,7 @@ def without_repeats(frame: pd.DataFrame, resource: str = "builds") -> tuple[pd.D
     (['FAILED'], 0, 1)
     """
     keys = _keys(frame)
-    if not keys or pd.MultiIndex.from_arrays(keys).is_unique:
+    if not keys or (keys[0] if len(keys) == 1 else pd.MultiIndex.from_arrays(keys)).is_unique:
         return frame, 0, 0
     code = _codes(frame, keys)
     is_repeated = np.bincount(code)[code] > 1
@@ -325,11 +324,10 @@ def _impossible_dates(builds: pd.DataFrame) -> dict[str, Mask]:
     ends = _times(builds, "build_end")
     if ends is not None and not np.isnat(ends).all():
         known = starts[~np.isnat(starts) & ~masks["build_start"]]
-        margin = _MARGIN * _DAY
-        # in days, since years 1 and 9999 lie at the ends of what microseconds hold
-        day, first, last = (part.astype("datetime64[D]") for part in (ends, known.min(), known.max()))
-        is_outside = (day < first - margin) | (day > last + margin)  # NaT is neither
-        masks["build_end"] = is_outside & _far_dates(ends)
+        day, first, last = (_days(part) for part in (ends, known.min(), known.max()))
+        is_outside = ~np.isnat(ends) & ((day < first - _MARGIN) | (day > last + _MARGIN))
+        if is_outside.any():
+            masks["build_end"] = is_outside & _far_dates(ends)
     return masks
 
 
@@ -338,6 +336,11 @@ def _times(builds: pd.DataFrame, name: str) -> NDArray[np.datetime64] | None:
     if column is None or not isinstance(column.dtype, pd.DatetimeTZDtype):
         return None
     return column.to_numpy("datetime64[us]")
+
+
+def _days(times: Any) -> Any:
+    """Count the days from 1970 of times in microseconds; numpy's own conversion takes ten times as long."""
+    return times.astype("int64") // 86_400_000_000
 
 
 def _column(frame: pd.DataFrame, name: str) -> pd.Series[Any] | None:
@@ -350,7 +353,7 @@ def _far_dates(times: NDArray[np.datetime64]) -> Mask:
     """Mark dates that lie far from the rest."""
     is_far = np.zeros(len(times), dtype=bool)
     known = np.flatnonzero(~np.isnat(times))
-    day = times[known].astype("datetime64[D]").astype("int64")
+    day = _days(times[known])
     if int(day.max()) - int(day.min()) <= _GAP:
         return is_far
     days, place, builds = np.unique(day, return_inverse=True, return_counts=True)
