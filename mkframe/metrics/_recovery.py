@@ -17,10 +17,10 @@ from mkframe.metrics._checks import require_columns, status_of
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.metrics._history import history_of
 from mkframe.metrics._moments import last_moment
-from mkframe.metrics._streams import build_ids, memberships, missing_label, sets_of
+from mkframe.metrics._streams import build_ids, first_places, memberships, missing_label, sets_of
 from mkframe.metrics._survival import floor_text
 
-__all__ = ["CHAINED_BY", "recovery"]
+__all__ = ["CHAINED_BY", "chains", "recovery"]
 
 Places: TypeAlias = NDArray[np.intp]
 
@@ -82,6 +82,27 @@ def recovery(
     >>> recovery(builds, now="2026-04-02T09:00Z")["says"].tolist()
     ['open for at least 21 h 50 min: 1 failed build, 14', 'closed after 2 h by 13: 2 failed builds, first 11']
     """
+    return _with_sentences(chains(builds, by=by, now=now, tz=tz))
+
+
+def chains(
+    builds: pd.DataFrame,
+    *,
+    by: Sequence[str] = ("project", "patterns"),
+    now: str | datetime | None = None,
+    tz: str = "UTC",
+    since: pd.Timestamp | None = None,
+) -> pd.DataFrame:
+    """List what `recovery` lists, without `says`, and without the chains that were closed before a time.
+
+    Examples
+    --------
+    >>> start = pd.date_range("2026-04-01 08:00", periods=2, freq="h", tz="UTC")
+    >>> builds = pd.DataFrame({"status": ["FAILED", "FINISHED"], "build_start": start, "build_end": start,
+    ...     "patterns": [[808]] * 2, "project_id": 1}, index=[11, 12])
+    >>> [len(chains(builds, since=moment)) for moment in (start[1], start[1] + pd.Timedelta("1s"))]
+    [1, 0]
+    """
     builds = history_of(builds, ["status", "build_start", "build_end"]).builds
     check_timezone(tz)
     words = _words(by)
@@ -95,8 +116,11 @@ def recovery(
     held = np.flatnonzero((is_failed | is_finished) & (known <= moment))
     # of builds that end at once the failed ones come last, so that nothing is closed too early
     order = held[np.lexsort((ids[held], is_failed[held], known[held], code[held]))]
-    chains = _chains(order, code, start, known, is_failed)
-    return _table(chains, labels, code, known, ids, moment, words, tz)
+    found = _chains(code[order], start[order], known[order], is_failed[order])
+    if since is not None:
+        earliest = since.tz_convert(None).to_numpy()
+        found = [chain for chain in found if chain[1] is None or known[order[chain[1]]] >= earliest]
+    return _table(found, order, labels, code, known, ids, moment, words, tz)
 
 
 def _words(by: Sequence[str]) -> tuple[str, ...]:
@@ -113,7 +137,7 @@ def _keys(builds: pd.DataFrame, words: Sequence[str]) -> tuple[list[pd.Index[str
     combined = np.zeros(len(builds), dtype="int64")
     for names, place in parts:
         combined = pd.factorize(combined * max(len(names), 1) + place)[0].astype("int64")
-    _, first = np.unique(combined, return_index=True)
+    first = first_places(combined)
     labels = [names.take(place[first]) for names, place in parts]
     return labels, combined
 
@@ -131,26 +155,25 @@ def _part(builds: pd.DataFrame, word: str) -> tuple[pd.Index[str], Places]:
 
 
 def _chains(
-    order: Places,
     code: NDArray[np.int64],
     start: NDArray[np.datetime64],
     known: NDArray[np.datetime64],
     is_failed: NDArray[np.bool_],
 ) -> list[tuple[list[int], int | None]]:
-    """Walk the results of each group: rows of the failed builds of a chain, and of the one that closes."""
+    """Walk the results in order: places of the failed builds of a chain, and of the one that closes it."""
     found: list[tuple[list[int], int | None]] = []
-    began, completed = start.astype("int64"), known.astype("int64")
+    began, completed = start.astype("int64").tolist(), known.astype("int64").tolist()
     failed: list[int] = []
     group = None
-    for row in order.tolist():
-        if code[row] != group:
+    for place, (own, fails) in enumerate(zip(code.tolist(), is_failed.tolist(), strict=True)):
+        if own != group:
             if failed:
                 found.append((failed, None))
-            group, failed = code[row], []
-        if is_failed[row]:
-            failed.append(row)
-        elif failed and began[row] >= completed[failed[0]]:
-            found.append((failed, row))
+            group, failed = own, []
+        if fails:
+            failed.append(place)
+        elif failed and began[place] >= completed[failed[0]]:
+            found.append((failed, place))
             failed = []
     if failed:
         found.append((failed, None))
@@ -159,6 +182,7 @@ def _chains(
 
 def _table(
     chains: list[tuple[list[int], int | None]],
+    order: Places,
     labels: list[pd.Index[str]],
     code: NDArray[np.int64],
     known: NDArray[np.datetime64],
@@ -167,23 +191,17 @@ def _table(
     words: Sequence[str],
     tz: str,
 ) -> pd.DataFrame:
-    first = np.array([failed[0] for failed, _ in chains], dtype=np.intp)
+    first = order[np.array([failed[0] for failed, _ in chains], dtype=np.intp)]
     is_open = np.array([closed is None for _, closed in chains], dtype=bool)
-    closing = np.array([failed[0] if closed is None else closed for failed, closed in chains], dtype=np.intp)
+    closing = order[np.array([f[0] if closed is None else closed for f, closed in chains], dtype=np.intp)]
     unrecovered = known[first]
     until = np.where(is_open, moment, known[closing])
     lasted = until - unrecovered
     closed_at = np.where(is_open, np.datetime64("NaT", "us"), until)
     abandoned = is_open & (lasted > _ABANDONED)
-    failed_ids = [ids[failed].tolist() for failed, _ in chains]
+    id_at = ids[order].tolist()
+    failed_ids = [[id_at[place] for place in failed] for failed, _ in chains]
     seconds = lasted / np.timedelta64(1, "s")
-    closed_by = pd.Series(ids[closing], dtype="Int64").mask(is_open)
-    sentence = [
-        _says(length, failed, None if pd.isna(closed) else int(closed), is_abandoned)
-        for length, failed, closed, is_abandoned in zip(
-            seconds, failed_ids, closed_by, abandoned, strict=True
-        )
-    ]
     table = pd.DataFrame(
         {
             "open": is_open,
@@ -192,27 +210,37 @@ def _table(
             "closed_at": _local(closed_at, tz),
             "seconds": np.asarray(seconds, dtype="float64"),
             "first_build": ids[first],
-            "closed_by": closed_by,
+            "closed_by": pd.Series(ids[closing], dtype="Int64").mask(is_open),
             "abandoned": abandoned,
             "build_ids": pd.Series(failed_ids, dtype="object"),
-            "says": pd.Series(sentence, dtype=TEXT),
         }
     )
     parts = [names.take(code[first]) for names in labels]
-    order = np.lexsort((ids[first], -seconds, abandoned, ~is_open))
+    sequence = np.lexsort((ids[first], -seconds, abandoned, ~is_open))
     index: pd.Index[Any] = (
         parts[0].rename(words[0]) if len(words) == 1 else pd.MultiIndex.from_arrays(parts, names=[*words])
     )
-    return table.set_axis(index).iloc[order]
+    return table.set_axis(index).iloc[sequence]
+
+
+def _with_sentences(table: pd.DataFrame) -> pd.DataFrame:
+    rows = zip(
+        table["seconds"].tolist(),
+        table["build_ids"].tolist(),
+        table["closed_by"].astype("object").tolist(),
+        table["abandoned"].tolist(),
+        strict=True,
+    )
+    return table.assign(says=pd.Series([_says(*row) for row in rows], index=table.index, dtype=TEXT))
 
 
 def _local(times: NDArray[np.datetime64], tz: str) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(times.astype("datetime64[us]")).tz_localize("UTC").tz_convert(tz)
 
 
-def _says(seconds: float, failed: list[int], closed_by: int | None, abandoned: bool) -> str:
+def _says(seconds: float, failed: list[int], closed_by: Any, abandoned: bool) -> str:
     ids = f"first {failed[0]}" if len(failed) > 1 else str(failed[0])
     builds = f"{count_text(len(failed), 'failed build')}, {ids}"
-    if closed_by is not None:
+    if closed_by is not pd.NA:
         return f"closed after {duration_text(seconds)} by {closed_by}: {builds}"
     return f"{'abandoned, ' if abandoned else ''}open for at least {floor_text(seconds)}: {builds}"

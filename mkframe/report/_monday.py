@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mkframe import metrics
 from mkframe._files import expand_path
 from mkframe._pandas import TEXT
 from mkframe.exports import export_sheets
 from mkframe.metrics._checks import require_columns
 from mkframe.metrics._formatting import count_text, day_text, duration_text, percent_text
 from mkframe.metrics._history import LeftOut, history_of
+from mkframe.metrics._recovery import chains
 from mkframe.report import _monday_html, _monday_text
 from mkframe.report import _monday_parts as parts
 from mkframe.report._head import project_names, source_text
@@ -241,10 +241,10 @@ def _parts(
     names: Sequence[str],
 ) -> list[Part]:
     """Say what the builds alone show; of a week of which nothing is known only what is broken."""
-    chains = metrics.recovery(builds, now=week.as_of, tz=week.tz)
-    found: list[Part | None] = [parts.unresolved(builds, chains, week)]
+    broken = chains(builds, now=week.as_of, tz=week.tz, since=week.start)
+    found: list[Part | None] = [parts.unresolved(builds, broken, week)]
     if compared is not None:
-        found.append(parts.recovered(chains, week))
+        found.append(parts.recovered(broken, week))
         if numbers.builds:
             found += [
                 Part(parts.failures(compared["failure_rate"])),

@@ -241,7 +241,7 @@ def _chains_table(topic: str, chains: pd.DataFrame, week: Week) -> Table:
         "A pattern set is broken from the end of a failed build until a build of it that started after that "
         "has finished; that one may be of other instances or of another branch."
     )
-    return Table(topic, topic, note if is_open else "", head, rows, chains.reset_index().drop(columns="says"))
+    return Table(topic, topic, note if is_open else "", head, rows, chains.reset_index())
 
 
 # --- failures and durations -----------------------------------------------------------------------------
