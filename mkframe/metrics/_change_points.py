@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from mkframe.metrics._durations import completed_builds
 from mkframe.metrics._formatting import count_text, day_text
 from mkframe.metrics._grouping import local_days
 from mkframe.metrics._history import history_of
-from mkframe.metrics._regression import CLIP, SHORTEST, Design, Fit, fit_huber, median_deviation
+from mkframe.metrics._regression import CLIP, SHORTEST, Design, Fit, fit_huber
 from mkframe.metrics._streams import By, build_ids, pattern_sets, streams
 
 __all__ = ["change_points"]
@@ -130,10 +130,16 @@ def change_points(
         for part in (row[limits[at] : limits[at + 1]] for at in range(len(names)))
     ]
     level = alpha / max(1, sum(scan is not None for scan in scans))
+    scanned = [
+        _Scan(scan, scan.changes(level)) if scan is not None and scan.allowed(scan.left(())).any() else None
+        for scan in scans
+    ]
+    detectable = iter(_detectable([scan for scan in scanned if scan is not None], level))
     found: list[dict[str, Any]] = []
-    for at, scan in enumerate(scans):
+    for at, scan in enumerate(scanned):
         part = row[limits[at] : limits[at + 1]]
-        found += _rows(at, part, scan, level, builds["build_start"], ids, tz)
+        size = math.nan if scan is None else next(detectable)
+        found += _rows(at, part, scan, size, builds["build_start"], ids, tz)
     return _frame(found, names, tz)
 
 
@@ -304,6 +310,13 @@ class _Stream:
         return places
 
 
+class _Scan(NamedTuple):
+    """A stream that is long enough, and the first builds after its changes."""
+
+    stream: _Stream
+    places: tuple[int, ...]
+
+
 def _shares(first: int, last: int, n: int) -> tuple[float, float]:
     return max(first, 1) / n, min(last, n - 1) / n
 
@@ -340,37 +353,36 @@ def _inflation(psi: Floats, day: Places) -> float:
 
 
 def _rows(
-    stream: int,
+    number: int,
     part: Places,
-    scan: _Stream | None,
-    level: float,
+    scan: _Scan | None,
+    detectable: float,
     start: pd.Series[Any],
     ids: NDArray[np.int64],
     tz: str,
 ) -> list[dict[str, Any]]:
     """Describe a stream: a row for each change, or one that says why there is none."""
-    common = {"stream": stream, "n": len(part)}
-    if scan is None or not scan.allowed(scan.left(())).any():
+    common = {"stream": number, "n": len(part), "detectable": detectable}
+    if scan is None:
         days = (
             float(np.ptp(start.iloc[part].to_numpy("datetime64[us]").astype("int64")) / 86_400e6)
             if len(part)
             else 0.0
         )
-        return [common | {"result": "too short", "detectable": math.nan, "says": _too_short(len(part), days)}]
-    places = scan.changes(level)
-    detectable = _detectable(scan, places, level)
+        return [common | {"result": "too short", "says": _too_short(len(part), days)}]
+    stream, places = scan
     if not places:
         silent = f"no change in {count_text(len(part), 'build')}; {_detectable_text(detectable)}"
-        return [common | {"result": "no change", "detectable": detectable, "says": silent}]
-    fit = scan.fit(places)
-    errors, factor = _errors(scan, places, fit)
+        return [common | {"result": "no change", "says": silent}]
+    fit = stream.fit(places)
+    errors, factor = _errors(stream, places, fit)
     limits = [0, *places, len(part)]
     rows = []
-    for number, at in enumerate(places):
-        step, error = float(fit.extra[number]), errors[number]
+    for nth, at in enumerate(places):
+        step, error = float(fit.extra[nth]), errors[nth]
         reach = math.ceil(_REACH * (fit.scale * factor / max(abs(step), 1e-9)) ** 2)
         ratio, low, high = (math.exp(step + side * Z95 * error) for side in (0, -1, 1))
-        peak = scan.peak(tuple(p for p in places if p != at))
+        peak = stream.peak(tuple(p for p in places if p != at))
         times = [start.iloc[part[min(max(p, 0), len(part) - 1)]] for p in (at, at - reach, at + reach)]
         first = int(ids[part[at]])
         rows.append(
@@ -378,14 +390,13 @@ def _rows(
             | dict(zip(("at", "earliest", "latest"), times, strict=True))
             | {
                 "result": "change",
-                "detectable": detectable,
                 "first_build": first,
                 "ratio": ratio,
                 "low": low,
                 "high": high,
                 "p": math.nan if peak is None else peak.p,
-                "n_before": at - limits[number],
-                "n_after": limits[number + 2] - at,
+                "n_before": at - limits[nth],
+                "n_after": limits[nth + 2] - at,
                 "says": _change_text(ratio, low, high, times[0].tz_convert(tz), first),
             }
         )
@@ -406,45 +417,62 @@ def _errors(scan: _Stream, places: tuple[int, ...], fit: Fit) -> tuple[list[floa
     return [spread * math.sqrt(float(covariance[i, i])) for i in range(len(places))], factor
 
 
-def _detectable(scan: _Stream, places: tuple[int, ...], level: float) -> float:
+def _detectable(scans: Sequence[_Scan], level: float) -> list[float]:
     """Find the smallest step in the middle of the longest part that would be found in 4 of 5 cases.
 
     A step that is not in the regression widens the residuals, too; so the expected Z is calculated from the
-    residuals of this stream with a half step added to one half of them and taken from the other.
+    residuals of a stream with a half step added to one half of them and taken from the other. All streams
+    are calculated at once.
     """
-    fit = scan.fit(places)
-    n = len(scan.y)
-    left = scan.left(places)
-    first, last = np.flatnonzero(scan.allowed(left))[[0, -1]]
-    shares = _shares(int(first), int(last), n)
-    threshold = _solve(lambda x: level - _p_maximum(x, *shares), 2.0, 60.0)
-    needed = _solve(lambda shift: _power(shift, threshold) - _POWER, threshold, threshold + 3)
-    factor = _inflation(np.clip(fit.residuals / fit.scale, -CLIP, CLIP), scan.day)
-    errors = np.quantile(fit.residuals, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)
-    limits = [0, *places, n]
-    longest = int(np.argmax(np.diff(limits)))
-    middle = float(left[(limits[longest] + limits[longest + 1]) // 2])
+    if not scans:
+        return []
+    shares, factors, errors, roots = [], [], [], []
+    for stream, places in scans:
+        fit, n, left = stream.fit(places), len(stream.y), stream.left(places)
+        first, last = np.flatnonzero(stream.allowed(left))[[0, -1]]
+        shares.append(_shares(int(first), int(last), n))
+        factors.append(_inflation(np.clip(fit.residuals / fit.scale, -CLIP, CLIP), stream.day))
+        errors.append(np.quantile(fit.residuals, (np.arange(_QUANTILES) + 0.5) / _QUANTILES))
+        limits = [0, *places, n]
+        longest = int(np.argmax(np.diff(limits)))
+        roots.append(math.sqrt(max(float(left[(limits[longest] + limits[longest + 1]) // 2]), 0.0)))
+    factor, error, root = np.array(factors), np.stack(errors), np.array(roots)
+    none = np.zeros(len(scans))
 
-    def expected(step: float) -> float:
-        upper, lower = errors + step / 2, errors - step / 2
-        scale = median_deviation(np.concatenate([upper, lower]))
-        above, below = (np.clip(side / scale, -CLIP, CLIP) for side in (upper, lower))
-        deviation = math.sqrt((float(np.mean(above**2)) + float(np.mean(below**2))) / 2)
-        shift = float(np.mean(above) - np.mean(below))
-        return shift * math.sqrt(max(middle, 0.0)) / (deviation * factor) - needed if deviation else -1.0
+    def is_rare(x: Floats) -> Floats:
+        return np.array([level - _p_maximum(v, *ends) for v, ends in zip(x.tolist(), shares, strict=True)])
 
-    step = _solve(expected, 0.0, 10.0)
-    return math.exp(step) if math.isfinite(step) else math.inf
+    threshold = _solve(is_rare, none + 2, none + 60)
+
+    def is_likely(shift: Floats) -> Floats:
+        pairs = zip(shift.tolist(), threshold.tolist(), strict=True)
+        return np.array([_power(*pair) - _POWER for pair in pairs])
+
+    needed = _solve(is_likely, threshold, threshold + 3)
+
+    def expected(step: Floats) -> Floats:
+        sides = np.concatenate([error + step[:, None] / 2, error - step[:, None] / 2], axis=1)
+        middle = np.median(sides, axis=1, keepdims=True)
+        scale = np.maximum(1.4826 * np.median(np.abs(sides - middle), axis=1, keepdims=True), 1e-9)
+        psi = np.clip(sides / scale, -CLIP, CLIP)
+        above, below = psi[:, :_QUANTILES].copy(), psi[:, _QUANTILES:].copy()
+        deviation = np.sqrt((np.mean(above**2, axis=1) + np.mean(below**2, axis=1)) / 2)
+        shift = (np.mean(above, axis=1) - np.mean(below, axis=1)) * root
+        parts = np.where(deviation > 0, deviation * factor, 1.0)
+        return np.where(deviation > 0, shift / parts - needed, -1.0)
+
+    step = _solve(expected, none, none + 10)
+    return [math.exp(size) if math.isfinite(size) else math.inf for size in step.tolist()]
 
 
-def _solve(function: Any, low: float, high: float) -> float:
-    """Find where a rising function becomes positive; inf where it does not."""
-    if function(high) <= 0:
-        return math.inf
+def _solve(function: Callable[[Floats], Floats], low: Floats, high: Floats) -> Floats:
+    """Find where rising functions become positive; inf where one does not."""
+    is_never = function(high) <= 0
     for _ in range(26):
         middle = (low + high) / 2
-        low, high = (low, middle) if function(middle) > 0 else (middle, high)
-    return high
+        is_above = function(middle) > 0
+        low, high = np.where(is_above, low, middle), np.where(is_above, middle, high)
+    return np.where(is_never, math.inf, high)
 
 
 def _change_text(ratio: float, low: float, high: float, at: pd.Timestamp, first: int) -> str:
