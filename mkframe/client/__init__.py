@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self, get_type_hints
+from typing import Self, get_type_hints
 
 import pandas as pd
 
@@ -40,7 +40,7 @@ from mkframe.client._resources import (
 from mkframe.client._traceback import shorten_tracebacks
 from mkframe.client._views import Views
 from mkframe.errors import InputError
-from mkframe.frames._explode import list_items
+from mkframe.frames._explode import names_of
 from mkframe.limits import Limits
 from mkframe.schema import RESOURCES
 
@@ -235,8 +235,8 @@ class Client(Views):
                 raise InputError(f"The frame has no column {column!r}.", hint="Give a frame of builds.")
         result = builds.assign(
             project=as_text(builds["project_id"].map(self.projects.find()["name"])),
-            pattern_names=_names_of(builds["patterns"], self.patterns.find()["name"]),
-            release_names=_names_of(builds["releases"], self.releases.find()["name"]),
+            pattern_names=names_of(builds["patterns"], self.patterns.find()["name"]),
+            release_names=names_of(builds["releases"], self.releases.find()["name"]),
         )
         result.attrs = dict(builds.attrs)
         return result
@@ -245,13 +245,6 @@ class Client(Views):
 _ACCESSORS: dict[str, type[Accessor]] = get_type_hints(Client)
 """Accessor classes by attribute of the client."""
 check_accessors(_ACCESSORS, RESOURCES.values())
-
-
-def _names_of(ids: pd.Series[Any], names: pd.Series[str]) -> pd.Series[Any]:
-    """Replace lists of ids by lists of names."""
-    known = names.to_dict()
-    lists = [[known.get(i, str(i)) for i in list_items(str(ids.name), row)] for row in ids]
-    return pd.Series(lists, index=ids.index, dtype=object)
 
 
 def __dir__() -> list[str]:

@@ -19,7 +19,7 @@ from mkframe.errors import InputError, SchemaWarning, warn
 from mkframe.frames._columns import Array
 from mkframe.frames._nested import DownloadsArray
 
-__all__ = ["explode_downloads", "explode_patterns", "explode_releases", "list_items"]
+__all__ = ["explode_downloads", "explode_patterns", "explode_releases", "list_items", "names_of"]
 
 
 def explode_patterns(builds: pd.DataFrame) -> pd.DataFrame:
@@ -164,6 +164,19 @@ def list_items(column: str, cell: Any) -> Any:
     if pd.api.types.is_scalar(cell) and pd.isna(cell):
         return ()
     raise _unexpected_cell(column, cell)
+
+
+def names_of(ids: pd.Series[Any], names: pd.Series[Any]) -> pd.Series[Any]:
+    """Replace lists of ids by lists of names; an id without a name becomes its number as text.
+
+    Examples
+    --------
+    >>> names_of(pd.Series([[808, 809]], name="patterns"), pd.Series({808: "HUB"})).tolist()
+    [['HUB', '809']]
+    """
+    known = names.dropna().to_dict()
+    lists = [[known.get(i, str(i)) for i in list_items(str(ids.name), row)] for row in ids]
+    return pd.Series(lists, index=ids.index, dtype=object)
 
 
 def _ids(builds: pd.DataFrame) -> Array:

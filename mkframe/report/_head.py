@@ -108,9 +108,13 @@ def head(
 
 
 def project_names(builds: pd.DataFrame, project: str | int | None) -> list[str]:
-    """Name the projects: the one that was asked for, or those of the builds; ids where no name is known."""
+    """Name the projects: the one that was asked for, or those of the builds; ids where no name is known.
+
+    Where all builds are of one project, that is its name in them: a history may know it by several.
+    """
+    known = builds["project"].dropna().unique() if "project" in builds.columns else ()
     if project is not None:
-        return [_project_text(project)]
+        return [_project_text(known[0] if len(known) == 1 else project)]
     column = next((name for name in ("project", "project_id") if name in builds.columns), None)
     return [] if column is None else sorted(map(_project_text, builds[column].dropna().unique()))
 

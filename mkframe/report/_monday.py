@@ -279,7 +279,7 @@ def _whose(builds: pd.DataFrame, projects: Sequence[str], project: str | int | N
     """Begin the title with the project, or with the number of projects."""
     if len(projects) != 1:
         return count_text(len(projects), "project") if projects else "All projects"
-    is_name = isinstance(project, str) or (project is None and "project" in builds.columns)
+    is_name = isinstance(project, str) or ("project" in builds.columns and builds["project"].notna().any())
     return projects[0] if is_name else projects[0].capitalize()
 
 
@@ -301,7 +301,8 @@ def _not_asked(
     if not missing:
         return None
     texts = [", ".join(views) + (f" ({reason})" if reason else "") for reason, views in missing.items()]
-    return Part(Finding("Not asked", "unknown", "", f"{'; '.join(texts)}.".capitalize()))
+    text = "; ".join(texts)
+    return Part(Finding("Not asked", "unknown", "", f"{text[0].upper()}{text[1:]}."))
 
 
 def _names_of_projects(builds: pd.DataFrame) -> dict[int, str]:

@@ -15,7 +15,8 @@ from mkframe._pandas import as_text
 from mkframe._text import single_line
 from mkframe.errors import InputError, MkframeError
 from mkframe.frames import read_json
-from mkframe.history import History
+from mkframe.frames._explode import names_of
+from mkframe.history._history import AsOf, History
 
 if TYPE_CHECKING:
     from mkframe.client import Client
@@ -148,8 +149,10 @@ def read_server(client: Client, project: str | int | None = None, source: str = 
     )
 
 
-def read_history(path: str | os.PathLike[str], project: str | int | None = None) -> WeekSources:
-    """Read a history file, without a request.
+def read_history(
+    path: str | os.PathLike[str], project: str | int | None = None, *, as_of: AsOf = None, tz: str = "UTC"
+) -> WeekSources:
+    """Read a history file, without a request; names are those that were known at the same time.
 
     Parameters
     ----------
@@ -157,6 +160,11 @@ def read_history(path: str | os.PathLike[str], project: str | int | None = None)
         The file of a `mk.History`.
     project : str or int, optional
         Name or id; all projects by default.
+    as_of : datetime, date or str, optional
+        Time of knowledge of builds, releases and names; now by default. Deliveries and commits are those
+        that are stored.
+    tz : str, default "UTC"
+        Time zone of `as_of`, where it has none.
 
     Returns
     -------
@@ -165,16 +173,18 @@ def read_history(path: str | os.PathLike[str], project: str | int | None = None)
     Raises
     ------
     InputError
-        If there is no such file or project.
+        If there is no such file or project, or `as_of` is no time.
     HistoryError
         If the file is no history, busy or damaged.
     """
     history = History(path)
-    builds = history.builds(project=project)
+    builds = history.builds(project=project, as_of=as_of, tz=tz)
     syncs = history.syncs()
     reasons: dict[str, str] = {}
     projects = sorted({int(id_) for id_ in builds["project_id"].dropna().unique()})
-    releases = history.releases(gone=False) if (syncs["resource"] == "releases").any() else None
+    releases = (
+        history.releases(as_of=as_of, tz=tz, gone=False) if (syncs["resource"] == "releases").any() else None
+    )
     if releases is None:
         reasons["releases"] = _NOT_STORED.format("releases")
     found: dict[str, dict[int, pd.DataFrame] | None] = {}
@@ -189,7 +199,7 @@ def read_history(path: str | os.PathLike[str], project: str | int | None = None)
         elif len(held) < len(projects):
             reasons[name] = f"of {len(projects) - len(held):,} of {len(projects):,} projects"
     return WeekSources(
-        _add_names(builds, history),
+        _add_names(builds, history, as_of, tz),
         history.path.name,
         project,
         releases,
@@ -247,20 +257,14 @@ def _views(
     return found or None
 
 
-def _add_names(builds: pd.DataFrame, history: History) -> pd.DataFrame:
-    """Add the names that the history knows, as `Client.add_names` does."""
-    projects, patterns = (_latest_names(frame) for frame in (history.projects(), history.patterns()))
-    lists = [[patterns.get(id_, str(id_)) for id_ in cell] for cell in builds["patterns"]]
+def _add_names(builds: pd.DataFrame, history: History, as_of: AsOf, tz: str) -> pd.DataFrame:
+    """Add the names that were known at a time, as `Client.add_names` does."""
+    projects, patterns = (read(as_of=as_of, tz=tz)["name"] for read in (history.projects, history.patterns))
     named: dict[str, Any] = {}
     if len(projects):
-        named["project"] = as_text(builds["project_id"].map(projects))
+        named["project"] = as_text(builds["project_id"].map(projects.dropna()))
     if len(patterns):
-        named["pattern_names"] = pd.Series(lists, index=builds.index, dtype="object")
+        named["pattern_names"] = names_of(builds["patterns"], patterns)
     result = builds.assign(**named)
     result.attrs = dict(builds.attrs)
     return result
-
-
-def _latest_names(frame: pd.DataFrame) -> dict[int, str]:
-    known = frame["name"].dropna()
-    return dict(zip(known.index.tolist(), known.tolist(), strict=True))

@@ -1,14 +1,14 @@
 """``mkframe sync``, and reports on a history."""
 
-import json
-
 import pytest
 
 import mkframe as mk
+from mkframe import report
 from mkframe.__main__ import main
-from tests.history.account import Account
+from tests.history.account import Account, build
 from tests.history.test_file import hold
 from tests.support import faults
+from tests.support.rows import body, row
 
 
 @pytest.fixture
@@ -113,14 +113,45 @@ def test_report_on_a_history_checks_its_options_first(run, options):
     assert (code, output.out) == (1, "")
 
 
-@pytest.mark.slow
-def test_report_on_a_history_shows_what_was_known(run, account, tmp_path):
+@pytest.fixture
+def renamed(tmp_path):
+    """A history of two days, between which builds come, and a project and a pattern are renamed."""
     history = mk.History(tmp_path / "h.duckdb")
-    rows = [b for b in account.rows["builds"] if b["project_id"] == 402]
-    history.take(json.dumps(rows[:7]).encode(), asked_at="2026-10-01 08:00")
-    history.take(json.dumps(rows).encode(), asked_at="2026-10-02 08:00")
-    code, output = run("report", "--history", "h.duckdb", "--as-of", "2026-10-01", "--output", "r.html")
+    rows = [build(n, 402, patterns=[808]) for n in range(1, 31)]
+    for day, count, name in (("2026-10-01", 7, "OLD"), ("2026-10-02", 30, "NEW")):
+        at = f"{day} 08:00"
+        history.take(body([row("projects", 402, name=f"{name}_DWH")]), resource="projects", asked_at=at)
+        history.take(body([row("patterns", 808, name=f"{name}_HUB")]), resource="patterns", asked_at=at)
+        history.take(body(rows[:count]), asked_at=at)
+    return history
+
+
+@pytest.mark.slow
+def test_report_on_a_history_shows_what_was_known(run, renamed, tmp_path):
+    options = ["--as-of", "2026-10-01", "--project", "402", "--output", "r.html"]
+    code, output = run("report", "--history", "h.duckdb", *options)
     assert code == 0, output.err
     text = (tmp_path / "r.html").read_text("utf-8")
     assert "history h.duckdb, asked 2026-10-01 08:00 UTC" in text
     assert "7 builds" in text
+    assert "Build history of OLD_DWH" in text
+    assert "OLD_HUB" in text
+    assert "NEW_" not in text
+
+
+def test_sources_of_a_history_have_the_names_of_their_time(renamed):
+    for as_of, name in (("2026-10-01", "OLD"), (None, "NEW")):
+        sources = report.read_history(renamed.path, 402, as_of=as_of)
+        assert sources.builds["project"].unique().tolist() == [f"{name}_DWH"]
+        assert sources.builds["pattern_names"].tolist()[-1] == [f"{name}_HUB"]
+    before = report.read_history(renamed.path, as_of="2026-09-30").builds
+    assert before.empty
+    assert "project" not in before
+
+
+def test_page_of_a_week_names_projects_of_a_history(run, renamed):
+    code, output = run(
+        "report", "--history", "h.duckdb", "--project", "402", "--period", "2026-04-02", "--text"
+    )
+    assert code == 0, output.err
+    assert output.out.startswith("NEW_DWH, ")
