@@ -33,6 +33,8 @@ from mkframe.errors import (
     HistoryFormatError,
     InputError,
     LibraryError,
+    SchemaWarning,
+    warn,
 )
 from mkframe.history import _layout
 
@@ -451,7 +453,8 @@ def _remove_left_over(folder: Folder, name: str) -> None:
     """Remove what killed processes have left: only who has locked the history writes such files."""
     pattern = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.part(\.wal)?")
     for part in filter(pattern.fullmatch, folder.names()):
-        folder.remove(part)
+        with contextlib.suppress(OSError):
+            folder.remove(part)
 
 
 def _has_more(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
@@ -528,9 +531,11 @@ def _migrate_tables(connection: duckdb.DuckDBPyConnection, held: str | None) -> 
     connection.execute("BEGIN")
     if held is None:
         connection.execute("ALTER TABLE stored.meta ADD COLUMN fields VARCHAR")
-    migrate(connection, guess_types(connection) if held is None else json.loads(held))
+    misfits = migrate(connection, guess_types(connection) if held is None else json.loads(held))
     connection.execute("UPDATE stored.meta SET format = ?, made_by = ?, fields = ?", [FORMAT, _MADE_BY, now])
     connection.execute("COMMIT")
+    for sentence in misfits:
+        warn(sentence, SchemaWarning)
 
 
 def _check_size(connection: duckdb.DuckDBPyConnection, file: Path, *, is_quick: bool) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from mkframe.errors import SchemaError, SchemaWarning, warn
+from mkframe.errors import SchemaError
 from mkframe.frames._columns import Array, ColumnChunk
 from mkframe.frames._strict import check
 from mkframe.history._layout import INSIDE, TABLES, VERSIONED, create_table, create_views, fields_of
@@ -31,7 +31,7 @@ Types = Mapping[str, Mapping[str, str]]
 """Type of each field, by table."""
 
 
-def migrate(connection: duckdb.DuckDBPyConnection, held: Types) -> None:
+def migrate(connection: duckdb.DuckDBPyConnection, held: Types) -> list[str]:
     """Give all tables the columns of the present schema, in the transaction that is open.
 
     Parameters
@@ -41,11 +41,12 @@ def migrate(connection: duckdb.DuckDBPyConnection, held: Types) -> None:
     held : mapping
         The types of the fields that it was written with.
 
-    Warns
-    -----
-    SchemaWarning
-        If values do not fit their fields; names the column.
+    Returns
+    -------
+    list of str
+        What does not fit its field, as sentences.
     """
+    misfits: list[str] = []
     for name in TABLES:
         if name not in held:
             connection.execute(create_table(name))
@@ -54,7 +55,9 @@ def migrate(connection: duckdb.DuckDBPyConnection, held: Types) -> None:
         changes = {part: _Change(part, held[part]) for part in parts}
         if any(change.is_needed for change in changes.values()):
             _rewrite(connection, name, changes)
+            misfits += [sentence for change in changes.values() for sentence in change.misfits_text(name)]
     connection.execute(create_views())
+    return misfits
 
 
 def guess_types(connection: duckdb.DuckDBPyConnection) -> Types:
@@ -142,15 +145,14 @@ class _Change:
             return None
         return to_json(record) if self.name in (*VERSIONED, INSIDE) else json.dumps(record)
 
-    def end(self, resource: str) -> None:
-        """Say what did not fit."""
-        for name, count in self.misfits.items():
-            what = f"the downloads inside {resource}" if self.name == INSIDE else resource
-            warn(
-                f"{count} stored values of {name!r} of {what} are not what the reference says; they are "
-                "missing in its column, and stay among the unknown fields.",
-                SchemaWarning,
-            )
+    def misfits_text(self, resource: str) -> list[str]:
+        """Say what does not fit."""
+        what = f"the downloads inside {resource}" if self.name == INSIDE else resource
+        return [
+            f"{count} stored values of {name!r} of {what} are not what the reference says; they are missing "
+            "in its column, and stay among the unknown fields."
+            for name, count in self.misfits.items()
+        ]
 
 
 def _is_any_there(values: Sequence[Any]) -> bool:
@@ -178,7 +180,6 @@ def _rewrite(connection: duckdb.DuckDBPyConnection, name: str, changes: Mapping[
     connection.execute(f"DROP TABLE {old}")
     for part, change in changes.items():
         _rename_unknown(connection, name, "nested" if part == INSIDE else "fields", change)
-        change.end(name)
 
 
 def _lists(column: Any, change: _Change) -> Any:
