@@ -138,6 +138,9 @@ def _broken_for(builds: pd.DataFrame, limit: float, moment: pd.Timestamp) -> Row
     n = int(status_of(builds).isin(["FAILED", "FINISHED"]).sum())
     if not n:
         return "unknown", math.nan, limit, 0, "no build has finished or failed"
+    if pd.isna(moment):
+        says = f"{count_text(n, 'build')} finished or failed, none with a known start"
+        return "unknown", math.nan, limit, n, says
     chains = recovery(builds, now=moment.tz_localize("UTC"))
     chains = chains[chains["open"]].sort_values("seconds", ascending=False, kind="stable")
     longest = float(chains["seconds"].max()) if len(chains) else math.nan

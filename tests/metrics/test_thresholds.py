@@ -64,6 +64,13 @@ def test_running_build_without_a_start_cannot_be_told(factory):
     assert (row["state"], row["n"]) == ("unknown", 1)
 
 
+def test_failed_builds_without_a_known_start_cannot_be_told(factory):
+    builds = factory.builds(*({"id": n, "status": "FAILED", "build_start": None} for n in (1, 2)))
+    row = metrics.thresholds(builds, broken_for=timedelta(hours=1)).loc["broken_for"]
+    assert (row["state"], row["n"]) == ("unknown", 2)
+    assert row["says"] == "2 builds finished or failed, none with a known start"
+
+
 def test_far_future_times_do_not_move_the_present(factory):
     odd = {"status": "FINISHED", "build_start": "9999-12-31T00:00:00Z", "patterns": [802]}
     builds = pd.concat([days(factory, ["FAILED", "BUILDING"]), factory.builds(odd).set_axis([99])])
