@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mkframe._pandas import TEXT, as_text
 from mkframe.errors import InputError
 from mkframe.metrics._checks import check_choice, float_values, require_columns, status_of
-from mkframe.metrics._durations import duration
+from mkframe.metrics._durations import total_seconds
 from mkframe.metrics._history import history_of, without_repeats
 from mkframe.metrics._outcomes import wilson
 from mkframe.metrics._streams import By, build_ids, pattern_sets, sets_of, streams_of_part
@@ -97,8 +97,6 @@ def builds_without_delivery(
     counts = np.bincount(place * len(RESULTS) + result[row], minlength=many * len(RESULTS))
     table = pd.DataFrame(counts.reshape(-1, len(RESULTS)).astype("int64"), columns=list(RESULTS))
     table.insert(0, "finished", table.sum(axis=1).astype("int64"))
-    seconds = duration(held).to_numpy("timedelta64[us]") / np.timedelta64(1, "s")
-    seconds = np.where(seconds >= 0, seconds, 0.0)
     is_without = (result == _WITHOUT) | (result == _IDENTICAL)
     without = table["without_delivery"] + table["identical"]
     known = table["finished"] - table["unknown"]
@@ -110,8 +108,8 @@ def builds_without_delivery(
         share=(without / known.where(known > 0)).astype("float64"),
         low=low,
         high=high,
-        seconds=np.bincount(place, seconds[row], many).astype("float64"),
-        seconds_without=np.bincount(place, (seconds * is_without)[row], many).astype("float64"),
+        seconds=total_seconds(held, np.ones(len(held), dtype=bool), row, place, many),
+        seconds_without=total_seconds(held, is_without, row, place, many),
         build_ids=pd.Series([part.tolist() for part in parts], dtype="object"),
     ).set_axis(names)
     return table.sort_values(["seconds_without", "finished"], ascending=False, kind="stable")

@@ -268,6 +268,7 @@ def _running(builds: pd.DataFrame, moment: pd.Timestamp) -> _Finding:
     running = builds[(status_of(builds) == "BUILDING").to_numpy(bool) & builds["build_start"].notna()]
     if not len(running):
         return _Finding("fine", "no build runs", "No build runs.")
+    running = running.sort_values("build_start", kind="stable")  # those are named that have run longest
     expected = eta(running, builds, now=moment)
     count = count_text(len(running), "build")
     run = "runs" if len(running) == 1 else "run"

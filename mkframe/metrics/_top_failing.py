@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mkframe.metrics._checks import status_of
-from mkframe.metrics._durations import duration
+from mkframe.metrics._durations import total_seconds
 from mkframe.metrics._history import history_of
 from mkframe.metrics._outcomes import wilson
 from mkframe.metrics._streams import By, build_ids, streams
@@ -55,8 +55,6 @@ def top_failing(builds: pd.DataFrame, *, by: By = "pattern") -> pd.DataFrame:
     status = status_of(builds)
     is_failed = (status == "FAILED").to_numpy(bool)
     has_result = is_failed | (status == "FINISHED").to_numpy(bool)
-    seconds = duration(builds).to_numpy("timedelta64[us]") / np.timedelta64(1, "s")
-    lost = np.where(is_failed & (seconds >= 0), seconds, 0.0)
     names, row, place = streams(builds, by)
     many = len(names)
     n = np.bincount(place[has_result[row]], minlength=many).astype("int64")
@@ -75,7 +73,7 @@ def top_failing(builds: pd.DataFrame, *, by: By = "pattern") -> pd.DataFrame:
             "rate": failed / np.where(n > 0, n, np.nan),
             "low": low,
             "high": high,
-            "seconds": np.bincount(place, lost[row], many).astype("float64"),
+            "seconds": total_seconds(builds, is_failed, row, place, many),
             "last_failed": pd.DatetimeIndex(
                 [start[part[0]] if len(part) else np.datetime64("NaT", "us") for part in parts],
             )
