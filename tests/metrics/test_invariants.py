@@ -122,12 +122,12 @@ def test_insights_do_not_depend_on_the_order_of_builds(rows, seed, tz, factory):
 
 def test_sums_and_names_do_not_depend_on_the_order_of_builds(factory):
     days = [f"2025-12-{1 + number % 28:02d}T08:00:00Z" for number in range(60)]
-    ended = [
+    completed = [
         {"status": "FAILED" if number % 3 else "FINISHED", "build_start": day, "seconds": 0.1 + number / 1000}
         for number, day in enumerate(days)
     ]
     hang = [{"status": "BUILDING", "build_start": f"2026-01-0{day}T08:00:00Z"} for day in range(1, 6)]
-    builds = factory.builds(*(row | {"patterns": [1]} for row in ended + hang))
+    builds = factory.builds(*(row | {"patterns": [1]} for row in completed + hang))
     for seed in range(5):
         shuffled = builds.sample(frac=1, random_state=seed)
         for insight in (metrics.top_failing, lambda frame: metrics.findings(frame, now="2026-01-20T08:00Z")):
