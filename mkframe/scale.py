@@ -20,6 +20,7 @@ from mkframe import frames
 from mkframe._files import atomic_write, expand_path
 from mkframe._version import __version__
 from mkframe.errors import InputError
+from mkframe.schema import RESOURCES
 
 __all__ = ["artifact", "by_project", "declared"]
 
@@ -66,8 +67,8 @@ def by_project(spark_frame: Any, metric: Metric, *, key: str = "project_id", **o
     Raises
     ------
     InputError
-        If Spark is older, a column that the metric needs is missing or holds times without a zone, or the
-        metric's columns depend on the data.
+        If Spark is older, a column that the metric needs is missing, a column holds times without a zone or
+        has a dot in its name, or the metric's columns depend on the data or hold lists.
     """
     kinds = _kinds(spark_frame, key)
     empty = frames.from_arrow(
@@ -223,7 +224,9 @@ def _check_stable(metric: Metric, empty: pd.DataFrame, shape: pd.DataFrame, opti
     for name, dtype in found.dtypes.items():
         if dtype.kind == "O" and not found[name].dropna().map(lambda cell: isinstance(cell, str)).all():
             raise InputError(
-                f"The column {name!r} of {_name(metric)} holds lists or objects, which are not sent to Spark."
+                f"The column {name!r} of {_name(metric)} holds lists or objects, "
+                "which are not sent to Spark.",
+                hint=f"Give a function that returns {_name(metric)}(builds).drop(columns={name!r}).",
             )
 
 
@@ -247,8 +250,8 @@ def _run(
     """Run a metric on the builds of one group, and return its table as Spark wants it."""
     import pyarrow as pa
 
-    names = table.column_names
-    if "id" not in names:
+    table = _sorted(table)
+    if "id" not in table.column_names:
         table = table.append_column("id", pa.array(np.arange(table.num_rows)))
     found = _flat(metric(frames.from_arrow(table, "builds"), **options))[list(shape.columns)]
     arrays = [pa.array([value.as_py()] * len(found), value.type)]
@@ -258,6 +261,14 @@ def _run(
             column = column.dt.tz_convert("UTC")
         arrays.append(pa.array(column, _arrow_type(pa, dtype), from_pandas=True))
     return pa.table(arrays, names=[key, *shape.columns])
+
+
+def _sorted(table: Any) -> Any:
+    """Sort rows by id, as a history does: Spark gives them in any order, on which sums of floats depend."""
+    values = [f.name for f in RESOURCES["builds"].fields if f.type not in ("ints", "downloads")]
+    order = [name for name in values if name in table.column_names]
+    order = ["id"] if "id" in order else order
+    return table.sort_by([(name, "ascending") for name in order]) if order else table
 
 
 def _arrow_type(pa: Any, dtype: Any) -> Any:
@@ -282,6 +293,12 @@ def _kinds(spark_frame: Any, key: str) -> dict[str, str]:
         ) from error
     if key not in kinds:
         raise InputError(f"The Spark frame has no column {key!r}.", hint=f"There is: {', '.join(kinds)}.")
+    odd = [name for name in kinds if "." in name or "`" in name]
+    if odd:
+        raise InputError(
+            f"Spark does not hand over the column {odd[0]!r}, whose name has a dot or a backtick.",
+            hint="Rename it with withColumnRenamed, or leave it out.",
+        )
     zoneless = [name for name, kind in kinds.items() if _ZONELESS in kind]
     if zoneless:
         raise InputError(

@@ -2,22 +2,29 @@
 
 import datetime as dt
 import functools
+import importlib.util
+import inspect
 import json
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 import mkframe as mk
 from mkframe import errors
 from mkframe.scale import declared
+from tests.benchmarks import bench_scale
 from tests.benchmarks.bench_frames import body
+from tests.history.account import Account, serve
+from tests.support import local_spark
 
+HOME = Path(__file__).resolve().parents[1]
+IN_ARTIFACT = f"mkframe-{mk.__version__}.zip/mkframe/__init__.py"
 NO_JAVA = shutil.which("java") is None and "JAVA_HOME" not in os.environ
 NEEDS_SPARK = (
     pytest.mark.slow,
@@ -34,6 +41,23 @@ def on_spark(test):
     return functools.reduce(lambda marked, mark: mark(marked), NEEDS_SPARK, test)
 
 
+NEEDS_CONNECT = pytest.mark.skipif(
+    importlib.util.find_spec("grpc_status") is None, reason="Spark Connect needs pyspark[connect]"
+)
+EVERY_METRIC = [
+    ("calendar", {}), ("change_points", {"by": ("pattern", "user"), "alpha": 0.5}),
+    ("compare_periods", {"days": 365, "by": "pattern"}), ("completed_builds", {"statuses": None}),
+    ("cost_card", {}), ("duration_by_instances", {}), ("durations", {"every": "D"}),
+    ("durations", {"every": "M", "by": ("pattern_set", "release"), "statuses": None}),
+    ("failure_progress", {"by": "release"}), ("failure_rate", {"by": "user"}),
+    ("failure_rate", {"every": "Q", "by": "pattern", "canceled": "count"}), ("findings", {"days": 90}),
+    ("median_duration", {"every": "W"}), ("median_duration", {"by": "pattern"}), ("summary", {}),
+    ("throughput", {"every": "W"}), ("throughput", {"every": None}),
+    ("thresholds", {"max_failure_rate": 0.1, "broken_for": dt.timedelta(days=1)}),
+]  # fmt: skip
+"""Each metric that can be declared, with its options."""
+
+
 # --- without Spark ------------------------------------------------------------------------------------
 
 
@@ -45,6 +69,19 @@ def test_declared_columns_are_those_of_a_result(options):
     for metric in (mk.metrics.failure_rate, mk.metrics.durations):
         wanted = metric(builds, **options).reset_index()
         pd.testing.assert_series_equal(declared(metric, **options).dtypes, wanted.dtypes)
+
+
+def test_every_metric_is_tried_or_refused_with_a_sentence():
+    refused = {}
+    for name in mk.metrics.__all__:
+        try:
+            declared(getattr(mk.metrics, name))
+        except errors.InputError as error:
+            refused[name] = error
+    assert set(mk.metrics.__all__) - set(refused) == {name for name, _ in EVERY_METRIC}
+    assert all(error.hint and error.message.endswith(".") for error in refused.values())
+    for name in ("failure_families", "recovery", "top_failing"):
+        assert f"{name}(builds).drop(columns=" in str(refused[name])
 
 
 def unstable(builds):
@@ -89,100 +126,120 @@ def test_frame_that_is_not_of_spark_is_refused():
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory):
     """A session whose zone is not UTC, with workers that take mkframe from the artifact."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYSPARK_PYTHON", sys.executable)
-        patch.setenv("PYSPARK_DRIVER_PYTHON", sys.executable)
-        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-        from pyspark.sql import SparkSession
-
-        settings = {
-            "spark.ui.enabled": "false",
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.sql.session.timeZone": "America/New_York",
-            "spark.sql.shuffle.partitions": "2",
-            "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
-        }
-        builder = SparkSession.builder.master("local[1]").appName("mkframe")
-        for name, value in settings.items():
-            builder = builder.config(name, value)
-        session = builder.getOrCreate()
-        session.sparkContext.setLogLevel("OFF")
-        session.addArtifacts(str(mk.scale.artifact(tmp_path_factory.mktemp("artifact"))), pyfile=True)
+    with local_spark.session(tmp_path_factory.mktemp("spark")) as session:
         yield session
-        session.stop()
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """Builds of several projects in a history, some around the hour that a clock change repeats."""
+    """A history of projects, of which some are odd, that was filled from a server, and its export."""
     folder = tmp_path_factory.mktemp("export")
-    builds = mk.read_json(body(3000))
-    builds["project_id"] = np.int64(402) + np.arange(3000) % 5
-    repeated = pd.date_range("2024-10-27T00:00Z", "2024-10-27T02:00Z", 3000).as_unit("us")
-    builds["build_start"] = builds["build_start"].where(np.arange(3000) % 10 > 0, repeated)
-    builds["build_end"] = builds["build_start"] + pd.Timedelta(seconds=90)
-    rows = builds.drop(columns="downloads").reset_index()
-    for name in ("build_start", "build_end", "created_at", "updated_at"):
-        rows[name] = rows[name].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ").where(rows[name].notna(), None)
+    answers = dict(bench_scale.answers(6000, 12))
+    account = Account(0, tuple(answers))
+    rows = account.rows["builds"] = [row for content in answers.values() for row in json.loads(content)]
     history = mk.History(folder / "history.duckdb")
-    records = rows.astype(object).where(rows.notna(), None).to_dict("records")
-    history.take(json.dumps(records).encode(), asked_at=dt.datetime(2026, 1, 1))
+    with serve(account) as client:
+        history.sync(client, resources=["builds", "projects"], progress=False)
+        client_frame = client.builds.find()
+        account.remove("builds", *[row["id"] for row in rows if row["project_id"] == 12][:20])
+        history.sync(client, resources=["builds", "projects"], progress=False)
     history.export(folder / "out")
-    return history, folder / "out" / "builds"
+    return history, folder / "out" / "builds", client_frame
 
 
-def on_pandas(builds, metric, options):
-    pieces = {key: metric(part, **options) for key, part in builds.groupby("project_id")}
-    return pd.concat(pieces, names=["project_id"]).reset_index()
-
-
-def back(found, wanted):
-    """Spark's answer with the dtypes of pandas; times as instants."""
-    frame = found.toArrow().to_pandas()[list(wanted.columns)]
-    for name, dtype in wanted.dtypes.items():
-        times = isinstance(dtype, pd.DatetimeTZDtype)
-        frame[name] = (
-            frame[name].dt.tz_convert(dtype.tz).astype(dtype) if times else frame[name].astype(dtype)
-        )
-    return frame.sort_values(list(wanted.columns[:2]), ignore_index=True)
+def check_equal(found, wanted):
+    pd.testing.assert_frame_equal(found, wanted, check_exact=True)
 
 
 @on_spark
-@pytest.mark.parametrize("tz", ["UTC", "Europe/Vienna"])
-@pytest.mark.parametrize(("metric", "options"), [
-    (mk.metrics.failure_rate, {"every": "W"}), (mk.metrics.durations, {"every": "D"}),
-    (mk.metrics.failure_rate, {"every": "Q", "by": "pattern"}),
-])  # fmt: skip
-def test_metric_on_spark_equals_the_one_on_pandas(spark, exported, metric, options, tz):
-    history, folder = exported
-    options = {**options, "tz": tz}
-    wanted = on_pandas(history.builds(gone=False), metric, options)
-    order = list(wanted.columns[:3])
-    found = back(mk.scale.by_project(spark.read.parquet(str(folder)), metric, **options), wanted)
-    pd.testing.assert_frame_equal(
-        found.sort_values(order, ignore_index=True),
-        wanted.sort_values(order, ignore_index=True),
-        check_exact=True,
-    )
+@pytest.mark.parametrize(("name", "options"), bench_scale.ASKED)
+def test_client_history_and_spark_give_equal_numbers(spark, exported, name, options):
+    history, folder, client_frame = exported
+    wanted = bench_scale.by_pandas(history.builds(), name, options)
+    by_client = bench_scale.by_pandas(client_frame, name, options)
+    check_equal(wanted.drop(columns="n_gone", errors="ignore"), by_client)
+    assert name != "failure_rate" or 0 < wanted["n_gone"].sum() <= 20
+    check_equal(bench_scale.by_spark(folder.parent, spark, wanted, name, options), wanted)
 
 
 @on_spark
-def test_export_is_read_by_spark_as_it_is(spark, exported):
+@pytest.mark.parametrize(("name", "options"), EVERY_METRIC)
+def test_metric_on_spark_equals_the_one_on_pandas(spark, exported, name, options):
+    metric = getattr(mk.metrics, name)
+    if "tz" in inspect.signature(metric).parameters:
+        options = {**options, "tz": "Europe/Vienna"}
+    wanted = local_spark.on_pandas(exported[0].builds(), metric, options)
+    shape = declared(metric, **options)
+    pd.testing.assert_series_equal(wanted.dtypes[list(shape.columns)], shape.dtypes)
+    frame = spark.read.parquet(str(exported[1]))
+    check_equal(local_spark.back(mk.scale.by_project(frame, metric, **options).toArrow(), wanted), wanted)
+
+
+@on_spark
+@NEEDS_CONNECT
+def test_spark_connect_gives_the_same_numbers(exported, tmp_path):
+    from pyarrow import parquet
+
+    asked = [*bench_scale.ASKED, ("failure_rate", {"every": "Q", "by": "pattern"})]
+    (tmp_path / "asked.json").write_text(json.dumps({"builds": str(exported[1]), "metrics": asked}))
+    subprocess.run(
+        [sys.executable, "-m", "tests.support.local_spark", str(tmp_path)],
+        check=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(HOME)}, timeout=350,
+    )  # fmt: skip
+    for number, (name, options) in enumerate(asked):
+        wanted = local_spark.on_pandas(exported[0].builds(), getattr(mk.metrics, name), options)
+        check_equal(local_spark.back(parquet.read_table(tmp_path / f"{number}.parquet"), wanted), wanted)
+    module, files = json.loads((tmp_path / "where.json").read_text())
+    assert ".connect." in module
+    assert [file.endswith(IN_ARTIFACT) for file in files] == [True]
+
+
+@on_spark
+def test_workers_take_mkframe_from_the_artifact(spark, exported):
+    (file,) = local_spark.worker_files(spark.read.parquet(str(exported[1])))
+    assert file.endswith(IN_ARTIFACT)
+
+
+@on_spark
+def test_export_is_read_alike_by_all_engines(spark, exported):
+    found = bench_scale.figures(exported[1].parent, spark)
+    builds = exported[0].builds()
+    assert found["pyarrow"][["builds", "gone", "patterns", "downloads"]].sum().tolist() == [
+        len(builds), builds["gone_since"].notna().sum(), sum(map(sum, builds["patterns"])),
+        len(mk.explode_downloads(builds)),
+    ]  # fmt: skip
+    for name, figures in found.items():
+        pd.testing.assert_frame_equal(figures, found["pyarrow"], obj=name)
+
+
+@on_spark
+def test_order_of_rows_and_kind_of_key_change_nothing(spark, exported):
     from pyspark.sql import functions as f
 
-    history, folder = exported
-    frame, builds = spark.read.parquet(str(folder)), history.builds()
-    kinds = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
-    assert (kinds["build_start"], kinds["patterns"], kinds["extra"]) == (
-        "timestamp",
-        "array<bigint>",
-        "string",
-    )
-    ids = f.aggregate("patterns", f.lit(0), lambda total, one: total + one.cast("int"))
-    row = frame.agg(f.count("*"), f.max(f.unix_micros("build_start")), f.sum(ids)).collect()[0]
-    last = builds["build_start"].max().value // 1000
-    assert tuple(row) == (len(builds), last, sum(map(sum, builds["patterns"])))
+    def in_order(builds):
+        """Ids in their order, and a sum that depends on it."""
+        seconds = mk.metrics.duration(builds).dt.total_seconds()
+        return pd.DataFrame({"n": builds.index.to_numpy("int64"), "seconds": seconds.cumsum().to_numpy()})
+
+    def failing(builds):
+        return mk.metrics.top_failing(builds).drop(columns="build_ids")
+
+    wanted = local_spark.on_pandas(exported[0].builds(), in_order, {}).drop(columns="level_1")
+    frame = spark.read.parquet(str(exported[1])).repartition(5).orderBy(f.rand(3))
+    check_equal(local_spark.back(mk.scale.by_project(frame, in_order).toArrow(), wanted), wanted)
+    failed = local_spark.on_pandas(exported[0].builds(), failing, {})
+    check_equal(local_spark.back(mk.scale.by_project(frame, failing).toArrow(), failed), failed)
+    keys = {
+        "a key": f.expr("IF(project_id = 2, NULL, concat('P.', project_id))"),
+        "day": f.expr("date_add(DATE'2024-01-01', int(project_id))"),
+        "time": f.expr("timestamp_micros(1730000000000000 + project_id)"),
+        "amount": f.expr("CAST(project_id AS DECIMAL(9, 2))"),
+        "part": f.expr("named_struct('a', project_id)"),
+    }
+    for name, key in keys.items():
+        found = mk.scale.by_project(frame.withColumn(name, key), in_order, key=name).toArrow()
+        counts = found.to_pandas()[name].astype(str).value_counts(dropna=False)
+        assert sorted(counts) == sorted(wanted["project_id"].value_counts()), name
 
 
 @on_spark
@@ -191,6 +248,7 @@ def test_wrong_frame_is_refused_before_anything_runs(spark, exported):
     for given, words in (
         (frame.drop("status"), "status"),
         (frame.drop("project_id"), "project_id"),
+        (frame.withColumnRenamed("message", "mess.age"), "has a dot"),
         (frame.withColumn("build_start", frame["build_start"].cast("timestamp_ntz")), "without a zone"),
     ):
         with pytest.raises(errors.InputError, match=words):
@@ -201,10 +259,11 @@ def test_wrong_frame_is_refused_before_anything_runs(spark, exported):
 
 @on_spark
 def test_needed_columns_are_enough_and_the_key_may_be_text(spark, exported):
-    history, folder = exported
+    history, folder, _ = exported
     few = spark.read.parquet(str(folder)).selectExpr(
         "status", "build_start", "concat('P', project_id) AS project"
     )
     found = mk.scale.by_project(few, mk.metrics.throughput, key="project", every="Q").toArrow().to_pandas()
-    assert sorted(found["project"].unique()) == ["P402", "P403", "P404", "P405", "P406"]
-    assert found["builds"].sum() == len(history.builds())
+    builds = history.builds().query("build_start.notna()")
+    assert set(found["project"]) == set("P" + builds["project_id"].astype(str))
+    assert found["builds"].sum() == len(builds)
