@@ -28,7 +28,7 @@ IN_ARTIFACT = f"mkframe-{mk.__version__}.zip/mkframe/__init__.py"
 NO_JAVA = shutil.which("java") is None and "JAVA_HOME" not in os.environ
 NEEDS_SPARK = (
     pytest.mark.slow,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(NO_JAVA, reason="Spark needs Java"),
     pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:pyspark"),
@@ -184,7 +184,7 @@ def test_spark_connect_gives_the_same_numbers(exported, tmp_path):
     (tmp_path / "asked.json").write_text(json.dumps({"builds": str(exported[1]), "metrics": asked}))
     subprocess.run(
         [sys.executable, "-m", "tests.support.local_spark", str(tmp_path)],
-        check=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(HOME)}, timeout=350,
+        check=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(HOME)}, timeout=550,
     )  # fmt: skip
     for number, (name, options) in enumerate(asked):
         wanted = local_spark.on_pandas(exported[0].builds(), getattr(mk.metrics, name), options)
