@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 import mkframe as mk
@@ -177,14 +178,22 @@ def test_command_without_extra_names_it(monkeypatch, capsys):
     assert 'pip install "mkframe[demo]"' in capsys.readouterr().err
 
 
+def test_command_with_a_moment_without_a_zone_is_refused(capsys):
+    assert main(["demo", "--at", "2026-06-17T09:30"]) == 1
+    assert "has no time zone" in capsys.readouterr().err
+
+
 def test_command_prints_usable_settings(monkeypatch):
-    command = [sys.executable, "-m", "mkframe", "demo", "--builds", "30"]
+    options = ["--builds", "30", "--at", "2026-06-17T09:30Z"]
+    command = [sys.executable, "-m", "mkframe", "demo", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             output = "".join(iter(process.stdout.readline, "Ctrl-C ends it.\n"))
             for name, value in re.findall(r"export (\w+)=(\S+)", output):
                 monkeypatch.setenv(name, value)
-            assert len(mk.connect().builds.find()) == 30
+            starts = mk.connect().builds.find()["build_start"]
+            assert len(starts) == 30
+            assert starts.max().floor("1h") == pd.Timestamp("2026-06-17 09:00Z")
         finally:
             process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130

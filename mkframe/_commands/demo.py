@@ -21,6 +21,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     demo.add_argument("--builds", type=int, default=2000, help="builds in its history (%(default)s)")
     demo.add_argument("--port", type=_port, default=0, help="port, 0 to 65535; a free one by default")
     demo.add_argument("--seed", type=int, default=7, help="seed of the made-up history (%(default)s)")
+    demo.add_argument(
+        "--at", help="when the history ends, such as 2026-06-17T09:30Z; it is frozen then (default: now)"
+    )
     demo.set_defaults(run=_demo)
 
 
@@ -33,7 +36,7 @@ def _port(text: str) -> int:
 def _demo(options: argparse.Namespace) -> None:
     from mkframe.demo_server import Server
 
-    with Server(options.builds, port=options.port, seed=options.seed) as server:
+    with Server(options.builds, port=options.port, seed=options.seed, at=options.at) as server:
         say(
             f"An embedded MetaKraftwerk with {options.builds:,} builds listens. To use it elsewhere:\n\n"
             f"{_assignment('MKFRAME_URL', server.url)}\n"
