@@ -85,9 +85,9 @@ def called_each(servers, verb, folder, login="token"):
     """Call each server in one process; the peak is that of all calls so far."""
     command = [sys.executable, "-c", CALL, login, str(folder), verb, *(server.api for server in servers)]
     done = run_by_shell(command, timeout=550)
-    said = [json.loads(line) for line in done.stdout.splitlines()]
-    assert (done.returncode, len(said)) == (0, len(servers)), (said, done.stderr)
-    return said
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, len(results)) == (0, len(servers)), (results, done.stderr)
+    return results
 
 
 @pytest.mark.parametrize("name", VERBS)
@@ -140,10 +140,10 @@ def test_login_without_end_is_one_error(tmp_path):
         faults.content(packed, "application/json", headers=headers, status=status) for status in LOGINS
     ]
     with serving([{AUTHENTICATION: answer} for answer in answers]) as servers:
-        said = called_each(servers, "client.projects.find()", tmp_path, "login")
+        results = called_each(servers, "client.projects.find()", tmp_path, "login")
         assert [len(server.requests) for server in servers] == [1] * len(LOGINS)
-    assert [kind for kind, _, _ in said] == list(LOGINS.values()), said
-    assert max(peak for _, _, peak in said) < 300, said
+    assert [kind for kind, _, _ in results] == list(LOGINS.values()), results
+    assert max(peak for _, _, peak in results) < 300, results
 
 
 @pytest.mark.parametrize("name", ["find", "query", "fetch"])
@@ -154,11 +154,11 @@ def test_refusal_without_end_is_told_by_its_status(name, tmp_path):
         faults.content(packed, "application/json", headers=headers, status=status) for status in statuses
     ]
     with serving(answers) as servers:
-        said = called_each(servers, VERBS[name][0], tmp_path)
+        results = called_each(servers, VERBS[name][0], tmp_path)
         assert [len(server.requests) for server in servers] == [1] * len(statuses)
-    for (_, message, _), status in zip(said, statuses, strict=True):
+    for (_, message, _), status in zip(results, statuses, strict=True):
         assert f"(status {status})" in message
-    assert max(peak for _, _, peak in said) < 300, said
+    assert max(peak for _, _, peak in results) < 300, results
 
 
 STARTS = [b'[{"id":1,"name":', b'{"build":', b'{"status":', b'{"id":1,"name":']
@@ -171,10 +171,10 @@ def test_deep_nesting_ends_no_process(name, tmp_path):
         for start, depth in itertools.product(STARTS, [400, 2_000_000])
     ]
     with serving([faults.content(text, "application/json") for text in texts]) as servers:
-        said = called_each(servers, VERBS[name][0], tmp_path)
+        results = called_each(servers, VERBS[name][0], tmp_path)
     known = ["InvalidResponseError", "SchemaError", "StartUnconfirmedError"]
     known += ["result"] * (name == "deployment")  # whatever else it holds, it has its id
-    for kind, message, peak in said:
+    for kind, message, peak in results:
         assert kind in known, message
         assert len(message) < 1000
-        assert peak < 1024, said
+        assert peak < 1024, results
