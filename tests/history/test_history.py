@@ -565,7 +565,8 @@ def test_sql_changes_nothing_and_reaches_no_file(taken, tmp_path, query):
     with pytest.raises(errors.InputError):
         taken.sql(query if query is None else query.format(folder=tmp_path))
     assert taken.path.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["history.duckdb"]
+    assert list(tmp_path.iterdir()) == []
+    assert list(taken.path.parent.iterdir()) == [taken.path]
 
 
 # --- export -------------------------------------------------------------------------------------------
