@@ -398,7 +398,7 @@ def impact(
     source_roles: str | Iterable[str] | None = None,
     target_roles: str | Iterable[str] | None = None,
 ) -> Impact:
-    """Find candidates of what depends on an instance or a field, by equal names across patterns.
+    """Find candidates of what depends on an instance or a field, by names across patterns.
 
     Parameters
     ----------
@@ -417,7 +417,7 @@ def impact(
     Returns
     -------
     Impact
-        As `frames.impact` returns it. Candidates only: equal names prove nothing.
+        As `frames.impact` returns it. Candidates only: names prove nothing; `match` says how they agree.
 
     Raises
     ------

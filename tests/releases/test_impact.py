@@ -84,3 +84,48 @@ def test_impact_of_a_client_prints_its_roles():
         assert "Sources are rows of the roles ATTR" in found.messages[1]
         with pytest.raises(InputError, match="no instances of 'NOPE'"):
             releases.impact(client, project="DEMO_PROJECT", instance="PLANE", patterns="NOPE")
+
+
+NAMES = {
+    "PLANE": "equal", "plane": "case", "RAW.PLANE": "qualified", 'raw."Plane"': "qualified",
+    '"PLANE"': "qualified", "[dbo].[PLANE]": "qualified", "db.`raw` . plane": "qualified",
+    "RAW.PLANE.SEATS": "part", "PLANE.SEATS": "part", "PLANE.PLANE": "qualified",
+    "PLANES": None, "RAW.PLANES": None, "RAWPLANE": None, "PLANE_SEATS": None, "PLANE + SEATS": None,
+    "NVL(RAW.PLANE, 0)": None, "'RAW.PLANE'": None, "RAW.PLANE.": None, "RAW..PLANE": None, "": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "kind"), NAMES.items())
+def test_instance_is_found_by_its_name_in_any_form(name, kind):
+    rows = metadata_rows(("/F/PLANE", "R1", ["TGT A"]), ("/F/FLEET", "R1", ["SRC X"]))
+    rows["NAME"] = ["A", name]
+    found = impact([rows], instance="plane", **ROLES)
+    assert lines(found, "instance", "name", "match") == ([] if kind is None else [("FLEET", name, kind)])
+
+
+@pytest.mark.parametrize(
+    ("asked", "target", "source", "kind"),
+    [
+        ("SEATS", "SEATS", "SEATS", "equal"),
+        ("seats", "SEATS", "Seats", "case"),
+        ("SEATS", "SEATS", "RAW.PLANE.SEATS", "qualified"),
+        ("SEATS", "PLANE.SEATS", "SEATS", "qualified"),
+        ("PLANE.SEATS", "SEATS", "SEATS", "equal"),
+        ("PLANE.SEATS", "PLANE.SEATS", "RAW.PLANE.SEATS", "qualified"),
+        ("SEATS", "PLANE.SEATS", "TRAIN.SEATS", None),
+        ("PLANE.SEATS", "TRAIN.SEATS", "TRAIN.SEATS", None),
+        ("SEATS", "SEATS", "SEATS.WIDTH", None),
+    ],
+)
+def test_field_is_found_by_the_parts_that_both_have(asked, target, source, kind):
+    rows = metadata_rows(("/F/PLANE", "R1", [f"TGT {target}"]), ("/F/FLEET", "R1", [f"SRC {source}"]))
+    found = impact([rows], field=asked, **ROLES)
+    assert lines(found, "matched", "match") == ([] if kind is None else [(target, kind)])
+
+
+def test_loose_matches_are_counted(rows):
+    more = metadata_rows(("/F/CARGO", "R1", ["SRC RAW.PLANE", "SRC PLANE.SEATS"]), pattern="MART")
+    found = impact([*rows, more], instance="PLANE", **ROLES)
+    sentence = "Rows whose names agree only in part: 1 but for upper and lower case, "
+    assert f"{sentence}1 but for quotes or qualifiers, 1 with a part of a qualified name." in found.messages
+    assert all(word not in " ".join(found.messages) for word in ("depends on", "is used by"))
