@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 __all__ = ["ProgressBar"]
@@ -99,17 +100,21 @@ class ProgressBar:
             return
         with self._surviving():
             self._bar.total = total or self._bar.total
-            text = next((text for text in texts if self._fits(text)), texts[-1] if texts else "")
+            text = next(self._fitting(texts), texts[-1] if texts else "")
             self._bar.set_postfix_str(text, refresh=False)
             self._bar.update(done - self._bar.n)
 
-    def _fits(self, text: str) -> bool:
-        """Whether a text fits beside a bar of one character; into a file each does."""
+    def _fitting(self, texts: Sequence[str]) -> Iterator[str]:
+        """Yield the texts but the last that fit: beside a whole bar, else beside one character of it.
+
+        Into a file each fits.
+        """
         columns = _WIDGET_COLUMNS if hasattr(self._bar, "container") else self._bar.ncols
-        if columns is None:
-            return True
-        line = self._bar.format_meter(**{**self._bar.format_dict, "ncols": None, "postfix": text})
-        return len(line) - _BAR_COLUMNS + 1 <= columns
+        for spared in (0, _BAR_COLUMNS - 1):
+            for text in texts[:-1]:
+                line = self._bar.format_meter(**{**self._bar.format_dict, "ncols": None, "postfix": text})
+                if columns is None or len(line) - spared <= columns:
+                    yield text
 
     def close(self) -> None:
         """Draw the bar for the last time."""

@@ -140,7 +140,15 @@ def test_bar_shows_share_and_text(capsys):
 
 
 @pytest.mark.parametrize(
-    ("columns", "shown"), [(None, "a" * 60), (90, "a" * 60), (70, "b" * 40), (45, "cc"), (12, "")]
+    ("columns", "shown"),
+    [
+        (None, "a" * 60),
+        (90, "a" * 60),
+        (89, "b" * 40),  # with "a" there would be no bar
+        (64, "b" * 40),
+        (45, "cc"),
+        (12, ""),
+    ],
 )
 def test_bar_shows_the_first_text_that_fits(columns, shown, capsys, monkeypatch):
     kind = _bars._tqdm_class()

@@ -152,7 +152,7 @@ def test_builds_of_several_projects_are_each_compared_with_their_own(capsys):
     ("columns", "elapsed", "shown"),
     [
         (200, ELAPSED, "from 30 similar builds; if it finishes | creating"),
-        (121, ELAPSED, "from 30 similar builds; if it finishes"),
+        (128, ELAPSED, "from 30 similar builds; if it finishes"),
         (90, ELAPSED, "if it finishes: 51 s to 1 min 17 s more (80 %) | creating"),
         (72, ELAPSED, "if it finishes: 51 s to 1 min 17 s more (80 %)"),
         (50, ELAPSED, "creating"),
