@@ -1,10 +1,11 @@
 """How often the statements of the insight functions are true, on simulated builds.
 
     python tests/benchmarks/bench_insight.py [periods changes eta families costs speed]
-                                             [--runs 40] [--seed 1] [--real builds.json]
+                                             [--runs 20] [--seed 1] [--real builds.json] [--write]
 
-Every figure is a share of simulated histories, with its standard error. The histories are those of
-`simulated_builds`; another simulator would give other figures. ``--real`` takes a file with the answer of
+Every figure is a share of simulated histories, with its 95 % interval. The histories are those of
+`simulated_builds`; another simulator would give other figures. ``--write`` writes those of periods, changes,
+eta and families into docs/benchmarks.md, a section each. ``--real`` takes a file with the answer of
 GET /builds instead: it prints how often ranges of the remaining time held, with days as the units, and what
 the other functions say.
 """
@@ -16,6 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -27,20 +29,28 @@ sys.path.insert(0, str(HOME))
 import mkframe as mk  # noqa: E402
 from mkframe import metrics  # noqa: E402
 from mkframe._pandas import TEXT  # noqa: E402
+from mkframe.metrics._compare_periods import METRICS  # noqa: E402
 from mkframe.metrics._failure_families import families_of  # noqa: E402
+from tests.benchmarks.publishing import add_write, circumstances, publish  # noqa: E402
 from tests.benchmarks.simulated_builds import History, Kind, information, simulate  # noqa: E402
 from tests.benchmarks.simulated_messages import simulate_messages  # noqa: E402
 
 NONE, SOME, STRONG = "no", "some", "strong"
+PAIRS = 50
+"""Pairs of weeks that are simulated in a run: they are cheap."""
+
+
+Rows = list[tuple[str, str]]
+"""What was simulated, and what came of it."""
 
 
 def share(hits: Iterable[bool]) -> str:
-    """Write a share with its standard error."""
-    found = np.fromiter(hits, dtype=float)
+    """Write a share with Wilson's 95 % interval: that of none of few is not narrow."""
+    found = np.fromiter(hits, dtype=bool)
     if not len(found):
         return "none"
-    p = found.mean()
-    return f"{p:.3f} ± {np.sqrt(p * (1 - p) / len(found)):.3f} of {len(found):,}"
+    (low,), (high,) = metrics.wilson([found.sum()], [len(found)])
+    return f"{found.mean():.3f} ({low:.3f} to {high:.3f}) of {len(found):,}"
 
 
 def say(*words: object) -> None:
@@ -87,28 +97,35 @@ EFFECTS = {
 }
 
 
-def periods(runs: int, seed: int) -> None:
+def periods(runs: int, seed: int) -> Rows:
     print("compare_periods: share of pairs of weeks that are said to differ")
     g = np.random.default_rng([1, seed])
-    runs *= 25
+    runs *= PAIRS
+    rows: Rows = []
 
-    def supported(n: int, rates: tuple[float, float], days: dict) -> tuple[str, str]:
+    def supported(n: int, rates: tuple[float, float], days: dict) -> list[pd.Series]:
         builds = weeks(g, runs, n, rates, days)
         table = metrics.compare_periods(builds, end="2026-04-20", by="user")["supported"]
-        return tuple(share(table.xs(name, level="metric")) for name in ("failure_rate", "duration"))
+        return [table.xs(name, level="metric") for name in METRICS]
 
     for n in (30, 150):
+        worst = []
         for effect, days in EFFECTS.items():
             for rate in (0.03, 0.1, 0.25):
-                rates, lengths = supported(n, (rate, rate), days)
-                say(
-                    f"one process, n {n}, day effects {effect}, rate {rate}: rate {rates}, duration {lengths}"
-                )
+                found = supported(n, (rate, rate), days)
+                worst.append(found)
+                rates, lengths = map(share, found)
+                say(f"one process, n {n}, day effects {effect}, rate {rate}: {rates}; duration {lengths}")
+        for name, all_of_one in zip(("failure rates", "durations"), zip(*worst, strict=True), strict=True):
+            largest = max(all_of_one, key=lambda one: one.mean())
+            rows.append((f"one process, {n} builds a week: {name} said to differ", share(largest)))
     for n in (30, 150):
         for effect in (NONE, SOME, STRONG):
             days = EFFECTS[effect] | {"ratio": (1.0, 1.3)}
-            rates, lengths = supported(n, (0.1, 0.35), days)
-            say(f"rate .10 against .35, duration × 1.3, n {n}, day effects {effect}: {rates}, {lengths}")
+            rates, lengths = map(share, supported(n, (0.1, 0.35), days))
+            say(f"rate .10 against .35, duration × 1.3, n {n}, day effects {effect}: {rates}; {lengths}")
+            rows.append((f".10 against .35 of {n} builds, {effect} day effects: said to differ", rates))
+    return rows
 
 
 # --- changes ----------------------------------------------------------------------------------------------
@@ -123,20 +140,23 @@ def is_located(history: History, within: int = 7) -> bool:
     return bool(((changes_of(history)["at"] - history.at).abs() <= pd.Timedelta(days=within)).any())
 
 
-def changes(runs: int, seed: int) -> None:
+def changes(runs: int, seed: int) -> Rows:
     print("change_points")
     begin = 100_000 * seed
-
-    def any_alarm(kind: Kind, **more: float) -> str:
-        return share(len(changes_of(simulate(begin + i, kind, **more))) > 0 for i in range(runs))
-
-    say("any alarm, no step:", any_alarm("none"))
-    say("any alarm, no step, sigma .5, rho .5:", any_alarm("none", sigma=0.5, rho=0.5))
-    say("any alarm, no step, rho .7:", any_alarm("none", rho=0.7))
-    say("any alarm, no step, day effects .3:", any_alarm("none", day_effect=0.3))
-    say("any alarm, instances × 3 only:", any_alarm("growth", growth=3.0))
-    say("any alarm, a week × 1.3:", any_alarm("blip", factor=1.3))
-    say("any alarm, a week × 3:", any_alarm("blip", factor=3.0))
+    alarms: list[tuple[str, Kind, dict[str, float]]] = [
+        ("no step", "none", {}),
+        ("no step, sigma .5, rho .5", "none", {"sigma": 0.5, "rho": 0.5}),
+        ("no step, rho .7", "none", {"rho": 0.7}),
+        ("no step, day effects .3", "none", {"day_effect": 0.3}),
+        ("instances × 3 only", "growth", {"growth": 3.0}),
+        ("a week × 1.3", "blip", {"factor": 1.3}),
+        ("a week × 3", "blip", {"factor": 3.0}),
+    ]
+    rows: Rows = []
+    for name, kind, more in alarms:
+        alarm = share(len(changes_of(simulate(begin + i, kind, **more))) > 0 for i in range(runs))
+        say(f"any alarm, {name}:", alarm)
+        rows.append((f"any change reported: {name}", alarm))
     bounds = [0, 4, 8, 12, 16, 25, np.inf]
     found: dict[int, list[bool]] = {i: [] for i in range(len(bounds) - 1)}
     for factor in (1.15, 1.3, 1.5, 2.0):
@@ -146,6 +166,8 @@ def changes(runs: int, seed: int) -> None:
             found[place].append(is_located(history))
     for place, hits in found.items():
         say(f"step located within a week, information {bounds[place]} to {bounds[place + 1]}:", share(hits))
+    clear = [hit for place, hits in found.items() if bounds[place] >= 12 for hit in hits]
+    rows.append(("a step located within a week, where a week's information is 12 or more", share(clear)))
     seen = []
     for i in range(runs):
         calm = simulate(begin + i)
@@ -157,38 +179,52 @@ def changes(runs: int, seed: int) -> None:
             builds["build_end"] = builds["build_start"] + length * np.where(later, table["detectable"], 1.0)
             seen.append("change" in set(metrics.change_points(builds, by="project")["result"]))
     say("a step of `detectable` in the middle is found:", share(seen))
+    rows.append(("a step of `detectable` in the middle is reported", share(seen)))
+    return rows
 
 
 # --- remaining times --------------------------------------------------------------------------------------
 
 
-def etas(runs: int, seed: int) -> None:
+def etas(runs: int, seed: int) -> Rows:
     print("eta at the start of each build of the last 60 %")
     kinds: list[tuple[str, Kind, dict[str, float]]] = [
-        ("stationary", "none", {}),
+        ("one process", "none", {}),
         ("× 2 from a day on", "step", {"factor": 2.0}),
         ("drift to × 1.5", "drift", {"factor": 1.5}),
         ("instances × 3", "growth", {"growth": 3.0}),
     ]
+    rows: Rows = []
     for name, kind, more in kinds:
-        hits, shares, widths = [], [], []
-        for i in range(runs):
-            history = simulate(200_000 * seed + i, kind, **more)
-            row = _etas_of(history)
-            hits.append(row[["hit50", "hit80", "hit90"]])
-            if len(row) >= 100:
-                shares.append(0.75 <= row["hit80"].mean() <= 0.85)
-            widths.append(row["width"].mean())
-        pooled = pd.concat(hits)
-        inside = ", ".join(f"{share(pooled[column])}" for column in pooled)
-        wide = f"{np.mean(widths):.2f} (largest {np.max(widths):.2f})"
-        say(f"{name}: 50, 80, 90 %: {inside}; histories in .75-.85: {share(shares)}; width / true: {wide}")
+        # a call for each build: with up to 40 builds a week a figure would take hours
+        g = np.random.default_rng([5, seed])
+        rates = g.uniform(8, 14, runs).tolist()
+        histories = [
+            simulate(200_000 * seed + i, kind, weeks=26, per_week=rate, **more)
+            for i, rate in enumerate(rates)
+        ]
+        with ProcessPoolExecutor() as pool:
+            held = list(pool.map(_etas_of, histories))
+        pooled = pd.concat(held)
+        shares = [0.75 <= one["hit80"].mean() <= 0.85 for one in held if len(one) >= 100]
+        inside = ", ".join(f"{pooled[f'hit{n}'].mean():.3f}" for n in (50, 80, 90))
+        width = pooled[pooled["is_later"]] if kind == "step" else pooled
+        wide, are_open = width["width"].median(), np.isinf(width["width"]).mean()
+        say(f"{name}: 50, 80, 90 %: {inside} of {len(pooled):,}; histories in .75-.85: {share(shares)}")
+        say(f"width / true: {wide:.2f} in the median, {are_open:.3f} are open")
+        rows += [
+            (f"50, 80, 90 % ranges that held, {name}", f"{inside} of {len(pooled):,}"),
+            (f"histories with 75 to 85 % of their 80 % ranges held, {name}", share(shares)),
+            (f"width of the median 80 % range, the true one = 1, {name}", f"{wide:.2f}"),
+        ]
+    return rows
 
 
 def _etas_of(history: History) -> pd.DataFrame:
     builds = history.builds
     seconds = (builds["build_end"] - builds["build_start"]).dt.total_seconds()
     true = 2 * 1.2815515655446004 * np.hypot(history.sigma, history.day_effect)
+    later = builds["build_start"] >= (builds["build_start"].iloc[0] if history.at is None else history.at)
     rows = []
     for place in range(int(0.4 * len(builds)), len(builds)):
         one = builds.iloc[[place]].assign(status="BUILDING")
@@ -196,7 +232,8 @@ def _etas_of(history: History) -> pd.DataFrame:
         table = metrics.eta(one, past, now=one["build_start"].iloc[0], levels=(0.5, 0.8, 0.9)).iloc[0]
         took = seconds.iloc[place]
         hits = {f"hit{n}": table[f"low{n}"] <= took <= table[f"high{n}"] for n in (50, 80, 90)}
-        rows.append(hits | {"width": np.log(table["high80"] / max(table["low80"], 0.5)) / true})
+        wide = np.log(table["high80"] / max(table["low80"], 0.5)) / true
+        rows.append(hits | {"width": wide, "is_later": bool(later.iloc[place])})
     return pd.DataFrame(rows)
 
 
@@ -215,24 +252,28 @@ def homogeneity_completeness(found: list[str], expected: list[int]) -> tuple[flo
     return 1 - (both - ours) / theirs, 1 - (both - theirs) / ours
 
 
-def families(runs: int, seed: int) -> None:
+def families(runs: int, seed: int) -> Rows:
     print("failure_families of 2,000 messages: mean homogeneity, completeness")
     del runs
+    rows: Rows = []
     for known in (False, True):
         judged = []
         for i in range(3):
             messages, expected, names = simulate_messages(2_000, 10 * seed + i)
             judged.append(homogeneity_completeness(families_of(messages, names if known else None), expected))
         homogeneity, completeness = np.mean(judged, axis=0)
-        say(f"names {'known' if known else 'not known'}: {homogeneity:.3f}, {completeness:.3f}")
+        name, figure = f"names {'known' if known else 'not known'}", f"{homogeneity:.3f}, {completeness:.3f}"
+        say(f"{name}: {figure}")
+        rows.append((f"homogeneity, completeness, {name}", figure))
+    return rows
 
 
 # --- costs ------------------------------------------------------------------------------------------------
 
 
-def costs(runs: int, seed: int) -> None:
+def costs(runs: int, seed: int) -> Rows:
     print("cost_card: share of 95 % intervals that hold base, per instance")
-    runs *= 5
+    runs *= 10
     for n in (15, 30, 61, 200):
         g = np.random.default_rng([3, seed, n])
         base, each = np.repeat(g.uniform(4, 40, runs), n), np.repeat(g.uniform(0.3, 3, runs), n)
@@ -258,6 +299,7 @@ def costs(runs: int, seed: int) -> None:
             for name, expected in (("base", base), ("per_instance", each))
         ]
         say(f"n {n}:", ", ".join(share(hits) for hits in held))
+    return []
 
 
 # --- speed and real builds --------------------------------------------------------------------------------
@@ -290,7 +332,7 @@ def large(n: int, seed: int) -> pd.DataFrame:
     ).set_index(pd.Index(np.arange(1, n + 1), name="id"))
 
 
-def speed(runs: int, seed: int) -> None:
+def speed(runs: int, seed: int) -> Rows:
     print("Seconds of processor time for 100,000 builds")
     del runs
     builds = large(100_000, seed)
@@ -313,6 +355,7 @@ def speed(runs: int, seed: int) -> None:
         began = time.process_time()
         call()
         say(f"{name}: {time.process_time() - began:.2f}")
+    return []
 
 
 def real(path: Path) -> None:
@@ -345,10 +388,14 @@ def real(path: Path) -> None:
         p, k = days["sum"].sum() / days["size"].sum(), len(days)
         rest = ((days["sum"] - p * days["size"]) ** 2).sum()
         half = 1.96 * float(np.sqrt(rest * k / (k - 1)) / days["size"].sum())
-        say(f"eta at the start, {n} %: {p:.3f} ± {half:.3f} with days as units, {len(held)} builds, {k} days")
+        carried = "which holds" if abs(p - n / 100) <= half else "which does not hold"
+        say(
+            f"eta at the start: {p:.3f} of the {n} % ranges held, {len(held)} builds on {k} days; "
+            f"with days as units {max(p - half, 0):.3f} to {min(p + half, 1):.3f}, {carried} .{n}"
+        )
 
 
-PARTS: dict[str, Callable[[int, int], None]] = {
+PARTS: dict[str, Callable[[int, int], Rows]] = {
     "periods": periods,
     "changes": changes,
     "eta": etas,
@@ -356,20 +403,34 @@ PARTS: dict[str, Callable[[int, int], None]] = {
     "costs": costs,
     "speed": speed,
 }
+SIZES = {
+    "periods": f"`compare_periods`, {PAIRS} pairs of weeks a run",
+    "changes": "`change_points`, a history a run",
+    "eta": "`eta` at the start of each build of the last 60 %, a history a run",
+    "families": "`failure_families` of 2,000 messages, the mean of three corpora",
+}
+"""What is simulated, of the parts that have a section in docs/benchmarks.md."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=[])
-    parser.add_argument("--runs", type=int, default=40, help="histories for each figure")
+    parser.add_argument("--runs", type=int, default=20, help="histories for each figure")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--real", type=Path, help="a file with the answer of GET /builds")
+    add_write(parser)
     given = parser.parse_args()
     if given.real:
         real(given.real)
         return
-    for name in given.parts or PARTS:
-        PARTS[name](given.runs, given.seed)
+    for part in given.parts or PARTS:
+        rows = PARTS[part](given.runs, given.seed)
+        if part in SIZES:
+            table = [f"| {name} | {figure} |" for name, figure in rows]
+            lines = [f"| {SIZES[part]} | |", "| --- | ---: |", *table, ""]
+            size = f"--runs {given.runs} --seed {given.seed}"
+            measured = f"Measured with `{size}` on {circumstances('pandas', 'numpy')}"
+            publish(f"insight {part}", [*lines, measured], given.write)
 
 
 if __name__ == "__main__":
