@@ -6,6 +6,7 @@ import pytest
 
 from mkframe import metrics
 from mkframe.errors import InputError
+from mkframe.metrics._recovery import chains
 from tests.support.versions import TEXT
 
 COLUMNS = {
@@ -192,6 +193,15 @@ def test_chains_equal_those_of_other_code(seed, factory):
     assert sorted(zip(table["open"], table["attempts"], table["seconds"], strict=True)) == expected(
         builds, now
     )
+
+
+def test_chains_since_a_time_are_the_open_and_later_ones(runs):
+    rows = [(word, n, n + 0.5) for n, word in enumerate(["FAILED", "FINISHED"] * 3 + ["FAILED"])]
+    builds, since = runs(*rows), pd.Timestamp(at(3.5))
+    table = metrics.recovery(builds)
+    later = table[table["open"] | (table["closed_at"] >= since)]
+    pd.testing.assert_frame_equal(chains(builds, since=since), later.drop(columns="says"))
+    assert (len(table), len(later)) == (4, 3)
 
 
 @pytest.mark.parametrize("rows", [[], [("FAILED", None, None)], [("FAILED", 0, 1)]])

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mkframe.errors import InputError
-from mkframe.metrics._streams import build_ids, pattern_sets, streams
+from mkframe.metrics._streams import build_ids, first_places, pattern_sets, streams
 
 
 def test_pattern_sets_ignore_order_and_repetition(factory):
@@ -81,3 +81,22 @@ def test_build_ids_of_a_counted_index_with_an_id_column_are_refused(factory):
     for wrong in (builds.reset_index(), builds.set_axis(["x"]), builds.set_axis([np.nan])):
         with pytest.raises(InputError, match="indexed by their id"):
             build_ids(wrong)
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["hashed", "not to be hashed"])
+def test_streams_of_cells_of_any_kind_are_those_of_their_items(nested):
+    g = np.random.default_rng(8)
+    kinds = [list, tuple, np.array, lambda items: None if len(items) == 0 else list(items)]
+    cells = [kinds[n % 4](g.integers(1, 5, g.integers(0, 4)).tolist()) for n in range(300)]
+    cells += [{2, 3}] if nested else []
+    names, row, place = streams(pd.DataFrame({"patterns": pd.Series(cells, dtype="object")}), "pattern")
+    items = [{*map(str, cell)} if cell is not None and len(cell) else {"(none)"} for cell in cells]
+    assert names.tolist() == ["1", "2", "3", "4", "(none)"]
+    found = list(zip(row.tolist(), names[place], strict=True))
+    assert found == [(n, name) for n, own in enumerate(items) for name in names if name in own]
+
+
+def test_first_places_are_those_of_the_first_rows():
+    code = pd.factorize(np.random.default_rng(3).integers(0, 9, 100))[0]
+    assert first_places(code).tolist() == [code.tolist().index(n) for n in range(code.max() + 1)]
+    assert not len(first_places(code[:0]))
