@@ -241,10 +241,10 @@ def _parts(
     names: Sequence[str],
 ) -> list[Part]:
     """Say what the builds alone show; of a week of which nothing is known only what is broken."""
-    broken = chains(builds, now=week.as_of, tz=week.tz, since=week.start)
-    found: list[Part | None] = [parts.unresolved(builds, broken, week)]
+    held = chains(builds, now=week.as_of, tz=week.tz, since=week.start)
+    found: list[Part | None] = [parts.unresolved(builds, held, week)]
     if compared is not None:
-        found.append(parts.recovered(broken, week))
+        found.append(parts.recovered(held, week))
         if numbers.builds:
             found += [
                 Part(parts.failures(compared["failure_rate"])),
