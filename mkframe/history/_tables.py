@@ -256,7 +256,7 @@ def view_table(view: str, frame: pd.DataFrame) -> pa.Table:
 
     plain = frame.reset_index() if frame.index.name else frame
     arrays: dict[str, Any] = {}
-    others = {name: plain[name].tolist() for name in plain.columns}
+    others = {name: _cells(plain[name]) for name in plain.columns}
     for field in VIEWS[view.upper()].fields:
         column = plain[field.name]
         is_typed = column.dtype != object or field.type not in STORAGE
@@ -266,6 +266,12 @@ def view_table(view: str, frame: pd.DataFrame) -> pa.Table:
     records = [dict(zip(others, row, strict=True)) for row in zip(*others.values(), strict=True)]
     arrays["extra"] = to_texts([json.dumps(record, default=str) for record in records], len(plain))
     return pa.table(arrays)
+
+
+def _cells(column: pd.Series[Any]) -> list[Any]:
+    """Return the cells of a column, None where one is missing."""
+    cells: Any = column.astype(object)
+    return cells.where(column.notna(), None).tolist()  # type: ignore[no-any-return]
 
 
 def _view_array(field: Field, column: Any) -> Any:

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 import mkframe as mk
+from mkframe._pandas import text_dtype
+from mkframe.history._tables import view_frame, view_table
 from tests.history.account import Account, assert_same, build, owner, serve
 from tests.support.rows import download, row
 
@@ -91,3 +93,17 @@ def check(history, frames, unseen, moment):
     whole = history.builds(as_of=moment)
     shown = whole[whole["gone_since"].isna()]
     assert sorted(shown.index) == sorted([*frames[402].index, *frames[411].index])
+
+
+def test_unknown_columns_of_a_view_come_back_with_what_is_missing():
+    with mk.demo(builds=30) as client:
+        commits = client.commits(project_id=402).iloc[:3].reset_index(drop=True)
+    unknown = {
+        "BRANCH": pd.Series(["main", None, "\u00e4"], dtype=text_dtype()),
+        "SIZE": pd.array([2**53 + 1, None, 0], dtype="Int64"),
+        "SHARE": pd.array([0.1, None, 2.0], dtype="Float64"),
+        "SIGNED": pd.array([True, None, False], dtype="boolean"),
+        "PARENTS": pd.Series([[1], None, {"a": None}], dtype="object"),
+    }
+    wanted = commits.assign(**unknown)
+    pd.testing.assert_frame_equal(view_frame("commits", view_table("commits", wanted)), wanted)
