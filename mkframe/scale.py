@@ -254,7 +254,8 @@ def _run(
     if "id" not in table.column_names:
         table = table.append_column("id", pa.array(np.arange(table.num_rows)))
     found = _flat(metric(frames.from_arrow(table, "builds"), **options))[list(shape.columns)]
-    arrays = [pa.array([value.as_py()] * len(found), value.type)]
+    is_time = pa.types.is_timestamp(value.type)  # which Spark gives in the session's zone and takes in UTC
+    arrays = [pa.array([value.as_py()] * len(found), pa.timestamp("us", "UTC") if is_time else value.type)]
     for name, dtype in shape.dtypes.items():
         column = found[name]
         if isinstance(dtype, pd.DatetimeTZDtype):
