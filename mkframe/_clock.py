@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import numbers
 import re
 import zoneinfo
 from collections.abc import Iterator
@@ -153,8 +154,8 @@ def whole_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return a column as Int64: a number that is written as text is that number, what is none is missing."""
     if pd.api.types.is_integer_dtype(column.dtype):
         return column.astype("Int64")
-    numbers = [_whole_number(value) for value in column]
-    return pd.Series(pd.array(numbers, dtype="Int64"), index=column.index)
+    found = [_whole_number(value) for value in column]
+    return pd.Series(pd.array(found, dtype="Int64"), index=column.index)
 
 
 def _whole_number(value: Any) -> Any:
@@ -162,8 +163,8 @@ def _whole_number(value: Any) -> Any:
         return int(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         return int(value)
-    is_number = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST
-    return value if is_number else pd.NA
+    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return int(value) if is_whole and abs(int(value)) < _LARGEST else pd.NA
 
 
 def _is_time(value: Any) -> bool:
@@ -230,8 +231,9 @@ def stamps_of(frame: pd.DataFrame, column: str) -> Times:
         If a value is no number, or none of the years of people.
     """
     values = frame[column]
-    numbers = whole_numbers(values) if values.dtype == object else values.astype("Float64")
-    stamps = numbers.to_numpy("float64", na_value=np.nan)
+    is_text = pd.api.types.is_string_dtype(values.dtype)
+    known = whole_numbers(values) if is_text else values.astype("Float64")
+    stamps = known.to_numpy("float64", na_value=np.nan)
     first, last = (float(day.astype("int64") // 1000) for day in (_EARLIEST, _LATEST))
     wrong = values.notna().to_numpy(bool) & ~((stamps >= first) & (stamps < last))
     if wrong.any():

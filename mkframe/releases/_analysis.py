@@ -31,7 +31,7 @@ from mkframe.releases._load import (
 )
 from mkframe.releases._notes import ReleaseNotes
 from mkframe.releases._readiness import Facts, Known, Readiness, Unknown
-from mkframe.releases._rows import text_column
+from mkframe.releases._rows import read_flags, text_column
 from mkframe.releases._unbuilt import Unbuilt
 
 __all__ = ["carried_forward", "diff", "impact", "notes", "readiness", "unbuilt"]
@@ -516,7 +516,7 @@ def _tickets(rows: Sequence[pd.DataFrame], release: str, role: str) -> pd.DataFr
     parts = []
     for table in rows:
         here = (table["@RELEASE"] == release) & (table["FUNCTIONAL_ROLE"] == role)
-        here &= ~table["@DELETED"].fillna(False).astype(bool)
+        here &= ~read_flags(table, "@DELETED")
         parts.append(table.loc[here.fillna(False).astype(bool), list(columns)].rename(columns=columns))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(columns.values()))
 
@@ -572,7 +572,7 @@ def _instances(
         marked = client.instances.find(project_id=project, releases=releases, **{flag: value}).index
         table[flag] = table.index.isin(marked)
     if "build_disabled" in table.columns:
-        disabled = folders.index[folders["build_disabled"].fillna(False).astype(bool)]
+        disabled = folders.index[read_flags(folders, "build_disabled")]
         table["build_disabled"] |= rows["instance_folder_id"].isin(disabled).to_numpy(bool)
     return table
 
@@ -596,7 +596,7 @@ def _deleted(client: Client, scope: Scope, releases: dict[str, str]) -> pd.DataF
 def _builds(client: Client, scope: Scope, releases: dict[str, str], release: int) -> pd.DataFrame:
     rows = client.builds.find(project_id=scope.project, releases=releases)
     here = np.array([release in list(ids) for ids in rows["releases"]], dtype=bool)
-    found: pd.DataFrame = rows[here & ~rows["deleted"].fillna(False).astype(bool).to_numpy(bool)]
+    found: pd.DataFrame = rows[here & ~read_flags(rows, "deleted")]
     return found
 
 

@@ -14,7 +14,7 @@ from mkframe.errors import InputError
 from mkframe.metrics._formatting import count_text
 from mkframe.releases import _html
 from mkframe.releases._result import Result, concat
-from mkframe.releases._rows import text_column
+from mkframe.releases._rows import read_flags, text_column
 
 __all__ = ["Impact", "impact", "roles_by_default"]
 
@@ -177,7 +177,7 @@ def _join(rows: Sequence[pd.DataFrame]) -> pd.DataFrame:
                 f"The metadata rows lack the column {missing[0]}.",
                 hint="Give what client.instance_rows returns.",
             )
-        parts.append(table.loc[~table["@DELETED"].fillna(False).astype(bool), list(_REQUIRED)])
+        parts.append(table.loc[~read_flags(table, "@DELETED"), list(_REQUIRED)])
     whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(_REQUIRED))
     names = {name: whole[name].astype(object) for name in (*_INSTANCE, "FUNCTIONAL_ROLE", "NAME")}
     whole = whole.assign(**names)

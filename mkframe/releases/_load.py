@@ -13,6 +13,7 @@ import pandas as pd
 from mkframe._text import single_line
 from mkframe.errors import InputError, ResponseTooLargeError
 from mkframe.releases._groups import Group, Release, releases_of
+from mkframe.releases._rows import read_flags
 
 __all__ = [
     "Client",
@@ -131,7 +132,7 @@ def _group_with(releases: pd.DataFrame, names: dict[int, str], name: str, chosen
     """Return the only group that has a release of a name."""
     if not isinstance(name, str) or not name:
         raise InputError(f"{name!r} is no name of a release.", hint="Write the name, such as 'R7'.")
-    live = releases[~releases["deleted"].fillna(False).astype(bool)]
+    live = releases[~read_flags(releases, "deleted")]
     live = live if chosen is None else live[live["group_id"] == chosen]
     found = {int(key) for key in live.loc[live["name"] == name, "group_id"]}
     if not found:

@@ -19,7 +19,7 @@ from mkframe._text import short_repr
 from mkframe.errors import InputError
 
 __all__ = ["ABSENT", "SYSTEM_COLUMNS", "Aligned", "Bools", "CellKeys", "Ints", "align", "combine",
-           "occurrences", "text_column"]  # fmt: skip
+           "occurrences", "read_flags", "text_column"]  # fmt: skip
 
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -43,6 +43,34 @@ def text_column(values: Any, index: pd.Index[Any] | None = None) -> pd.Series[st
     texts = text_array(np.asarray(values, dtype=object), PYTHON_TEXT)
     column: pd.Series[str] = pd.Series(texts, index=index, dtype=PYTHON_TEXT)
     return column
+
+
+def read_flags(frame: pd.DataFrame, name: str) -> Bools:
+    """Return a column of flags; missing ones are false, and text is what it says.
+
+    Raises
+    ------
+    InputError
+        If a value is none of 0, 1, true and false, which a column keeps as it came.
+
+    Examples
+    --------
+    >>> read_flags(pd.DataFrame({"@DELETED": ["0", "1", None]}), "@DELETED").tolist()
+    [False, True, False]
+    """
+    values = frame[name]
+    if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_numeric_dtype(values.dtype):
+        return values.fillna(0).astype(bool).to_numpy(bool)
+    known = {value: str(value).strip().lower() for value in values.dropna().unique()}
+    if wrong := [value for value, text in known.items() if text not in _FLAGS]:
+        raise InputError(
+            f"{name} is {short_repr(wrong[0])} in a row, which is neither 0 nor 1.",
+            hint="Look at these rows, and leave them out or put 0 or 1 there.",
+        )
+    return np.array([_FLAGS[known[v]] if pd.notna(v) else False for v in values], dtype=bool)
+
+
+_FLAGS = {"0": False, "1": True, "false": False, "true": True, "0.0": False, "1.0": True}
 
 
 @dataclass(frozen=True)
@@ -206,7 +234,7 @@ def align(rows: pd.DataFrame, releases: Sequence[str | None]) -> Aligned:
     kept = rows[side >= 0].reset_index(drop=True)
     side = side[side >= 0]
     instance, instances = _number_instances(kept)
-    is_deleted = kept["@DELETED"].fillna(0).astype(bool).to_numpy(bool)
+    is_deleted = read_flags(kept, "@DELETED")
     shape = (len(instances), len(releases))
     count, deleted_count = np.zeros(shape, dtype="int64"), np.zeros(shape, dtype="int64")
     np.add.at(count, (instance[~is_deleted], side[~is_deleted]), 1)

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mkframe._clock import whole_numbers
+from mkframe._text import short_repr
 from mkframe.errors import InputError
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.releases import _html
 from mkframe.releases._result import Result
-from mkframe.releases._rows import Bools, combine, text_column
+from mkframe.releases._rows import Bools, combine, read_flags, text_column
 
 __all__ = ["Unbuilt", "unbuilt"]
 
@@ -159,8 +161,22 @@ def _check(commits: pd.DataFrame) -> None:
         raise InputError(f"A DataFrame of commits is needed, not {type(commits).__name__}.", hint=hint)
     if missing := [name for name in _REQUIRED if name not in commits.columns]:
         raise InputError(f"The commits lack the column {', '.join(missing)}.", hint=hint)
-    if commits["COMMIT_TIMESTAMP"].isna().any():
+    stamps = commits["COMMIT_TIMESTAMP"]
+    if stamps.isna().any():
         raise InputError("A commit has no COMMIT_TIMESTAMP.", hint="Without it the order is not known.")
+    if (
+        pd.api.types.is_string_dtype(stamps.dtype)
+        and (wrong := whole_numbers(stamps).isna().to_numpy(bool)).any()
+    ):
+        shown = short_repr(stamps[wrong].tolist()[0])
+        raise InputError(f"A COMMIT_TIMESTAMP is {shown}, which is no whole number.", hint=hint)
+
+
+def _stamps(rows: pd.DataFrame) -> pd.Series[int]:
+    """Return the stamps as whole numbers, also where the server writes some as text."""
+    stamps = rows["COMMIT_TIMESTAMP"]
+    is_text = pd.api.types.is_string_dtype(stamps.dtype)
+    return (whole_numbers(stamps) if is_text else stamps).astype("int64")
 
 
 def _drop_deleted(rows: pd.DataFrame, group: Any) -> tuple[Bools, int]:
@@ -168,8 +184,8 @@ def _drop_deleted(rows: pd.DataFrame, group: Any) -> tuple[Bools, int]:
 
     An instance that was created again shares its name with deleted ones, whose commits do not count.
     """
-    is_deleted = rows["DELETED"].fillna(False).astype(bool).to_numpy(bool)
-    stamps = rows["COMMIT_TIMESTAMP"].astype("int64")
+    is_deleted = read_flags(rows, "DELETED")
+    stamps = _stamps(rows)
     newest = stamps.groupby(group).transform("max")
     newest_live = stamps.where(~is_deleted, -(2**62)).groupby(group).transform("max")
     is_gone = np.asarray(newest_live < newest, dtype=bool)
@@ -178,7 +194,7 @@ def _drop_deleted(rows: pd.DataFrame, group: Any) -> tuple[Bools, int]:
 
 def _newest(rows: pd.DataFrame, group: pd.Series[int], now: int | None) -> pd.DataFrame:
     """Return the instances whose newest commit by hand is later than their newest finished build."""
-    rows = rows.assign(group=group.to_numpy(), stamp=rows["COMMIT_TIMESTAMP"].astype("int64"))
+    rows = rows.assign(group=group.to_numpy(), stamp=_stamps(rows))
     is_build = (rows["TYPE"] == "Build").fillna(False).to_numpy(bool)
     is_built = is_build & (rows["STATUS"] == "FINISHED").fillna(False).to_numpy(bool)
     # of several at one instant the last row stands for all

@@ -40,6 +40,23 @@ def test_diff_of_one_row_gives_its_cells(old, new, expected):
     assert changes(old, new) == expected
 
 
+@pytest.mark.parametrize("write", [str, float, bool, lambda flag: str(bool(flag))])
+def test_deleted_rows_are_left_out_however_they_are_marked(write):
+    rows = metadata_rows(
+        ("/RAW/PLANE", "R1", ["ATTR N", "ATTR M"]), ("/RAW/PLANE", "R2", ["ATTR N", "ATTR M"])
+    )
+    marks = pd.Series([0, 0, 0, 1])
+    expected = lines(diff(rows.assign(**{"@DELETED": marks}), old="R1", new="R2"), "name", "kind")
+    odd = rows.assign(**{"@DELETED": pd.Series([write(int(mark)) for mark in marks], dtype=object)})
+    assert lines(diff(odd, old="R1", new="R2"), "name", "kind") == expected == [("M", "removed")]
+
+
+def test_deleted_that_is_no_flag_is_refused():
+    rows = metadata_rows(("/RAW/PLANE", "R1", ["ATTR N"]), ("/RAW/PLANE", "R2", ["ATTR N"]))
+    with pytest.raises(InputError, match="@DELETED is 'no' in a row"):
+        diff(rows.assign(**{"@DELETED": "no"}), old="R1", new="R2")
+
+
 def test_diff_of_duplicates_compares_them_in_order():
     rows = metadata_rows(
         ("/RAW/PLANE", "R1", ["ATTR N int 1", "ATTR N int 2"]),

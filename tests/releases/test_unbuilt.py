@@ -58,6 +58,27 @@ def test_deleted_instances_are_counted_apart():
     assert "2 deleted instances left out." in gone.messages
 
 
+@pytest.mark.parametrize(("deleted", "stamp"), [(str, str), (bool, float), (lambda d: str(bool(d)), int)])
+def test_numbers_that_are_text_give_the_same(deleted, stamp):
+    rows = ["A R1 FINISHED 9", "A R1 hand 10", "B R1 hand 1", "B R1 hand 2 deleted", "C R1 hand 1"]
+    plain = commit_rows(*rows)
+    odd = plain.assign(
+        DELETED=pd.Series([deleted(int(d)) for d in plain["DELETED"]], dtype=object),
+        COMMIT_TIMESTAMP=pd.Series([stamp(t) for t in plain["COMMIT_TIMESTAMP"]], dtype=object),
+    )
+    expected, found = unbuilt(plain), unbuilt(odd)
+    assert lines(found, "instance", "state") == lines(expected, "instance", "state")
+    assert found.attrs["deleted"] == expected.attrs["deleted"] == 1
+
+
+@pytest.mark.parametrize(("column", "value"), [("DELETED", "perhaps"), ("COMMIT_TIMESTAMP", "2026-01-05")])
+def test_commits_with_other_values_are_refused(column, value):
+    rows = commit_rows("A R1 hand 1", "B R1 hand 2")
+    rows[column] = pd.Series([rows[column][0], value], dtype=object)
+    with pytest.raises(InputError, match=f"{column} is '{value}'"):
+        unbuilt(rows)
+
+
 def test_commits_of_a_deleted_namesake_do_not_count():
     made = ["A R1 FINISHED 1 deleted", "A R1 hand 2 deleted", "A R1 hand 5", "A R1 FINISHED 4 deleted"]
     assert states(*made) == [("A", "R1", "unbuilt")]
