@@ -567,6 +567,8 @@ def _as_file_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except _duckdb().Error as error:
+        if isinstance(error, _duckdb().InterruptException) or "KeyboardInterrupt" in str(error):
+            raise KeyboardInterrupt from LibraryError(single_line(error))
         raise _file_error(file, error) from LibraryError(single_line(error))
 
 
@@ -598,6 +600,11 @@ def _file_error(file: Path, error: Exception) -> HistoryError:
     if isinstance(error, _duckdb().OutOfMemoryException):
         return HistoryError(
             f"The history {name} needs more memory than there is.", hint="Read one project at a time."
+        )
+    if "as Arrow data failed" in text:  # of a table in memory, when a signal came
+        return HistoryError(
+            f"The history {name} was not written: {single_line(error)}",
+            hint="It holds all that was stored before; sync again.",
         )
     if _DISK.search(text):
         return HistoryError(

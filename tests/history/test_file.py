@@ -152,6 +152,20 @@ def test_file_that_is_not_there_is_an_input_error(tmp_path, path):
             sync(history, client)
 
 
+@pytest.mark.parametrize(("error", "kind"), [
+    (duckdb.InterruptException("Interrupted!"), KeyboardInterrupt),
+    (duckdb.InvalidInputException("'raws' as Arrow data failed: KeyboardInterrupt: "), KeyboardInterrupt),
+    (duckdb.InvalidInputException("'raws' as Arrow data failed: Alarm: "), errors.HistoryError),
+])  # fmt: skip
+def test_interrupted_call_is_not_taken_for_damage(tmp_path, error, kind):
+    history = mk.History(tmp_path / "history.duckdb")
+    nightly(history, 1, 60)
+    with pytest.raises(kind) as caught, _file.open_to_write(history.path, 1):
+        raise error
+    assert type(caught.value) is kind
+    assert len(history.builds()) == 59
+
+
 def test_nothing_else_is_left_in_the_folder(whole):
     assert [p.name for p in whole[0].parent.iterdir()] == ["whole.duckdb"]
 
