@@ -372,7 +372,7 @@ def test_instance_rows_are_those_that_were_asked_for():
 
 def test_release_without_rows_warns():
     with pytest.warns(UserWarning, match="no rows in /A in the release 'R9'"):
-        fetched([metadata_row(**{"@RELEASE": "R1"})], releases=["R1", "R9"], folder="/A")
+        fetched([metadata_row(**{"@RELEASE": "R1", "@FOLDER": "/A"})], releases=["R1", "R9"], folder="/A")
 
 
 def test_real_instance_rows_are_filtered_by_folder_and_release(client):
