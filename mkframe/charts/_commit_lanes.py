@@ -13,16 +13,17 @@ from mkframe.charts import _style
 from mkframe.charts._colors import COLORS, OTHER, palette
 from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.charts._layout import most_rows
-from mkframe.errors import InputError
+from mkframe.metrics._checks import check_columns
 from mkframe.metrics._formatting import count_text
+from mkframe.metrics._moments import FIRST, LAST
 
 __all__ = ["commit_lanes"]
 
 _REQUIRED = ("RELEASE", "TYPE", "STATUS", "COMMIT_TIMESTAMP")
 _MOST_LANES = 30
 _DAY = 86_400_000
-_FIRST, _LAST = -2_208_988_800_000, 7_258_118_400_000
-"""1900 and 2200 in Unix milliseconds; stamps beyond would show all others as one point."""
+_FIRST, _LAST = (round(edge.timestamp() * 1000) for edge in (FIRST, LAST))
+"""In Unix milliseconds; stamps beyond would show all others as one point."""
 
 
 def commit_lanes(commits: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -55,9 +56,7 @@ def commit_lanes(commits: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> [label.get_text() for label in commit_lanes(commits, ax=Figure().subplots()).get_yticklabels()]
     ['R2   1', 'R1   1']
     """
-    missing = [name for name in _REQUIRED if name not in getattr(commits, "columns", ())]
-    if missing:
-        raise InputError(f"The frame has no column {missing[0]!r}.", hint="Give what client.commits returns.")
+    check_columns(commits, _REQUIRED, "commits", "Give what client.commits returns.")
     title = "Commits per release"
     stamps = commits["COMMIT_TIMESTAMP"].astype("Float64").to_numpy("float64", na_value=np.nan)
     known = (stamps >= _FIRST) & (stamps < _LAST)

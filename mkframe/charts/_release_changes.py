@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from mkframe.charts import _style
 from mkframe.charts._labels import left_out_text, printable_text
 from mkframe.charts._layout import most_rows
-from mkframe.errors import InputError
+from mkframe.metrics._checks import check_columns
 from mkframe.metrics._formatting import count_text
 
 __all__ = ["release_changes"]
@@ -54,11 +54,7 @@ def release_changes(diff: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> release_changes(diff, ax=Figure().subplots()).get_yticklabels()[0].get_text()
     'DV  /RAW   1'
     """
-    missing = [name for name in [*_KEY, "kind"] if name not in getattr(diff, "columns", ())]
-    if missing:
-        raise InputError(
-            f"The frame has no column {missing[0]!r}.", hint="Give what mk.releases.diff returns."
-        )
+    check_columns(diff, [*_KEY, "kind"], "differences", "Give what mk.releases.diff returns.")
     rows = pd.DataFrame(diff)[[*_KEY, "kind"]].drop_duplicates()
     counts = _count(rows)
     shown = counts.head(most_rows(ax, _MOST_ROWS))

@@ -19,6 +19,28 @@ from mkframe.schema import RESOURCES, STATUSES
 __all__ = ["check_statuses", "check_choice", "float_values", "require_columns", "status_of"]
 
 
+def check_columns(frame: Any, columns: Iterable[str], noun: str, hint: str) -> None:
+    """Refuse what is no frame, or lacks a column, or has one twice.
+
+    Raises
+    ------
+    InputError
+        The sentence names the column; the hint is the one given.
+
+    Examples
+    --------
+    >>> check_columns(pd.DataFrame({"TYPE": ["Build"]}), ["TYPE"], "commits", "Use client.commits.")
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"A DataFrame of {noun} was expected, not {type(frame).__name__}.", hint=hint)
+    columns = tuple(columns)
+    if missing := [name for name in columns if name not in frame.columns]:
+        raise InputError(f"This needs the column {', '.join(missing)}, which the frame lacks.", hint=hint)
+    for name in columns:
+        if isinstance(frame[name], pd.DataFrame):
+            raise InputError(f"The frame has the column {name} more than once.", hint=hint)
+
+
 def require_columns(frame: pd.DataFrame, columns: Iterable[str], resource: str = "builds") -> None:
     """Refuse a frame that lacks a column, or has times without a zone in one.
 
@@ -42,15 +64,8 @@ def require_columns(frame: pd.DataFrame, columns: Iterable[str], resource: str =
     >>> require_columns(pd.DataFrame({"status": ["FAILED"]}), ["status"])
     """
     hint = f"Pass a {resource} frame as client.{resource}.find() or mk.read_json() returns it."
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"A DataFrame of {resource} was expected, not {type(frame).__name__}.", hint=hint)
     columns = tuple(columns)
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        raise InputError(f"This needs the column {', '.join(missing)}, which the frame lacks.", hint=hint)
-    for name in columns:
-        if isinstance(frame[name], pd.DataFrame):
-            raise InputError(f"The frame has the column {name} more than once.", hint=hint)
+    check_columns(frame, columns, resource, hint)
     times = {field.name for field in RESOURCES[resource].fields if field.type == "timestamp"}
     for name in times.intersection(columns):
         if not isinstance(frame[name].dtype, pd.DatetimeTZDtype):

@@ -21,6 +21,7 @@ from mkframe.releases._load import (
     Client,
     Name,
     Scope,
+    as_list,
     find_project,
     find_scope,
     join_rows,
@@ -137,7 +138,7 @@ def carried_forward(
     >>> result.columns[:2].tolist()
     ['into', 'fate']
     """
-    targets = [into] if isinstance(into, str) else None if into is None else list(into)
+    targets = None if into is None else as_list(into)
     scope = find_scope(client, project, [hotfix, *(targets or ())], group)
     fix = scope.group.get(hotfix)
     parent = _fixed(scope, fix)
@@ -222,7 +223,7 @@ def unbuilt(
     found = find_project(client, project)[0] if scope is None else scope.project
     releases = None if scope is None or release is None else {scope.group.name: release}
     every = client.commits(project_id=found)
-    commits = every if scope is None else every[every["PATTERN"].isin(set(scope.patterns.values()))]
+    commits = every if scope is None else _of_group(every, scope)
     out = _attempt("instances", lambda: _instances(client, found, releases, {"checked_out": True}, scope))
     table = None
     if not isinstance(out, Unknown):
@@ -283,7 +284,7 @@ def readiness(
     scope = find_scope(client, project, [release], group)
     found = scope.group.get(release)
     releases = {scope.group.name: release}
-    names = [labels] if isinstance(labels, str) else list(labels)
+    names = as_list(labels)
     flags = {"checked_out": True, "build_disabled": True, "invalid": True}
     instances = _attempt("instances", lambda: _instances(client, scope.project, releases, flags, scope))
     deleted = _attempt("deleted instances", lambda: _deleted(client, scope, releases))
@@ -441,7 +442,7 @@ def impact(
     used = set(client.instances.find(project_id=key)["pattern_id"])
     names = sorted(str(name) for id_, name in known.items() if id_ in used)
     if patterns is not None:
-        given = [patterns] if isinstance(patterns, str) else list(patterns)
+        given = as_list(patterns)
         if unknown := [name for name in given if name not in names]:
             raise InputError(
                 f"The project has no instances of {', '.join(map(repr, unknown))}.",
@@ -458,8 +459,8 @@ def impact(
         [client.instance_rows(project_id=key, pattern=name) for name in names],
         instance=instance,
         field=field,
-        source_roles=sources if source_roles is None else _as_list(source_roles),
-        target_roles=targets if target_roles is None else _as_list(target_roles),
+        source_roles=sources if source_roles is None else as_list(source_roles),
+        target_roles=targets if target_roles is None else as_list(target_roles),
         commits=None if isinstance(commits, Unknown) else commits,
     )
     result.attrs["notes"] += problems
@@ -494,9 +495,13 @@ def _diff(
 
 
 def _deliveries(client: Client, scope: Scope, release: str) -> pd.DataFrame:
-    rows: pd.DataFrame = client.deliveries(project_id=scope.project)
-    here = (rows["RELEASE"] == release).fillna(False).astype(bool)
-    return rows[here & rows["PATTERN"].isin(set(scope.patterns.values()))]
+    rows = _of_group(client.deliveries(project_id=scope.project), scope)
+    return rows[(rows["RELEASE"] == release).fillna(False).astype(bool)]
+
+
+def _of_group(rows: pd.DataFrame, scope: Scope) -> pd.DataFrame:
+    """Return the rows of the patterns of the group; others may have a release of the same name."""
+    return rows[rows["PATTERN"].isin(set(scope.patterns.values()))]
 
 
 def _whole(scope: Scope, changes: pd.DataFrame, old: str, new: str) -> dict[str, bool]:
@@ -531,10 +536,6 @@ def _artifacts(client: Client, old: pd.DataFrame, new: pd.DataFrame) -> pd.DataF
         last.append(int(finished.index[-1]))
     found: pd.DataFrame = client.downloads.diff(*last)
     return found
-
-
-def _as_list(names: str | Iterable[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
 
 
 def _where(scope: Scope) -> dict[str, Any]:
@@ -601,9 +602,7 @@ def _builds(client: Client, scope: Scope, releases: dict[str, str], release: int
 
 
 def _unbuilt(client: Client, scope: Scope, release: str, instances: Known, deleted: Known) -> pd.DataFrame:
-    commits = client.commits(project_id=scope.project)
-    commits = commits[commits["PATTERN"].isin(set(scope.patterns.values()))]
-    found = frames.unbuilt(commits, release=release)
+    found = frames.unbuilt(_of_group(client.commits(project_id=scope.project), scope), release=release)
     if isinstance(deleted, Unknown) or isinstance(instances, Unknown) or not len(deleted):
         return found
     # commits may not say that an instance is deleted; one that was created again is not

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mkframe.errors import InputError
+from mkframe.metrics._checks import check_columns
 from mkframe.metrics._formatting import count_text
 from mkframe.releases import _html
 from mkframe.releases._result import Result, concat
@@ -172,11 +173,7 @@ _INSTANCE = ["@PATTERN", "@FOLDER", "@INSTANCE", "@RELEASE"]
 def _join(rows: Sequence[pd.DataFrame]) -> pd.DataFrame:
     parts = []
     for table in rows:
-        if missing := [name for name in _REQUIRED if name not in table.columns]:
-            raise InputError(
-                f"The metadata rows lack the column {missing[0]}.",
-                hint="Give what client.instance_rows returns.",
-            )
+        check_columns(table, _REQUIRED, "metadata rows", "Give what client.instance_rows returns.")
         parts.append(table.loc[~read_flags(table, "@DELETED"), list(_REQUIRED)])
     whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(_REQUIRED))
     names = {name: whole[name].astype(object) for name in (*_INSTANCE, "FUNCTIONAL_ROLE", "NAME")}

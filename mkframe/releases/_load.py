@@ -19,6 +19,7 @@ __all__ = [
     "Client",
     "Name",
     "Scope",
+    "as_list",
     "find_project",
     "find_scope",
     "join_rows",
@@ -75,6 +76,11 @@ class Scope:
     project_name: str
     group: Group
     patterns: dict[int, str]
+
+
+def as_list(names: str | Iterable[str]) -> list[str]:
+    """Return one name, or several, as a list."""
+    return [names] if isinstance(names, str) else list(names)
 
 
 def find_scope(client: Client, project: Name, names: Sequence[str], group: Name | None) -> Scope:
@@ -183,7 +189,7 @@ def project_patterns(client: Client, scope: Scope, patterns: str | Iterable[str]
         If a given pattern is not one of the group.
     """
     if patterns is not None:
-        given = [patterns] if isinstance(patterns, str) else list(patterns)
+        given = as_list(patterns)
         known = set(scope.patterns.values())
         for name in given:
             if name not in known:

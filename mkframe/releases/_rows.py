@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mkframe._pandas import PYTHON_TEXT, text_array
 from mkframe._text import short_repr
 from mkframe.errors import InputError
+from mkframe.metrics._checks import check_columns
 
 __all__ = ["ABSENT", "SYSTEM_COLUMNS", "Aligned", "Bools", "CellKeys", "Ints", "align", "combine",
            "occurrences", "read_flags", "text_column"]  # fmt: skip
@@ -295,10 +296,7 @@ def _join(parts: Sequence[CellKeys]) -> CellKeys:
 
 def _check(rows: pd.DataFrame) -> None:
     hint = "Give the rows of one pattern, as client.instance_rows returns them."
-    if not isinstance(rows, pd.DataFrame):
-        raise InputError(f"A DataFrame of metadata rows is needed, not {type(rows).__name__}.", hint=hint)
-    if missing := [name for name in (*SYSTEM_COLUMNS, *_KEYS) if name not in rows.columns]:
-        raise InputError(f"The metadata rows lack the column {', '.join(missing)}.", hint=hint)
+    check_columns(rows, (*SYSTEM_COLUMNS, *_KEYS), "metadata rows", hint)
     if not rows.columns.is_unique:
         twice = ", ".join(map(str, rows.columns[rows.columns.duplicated()].unique()))
         raise InputError(f"The metadata rows have the column {twice} more than once.", hint=hint)

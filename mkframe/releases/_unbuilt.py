@@ -11,6 +11,7 @@ import pandas as pd
 from mkframe._clock import whole_numbers
 from mkframe._text import short_repr
 from mkframe.errors import InputError
+from mkframe.metrics._checks import check_columns
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.releases import _html
 from mkframe.releases._result import Result
@@ -157,10 +158,7 @@ def unbuilt(
 
 def _check(commits: pd.DataFrame) -> None:
     hint = "Give the commits as client.commits returns them."
-    if not isinstance(commits, pd.DataFrame):
-        raise InputError(f"A DataFrame of commits is needed, not {type(commits).__name__}.", hint=hint)
-    if missing := [name for name in _REQUIRED if name not in commits.columns]:
-        raise InputError(f"The commits lack the column {', '.join(missing)}.", hint=hint)
+    check_columns(commits, _REQUIRED, "commits", hint)
     stamps = commits["COMMIT_TIMESTAMP"]
     if stamps.isna().any():
         raise InputError("A commit has no COMMIT_TIMESTAMP.", hint="Without it the order is not known.")
