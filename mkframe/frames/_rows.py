@@ -132,6 +132,7 @@ class RowReader:
             if key is None:
                 raise SchemaError(f"Row {self.count + number} has no {self.key!r}.", hint=_HINT)
         fields = self.row_schema.fields()
+        self._check_memory(_EMPTY_CELL * len(rows) * len(fields))
         columns = transpose_dicts(rows, fields)
         nested = self.row_schema.nested
         return [check(field, values, keys, nested) for field, values in zip(fields, columns, strict=True)]

@@ -3,6 +3,7 @@
 import gc
 import json
 import sys
+import tracemalloc
 
 import msgspec
 import pandas as pd
@@ -95,6 +96,21 @@ def test_endless_downloads_raise(storage):
         pytest.raises(ResponseTooLargeError, match="of memory"),
     ):
         frames.decode("builds", without_end(text), Limits(find=16 << 20))
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["keys in the first row", "keys in the last row"])
+def test_many_keys_that_most_rows_lack_raise(before):
+    wide = {"id": 1, "name": "a"} | {f"key {n}": 1 for n in range(900)}
+    others = [{"id": 1, "name": "a"}] * 30_000
+    records = [wide, *others] if before else [*others, wide]
+    text = body(records)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ResponseTooLargeError, match="of memory"):
+            frames.decode("release_groups", text, Limits(find=16 << 20))
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
 
 
 ENDLESS = {
