@@ -434,13 +434,15 @@ def compact(path: Path) -> None:
         contextlib.suppress(HistoryBusyError),
         _attach(file, 0, read_only=False, is_quick=True) as connection,
     ):
+        connection.execute("CHECKPOINT")  # a log that a killed process has left is of the old file
         name, total, free = connection.execute(
             "SELECT database_name, total_blocks, free_blocks FROM pragma_database_size() "
             "WHERE database_name = current_database()"
         ).fetchall()[0]
         found = file.stat()
         is_wasteful = free >= max(_MIN_FREE, total * _MAX_FREE)
-        if not is_wasteful or found.st_nlink > 1 or not is_mine(found) or _has_more(connection, name):
+        is_alone = found.st_nlink == 1 and is_mine(found) and not Path(f"{file}.wal").exists()
+        if not is_wasteful or not is_alone or _has_more(connection, name):
             return
         with _suppress_disk_errors(), open_folder(file.parent) as folder:
             _remove_left_over(folder, file.name)

@@ -314,6 +314,29 @@ def test_full_disk_leaves_the_file_as_it_is(tmp_path, always, monkeypatch):
         assert [p.name for p in tmp_path.iterdir()] == ["history.duckdb"]
 
 
+LEAVE_LOG = """
+import os, sys
+import duckdb
+connection = duckdb.connect(sys.argv[1])
+connection.execute("SET wal_autocheckpoint = '1TB'; UPDATE stored.meta SET server = 'kept'")
+os._exit(1)
+"""
+
+
+def test_log_of_a_killed_process_is_not_left_to_the_new_file(tmp_path, always, monkeypatch):
+    history = mk.History(tmp_path / "history.duckdb")
+    nightly(history, 1, 60)
+    subprocess.run([sys.executable, "-c", LEAVE_LOG, str(history.path)], check=False)
+    log, before = tmp_path / "history.duckdb.wal", history.path.stat().st_ino
+    assert log.exists()
+    replace, there = _file.Folder.replace, []
+    monkeypatch.setattr(_file.Folder, "replace", lambda *a: there.append(log.exists()) or replace(*a))
+    _file.compact(history.path)
+    assert there == [False]
+    assert history.path.stat().st_ino != before
+    assert history.sql("SELECT server FROM stored.meta").loc[0, "server"] == "kept"
+
+
 TAKE_OFTEN = """
 import sys, json, time
 import mkframe as mk
