@@ -112,7 +112,7 @@ def project_names(builds: pd.DataFrame, project: str | int | None) -> list[str]:
 
     Where all builds are of one project, that is its name in them: a history may know it by several.
     """
-    known = builds["project"].dropna().unique() if "project" in builds.columns else ()
+    known = builds["project"].dropna().unique().tolist() if "project" in builds.columns else []
     if project is not None:
         return [_project_text(known[0] if len(known) == 1 else project)]
     column = next((name for name in ("project", "project_id") if name in builds.columns), None)
