@@ -64,7 +64,8 @@ class Metadata(Accessor):
             Rows numbered from 0; dtypes from the answer's own columns: string and text str, integer
             Int64, timestamp datetime64[us] (the times that the server writes, without their Z: in which
             zone they are is not said; one with an offset such as +02:00 is moved to UTC), any other type
-            unchanged.
+            unchanged. ``attrs["message"]`` is the sentence of the answer, where it has one, such as how many
+            rows were inserted; where the service puts that sentence is open.
 
         Raises
         ------
@@ -100,7 +101,10 @@ def query(
         _check(answer, sql)
         columns = [_field(column) for column in answer.get("metadata") or ()]
         _warn_of_equal_names([column.name for column in columns], "Name them with AS.")
-        return frames.frame_from_rows(columns, answer.get("rows") or [], limits)
+        frame = frames.frame_from_rows(columns, answer.get("rows") or [], limits)
+        if isinstance(answer.get("message"), str):
+            frame.attrs["message"] = single_line(transport.redact(answer["message"]), _MAX_TEXT_SHOWN)
+        return frame
 
 
 def read(

@@ -302,6 +302,18 @@ def test_answer_without_rows_is_an_empty_frame():
     assert frame.shape == (0, 0)
 
 
+@pytest.mark.parametrize("text", [None, 7, ["a"], {}])
+def test_answer_without_a_sentence_has_no_message(text):
+    frame, _ = run_query(result(None, None, message=text), "DELETE FROM x", write=True)
+    assert "message" not in frame.attrs
+
+
+def test_sentence_of_an_answer_is_one_line_without_secrets():
+    text = "Inserted 2\nrecords for a-token"
+    frame, _ = run_query(result(None, None, message=text), "DELETE FROM x", write=True)
+    assert frame.attrs["message"] == "Inserted 2 records for ***"
+
+
 # --- the embedded server ----------------------------------------------------------------------------
 
 

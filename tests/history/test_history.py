@@ -658,7 +658,7 @@ def test_export_replaces_nothing_else(taken, tmp_path):
 
 
 def test_deliveries_and_commits_are_added_and_kept(history):
-    with mk.demo(builds=60) as client:
+    with mk.demo(builds=60, at="2026-06-01T12:00Z") as client:
         first = sync(history, client, resources=["deliveries", "commits"])
         second = sync(history, client, resources=["deliveries", "commits"])
         assert first["new"].sum() > 0
