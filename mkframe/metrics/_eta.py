@@ -19,7 +19,7 @@ from mkframe.metrics._checks import float_values, require_columns, status_of
 from mkframe.metrics._formatting import count_text, duration_text
 from mkframe.metrics._history import history_of
 from mkframe.metrics._moments import read_moment
-from mkframe.metrics._regression import FREQUENT, SHORTEST, Design, fit_huber
+from mkframe.metrics._regression import CLIP, FREQUENT, SHORTEST, Design, fit_huber
 from mkframe.metrics._streams import NAMED, check_lists, list_items
 
 __all__ = ["HISTORY_COLUMNS", "EtaFit", "eta", "longer_than_text"]
@@ -31,8 +31,10 @@ _WINDOW = 60
 """Similar builds whose durations are the distribution: few enough to follow a change within weeks."""
 _FITTED = 400
 """Builds of each pattern set from which the regression is made, and builds on which the ranges are tried."""
-_GAMMA = 0.01
+_GAMMA = 0.02
 """How much a range that was missed widens the next ones."""
+_COMMON, _OWN = 0.08, 0.04
+"""Shares of its distance by which a build moves what is expected of all pattern sets, and of its own."""
 _ALPHA = (0.002, 0.9)
 _LEVELS = (0.5, 0.8)
 _UNUSUAL = 0.9
@@ -52,19 +54,28 @@ def eta(
     r"""Give ranges of the seconds that running builds still need, if they finish.
 
     Log seconds of finished builds are regressed on 1, u and u², u = log(instances), per pattern set, by
-    Huber's method. The newest 60 residuals of the same pattern set, each as if its build had been left out
-    of the regression, are the distribution around the fitted value of the running build; those whose builds
-    would have ended by now are left out of it. With the n that remain, a range of a level 1 - α lies between
-    the order statistics ⌊(n + 1) α / 2⌋ and ⌈(n + 1) (1 - α / 2)⌉ (split conformal prediction). Where n is
-    too small for one of these, that end is open. α begins at 1 - level and is adapted by trying the ranges on
-    the newest 400 builds in their order: α + 0.01 · (1 - level - miss) after each. So ranges widen
-    while builds become slower or faster.
+    Huber's method; r is the residual of a build as if it had been left out. Recent builds tell by how much
+    durations have shifted since. In the order of the ends, e = r - s - t, bounded to ± 1.345 standard
+    deviations, moves s of all pattern sets by 0.08 · e and t of its own by 0.04 · e, from 0 on (robust
+    exponential smoothing). So a change of all builds is followed within some 20 of them, whatever their
+    patterns; one of a single pattern set takes longer.
+
+    The newest 60 values r - s - t of the same pattern set, with the s and t that were known when each build
+    started, are the distribution around the fitted value of the running build plus s + t as they are now;
+    those whose builds would have ended by now are left out of it. With the n that remain, a range of a level
+    1 - α lies between the order statistics ⌊(n + 1) α / 2⌋ and ⌈(n + 1) (1 - α / 2)⌉ (split conformal
+    prediction). Where n is too small for one of these, that end is open. α begins at 1 - level and is adapted
+    by trying the ranges on the newest 400 builds in their order: α + 0.02 · (1 - level - miss) after each. So
+    ranges widen while builds become slower or faster.
 
     A pattern set with fewer than 20 finished builds is compared with builds of all patterns, around one
-    regression of all. Failed and canceled builds tell nothing here, nor does the progress in percent.
+    regression of all plus the mean of their s + t. Failed and canceled builds tell nothing here, nor does the
+    progress in percent.
 
     V. Vovk, A. Gammerman and G. Shafer, Algorithmic Learning in a Random World (2005); I. Gibbs and
-    E. Candès, Adaptive conformal inference under distribution shift, NeurIPS 34 (2021).
+    E. Candès, Adaptive conformal inference under distribution shift, NeurIPS 34 (2021); S. Gelper, R. Fried
+    and C. Croux, Robust forecasting with exponential and Holt-Winters smoothing, Journal of Forecasting 29
+    (2010).
 
     Parameters
     ----------
@@ -99,12 +110,12 @@ def eta(
     >>> start = pd.date_range("2026-04-01 08:00", periods=41, freq="h", tz="UTC")
     >>> builds = pd.DataFrame({"status": ["FINISHED"] * 40 + ["BUILDING"], "build_start": start,
     ...     "instances": 3, "patterns": [[808]] * 41, "build_end": start + pd.to_timedelta(
-    ...     [60 + n % 20 for n in range(40)] + [None], unit="s")})
+    ...     [60 + 7 * n % 20 for n in range(40)] + [None], unit="s")})
     >>> table = eta(builds, builds, now=start[40] + pd.Timedelta("30s"))
     >>> table[["elapsed", "low80", "high80"]].round().iloc[0].tolist()
-    [30.0, 31.0, 48.0]
+    [30.0, 33.0, 50.0]
     >>> table["says"].iloc[0]
-    '31 s to 48 s more (80 %), half within 40 s; from 40 similar builds; if it finishes'
+    '33 s to 50 s more (80 %), half within 42 s; from 40 similar builds; if it finishes'
     """
     shares = _levels(levels)
     moment = pd.Timestamp.now("UTC") if now is None else read_moment(now)
@@ -261,7 +272,10 @@ class _Similar:
 
 @dataclass(frozen=True)
 class _Model:
-    """The finished builds in the order in which they ended, and what is left of them beside the fit."""
+    """The finished builds in the order in which they ended, and what is left of them beside fit and shift.
+
+    A shift is that which was known when a build started (`before`), and that of each block now (`shifts`).
+    """
 
     group: Places
     instances: Floats
@@ -271,6 +285,8 @@ class _Model:
     design: Design
     residuals: Floats
     coefficients: Floats
+    before: Floats
+    shifts: Floats
 
     @classmethod
     def of(cls, past: _Past, sets: Places) -> _Model:
@@ -281,8 +297,12 @@ class _Model:
         start, end, instances = past.start[order], past.end[order], past.instances[order]
         y = np.log(np.maximum((end - start) / 1e6, SHORTEST))
         design = Design.of(sets[order], instances)
-        residuals, coefficients = _left_out(design, y) if len(y) else (y, np.zeros((0, 3)))
-        return cls(sets[order], instances, y, start, end, design, residuals, coefficients)
+        if not len(y):
+            return cls(sets[order], instances, y, start, end, design, y, np.zeros((0, 3)), y, y)
+        residuals, coefficients, scale = _left_out(design, y)
+        before, now = _shifts(design.block, residuals, start, end, CLIP * scale)
+        residuals -= before
+        return cls(sets[order], instances, y, start, end, design, residuals, coefficients, before, now)
 
     def alphas(self, levels: Sequence[float]) -> dict[float, float]:
         """Adapt α of each level by predicting the newest builds from those that had ended before."""
@@ -332,24 +352,27 @@ class _Model:
         is_null = np.isnan(self.instances)
         own = np.flatnonzero((self.group == group) & (is_null == unknown))
         if len(own) >= FREQUENT:
-            return self._similar(own, instances, self.design, self.coefficients, self.residuals, _SAME)
+            return self._similar(
+                own, instances, self.design, self.residuals, self.coefficients, self.shifts, _SAME
+            )
         pool = self._pools[unknown]
         if pool is None:
             return _Similar(np.zeros(0), math.nan, _NO_STEP, False)
-        known, design, residuals, coefficients = pool
-        return self._similar(known, instances, design, coefficients, residuals, _ALL)
+        return self._similar(pool[0], instances, *pool[1:], _ALL)
 
     @functools.cached_property
-    def _pools(self) -> dict[bool, tuple[Places, Design, Floats, Floats] | None]:
+    def _pools(self) -> dict[bool, tuple[Places, Design, Floats, Floats, Floats] | None]:
         """Fit the newest builds of all patterns: those with a number of instances, and those without."""
         is_null, newest = np.isnan(self.instances), np.arange(len(self.y))[-_FITTED:]
-        pools: dict[bool, tuple[Places, Design, Floats, Floats] | None] = {}
+        pools: dict[bool, tuple[Places, Design, Floats, Floats, Floats] | None] = {}
         for unknown in (False, True):
             known = newest[is_null[newest] == unknown]
             pools[unknown] = None
             if len(known) >= FREQUENT:
                 design = Design.of(np.zeros(len(known), dtype=np.intp), self.instances[known])
-                pools[unknown] = known, design, *_left_out(design, self.y[known])
+                residuals, coefficients, _ = _left_out(design, self.y[known])
+                shift = self.shifts[self.design.block[known]].mean(keepdims=True)
+                pools[unknown] = known, design, residuals - self.before[known], coefficients, shift
         return pools
 
     def _similar(
@@ -357,8 +380,9 @@ class _Model:
         own: Places,
         instances: float,
         design: Design,
-        coefficients: Floats,
         residuals: Floats,
+        coefficients: Floats,
+        shifts: Floats,
         step: str,
     ) -> _Similar:
         rows = own if design is self.design else np.arange(len(own))
@@ -371,16 +395,40 @@ class _Model:
         v = (edge - middle) / scale
         # beyond the numbers that were seen a parabola means nothing: seconds grow less than instances do
         tangent = min(max((slope + 2 * bend * v) / scale, 0.0), 1.0)
-        fitted = constant + slope * v + bend * v * v + tangent * (u - edge)
+        fitted = float(shifts[block]) + constant + slope * v + bend * v * v + tangent * (u - edge)
         return _Similar(residuals[rows][-_WINDOW:], fitted, step, u > edge)
 
 
-def _left_out(design: Design, y: Floats) -> tuple[Floats, Floats]:
-    """Give the residual of each build as if it had been left out, and the coefficients with all."""
+def _left_out(design: Design, y: Floats) -> tuple[Floats, Floats, float]:
+    """Give the residual of each build as if it had been left out, and the coefficients and scale with all."""
     fit = fit_huber(design, y)
     inverse = np.linalg.inv(design.gram())[design.block]
     leverage = np.einsum("in,nij,jn->n", design.basis, inverse, design.basis)
-    return fit.residuals / np.maximum(1 - leverage, 0.05), fit.coefficients
+    return fit.residuals / np.maximum(1 - leverage, 0.05), fit.coefficients, fit.scale
+
+
+def _shifts(
+    block: Places, residuals: Floats, start: NDArray[np.int64], end: NDArray[np.int64], bound: float
+) -> tuple[Floats, Floats]:
+    """Smooth residuals in the order of the ends: give the shift at each start, and that of each block now."""
+    # of equal ends, the order of rows must make no difference
+    order = np.lexsort((residuals, end))
+    sets = block[order]
+    n, common, own = len(order), 0.0, [0.0] * (int(block.max()) + 1)
+    commons, owns = np.zeros(n + 1), np.zeros(n + 1)
+    # plain floats: each step needs the one before
+    for k, (place, residual) in enumerate(zip(sets.tolist(), residuals[order].tolist(), strict=True), 1):
+        error = min(max(residual - common - own[place], -bound), bound)
+        common += _COMMON * error
+        own[place] += _OWN * error
+        commons[k], owns[k] = common, own[place]
+    # the last build of the same block among those that had ended
+    upto = np.searchsorted(end, start, side="right")
+    key = np.sort(sets * (n + 1) + np.arange(1, n + 1))
+    last = key[np.searchsorted(key, block * (n + 1) + upto, side="right") - 1]
+    is_own = (last // (n + 1) == block) & (last % (n + 1) <= upto)
+    before = commons[upto] + np.where(is_own, owns[last % (n + 1)], 0.0)
+    return before, common + np.array(own)
 
 
 def _order_statistics(n: int, alpha: float) -> tuple[int, int]:

@@ -68,8 +68,8 @@ def asked(factory):
     return make
 
 
-SPREAD = [60.0 + 16 * k % 39 for k in range(39)]
-"""60 to 98 s in an order without a trend."""
+SPREAD = [79.0 + (-1) ** k * (1 + 6 * (k // 2) % 19) for k in range(38)] + [79.0]
+"""60 to 98 s, by turns as far above and below the middle, so that recent builds tell of no shift."""
 
 
 def test_ranges_are_order_statistics(past, asked):
@@ -193,6 +193,42 @@ def test_doubled_durations_are_followed(past, asked):
     assert row["median"] == pytest.approx(2 * math.exp(4), rel=0.15)
 
 
+@pytest.mark.parametrize("after", [6, 20])
+def test_change_of_all_patterns_is_followed(after, past, asked):
+    before, sets, sigma = 40, 8, 0.25
+    widths, medians = [], []
+    for seed in range(4):
+        g = np.random.default_rng([8, seed])
+        which = np.concatenate([g.permutation(np.repeat(range(sets), n)) for n in (before, after)])
+        factor = np.where(np.arange(len(which)) < before * sets, 1, 2)
+        seconds = np.exp(4 + 0.2 * which + g.normal(0, sigma, len(which))) * factor
+        history = past(seconds)
+        history["patterns"] = [[808 + int(number)] for number in which]
+        now = history["build_end"].max()
+        for number in range(sets):
+            running, _ = asked(patterns=[808 + number], build_start=now.isoformat())
+            row = metrics.eta(running, history, now=now).iloc[0]
+            widths.append(math.log(row["high80"] / row["low80"]) / (2 * 1.2816 * sigma))
+            medians.append(row["median"] / (2 * math.exp(4 + 0.2 * number)))
+    # the newest 60 builds of a set are mostly older than the change
+    assert np.median(widths) < 1.5
+    assert np.median(medians) == pytest.approx(1, abs=0.1)
+
+
+def test_change_of_one_pattern_set_moves_no_other(past, asked):
+    g = np.random.default_rng(9)
+    which = np.tile(range(4), 60)
+    is_slow = (which == 0) & (np.arange(240) >= 160)
+    history = past(np.exp(4 + g.normal(0, 0.2, 240)) * np.where(is_slow, 2, 1))
+    history["patterns"] = [[808 + int(number)] for number in which]
+    medians = [
+        metrics.eta(running, history, now=now)["median"].iloc[0] / math.exp(4)
+        for running, now in (asked(patterns=[808 + number]) for number in range(4))
+    ]
+    assert medians[1:] == pytest.approx([1, 1, 1], rel=0.15)
+    assert medians[0] > 1.3
+
+
 def test_level_holds_its_share_of_builds(past, factory):
     g = np.random.default_rng(5)
     history = past(np.exp(4 + g.normal(0, 0.4, 400)), instances=1)
@@ -215,9 +251,13 @@ def test_start_in_the_future_or_missing_is_told(past, asked):
     assert row["says"].startswith("starts 30 s later than now: ")
 
 
-def test_order_of_rows_makes_no_difference(past, asked):
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_order_of_rows_makes_no_difference(is_tied, past, asked):
     g = np.random.default_rng(6)
     history = past(np.exp(g.normal(4, 0.5, 200)), instances=g.integers(1, 9, 200))
+    history["patterns"] = [[808 + int(number)] for number in g.integers(0, 4, 200)]
+    if is_tied:
+        history["build_end"] = history["build_start"].max() + pd.Timedelta(hours=1)
     running, now = asked(elapsed=20)
     pd.testing.assert_frame_equal(
         metrics.eta(running, history, now=now),
@@ -271,10 +311,10 @@ def test_order_statistics_follow_the_rule_of_n_plus_one(n, alpha, places):
 @pytest.mark.parametrize(
     ("elapsed", "short"),
     [
-        (0.0, "if it finishes: 1 min 3 s to 1 min 35 s more (80 %)"),
+        (0.0, "if it finishes: 1 min 2 s to 1 min 34 s more (80 %)"),
         (97.6, "unusually long: longer than 38 of 39 similar builds"),
         (200.0, "unusually long: longer than all 39 similar builds"),
-        (-30.0, "starts 30 s later than now: if it finishes: 1 min 33 s to 2 min 5 s more (80 %)"),
+        (-30.0, "starts 30 s later than now: if it finishes: 1 min 32 s to 2 min 4 s more (80 %)"),
     ],
 )
 def test_fit_says_the_sentence_of_eta_at_each_time(elapsed, short, past, asked):
