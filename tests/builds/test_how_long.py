@@ -153,8 +153,8 @@ def test_builds_of_several_projects_are_each_compared_with_their_own(capsys):
     [
         (200, ELAPSED, "from 30 similar builds; if it finishes | creating"),
         (128, ELAPSED, "from 30 similar builds; if it finishes"),
-        (90, ELAPSED, "if it finishes: 51 s to 1 min 17 s more (80 %) | creating"),
-        (72, ELAPSED, "if it finishes: 51 s to 1 min 17 s more (80 %)"),
+        (90, ELAPSED, "if it finishes: 50 s to 1 min 17 s more (80 %) | creating"),
+        (72, ELAPSED, "if it finishes: 50 s to 1 min 17 s more (80 %)"),
         (50, ELAPSED, "creating"),
         (74, 500.0, "unusually long: longer than all 30 similar builds"),
     ],

@@ -8,9 +8,9 @@ from tests.support.rows import row
 
 NOON = dt.datetime(2026, 6, 17, 12, tzinfo=dt.UTC)
 SAME = {"instances": 3, "patterns": [808]}
-ELAPSED = 10.15
+ELAPSED = 10.3
 """Seconds after which `SAYS` holds for most of a second."""
-SAYS = "51 s to 1 min 17 s more (80 %), half within 1 min 4 s; from 30 similar builds; if it finishes"
+SAYS = "50 s to 1 min 17 s more (80 %), half within 1 min 7 s; from 30 similar builds; if it finishes"
 
 
 def written(moment):
