@@ -20,7 +20,7 @@ from mkframe.metrics._eta import EtaFit
 from tests.builds.servers import BUILDS, connect_to
 from tests.support import faults
 from tests.support.rows import row
-from tests.support.running_builds import ELAPSED, NOON, SAME, SAYS, past, running, written
+from tests.support.running_builds import ELAPSED, NOON, SAME, SAYS, UNUSUAL, past, running, written
 
 MODULE, WAIT = sys.modules["mkframe.builds._how_long"], sys.modules["mkframe.builds._wait"]
 BUILD = f"{BUILDS}/7"
@@ -80,7 +80,7 @@ FINISHED = running(status="FINISHED")
     ("elapsed", "count", "words"),
     [
         (ELAPSED, 30, "from 30 similar builds; if it finishes"),
-        (500.0, 30, "unusually long: longer than all 30 similar builds"),
+        (UNUSUAL, 30, "unusually long: longer than all 30 similar builds"),
         (ELAPSED, 19, "no idea: under 20 finished builds to compare with"),
     ],
 )
@@ -93,7 +93,7 @@ def test_bar_says_the_sentence_of_the_metric(elapsed, count, words, capsys):
 
 def test_elapsed_time_grows_with_the_clock_of_the_server(capsys):
     later = [
-        running(elapsed=s, now=NOON + dt.timedelta(seconds=s)) for s in (0.0, 0.0, 0.0, 30.0, 70.0, 70.0)
+        running(elapsed=s, now=NOON + dt.timedelta(seconds=s)) for s in (0.0, 0.0, 0.0, 30.0, 8400.0, 8400.0)
     ]
     lines, _ = bar_of(capsys, scripted([*later, FINISHED], past()))
     assert any("took longer than this one now; if it finishes" in line for line in lines)
@@ -139,7 +139,7 @@ def test_builds_of_several_projects_are_each_compared_with_their_own(capsys):
             project = int(request.query["project_id"])
             return faults.reply(past(30 if project == 402 else 5, project))
         number = int(request.path.rsplit("/", 1)[1])
-        return running(number, project_id=402 if number < 9 else 403, elapsed=500 if number == 8 else 10)
+        return running(number, project_id=402 if number < 9 else 403, elapsed=UNUSUAL if number == 8 else 10)
 
     lines, server = bar_of(capsys, script, [7, 8, 9], timeout=1)
     assert sorted(r.query["project_id"] for r in server.to(BUILDS)) == ["402", "403"]
@@ -152,11 +152,11 @@ def test_builds_of_several_projects_are_each_compared_with_their_own(capsys):
     ("columns", "elapsed", "shown"),
     [
         (200, ELAPSED, "from 30 similar builds; if it finishes | creating"),
-        (128, ELAPSED, "from 30 similar builds; if it finishes"),
-        (90, ELAPSED, "if it finishes: 50 s to 1 min 17 s more (80 %) | creating"),
-        (72, ELAPSED, "if it finishes: 50 s to 1 min 17 s more (80 %)"),
+        (135, ELAPSED, "from 30 similar builds; if it finishes"),
+        (97, ELAPSED, "if it finishes: 1 h 41 min to 2 h 34 min more (80 %) | creating"),
+        (79, ELAPSED, "if it finishes: 1 h 41 min to 2 h 34 min more (80 %)"),
         (50, ELAPSED, "creating"),
-        (74, 500.0, "unusually long: longer than all 30 similar builds"),
+        (74, UNUSUAL, "unusually long: longer than all 30 similar builds"),
     ],
 )
 def test_text_of_the_bar_is_never_cut_in_a_number(columns, elapsed, shown, capsys, monkeypatch):
@@ -166,7 +166,7 @@ def test_text_of_the_bar_is_never_cut_in_a_number(columns, elapsed, shown, capsy
     line = next(line.rstrip() for line in reversed(lines) if "ended" not in line)
     assert len(line) <= columns
     assert line.endswith(shown)
-    assert line.split(", ", 1)[1].startswith(("unusually", "if it", "5", "creating"))
+    assert line.split(", ", 1)[1].startswith(("unusually", "if it", "1 h", "creating"))
 
 
 # --- what it costs ---------------------------------------------------------------------------------------

@@ -8,9 +8,11 @@ from tests.support.rows import row
 
 NOON = dt.datetime(2026, 6, 17, 12, tzinfo=dt.UTC)
 SAME = {"instances": 3, "patterns": [808]}
-ELAPSED = 10.3
-"""Seconds after which `SAYS` holds for most of a second."""
-SAYS = "50 s to 1 min 17 s more (80 %), half within 1 min 7 s; from 30 similar builds; if it finishes"
+ELAPSED = 1240.0
+"""Seconds after which `SAYS` holds for over twenty seconds, so that a slow machine changes no word of it."""
+SAYS = "1 h 41 min to 2 h 34 min more (80 %), half within 2 h 14 min; from 30 similar builds; if it finishes"
+UNUSUAL = 30_000.0
+"""Seconds that no build of `past` has taken."""
 
 
 def written(moment):
@@ -18,11 +20,11 @@ def written(moment):
 
 
 def past(count=30, project=402, **more):
-    """Finished builds, one an hour until noon, that took 60 to 89 s."""
+    """Finished builds, one every four hours until noon, that took 2 to 3 hours."""
     rows = []
     for k in range(count):
-        start = NOON - dt.timedelta(hours=count - k)
-        end = start + dt.timedelta(seconds=60 + 7 * k % 30)
+        start = NOON - dt.timedelta(hours=4 * (count - k))
+        end = start + dt.timedelta(minutes=120 + 2 * (7 * k % 30))
         times = {"build_start": written(start), "build_end": written(end)}
         rows.append(row("builds", 100 + k, status="FINISHED", project_id=project, **SAME, **times, **more))
     return rows
