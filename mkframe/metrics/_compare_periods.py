@@ -18,7 +18,7 @@ from mkframe.metrics._durations import duration
 from mkframe.metrics._formatting import count_text
 from mkframe.metrics._grouping import Days, local_days
 from mkframe.metrics._history import history_of
-from mkframe.metrics._moments import is_likely
+from mkframe.metrics._moments import is_likely, too_far
 from mkframe.metrics._regression import SHORTEST
 from mkframe.metrics._streams import By, streams_of_part
 
@@ -345,5 +345,5 @@ def _midnight(end: Any, tz: str) -> np.datetime64:
     except (TypeError, ValueError) as error:
         raise InputError(f"end={end!r} is not a day.", hint=hint) from error
     if is_far:
-        raise InputError(f"end={end!r} is before 1900 or after 2199.", hint=hint)
+        raise too_far("end", end, hint)
     return np.datetime64(time.date(), "D") if isinstance(time, datetime) else np.datetime64(time, "D")

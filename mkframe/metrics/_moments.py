@@ -10,7 +10,7 @@ import pandas as pd
 
 from mkframe.errors import InputError
 
-__all__ = ["FIRST", "LAST", "in_calendar", "is_likely", "last_moment", "read_moment"]
+__all__ = ["FIRST", "LAST", "in_calendar", "is_likely", "last_moment", "read_moment", "too_far"]
 
 FIRST, LAST = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
 """Times before and from here on stand for no time, and zones could move some of them beyond the calendar."""
@@ -20,6 +20,11 @@ _SECOND_YEAR, _LAST_YEAR = np.datetime64("0002-01-01"), np.datetime64("9999-01-0
 def is_likely(time: pd.Timestamp) -> bool:
     """Whether a time with a zone lies in years in which something can be planned or have happened."""
     return bool(FIRST <= time < LAST)
+
+
+def too_far(name: str, value: Any, hint: str) -> InputError:
+    """Make the error of an argument that is not likely."""
+    return InputError(f"{name}={value!r} is before {FIRST.year} or after {LAST.year - 1}.", hint=hint)
 
 
 def read_moment(now: str | datetime) -> pd.Timestamp:
@@ -43,7 +48,7 @@ def read_moment(now: str | datetime) -> pd.Timestamp:
     if pd.isna(moment) or moment.tzinfo is None:
         raise InputError(f"now={now!r} is not a time with a zone.", hint=hint)
     if not is_likely(moment):
-        raise InputError(f"now={now!r} is before 1900 or after 2199.", hint=hint)
+        raise too_far("now", now, hint)
     return moment.tz_convert("UTC")
 
 

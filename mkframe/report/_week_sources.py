@@ -135,7 +135,7 @@ def read_server(client: Client, project: str | int | None = None, source: str = 
     reasons: dict[str, str] = {}
     named = _attempt("names", reasons, lambda: client.add_names(builds))
     releases = _attempt("releases", reasons, client.releases.find)
-    projects = sorted({int(id_) for id_ in builds["project_id"].dropna().unique()})
+    projects = _project_ids(builds)
     deliveries, commits = None, None
     if len(projects) > _MOST_PROJECTS:
         reason = f"there are {len(projects):,} projects; name one"
@@ -181,7 +181,7 @@ def read_history(
     builds = history.builds(project=project, as_of=as_of, tz=tz)
     syncs = history.syncs()
     reasons: dict[str, str] = {}
-    projects = sorted({int(id_) for id_ in builds["project_id"].dropna().unique()})
+    projects = _project_ids(builds)
     releases = (
         history.releases(as_of=as_of, tz=tz, gone=False) if (syncs["resource"] == "releases").any() else None
     )
@@ -268,3 +268,7 @@ def _add_names(builds: pd.DataFrame, history: History, as_of: AsOf, tz: str) -> 
     result = builds.assign(**named)
     result.attrs = dict(builds.attrs)
     return result
+
+
+def _project_ids(builds: pd.DataFrame) -> list[int]:
+    return sorted({int(id_) for id_ in builds["project_id"].dropna().unique()})
