@@ -22,10 +22,12 @@ from mkframe.schema import TERMINAL
 __all__ = [
     "LEAST_SHARE",
     "Clock",
+    "is_of_build",
     "measure_commits",
     "measure_deliveries",
     "moments_of",
     "nearest",
+    "stamp_numbers",
     "stamps_of",
     "times_of",
     "whole_numbers",
@@ -222,23 +224,33 @@ def _measure_starts(view: Times, utc: Times) -> Clock:
     return best
 
 
-def stamps_of(frame: pd.DataFrame, column: str) -> Times:
-    """Return a column of Unix milliseconds as times.
+def is_of_build(commits: pd.DataFrame) -> NDArray[np.bool_]:
+    """Tell which commits a build has made; the others are of people."""
+    return (commits["TYPE"] == "Build").fillna(False).to_numpy(bool)
+
+
+def stamp_numbers(commits: pd.DataFrame) -> pd.Series[Any]:
+    """Return the stamps of commits as numbers, also where the server writes some as text."""
+    stamps = commits["COMMIT_TIMESTAMP"]
+    return whole_numbers(stamps) if pd.api.types.is_string_dtype(stamps.dtype) else stamps
+
+
+def stamps_of(commits: pd.DataFrame) -> Times:
+    """Return the stamps of commits, which are Unix milliseconds, as times.
 
     Raises
     ------
     InputError
         If a value is no number, or none of the years of people.
     """
-    values = frame[column]
-    is_text = pd.api.types.is_string_dtype(values.dtype)
-    known = whole_numbers(values) if is_text else values.astype("Float64")
-    stamps = known.to_numpy("float64", na_value=np.nan)
+    values = commits["COMMIT_TIMESTAMP"]
+    stamps = stamp_numbers(commits).astype("Float64").to_numpy("float64", na_value=np.nan)
     first, last = (float(day.astype("int64") // 1000) for day in (_EARLIEST, _LATEST))
     wrong = values.notna().to_numpy(bool) & ~((stamps >= first) & (stamps < last))
     if wrong.any():
         raise InputError(
-            f"{column} holds what are no Unix milliseconds, such as {short_repr(values[wrong].tolist()[0])}.",
+            "COMMIT_TIMESTAMP holds what are no Unix milliseconds, such as "
+            f"{short_repr(values[wrong].tolist()[0])}.",
             hint="Ask without utc, and look at these rows.",
         )
     result = np.full(len(stamps), np.datetime64("NaT", "us"), "datetime64[us]")
@@ -278,9 +290,8 @@ def measure_commits(commits: pd.DataFrame, moments: Times) -> Clock | None:
     >>> measure_commits(commits, start.to_numpy("datetime64[us]")).zone
     '+02:00'
     """
-    times = stamps_of(commits, "COMMIT_TIMESTAMP")
-    is_build = (commits["TYPE"] == "Build").fillna(False).to_numpy(bool)
-    return _measure_stamps(np.unique(times[is_build & ~np.isnat(times)]), np.sort(moments))
+    times = stamps_of(commits)
+    return _measure_stamps(np.unique(times[is_of_build(commits) & ~np.isnat(times)]), np.sort(moments))
 
 
 def _measure_stamps(stamps: Times, moments: Times) -> Clock | None:

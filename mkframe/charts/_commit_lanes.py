@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from mkframe._clock import is_of_build, stamp_numbers
 from mkframe.charts import _style
 from mkframe.charts._colors import COLORS, OTHER, palette
 from mkframe.charts._labels import left_out_text, printable_text
@@ -58,7 +59,7 @@ def commit_lanes(commits: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     check_columns(commits, _REQUIRED, "commits", "Give what client.commits returns.")
     title = "Commits per release"
-    stamps = commits["COMMIT_TIMESTAMP"].astype("Float64").to_numpy("float64", na_value=np.nan)
+    stamps = stamp_numbers(commits).astype("Float64").to_numpy("float64", na_value=np.nan)
     known = (stamps >= _FIRST) & (stamps < _LAST)
     rows = commits[list(_REQUIRED)][known].assign(at=stamps[known])
     lanes = _lanes(rows)
@@ -94,7 +95,7 @@ def _lanes(rows: pd.DataFrame) -> list[str]:
 
 def _draw(ax: Axes, rows: pd.DataFrame, lanes: list[str]) -> list[str]:
     """Draw a mark for each kind, lane and moment; return how many commits there are of each kind."""
-    is_build = (rows["TYPE"] == "Build").fillna(False).to_numpy(bool)
+    is_build = is_of_build(rows)
     status = rows["STATUS"].astype(object).fillna("unknown").to_numpy()
     kind = np.where(is_build, status, "by hand")
     lane = pd.Index(lanes).get_indexer(pd.Index(rows["RELEASE"].astype(object).fillna("")))

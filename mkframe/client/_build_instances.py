@@ -41,7 +41,7 @@ def find_instances(transport: Transport, build: pd.Series[Any], builds: pd.DataF
         )
     views = Views(transport)
     commits = commits_in_utc(views.commits(project_id=project), moments_of(builds))
-    commits = commits[(commits["TYPE"] == "Build").fillna(False)]
+    commits = commits[_clock.is_of_build(commits)]
     groups = commits.groupby(["COMMIT_TIMESTAMP", "USER_NAME", "STATUS"], dropna=False, sort=False)
     table = groups.agg(count=("TYPE", "size"), description=("DESCRIPTION", "first")).reset_index()
     anchors = _anchors(table["COMMIT_TIMESTAMP"], builds)

@@ -535,7 +535,7 @@ def commits_in_utc(frame: pd.DataFrame, moments: Any) -> pd.DataFrame:
             hint="Leave utc out; COMMIT_TIMESTAMP then stays as the server gives it.",
         )
     _check(clock, "COMMIT_TIMESTAMP", "stamps of builds")
-    utc = clock.to_utc(_clock.stamps_of(frame, "COMMIT_TIMESTAMP"), moments=np.sort(moments))
+    utc = clock.to_utc(_clock.stamps_of(frame), moments=np.sort(moments))
     return _with_times(frame, "COMMIT_TIMESTAMP", utc, clock)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._clock import is_of_build, stamp_numbers
 from mkframe.errors import InputError
 from mkframe.metrics._checks import check_columns
 from mkframe.metrics._formatting import count_text
@@ -277,7 +278,7 @@ def _matches(current: pd.DataFrame, sources: pd.DataFrame, keys: pd.DataFrame) -
 def _last_builds(found: pd.DataFrame, commits: pd.DataFrame | None) -> pd.DataFrame:
     last: Mapping[tuple[Any, ...], tuple[int, Any]] = {}
     if commits is not None:
-        builds = commits[(commits["TYPE"] == "Build").fillna(False).astype(bool)]
+        builds = commits.assign(COMMIT_TIMESTAMP=stamp_numbers(commits))[is_of_build(commits)]
         builds = builds.sort_values("COMMIT_TIMESTAMP", kind="stable")
         keys = builds[["PATTERN", "FOLDER", "INSTANCE", "RELEASE"]].astype(object).fillna("")
         ends = zip(builds["COMMIT_TIMESTAMP"], builds["STATUS"], strict=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mkframe._clock import whole_numbers
+from mkframe._clock import is_of_build, stamp_numbers
 from mkframe._text import short_repr
 from mkframe.errors import InputError
 from mkframe.metrics._checks import check_columns
@@ -162,19 +162,9 @@ def _check(commits: pd.DataFrame) -> None:
     stamps = commits["COMMIT_TIMESTAMP"]
     if stamps.isna().any():
         raise InputError("A commit has no COMMIT_TIMESTAMP.", hint="Without it the order is not known.")
-    if (
-        pd.api.types.is_string_dtype(stamps.dtype)
-        and (wrong := whole_numbers(stamps).isna().to_numpy(bool)).any()
-    ):
+    if (wrong := stamp_numbers(commits).isna().to_numpy(bool)).any():
         shown = short_repr(stamps[wrong].tolist()[0])
         raise InputError(f"A COMMIT_TIMESTAMP is {shown}, which is no whole number.", hint=hint)
-
-
-def _stamps(rows: pd.DataFrame) -> pd.Series[int]:
-    """Return the stamps as whole numbers, also where the server writes some as text."""
-    stamps = rows["COMMIT_TIMESTAMP"]
-    is_text = pd.api.types.is_string_dtype(stamps.dtype)
-    return (whole_numbers(stamps) if is_text else stamps).astype("int64")
 
 
 def _drop_deleted(rows: pd.DataFrame, group: Any) -> tuple[Bools, int]:
@@ -183,7 +173,7 @@ def _drop_deleted(rows: pd.DataFrame, group: Any) -> tuple[Bools, int]:
     An instance that was created again shares its name with deleted ones, whose commits do not count.
     """
     is_deleted = read_flags(rows, "DELETED")
-    stamps = _stamps(rows)
+    stamps = stamp_numbers(rows).astype("int64")
     newest = stamps.groupby(group).transform("max")
     newest_live = stamps.where(~is_deleted, -(2**62)).groupby(group).transform("max")
     is_gone = np.asarray(newest_live < newest, dtype=bool)
@@ -192,8 +182,8 @@ def _drop_deleted(rows: pd.DataFrame, group: Any) -> tuple[Bools, int]:
 
 def _newest(rows: pd.DataFrame, group: pd.Series[int], now: int | None) -> pd.DataFrame:
     """Return the instances whose newest commit by hand is later than their newest finished build."""
-    rows = rows.assign(group=group.to_numpy(), stamp=_stamps(rows))
-    is_build = (rows["TYPE"] == "Build").fillna(False).to_numpy(bool)
+    rows = rows.assign(group=group.to_numpy(), stamp=stamp_numbers(rows).astype("int64"))
+    is_build = is_of_build(rows)
     is_built = is_build & (rows["STATUS"] == "FINISHED").fillna(False).to_numpy(bool)
     # of several at one instant the last row stands for all
     by_hand = rows[~is_build].sort_values("stamp", kind="stable").drop_duplicates("group", keep="last")

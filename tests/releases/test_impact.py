@@ -58,6 +58,13 @@ def test_last_build_is_that_of_the_release(rows):
     ]
 
 
+def test_stamps_that_are_text_are_compared_as_numbers(rows):
+    commits = commit_rows("FLEET R1 FINISHED 9", "FLEET R1 FAILED 10")
+    commits["COMMIT_TIMESTAMP"] = commits["COMMIT_TIMESTAMP"].astype(str)
+    found = impact(rows, instance="PLANE", commits=commits, **ROLES)
+    assert lines(found, "last_build", "last_status")[0] == (10, "FAILED")
+
+
 def test_nothing_of_that_name_is_said(rows):
     found = impact(rows, instance="NOPE", **ROLES)
     assert len(found) == 0
