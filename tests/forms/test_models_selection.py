@@ -12,7 +12,7 @@ from mkframe.schema import RESOURCES
 from tests.builds.servers import MARKER
 from tests.forms.conftest import AIRPLANE, PLANES, PROJECT, client_of_url, selection_model
 from tests.support import faults, rows
-from tests.support.running_builds import dated, past, running_row
+from tests.support.running_builds import UNUSUAL, dated, past, running_row
 
 # --- options ---------------------------------------------------------------------------------------------
 
@@ -281,7 +281,7 @@ def test_ambiguous_instances_are_defined_by_id():
 
 
 def test_running_builds_that_are_unusually_long_are_told():
-    builds = [*past(), running_row(7, elapsed=500, description=None), running_row(8, description="mine")]
+    builds = [*past(), running_row(7, elapsed=UNUSUAL, description=None), running_row(8, description="mine")]
     with faults.serve(dated(builds)) as server, client_of_url(server.api) as client:
         found, model = client.builds.find(project_id=402), SelectionModel(client)
         model.find_duplicates(found)
@@ -292,7 +292,7 @@ def test_running_builds_that_are_unusually_long_are_told():
 
 
 def test_running_builds_without_a_clock_of_the_server_are_listed():
-    builds = [*past(), running_row(7, elapsed=500, description=None)]
+    builds = [*past(), running_row(7, elapsed=UNUSUAL, description=None)]
     with faults.serve(faults.reply(builds)) as server, client_of_url(server.api) as client:
         found, model = client.builds.find(project_id=402), SelectionModel(client)
         model.find_duplicates(found)
