@@ -266,7 +266,9 @@ def test_interrupted_report_is_silent_and_leaves_nothing(seconds, saved, tmp_pat
         time.sleep(0.1)
     assert processes_with(mark) == []
     if seconds >= 0.3:  # before, Python itself is starting
-        assert (process.returncode, *shown) == (130, "", "")
+        # A shell shows 130 for both. Python ends by the signal where Ctrl-C met code that a dataclass wrote.
+        assert process.returncode in (130, -signal.SIGINT)
+        assert shown == ("", "")
     assert out.read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == [saved, "out.html", "scratch"]
     assert list(scratch.iterdir()) == []
