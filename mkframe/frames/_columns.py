@@ -169,10 +169,18 @@ def array_of(field: Field, chunks: Sequence[ColumnChunk]) -> Array | ExtensionAr
     SchemaWarning
         If there are nulls that the schema does not expect; the dtype is a nullable one then.
     """
+    array: ExtensionArray
     if field.type == "str":
-        return _text_array(chunks)
+        dtype = text_dtype()
+        texts: Any = None
+        if has_text_dtype and dtype.storage == "pyarrow":
+            import pyarrow as pa
+
+            texts = pa.chunked_array(list(map(_VALUES, chunks)), type=arrow_text())
+        array = text_array(_objects(chunks) if texts is None else texts, dtype)
+        return array
     if field.type == "downloads":
-        array: ExtensionArray = chunks[0].values
+        array = chunks[0].values
         return array
     if field.type not in STORAGE:
         return _infer_dtype(_objects(chunks)) if field.type == "any" else _objects(chunks)
@@ -202,17 +210,6 @@ def array_of(field: Field, chunks: Sequence[ColumnChunk]) -> Array | ExtensionAr
 
 _VALUES = operator.attrgetter("values")
 _pandas_dtype: Callable[[str], Any] = functools.cache(pd.api.types.pandas_dtype)
-
-
-def _text_array(chunks: Sequence[ColumnChunk]) -> Array | ExtensionArray:
-    """Join chunks of text, with the storage that pandas is set to at this moment."""
-    texts: Any = None
-    if uses_arrow():
-        import pyarrow as pa
-
-        texts = pa.chunked_array(list(map(_VALUES, chunks)), type=arrow_text())
-    array: ExtensionArray = text_array(_objects(chunks) if texts is None else texts)
-    return array
 
 
 def _objects(chunks: Sequence[ColumnChunk]) -> Array:

@@ -122,8 +122,7 @@ class DownloadsDtype(ExtensionDtype):
     def __eq__(self, other: object) -> bool:
         return (isinstance(other, str) and other == "object") or super().__eq__(other)
 
-    def __hash__(self) -> int:
-        return hash(self.name)
+    __hash__ = ExtensionDtype.__hash__
 
     def __from_arrow__(self, array: Any) -> DownloadsArray:
         from mkframe.frames._arrow_tables import downloads_from_arrow
@@ -323,7 +322,7 @@ class DownloadsArray(ExtensionArray):
         first, last = self.bounds[[start, stop]].tolist()
         part = self.downloads.iloc[first:last]
         names = ["id", *part.columns]
-        columns = [_with_none(part.index), *(_with_none(part.iloc[:, at]) for at in range(part.shape[1]))]
+        columns = [_with_none(part.index), *map(_with_none, map(part.__getitem__, part.columns))]
         records = [Download(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
         bounds = (self.bounds[start : stop + 1] - first).tolist()
         cells: list[list[Download] | None] = [records[i:j] for i, j in itertools.pairwise(bounds)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from mkframe.frames._recognize import recognize, recognize_row
 from mkframe.frames._row_types import RowSchema, download_fields
 from mkframe.frames._strict import check
 from mkframe.limits import DEFAULT, Limits, size, too_large
-from mkframe.schema import RESOURCES
+from mkframe.schema import RESOURCES, Field
 
 __all__ = ["EXPECTED", "INVALID_NAME", "RowReader", "is_json", "unknown_keys"]
 
@@ -165,15 +165,16 @@ class RowReader:
         """
         fields = self.row_schema.fields()
         self.memory += memory_of(fields, chunks)
-        self._widen()
+        self._widen(fields)
         self.columns.add(fields, chunks)
 
-    def _widen(self) -> None:
-        """Add columns for keys that are new; the rows before have a missing value each."""
-        fields = self.row_schema.fields()
-        self.memory += _EMPTY_CELL * self.count * (len(fields) - len(self.columns.builders))
+    def _widen(self, fields: Sequence[Field]) -> None:
+        """Add columns for fields that are new; the rows before have a missing value each."""
+        new = fields[len(self.columns.builders) :]
+        self.memory += _EMPTY_CELL * self.columns.size * len(new)
         self._check_memory()
-        self.columns.widen(fields)
+        if new:
+            self.columns.widen(fields)
 
     def _check_memory(self, more: int = 0) -> None:
         if self.memory + more > self.limits.find_memory:

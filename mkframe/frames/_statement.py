@@ -190,7 +190,7 @@ class ResultReader(RowReader):
         if self._types is not None and not names and not self.count:
             names = list(self._types)
         self._add_names(names)
-        self._widen()
+        self._widen(self.row_schema.fields())
         order = {name: place for place, name in enumerate(names)}
         first, more = self.columns.builders[: self._declared], self.columns.builders[self._declared :]
         more.sort(key=lambda builder: order.get(builder.field.name, len(order)))
