@@ -57,6 +57,8 @@ MIN_REQUEST_TIME = 1.0
 """Seconds that a call with a shorter time-out may take, so that a time-out of 0 looks once."""
 _MAX_PAUSE = 2.0
 _REQUEST_TIMEOUT = 408
+_TO_REPEAT = {301, 307, 308}
+"""Redirects that name the address to which the same request is to be sent: it was not carried out."""
 _MAX_WARNINGS = 100
 """Warnings of one build that are shown separately."""
 
@@ -86,15 +88,16 @@ class BuildStart:
 def may_have_started(error: MkframeError, transport: Transport, path: str) -> bool:
     """Whether a POST may have been carried out although it ended with an error.
 
-    A 4xx says that the server refused it. After any other error it is unknown, if the request was sent. An
-    error of the login, which comes first, says that nothing was sent.
+    A 4xx says that the server refused it. A redirect may also lead to the result (RFC 9110, 15.4.4). After any
+    other error it is unknown, if the request was sent. An error of the login, which comes first, says that
+    nothing was sent.
     """
     # Only the end is compared: how a URL is written changes on its way, such as the case of its host.
     if not (error.request or "").startswith("POST ") or not (error.request or "").endswith(path):
         return False
     if isinstance(error, ResponseError):
         status = error.status or 0
-        return not 300 <= status < 500 or status == _REQUEST_TIMEOUT
+        return (not 400 <= status < 500 and status not in _TO_REPEAT) or status == _REQUEST_TIMEOUT
     return isinstance(error, (ConnectionLostError, RequestTimeoutError, InvalidResponseError))
 
 

@@ -284,7 +284,7 @@ def test_invalid_argument_is_refused_unsent(silent, given, sentence):
 # --- refused by the server --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 405, 429, 301])
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 429, 301, 307, 308])
 def test_refusal_is_raised_without_a_search(status):
     with (
         faults.serve(faults.vendor(status, "No.")) as server,
@@ -402,6 +402,9 @@ LOST = {
     "length of gigabytes": faults.overclaimed(DOCUMENTED, 1 << 33),
     "202": faults.reply({}, 202),
     "204": faults.Answer(204),
+    "302": faults.redirect("/builds/5142", 302),
+    "303": faults.redirect("/builds/5142", 303),
+    "304": faults.Answer(304),
     "408": faults.vendor(408),
     "500": faults.vendor(500),
     "502 page": faults.html(502),
