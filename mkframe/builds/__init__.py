@@ -3,6 +3,7 @@
 from mkframe.builds._deploy import deploy
 from mkframe.builds._how_long import HowLong, RunningBuild
 from mkframe.builds._ids import build_id, build_ids, is_build
+from mkframe.builds._lock import exclusive_lock
 from mkframe.builds._reconcile import BuildStart, confirm
 from mkframe.builds._start import start, start_body
 from mkframe.builds._wait import wait
@@ -15,6 +16,7 @@ __all__ = [
     "build_ids",
     "confirm",
     "deploy",
+    "exclusive_lock",
     "is_build",
     "start",
     "start_body",

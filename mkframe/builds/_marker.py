@@ -5,15 +5,35 @@ from __future__ import annotations
 import re
 import secrets
 
-__all__ = ["MARKER", "with_marker", "marker_in", "new_marker"]
+__all__ = ["MARKER", "with_marker", "marker_in", "new_marker", "use_marker"]
 
 MARKER = re.compile(r"mkframe-[0-9a-f]{12}")
 """The form of a marker."""
+_unused: set[str] = set()
+"""Markers that were made in this process and that no start has used."""
 
 
 def new_marker() -> str:
     """Create a marker that occurs once."""
-    return f"mkframe-{secrets.token_hex(6)}"
+    marker = f"mkframe-{secrets.token_hex(6)}"
+    _unused.add(marker)
+    return marker
+
+
+def use_marker(marker: str) -> bool:
+    """Note that a start uses a marker; return whether it is known that none has used it before.
+
+    Examples
+    --------
+    >>> marker = new_marker()
+    >>> use_marker(marker), use_marker(marker)
+    (True, False)
+    """
+    try:
+        _unused.remove(marker)
+    except KeyError:
+        return False
+    return True
 
 
 def with_marker(description: str | None, marker: str | None) -> str:

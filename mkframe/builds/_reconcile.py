@@ -88,7 +88,7 @@ class BuildStart:
 def may_have_started(error: MkframeError, transport: Transport, path: str) -> bool:
     """Whether a POST may have been carried out although it ended with an error.
 
-    A 4xx says that the server refused it. A redirect may also lead to the result (RFC 9110, 15.4.4). After any
+    A 4xx says that the server refused it. A redirect may lead to the result (RFC 9110, 15.4.4). After any
     other error it is unknown, if the request was sent. An error of the login, which comes first, says that
     nothing was sent.
     """
@@ -186,8 +186,10 @@ def reconcile(
     return BuildStart(found.id, found.status, (lost, *found.warnings), marker)
 
 
-def find_started(transport: Transport, scope: Mapping[str, Any], marker: str) -> BuildStart | None:
-    """Look once for a build that carries the marker of a start, before it is sent.
+def find_started(
+    transport: Transport, scope: Mapping[str, Any], marker: str, seconds: float
+) -> BuildStart | None:
+    """Look for a build that carries the marker of a start, before it is sent; at least once.
 
     Raises
     ------
@@ -195,7 +197,7 @@ def find_started(transport: Transport, scope: Mapping[str, Any], marker: str) ->
         If the builds cannot be searched.
     """
     try:
-        found = _search(transport, _validation.query_params("builds", scope), marker)
+        found = _look(transport, _validation.query_params("builds", scope), marker, seconds, math.inf)
     except MkframeError as error:
         error.hint = f"Nothing was sent, as it is not known whether a build has its marker. {error.hint}"
         raise
@@ -219,13 +221,21 @@ def _search(
 
 
 def _look(
-    transport: Transport, params: Mapping[str, str], marker: str, confirm_timeout: float
+    transport: Transport,
+    params: Mapping[str, str],
+    marker: str,
+    confirm_timeout: float,
+    request_time: float = MIN_REQUEST_TIME,
 ) -> BuildStart | None:
-    """Search the builds for the marker repeatedly: a build may be recorded late, a server may restart."""
-    end = time.monotonic() + max(confirm_timeout, MIN_REQUEST_TIME)
+    """Search the builds for the marker repeatedly: a build may be recorded late, a server may restart.
+
+    The requests together take `confirm_timeout`, or `request_time` where that is longer.
+    """
+    end = time.monotonic() + max(confirm_timeout, request_time)
 
     def once() -> BuildStart | None:
-        return _search(transport, params, marker, max(0.0, end - time.monotonic()))
+        left = max(0.0, end - time.monotonic())
+        return _search(transport, params, marker, None if left == math.inf else left)
 
     def pause(state: tenacity.RetryCallState) -> float:
         left = confirm_timeout - (state.seconds_since_start or 0.0)

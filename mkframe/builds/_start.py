@@ -16,7 +16,8 @@ import pandas as pd
 from mkframe import _validation, frames
 from mkframe._http import Transport
 from mkframe._text import short_repr
-from mkframe.builds._marker import new_marker, with_marker
+from mkframe.builds._lock import exclusive_lock
+from mkframe.builds._marker import new_marker, use_marker, with_marker
 from mkframe.builds._reconcile import (
     BuildStart,
     check_confirm_timeout,
@@ -66,7 +67,8 @@ def start(
 ) -> BuildStart:
     """Check the body of ``POST /builds``, send it once, and confirm that the build was started.
 
-    With a marker that the caller gives nothing is sent where a build has it already.
+    With a marker that the caller gives nothing is sent where a build has it already. One that a start may
+    have used is looked for as long as after a lost answer: the server may record that build any moment.
     """
     seconds = check_confirm_timeout(confirm_timeout)
     emit = _validation.as_bool("warn", warn)
@@ -89,9 +91,14 @@ def start(
         restore=_validation.as_bool("restore", restore),
         marker=text,
     )
+    look = 0.0 if text is None or use_marker(text) else seconds
     try:
-        found = find_started(transport, scope, marker) if isinstance(marker, str) else None
-        started = found or _send(transport, body, scope, text, seconds)
+        if isinstance(marker, str):
+            with _marker_lock(transport, marker):
+                found = find_started(transport, scope, marker, look)
+                started = found or _send(transport, body, scope, marker, seconds)
+        else:
+            started = _send(transport, body, scope, text, seconds)
     except KeyboardInterrupt as interrupt:
         call = f"client.builds.confirm({text!r}) finds it" if text else "client.builds.find(...) lists it"
         interrupt.add_note(f"A build may run: {call}.")
@@ -99,6 +106,15 @@ def start(
     if emit:
         emit_warnings(started, transport)
     return started
+
+
+def _marker_lock(transport: Transport, marker: str) -> contextlib.AbstractContextManager[None]:
+    """Return a lock, so that of several starts with one marker at once the later ones find the build.
+
+    Markers share 256 locks, since a lock file is never removed.
+    """
+    name = f"marker {marker[-2:]} at {transport.settings.url}"
+    return exclusive_lock(name, what=f"a build, perhaps that with the marker {marker}")
 
 
 def start_body(

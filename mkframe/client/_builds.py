@@ -86,9 +86,12 @@ class Builds(GettableAccessor):
             Add a text such as ``[mkframe-0123456789ab]`` to the description, by which the build is found
             when the answer is lost. Each build gets a new one. With a marker of `new_marker`, or of an
             error, the builds are searched first: where one has it, that build is returned with a warning
-            and nothing is sent, so the call may be repeated. Use a marker for one build only.
+            and nothing is sent, so the call may be repeated. Of several calls with one marker on this
+            machine, one sends and the others wait for it. Use a marker for one build only.
         confirm_timeout : float, default 6
-            Seconds to look for a build whose answer was lost, requests included; at least one.
+            Seconds to look for a build whose answer was lost, requests included; at least one. Also the
+            seconds to look before sending a marker that an earlier start may have used: one that
+            `new_marker` did not make in this process, or that was given before.
         warn : bool, default True
             Show warnings as Python warnings too; in the result they are in any case.
 

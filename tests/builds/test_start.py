@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -472,8 +473,32 @@ def test_start_recorded_late_is_found_by_its_marker(fault, call):
 
 def test_start_with_a_marker_of_no_build_is_sent():
     with faults.serve(Recorder()) as server, connect_to(server.api) as client:
-        assert start(client, marker=WORD).id == 5139
+        assert start(client, marker=WORD, confirm_timeout=0).id == 5139
         assert WORD in sent(server)["description"]
+
+
+@pytest.mark.parametrize("made", ["for this start", "by an earlier kernel"])
+def test_start_looks_long_for_a_marker_that_may_be_used(made):
+    """The request of the earlier start may be on its way still."""
+    with faults.serve(Recorder(late=2)) as server, connect_to(server.api) as client:
+        marker = client.builds.new_marker() if made == "for this start" else WORD
+        assert start(client, marker=marker, confirm_timeout=0.3).id == 5139
+        looks = len(server.to(BUILDS, "GET"))
+        assert looks == 1 if made == "for this start" else looks > 2
+
+
+def test_starts_with_one_marker_at_once_send_once():
+    built = faults.reply({"build": {"id": 5139, "status": "BUILDING"}}, 201, latency=0.2)
+    with (
+        faults.serve(Recorder(built)) as server,
+        connect_to(server.api) as client,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        marker = client.builds.new_marker()
+        found = list(pool.map(lambda _: start(client, marker=marker, warn=False), range(4)))
+        assert len(server.to(BUILDS, "POST")) == 1
+    assert {run.id for run in found} == {5139}
+    assert sorted(len(run.warnings) for run in found) == [0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("sees", [faults.vendor(403, "Not for you"), faults.reply([1]), faults.html(502)])

@@ -3,9 +3,8 @@ import time
 
 import pytest
 
-from mkframe.builds import _how_long
+from mkframe.builds import _how_long, exclusive_lock
 from mkframe.demo_server import Server
-from mkframe.forms._lock import exclusive_lock
 from mkframe.forms.models import StartModel
 from tests.builds.servers import BUILDS, MARKER, is_start
 from tests.forms.conftest import (

@@ -11,10 +11,9 @@ from typing import Any
 import pandas as pd
 import traitlets as t
 
-from mkframe.builds import BuildStart
+from mkframe.builds import BuildStart, exclusive_lock
 from mkframe.builds._marker import marker_in
 from mkframe.errors import MkframeError, NotStartedError, StartUnconfirmedError
-from mkframe.forms import _lock
 from mkframe.forms.models import preflight
 from mkframe.forms.models._client import ClientLike
 from mkframe.forms.models.base import Model, Run, rows_of, text
@@ -97,7 +96,7 @@ class StartModel(Model):
     def _start(self) -> None:
         selection, sent = self.selection, False
         try:
-            with _lock.exclusive_lock(f"builds of {selection.project_id} at {self._client.url}"):
+            with exclusive_lock(f"builds of {selection.project_id} at {self._client.url}"):
                 # Blockers may be new: what was still loading when the button was pressed is loaded now.
                 if selection.blockers or self._has_duplicates():
                     self.state = "choosing"

@@ -1,4 +1,4 @@
-"""A lock for starts: kernels of one machine start builds one after the other.
+"""A lock for starts: the processes of one machine start builds one after the other.
 
 So the later one sees the build of the earlier one, and does not start it again.
 """
@@ -24,8 +24,8 @@ _PAUSE = 0.05
 
 
 @contextlib.contextmanager
-def exclusive_lock(name: str, timeout: float = 30.0) -> Iterator[None]:
-    """Hold a lock against all kernels of this user on this machine.
+def exclusive_lock(name: str, timeout: float = 30.0, what: str = "a build in this project") -> Iterator[None]:
+    """Hold a lock against all threads and processes of this user on this machine.
 
     Other machines do not see it. If no lock file can be made, a warning is logged and the block runs.
 
@@ -35,6 +35,8 @@ def exclusive_lock(name: str, timeout: float = 30.0) -> Iterator[None]:
         What is locked. Locks of different names are independent.
     timeout : float, default 30
         Seconds to wait while another holds it.
+    what : str
+        What the other one starts, for the error.
 
     Raises
     ------
@@ -49,19 +51,19 @@ def exclusive_lock(name: str, timeout: float = 30.0) -> Iterator[None]:
     with contextlib.ExitStack() as stack:  # closing the file releases the lock, also when the process dies
         try:
             file = stack.enter_context(_open_lock_file(name))
-            _acquire(file, timeout)
+            _acquire(file, timeout, what)
         except OSError as error:
             log.warning("No lock file can be made (%s): other windows are not waited for.", error)
         yield
 
 
-def _acquire(file: IO[bytes], timeout: float) -> None:
+def _acquire(file: IO[bytes], timeout: float, what: str) -> None:
     deadline = time.monotonic() + timeout
     while not lock(file):
         if time.monotonic() > deadline:
             raise MkframeError(
-                "Another window on this machine is starting a build in this project.",
-                hint="Wait until it has an answer, then press again.",
+                f"Another window or program on this machine is starting {what}.",
+                hint="Nothing was sent. Wait until it has an answer, then try again.",
             )
         time.sleep(_PAUSE)
 

@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
+from mkframe.builds._lock import exclusive_lock
 from mkframe.errors import MkframeError
-from mkframe.forms._lock import exclusive_lock
 from tests.support.owners import give_away
 
 
@@ -25,7 +25,7 @@ def state(tmp_path, monkeypatch):
 def test_held_lock_times_out_with_an_error():
     with (
         exclusive_lock("a project"),
-        pytest.raises(MkframeError, match="Another window on this machine is starting"),
+        pytest.raises(MkframeError, match="is starting a build in this project"),
         exclusive_lock("a project", timeout=0.1),
     ):
         pass
@@ -51,7 +51,7 @@ def test_locks_of_other_names_are_independent():
 
 HOLD = """
 import sys
-from mkframe.forms._lock import exclusive_lock
+from mkframe.builds._lock import exclusive_lock
 with exclusive_lock("a project"):
     print("held", flush=True)
     sys.stdin.read()
