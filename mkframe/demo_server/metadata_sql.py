@@ -260,12 +260,14 @@ class _Database:
                 self._insert(name, values)
 
     def _facts(self, user: User) -> Facts:
-        from mkframe.demo_server.dialect import Facts
+        from mkframe.demo_server.dialect import Facts, SqlError
 
         def release(name: str) -> str | None:
             catalog = self._state.catalog
-            group = next((p.group for p in PATTERNS.values() if p.name.upper() == name.upper()), None)
-            found = catalog.releases.get(catalog.release_at(group, self._state.moment()) or 0)
+            pattern = next((p for p in PATTERNS.values() if p.name.upper() == name.upper()), None)
+            if pattern is None:
+                raise SqlError(f"The pattern {name!r} does not exist!", "CompileError")
+            found = catalog.releases.get(catalog.release_at(pattern.group, self._state.moment()) or 0)
             return found.name if found else None
 
         return Facts(user.email, release)

@@ -203,6 +203,7 @@ def test_repeated_columns_keep_the_last_value(reader):
     [
         "SELEKT 1",
         "SELECT * FROM NOWHERE",
+        "SELECT CURRENT_RELEASE('NOWHERE')",
         f"DELETE FROM {VIEW}COMMITS",
         f"UPDATE {VIEW}INSTANCES SET DELETED = 1",
         f"DROP TABLE {VIEW}DELIVERIES",

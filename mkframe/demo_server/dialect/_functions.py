@@ -115,10 +115,21 @@ def _concat(*values: Any) -> str | None:
     return _bounded("".join(map(_text, values)))
 
 
+def _upper(text: str) -> str:
+    """Return the capitals; a letter that has no single one, such as ß, stays."""
+    made = text.upper()
+    return made if len(made) == len(text) else "".join(c.upper() if len(c.upper()) == 1 else c for c in text)
+
+
+def _lower(text: str) -> str:
+    made = text.lower()
+    return made if len(made) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
 def _initcap(value: Any) -> str:
     made, start = [], True
     for char in _text(value):
-        made.append(char.upper() if start else char.lower())
+        made.append(_upper(char) if start else _lower(char))
         start = not char.isalnum()
     return "".join(made)
 
@@ -486,8 +497,8 @@ FUNCTIONS: dict[str, Function] = {
     "INITCAP": Function(1, 1, fixed(TEXT), _initcap, texts=True),
     "INSTR": Function(2, 4, fixed(INTEGER), _instr, texts=True),
     "LENGTH": Function(1, 1, fixed(INTEGER), lambda v: len(_text(v)), texts=True),
-    "LOWER": Function(1, 1, fixed(TEXT), lambda v: _text(v).lower(), texts=True),
-    "UPPER": Function(1, 1, fixed(TEXT), lambda v: _text(v).upper(), texts=True),
+    "LOWER": Function(1, 1, fixed(TEXT), lambda v: _lower(_text(v)), texts=True),
+    "UPPER": Function(1, 1, fixed(TEXT), lambda v: _upper(_text(v)), texts=True),
     "LPAD": Function(2, 3, fixed(TEXT), _lpad, texts=True),
     "RPAD": Function(2, 3, fixed(TEXT), _rpad, texts=True),
     "LTRIM": Function(1, 2, fixed(TEXT), lambda v, of=" ": _strip(v, of, "LEADING"), texts=True),

@@ -12,12 +12,14 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from mkframe.demo_server.dialect._prepare import prepare
-from mkframe.demo_server.dialect._values import SqlError
+from mkframe.demo_server.dialect._values import SqlError, unsupported
 
 __all__ = ["Tokens", "parse_expression", "parse_query", "parse_source", "read_tokens"]
 
 _LONGEST = 200_000
 _MOST = 50_000
+_FOREIGN = {TokenType.ISNULL, TokenType.NOTNULL}
+"""Words of other dialects that sqlglot knows."""
 _HALF = re.compile("[\ud800-\udfff]")
 _INCOMPLETE = re.compile(r"Required keyword: '\w+' missing for <class '[\w.]*\.(\w+)'>")
 _GOT = re.compile(r" but got <Token .*>")
@@ -47,6 +49,9 @@ def read_tokens(sql: str) -> Tokens:
     tokens = _joined(found)
     while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
         tokens.pop()
+    for token in tokens:
+        if token.token_type in _FOREIGN or (token.token_type == TokenType.EQ and token.text == "=="):
+            raise unsupported(token.text.upper())
     if any(t.token_type == TokenType.SEMICOLON for t in tokens):
         raise SqlError("One statement at a time; a second one follows the semicolon.", "SyntaxError")
     return Tokens(tokens, sql)
