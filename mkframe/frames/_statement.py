@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import NoneType
 from typing import Any
 
@@ -20,7 +20,7 @@ import pandas as pd
 
 from mkframe._pandas import frame_of
 from mkframe._text import short_repr
-from mkframe.errors import InvalidResponseError
+from mkframe.errors import InvalidResponseError, SchemaWarning, warn
 from mkframe.frames._chunks import SPACE, ChunkReader
 from mkframe.frames._columns import ColumnChunk, array_of
 from mkframe.frames._decode import collector_paused
@@ -171,6 +171,7 @@ class ResultReader(RowReader):
         self.answer = answer
         self._types = types
         self._declared = len(fields)
+        self._documented = {field.name.upper(): field.name for field in fields}
         self._loose: set[str] = set()
         """Names of columns that hold a value which their type does not."""
         self._is_unusual = False
@@ -184,7 +185,7 @@ class ResultReader(RowReader):
         Warns
         -----
         SchemaWarning
-            If a value does not fit its column, which keeps what came then.
+            If a value does not fit its column, which keeps what came then; if the answer lacks columns.
         """
         names = self._announced()
         if self._types is not None and not names and not self.count:
@@ -198,7 +199,21 @@ class ResultReader(RowReader):
         for builder in (*first, *more):
             arrays[builder.field.name] = self._array(builder.field, builder.chunks)
             builder.chunks.clear()
-        return frame_of(arrays, pd.RangeIndex(self.count))
+        frame = frame_of(arrays, pd.RangeIndex(self.count))
+        self._warn_of_missing(frame)
+        return frame
+
+    def _warn_of_missing(self, frame: pd.DataFrame) -> None:
+        """Say which columns the answer does not announce and no row has."""
+        announced = set(self._spelled(self._names_of_answer()))
+        if not announced or frame.empty:
+            return
+        fields = self.row_schema.fields()[: self._declared]
+        missing = [
+            f.name for f in fields if f.null and f.name not in announced and frame[f.name].isna().all()
+        ]
+        if missing:
+            warn(f"The answer lacks the columns {', '.join(missing)}; they are empty here.", SchemaWarning)
 
     def _array(self, field: Field, chunks: Sequence[ColumnChunk]) -> Any:
         if field.name not in self._loose:
@@ -219,7 +234,10 @@ class ResultReader(RowReader):
         for number, row in enumerate(rows):
             if not isinstance(row, dict):
                 raise _no_result(f"row {self.count + number} is {short_repr(row)}")
-        self._add_names(unknown_keys(rows, [f.name for f in self.row_schema.fields()]))
+        known = [f.name for f in self.row_schema.fields()]
+        if any(self._documented.get(key.upper(), key) != key for key in unknown_keys(rows, known)):
+            rows = [dict(zip(self._spelled(row), row.values(), strict=True)) for row in rows]
+        self._add_names(unknown_keys(rows, known))
         fields = self.row_schema.fields()
         self._check_memory(8 * len(rows) * len(fields))
         return [self._pack(*each) for each in zip(fields, transpose_dicts(rows, fields), strict=True)]
@@ -236,10 +254,22 @@ class ResultReader(RowReader):
 
     def _announced(self) -> list[str]:
         """Return the names that the answer announces, where those are wanted."""
+        return [] if self._types is None else self._spelled(self._names_of_answer())
+
+    def _names_of_answer(self) -> list[str]:
         columns = self.answer.get("metadata")
-        if self._types is None or not isinstance(columns, list):
+        if not isinstance(columns, list):
             return []
         return [c["name"] for c in columns if isinstance(c, dict) and isinstance(c.get("name"), str)]
+
+    def _spelled(self, names: Collection[str]) -> list[str]:
+        """Write names as the fields do, whatever their case; a second one of a field stays as it is."""
+        spelled: list[str] = []
+        for name in names:
+            documented = self._documented.get(name.upper(), name)
+            taken = documented in names or documented in spelled
+            spelled.append(name if taken else documented)
+        return spelled
 
     def _add_names(self, names: Iterable[str]) -> None:
         known = self.row_schema.fields()

@@ -69,6 +69,28 @@ def test_unknown_columns_of_a_view_are_kept_last(name):
 
 
 @views
+def test_names_in_another_case_are_those_of_the_view(name):
+    lines = view_rows(name, 2)
+    expected, _ = viewed(name, lines)
+    lower = [{key.lower(): v for key, v in line.items()} for line in lines]
+    pd.testing.assert_frame_equal(viewed(name, lower)[0], expected)
+    first = VIEWS[name].fields[1].name
+    both = viewed(name, [lines[0] | {first.lower(): "second"}])[0]
+    assert (both[first].iloc[0], both[first.lower()].iloc[0]) == (lines[0][first], "second")
+
+
+@views
+def test_column_that_the_answer_lacks_is_told(name):
+    lacking = VIEWS[name].fields[-1].name
+    lines = [{key: v for key, v in line.items() if key != lacking} for line in view_rows(name, 2)]
+    answer = result(lines, columns(**dict.fromkeys(lines[0], "string")))
+    told = pytest.warns(errors.SchemaWarning, match=f"lacks the columns {lacking};")
+    with faults.serve(answer) as server, connect_to(server.api) as client, told:
+        frame = getattr(client, READERS[name])(**SCOPE)
+    assert frame[lacking].isna().all()
+
+
+@views
 def test_real_view_is_typed(name, client):
     frame = getattr(client, READERS[name])(**SCOPE)
     assert frame.dtypes.astype(str).to_dict() == expected_dtypes(name)

@@ -72,7 +72,8 @@ TRICKY = {"rows": [{"a": 1}], "x": '"rows":[', "y": [{"rows": []}, {"rows": [{"I
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("count", [0, 1, 30])
 def test_rows_are_found_wherever_they_stand(size, place, count, small_cuts):
-    keys = [("metadata", [TRICKY, {"name": "ID"}]), ("status", 'FINISHED "rows":[')]
+    names = [{"name": field.name} for field in FIELDS]
+    keys = [("metadata", [TRICKY, *names]), ("status", 'FINISHED "rows":[')]
     keys.insert(place, ("rows", rows(count)))
     result = read_result(pieces(dict(keys), size), FIELDS)
     assert result.answer == {key: value for key, value in keys if key != "rows"}
