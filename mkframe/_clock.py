@@ -7,7 +7,7 @@ import functools
 import numbers
 import re
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,10 @@ from mkframe.schema import TERMINAL
 
 __all__ = [
     "LEAST_SHARE",
+    "NEAR",
     "Clock",
+    "count_doubtful",
+    "count_misfits",
     "is_of_build",
     "measure_commits",
     "measure_deliveries",
@@ -35,7 +38,7 @@ __all__ = [
 
 LEAST_SHARE = 0.9
 """Share of the measured times that must agree before a clock is used."""
-_NEAR = np.timedelta64(2, "s")
+NEAR = np.timedelta64(2, "s")
 """How far a time may be from where it should be: views write whole seconds."""
 _NEAR_COMMIT = np.timedelta64(5, "s")
 _QUARTER = np.timedelta64(15, "m")
@@ -47,6 +50,8 @@ _ZONES = (
 )  # fmt: skip
 """Zones with summer time that are tried first."""
 _LEAST_STAMPS = 3
+_MOST_BY_CHANCE = 0.5
+"""Share of stamps off a clock that may fit another one before that is no chance."""
 _EARLIEST, _LATEST = np.datetime64("1900-01-01", "us"), np.datetime64("9000-01-01", "us")
 """Years for which zones have rules that can be computed."""
 _NO_BUILD = -1
@@ -110,7 +115,7 @@ class Clock:
         tries = np.stack([times - candidate for candidate in candidates])
         fits = np.stack([self.offsets(attempt) == times - attempt for attempt in tries]) & ~np.isnat(tries)
         if known is not None:
-            near = abs(tries - known) <= _NEAR
+            near = abs(tries - known) <= NEAR
         elif moments is not None:
             near = nearest(tries, moments) <= _NEAR_COMMIT
         else:
@@ -208,7 +213,7 @@ def _measure_starts(view: Times, utc: Times) -> Clock:
         return Clock(pd.NaT, None, 0, 0.0)
     difference = view - utc
     rounded = _round(difference)
-    near = abs(difference - rounded) <= _NEAR
+    near = abs(difference - rounded) <= NEAR
     best = Clock(pd.NaT, None, n, 0.0)
     values, counts = np.unique(rounded[near], return_counts=True)
     if len(values):
@@ -290,8 +295,12 @@ def measure_commits(commits: pd.DataFrame, moments: Times) -> Clock | None:
     >>> measure_commits(commits, start.to_numpy("datetime64[us]")).zone
     '+02:00'
     """
+    return _measure_stamps(_stamps_of_builds(commits), np.sort(moments))
+
+
+def _stamps_of_builds(commits: pd.DataFrame) -> Times:
     times = stamps_of(commits)
-    return _measure_stamps(np.unique(times[is_of_build(commits) & ~np.isnat(times)]), np.sort(moments))
+    return np.unique(times[is_of_build(commits) & ~np.isnat(times)])
 
 
 def _measure_stamps(stamps: Times, moments: Times) -> Clock | None:
@@ -305,9 +314,10 @@ def _measure_stamps(stamps: Times, moments: Times) -> Clock | None:
         found.append((_share(stamps - shift, moments), _fixed(offset), shift))
     best = max(found, key=lambda f: f[0])
     if best[0] < 1:
-        for zone in _ZONES_AND_MIRRORS:
-            there = _shift_of(zone, stamps)
-            found.append((_share(stamps - there, moments), zone, there))
+        found += _tried(_ZONES_AND_MIRRORS, stamps, moments)
+        best = max(found, key=lambda f: f[0])
+    if best[0] < 1 and _fits_elsewhere(stamps, best[2], moments).any():
+        found += _tried(_other_zones(), stamps, moments)
         best = max(found, key=lambda f: f[0])
     share, zone, shift = best
     if share >= LEAST_SHARE:
@@ -317,6 +327,39 @@ def _measure_stamps(stamps: Times, moments: Times) -> Clock | None:
                 return None
     values, counts = np.unique(shift, return_counts=True)
     return Clock(pd.Timedelta(values[counts.argmax()]), zone, n, share)
+
+
+def _tried(zones: Iterable[str], stamps: Times, moments: Times) -> list[tuple[float, str, Any]]:
+    shifts = [(zone, _shift_of(zone, stamps)) for zone in zones]
+    return [(_share(stamps - there, moments), zone, there) for zone, there in shifts]
+
+
+def _fits_elsewhere(stamps: Times, shift: Any, moments: Times) -> NDArray[np.bool_]:
+    """Tell which stamps fit no moment by this shift, and one by an offset that most of those have."""
+    off = nearest(stamps - shift, moments) > _NEAR_COMMIT
+    elsewhere = np.zeros(len(stamps), dtype=np.bool_)
+    for quarters in range(-_WIDEST, _WIDEST + 1):
+        fits = off & (nearest(stamps - quarters * _QUARTER, moments) <= _NEAR_COMMIT)
+        if fits.sum() >= max(_LEAST_STAMPS, _MOST_BY_CHANCE * off.sum()):
+            elsewhere |= fits
+    return elsewhere
+
+
+def count_misfits(clock: Clock, commits: pd.DataFrame, moments: Times) -> int:
+    """Count stamps of builds that fit another clock, where the server's has been changed."""
+    stamps = _stamps_of_builds(commits)
+    return int(_fits_elsewhere(stamps, _shift_by(clock, stamps), np.sort(moments)).sum())
+
+
+def count_doubtful(clock: Clock, commits: pd.DataFrame) -> int:
+    """Count commits that another zone moves elsewhere, though it moves those of builds alike."""
+    measured, stamps = _stamps_of_builds(commits), stamps_of(commits)
+    stamps = np.unique(stamps[~np.isnat(stamps)])
+    doubtful = np.zeros(len(stamps), dtype=np.bool_)
+    for zone in _ZONES_AND_MIRRORS:
+        if (_shift_of(zone, measured) == _shift_by(clock, measured)).all():
+            doubtful |= _shift_of(zone, stamps) != _shift_by(clock, stamps)
+    return int(np.isin(stamps_of(commits), stamps[doubtful]).sum())
 
 
 def nearest(moments: Times, sorted_moments: Times) -> Spans:
@@ -336,6 +379,11 @@ def _shift_of(zone: str, stamps: Times) -> Spans:
     """Return the offset at stamps of the view; in a repeated hour, that of the later moment."""
     guess = stamps - _offsets(zone, stamps)
     return _offsets(zone, guess)
+
+
+def _shift_by(clock: Clock, stamps: Times) -> Spans:
+    assert clock.zone is not None  # noqa: S101 - callers have checked the share
+    return _shift_of(clock.zone, stamps)
 
 
 def _round(difference: Spans) -> Spans:

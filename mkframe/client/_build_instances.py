@@ -40,8 +40,8 @@ def find_instances(transport: Transport, build: pd.Series[Any], builds: pd.DataF
             hint=f"Wait for it with client.builds.wait({id_}).",
         )
     views = Views(transport)
-    commits = commits_in_utc(views.commits(project_id=project), moments_of(builds))
-    commits = commits[_clock.is_of_build(commits)]
+    commits = views.commits(project_id=project)
+    commits = commits_in_utc(commits[_clock.is_of_build(commits)], moments_of(builds))
     groups = commits.groupby(["COMMIT_TIMESTAMP", "USER_NAME", "STATUS"], dropna=False, sort=False)
     table = groups.agg(count=("TYPE", "size"), description=("DESCRIPTION", "first")).reset_index()
     anchors = _anchors(table["COMMIT_TIMESTAMP"], builds)

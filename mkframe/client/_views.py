@@ -88,7 +88,8 @@ class Views:
         Warns
         -----
         UserWarning
-            If a time lies in an hour that its clock repeats, and its build is not among those of `utc`.
+            If a time lies in an hour that its clock repeats, and its build is not among those of `utc`; if
+            `BUILD_START` of some builds is not their start on the clock that nine in ten have.
 
         Examples
         --------
@@ -158,6 +159,12 @@ class Views:
             builds or 90 % of them agree, or more than one clock fits.
         QueryFailedError
             If the server knows no such pattern.
+
+        Warns
+        -----
+        UserWarning
+            If some stamps of builds fit another clock; if commits lie in a season in which no build tells
+            whether the clock has summer time.
 
         Examples
         --------
@@ -523,6 +530,15 @@ def _in_utc(frame: pd.DataFrame, starts: pd.Series[Any]) -> pd.DataFrame:
             hint=_BUILDS_HINT,
         )
     utc = clock.to_utc(times, known)
+    off = abs(utc - known) > _clock.NEAR
+    if off.any():
+        number = _clock.whole_numbers(frame["BUILD_ID"])[off].nunique()
+        most = pd.Timedelta(abs(utc - known)[off].max()).round("s").to_pytimedelta()
+        warn(
+            f"BUILD_START is not that of the build for {number} of {clock.n} builds, by up to "
+            f"{most} hours, though it is moved by the clock {clock.zone}, on which the others agree: the "
+            "server's clock may have been changed."
+        )
     return _with_times(frame, "BUILD_START", utc, clock)
 
 
@@ -535,6 +551,16 @@ def commits_in_utc(frame: pd.DataFrame, moments: Any) -> pd.DataFrame:
             hint="Leave utc out; COMMIT_TIMESTAMP then stays as the server gives it.",
         )
     _check(clock, "COMMIT_TIMESTAMP", "stamps of builds")
+    if misfits := _clock.count_misfits(clock, frame, moments):
+        warn(
+            f"{misfits} of {clock.n} stamps of builds fit another clock than {clock.zone}, by which all "
+            "commits are moved: the server's clock may have been changed."
+        )
+    if doubtful := _clock.count_doubtful(clock, frame):
+        warn(
+            f"{doubtful} of the commits lie where the clock may be another one than {clock.zone}: the builds "
+            "do not tell whether it has summer time."
+        )
     utc = clock.to_utc(_clock.stamps_of(frame), moments=np.sort(moments))
     return _with_times(frame, "COMMIT_TIMESTAMP", utc, clock)
 

@@ -108,7 +108,8 @@ def test_clock_on_which_too_few_agree_is_refused(wrong, works):
     for line in answered[: round(wrong * len(answered))]:
         line["BUILD_START"] = str(pd.Timestamp(line["BUILD_START"]) + pd.Timedelta("7min"))
     if works:
-        assert deliveries(answered, utc=builds_frame())["BUILD_START"].notna().all()
+        with pytest.warns(UserWarning, match=r"for 8 of 158 builds, by up to 0:07:00 hours.* \+01:00"):
+            assert deliveries(answered, utc=builds_frame())["BUILD_START"].notna().all()
     else:
         with pytest.raises(errors.InputError, match=r"79% agree|80% agree|81% agree"):
             deliveries(answered, utc=builds_frame())
@@ -233,15 +234,29 @@ def commits(answered, **given):
 
 
 @pytest.mark.parametrize("at", ["97.2s", "0.4s"], ids=["end", "start"])
-@pytest.mark.parametrize("name", [name for name in CLOCKS if name != "rare zone"])
-def test_clock_of_commits_is_found_and_applied(name, at):
-    clock = CLOCKS[name][0]
+@clocks
+def test_clock_of_commits_is_found_and_applied(clock, zone, at):
     moved = commits(committed(DAYS, clock, at), utc=builds_frame())
     expected = (DAYS + pd.Timedelta(at)).floor("ms")
     of_builds = moved.loc[moved["TYPE"] == "Build", "COMMIT_TIMESTAMP"]
     assert of_builds.tolist() == expected.repeat(2).tolist()
     by_hand = moved.loc[moved["TYPE"] == "Commit", "COMMIT_TIMESTAMP"]
     assert by_hand.tolist() == (DAYS + pd.Timedelta("3h12min")).floor("ms").tolist()
+
+
+def test_clock_of_commits_that_was_changed_is_told():
+    late = DAYS[-len(DAYS) // 20 :]
+    answered = committed(DAYS[: -len(late)], fixed(1)) + committed(late, fixed(2))
+    with pytest.warns(UserWarning, match=rf"{len(late)} of {len(DAYS)} stamps of builds fit another clock"):
+        commits(answered, utc=builds_frame())
+
+
+def test_commits_of_an_unmeasured_summer_are_told():
+    winter = DAYS[DAYS.month.isin([1, 2, 12])]
+    answered = [line for line in committed(DAYS, there("Europe/Vienna")) if line["TYPE"] == "Commit"]
+    answered += [line for line in committed(winter, there("Europe/Vienna")) if line["TYPE"] == "Build"]
+    with pytest.warns(UserWarning, match=r"[0-9]+ of the commits lie where the clock may be another"):
+        commits(answered, utc=builds_frame())
 
 
 def test_commits_stay_numbers_without_builds():
