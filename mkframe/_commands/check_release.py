@@ -34,7 +34,9 @@ def add(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     release.add_argument("release", metavar="RELEASE", help="name of the release")
     release.add_argument("--project", required=True, help="name or id of the project")
-    release.add_argument("--group", help="release group; needed where several have a release of that name")
+    release.add_argument(
+        "--group", help="name or id of its release group; needed where several have a release of that name"
+    )
     release.add_argument(
         "--label", action="append", default=[], dest="labels", metavar="LABEL",
         help="label that blocks, such as for_review; may be given several times",

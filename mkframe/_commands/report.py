@@ -56,7 +56,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     report.add_argument("--release", help="report on the readiness of this release instead")
     report.add_argument(
-        "--group", help="with --release: its group, needed where several have a release of that name"
+        "--group",
+        help="with --release: name or id of its group, needed where several have a release of that name",
     )
     report.add_argument(
         "--label", action="append", default=[], dest="labels", metavar="LABEL",

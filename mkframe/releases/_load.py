@@ -160,6 +160,7 @@ def _group_id(names: dict[int, str], group: Name | None) -> int | None:
     if group is None:
         return None
     found = [key for key, name in names.items() if group in (key, name)]
+    found = found or [key for key in names if str(key) == group]  # a command line has ids as text
     if len(found) == 1:
         return found[0]
     if found:

@@ -40,7 +40,7 @@ def test_exit_code_is_the_answer(name, story, capsys):
 
 def test_json_has_every_check(story, capsys):
     scenarios.errors(story)
-    assert check("R7", "--project", "402", "--group", "DWH_GROUP", "--json") == 3
+    assert check("R7", "--project", "402", "--group", "1", "--json") == 3
     answer = json.loads(capsys.readouterr().out)
     assert (answer["release"], answer["group"], answer["ready"]) == ("R7", "DWH_GROUP", False)
     assert [row["check"] for row in answer["checks"] if row["state"] == "blocks"] == ["validation_errors"]
