@@ -37,6 +37,10 @@ from mkframe.releases._unbuilt import Unbuilt
 
 __all__ = ["carried_forward", "diff", "impact", "notes", "readiness", "unbuilt"]
 
+_VIEW_KEY = {"PATTERN": "pattern", "FOLDER": "folder", "INSTANCE": "instance"}
+"""Columns of views that name an instance, and their names here."""
+_INSTANCE_KEY = list(_VIEW_KEY.values())
+
 
 def diff(
     client: Client,
@@ -301,6 +305,7 @@ def readiness(
         if isinstance(builds, Unknown)
         else _attempt("build deployments", lambda: _deployments(client, scope, builds)),
         labels=_labels(client, scope, instances, names),
+        pattern_names=scope.patterns,
     )
     result = frames.readiness(facts)
     result.attrs |= _where(scope)
@@ -602,13 +607,17 @@ def _builds(client: Client, scope: Scope, releases: dict[str, str], release: int
 
 
 def _unbuilt(client: Client, scope: Scope, release: str, instances: Known, deleted: Known) -> pd.DataFrame:
-    found = frames.unbuilt(_of_group(client.commits(project_id=scope.project), scope), release=release)
+    commits = _of_group(client.commits(project_id=scope.project), scope)
+    found = frames.unbuilt(commits, release=release)
+    if not isinstance(instances, Unknown):
+        here = commits.loc[(commits["RELEASE"] == release).fillna(False).to_numpy(bool), list(_VIEW_KEY)]
+        known = set(_keys(here))
+        found.attrs["without_commits"] = sum(row not in known for row in _keys(instances[_INSTANCE_KEY]))
     if isinstance(deleted, Unknown) or isinstance(instances, Unknown) or not len(deleted):
         return found
     # commits may not say that an instance is deleted; one that was created again is not
-    key = ["pattern", "folder", "instance"]
-    gone = set(_keys(deleted[key])) - set(_keys(instances[key]))
-    kept = [row not in gone for row in _keys(pd.DataFrame(found)[key])]
+    gone = set(_keys(deleted[_INSTANCE_KEY])) - set(_keys(instances[_INSTANCE_KEY]))
+    kept = [row not in gone for row in _keys(pd.DataFrame(found)[_INSTANCE_KEY])]
     rows = pd.DataFrame(found)[np.array(kept, dtype=bool)].reset_index(drop=True)
     rows.attrs = dict(found.attrs)
     return rows
@@ -711,13 +720,14 @@ def _labeled(rows: pd.DataFrame, instances: pd.DataFrame, name: str, known: set[
     found = rows[(rows["LABEL"] == name).fillna(False).astype(bool)]
     if not len(found) and known is not None and name not in known:
         listed = ", ".join(single_line(each, 40) for each in sorted(map(str, known))[:10])
-        return Unknown(f"There is no label {single_line(name, 80)!r}; there is: {listed or 'none'}.")
-    columns = {"PATTERN": "pattern", "FOLDER": "folder", "INSTANCE": "instance", "USER_NAME": "user",
-               "CREATED": "created"}  # fmt: skip
+        return Unknown(
+            f"There is no label {single_line(name, 80)!r}; there is: {listed or 'none'}.",
+            "Write the name of a label that there is.",
+        )
+    columns = _VIEW_KEY | {"USER_NAME": "user", "CREATED": "created"}
     table = found[list(columns)].rename(columns=columns)
-    key = ["pattern", "folder", "instance"]
-    here = set(_keys(instances[key]))
-    is_here = [row in here for row in _keys(table[key])]
+    here = set(_keys(instances[_INSTANCE_KEY]))
+    is_here = [row in here for row in _keys(table[_INSTANCE_KEY])]
     return table[np.array(is_here, dtype=bool)].reset_index(drop=True)
 
 

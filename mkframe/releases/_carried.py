@@ -64,10 +64,9 @@ class Carried(Result):
         if not facts:
             facts = [f"No release follows {base}, so nothing has to be carried forward from {fix}."]
         if len(self.instances):
-            facts.append(
-                f"{count_text(len(self.instances), 'instance')} of the hotfix are deleted in a later "
-                "release; their changes are not counted."
-            )
+            number = len(self.instances.drop_duplicates(["pattern", "folder", "instance"]))
+            deleted = count_text(number, "instance is", "instances are")
+            facts.append(f"{deleted} deleted in a later release; what {fix} changed there is not counted.")
         facts.append(approximation(base, attrs["base"].get("closed")))
         return [*facts, *map(side_text, (attrs["hotfix"], *attrs.get("into", ())))]
 
@@ -83,10 +82,9 @@ class Carried(Result):
             if (cells := groups.get((into, fate))) is None:
                 continue
             shown = cells if limit is None else cells.head(5 * limit)
-            more = len(cells) - len(shown)
-            rest = _html.paragraph(f"{more:,} more cells are not shown; export() has them.", "soft")
+            rest = _html.left_out(len(cells) - len(shown), "cell")
             title = f"<b>{_html.text(into)}</b> {_html.text(fate)} ({count_text(len(cells), 'cell')})"
-            body = _html.table(shown[_SHOWN]) + (rest if more else "")
+            body = _html.table(shown[_SHOWN]) + rest
             parts.append(_html.fold(title, body, is_open=fate != "carried"))
         if len(self.instances):
             title = f"Deleted instances ({len(self.instances):,})"

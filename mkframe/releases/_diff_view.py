@@ -14,6 +14,7 @@ __all__ = ["diff_body", "diff_facts", "side_text"]
 
 _MAX_LINES = 20_000
 """Most lines of rows on a page; a browser takes long for more."""
+_KEY, _KEYS = "key of role and name occurs", "keys of role and name occur"
 _LINE = ["role", "name", "kind", "property", "old", "new"]
 
 
@@ -60,8 +61,8 @@ def diff_facts(diff: Any) -> list[str]:
         )
     if len(diff.duplicates):
         facts.append(
-            f"{count_text(len(diff.duplicates), 'key')} of role and name occur more than once in an "
-            "instance; their rows are compared in order."
+            f"{count_text(len(diff.duplicates), _KEY, _KEYS)} more than once in an instance; the rows are "
+            "compared in order."
         )
     return [*facts, side_text(attrs["old"]), side_text(attrs["new"])]
 
@@ -84,7 +85,7 @@ def diff_body(diff: Any, limit: int | None) -> str:
         ("Keys that occur more than once", diff.duplicates),
     ):
         if len(table):
-            more = _more(len(table) - (limit or len(table)), "row", "export() has all of them")
+            more = _html.left_out(len(table) - (limit or len(table)), "row")
             body = _html.table(table.head(limit or len(table)))
             parts.append(_html.fold(f"{_html.text(title)} ({len(table):,})", body + more))
     return "".join(parts)
@@ -114,10 +115,12 @@ def _instances(diff: Any, shown: pd.DataFrame, left: int) -> list[str]:
             inside.append(_html.fold(f"{_html.text(member.instance)} {_counts(member)}", body))
         title = f"<b>{_html.text(pattern)}</b> {_html.text(folder)} {_counts_of(members)}"
         parts.append(_html.fold(title, "".join(inside), is_open=len(parts) == 0))
-    parts.append(_more(left, "instance", "show(limit=None) or export() has them"))
-    parts.append(
-        _more(without_rows, "instance", "the workbook of export() has the rows", "of too many lines")
-    )
+    parts.append(_html.left_out(left, "instance", "show(limit=None) or export() has all of them"))
+    if without_rows:
+        these = count_text(without_rows, "instance", "instances")
+        parts.append(
+            _html.paragraph(f"The rows of {these} are not shown; the workbook of export() has them.", "soft")
+        )
     return parts
 
 
@@ -136,10 +139,3 @@ def _counts_of(members: pd.DataFrame) -> str:
     names = ("added", "removed", "changed", "moved")
     counts = [f"{int(members[name].sum()):,} {name}" for name in names if members[name].sum()]
     return f'<span class="soft">{count_text(len(members), "instance")}: {", ".join(counts)}</span>'
-
-
-def _more(left: int, noun: str, where: str, what: str = "more") -> str:
-    if left <= 0:
-        return ""
-    number = f"{left:,} more {noun}{'' if left == 1 else 's'}" if what == "more" else ""
-    return _html.paragraph(f"{number or f'{left:,} {noun}s {what}'} are not shown; {where}.", "soft")

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from mkframe._text import escape_invisible
+from mkframe.metrics._formatting import count_text
 
-__all__ = ["box", "fold", "items", "page", "paragraph", "table", "text", "value_text"]
+__all__ = ["box", "fold", "items", "left_out", "page", "paragraph", "table", "text", "value_text"]
 
 _STYLE = """
 .mkr{font:14px/1.45 system-ui,"Segoe UI",Helvetica,Arial,sans-serif;color:#1f2328;background:#fff}
@@ -66,6 +67,20 @@ def items(messages: Iterable[str]) -> str:
     """Make a list of escaped sentences; an empty text if there are none."""
     lines = "".join(f"<li>{text(sentence)}</li>" for sentence in messages)
     return f"<ul>{lines}</ul>" if lines else ""
+
+
+def left_out(number: int, noun: str, where: str = "export() has all of them") -> str:
+    """Say how many more there are than are shown; an empty text if none is left out.
+
+    Examples
+    --------
+    >>> left_out(1, "row")
+    '<p class="soft">1 more row is not shown; export() has all of them.</p>'
+    """
+    if number <= 0:
+        return ""
+    verb = "is" if number == 1 else "are"
+    return paragraph(f"{count_text(number, f'more {noun}')} {verb} not shown; {where}.", "soft")
 
 
 def box(sentence: str, style: str) -> str:

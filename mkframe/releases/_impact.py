@@ -58,8 +58,7 @@ class Impact(Result):
     def _body(self, limit: int | None) -> str:
         first, *others = self.messages
         shown = pd.DataFrame(self).head(limit or len(self))
-        left = len(self) - len(shown)
-        more = _html.paragraph(f"{left:,} more are not shown; export() has them.", "soft") if left else ""
+        more = _html.left_out(len(self) - len(shown), "row")
         table = _html.table(shown) if len(shown) else ""
         return f"<p><b>{_html.text(first)}</b></p>{_html.items(others)}{table}{more}"
 

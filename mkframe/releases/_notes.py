@@ -111,9 +111,7 @@ class ReleaseNotes(Result):
             ]
             title = f"<b>{_html.text(pattern)}</b> {_html.text(folder)} ({len(rows):,})"
             parts.append(_html.fold(title, f"<ul>{''.join(inside)}</ul>", is_open=True))
-        if len(shown) < len(self):
-            left = f"{len(self) - len(shown):,} more instances are not shown; export() has them."
-            parts.append(_html.paragraph(left, "soft"))
+        parts.append(_html.left_out(len(self) - len(shown), "instance"))
         if self.artifacts is not None and len(self.artifacts):
             table = self.artifacts[["name", "change", "kind"]]
             parts.append(_html.fold(f"Artifacts that differ ({len(table):,})", _html.table(table)))
@@ -211,7 +209,8 @@ def _facts(
     facts = []
     if absent:
         facts.append(
-            f"{count_text(absent, 'instance')} of {old} not in {new}: not added there, which removes nothing."
+            f"{count_text(absent, 'instance')} of {old} {'is' if absent == 1 else 'are'} not in {new}: not "
+            "added there, which removes nothing."
         )
     if hotfixes is None:
         facts.append("Whether it contains hotfixes was not compared.")
@@ -219,7 +218,8 @@ def _facts(
         whole, part = (
             [name for name, each in hotfixes.items() if each is wanted] for wanted in (True, False)
         )
-        facts.append(f"Contains the hotfixes {', '.join(whole)}." if whole else "Contains no whole hotfix.")
+        word = "hotfix" if len(whole) == 1 else "hotfixes"
+        facts.append(f"Contains the {word} {', '.join(whole)}." if whole else "Contains no whole hotfix.")
         facts += [f"Does not contain all changes of {', '.join(part)}."] if part else []
     if builds is None:
         facts.append("Its builds were not read.")
@@ -233,13 +233,13 @@ def _facts(
                 f", failure rate {percent_text(failed / n)} of n = {n:,} finished or failed builds "
                 f"({percent_text(low)} to {percent_text(high)})"
             )
-        facts.append(f"{count_text(len(builds), 'build')}, {failed:,} of them failed{rate}.")
+        count = f"{count_text(len(builds), 'build')}, {failed:,} of them failed{rate}."
+        facts.append(count if len(builds) else "It has no builds.")
     if deliveries is None:
         facts.append("Its deliveries were not read, so nobody is named.")
     if artifacts is not None:
-        facts.append(
-            f"{count_text(len(artifacts), 'artifact member')} differ between the last finished builds."
-        )
+        differ = count_text(len(artifacts), "artifact member differs", "artifact members differ")
+        facts.append(f"{differ} between the last finished builds.")
     return facts
 
 

@@ -38,11 +38,12 @@ class Unknown:
 
     Parameters
     ----------
-    reason : str
-        A sentence.
+    reason, what_to_do : str
+        Sentences.
     """
 
     reason: str
+    what_to_do: str = "Make it readable for this account, and check again."
 
 
 Known: TypeAlias = pd.DataFrame | Unknown
@@ -64,7 +65,8 @@ class Facts:
     deleted : DataFrame
         Deleted instances of the release: ``pattern``, ``folder``, ``instance``.
     unbuilt : DataFrame
-        The result of `unbuilt` for the release.
+        The result of `unbuilt` for the release. Its attrs may have ``without_commits``, the number of
+        instances of the release that no commit is of.
     builds : DataFrame
         The builds of the release in the project, indexed by id.
     hotfixes : DataFrame
@@ -76,6 +78,8 @@ class Facts:
     labels : mapping of str to DataFrame
         For each label that was asked for the instances that have it: ``pattern``, ``folder``, ``instance``,
         ``user``, ``created``.
+    pattern_names : mapping of int to str
+        Names of patterns by id.
     """
 
     release: Release
@@ -87,6 +91,7 @@ class Facts:
     hotfixes: Known
     deployments: Known
     labels: Mapping[str, Known] = field(default_factory=dict)
+    pattern_names: Mapping[int, str] = field(default_factory=dict)
 
 
 class Readiness(Result):
@@ -143,7 +148,7 @@ class Readiness(Result):
 
     def text(self) -> str:
         """Return the checks as lines for a terminal, what blocks first."""
-        lines = [f"{self.attrs['project']}, {self.attrs['group']}: {self.verdict}", ""]
+        lines = [single_line(f"{self.attrs['project']}, {self.attrs['group']}: {self.verdict}"), ""]
         columns = ["state", "check", "n", "evidence", "what_to_do"]
         rows: list[Any] = self._by_state()[columns].astype(object).to_numpy().tolist()
         for state, check, n, evidence, what_to_do in rows:
@@ -173,7 +178,8 @@ class Readiness(Result):
     def _facts(self) -> Sequence[str]:
         facts = [self.verdict, side_text({"release": self.attrs["release"], **self.attrs["side"]})]
         if self.attrs["deleted"]:
-            facts.append(f"{count_text(self.attrs['deleted'], 'deleted instance')} count nowhere.")
+            count = count_text(self.attrs["deleted"], "deleted instance counts", "deleted instances count")
+            facts.append(f"{count} nowhere.")
         return facts
 
     def _tables(self) -> Mapping[str, pd.DataFrame]:
@@ -189,8 +195,7 @@ class Readiness(Result):
         parts = [_html.box(first, style), _html.table(shown[columns], style="state")]
         for name, table in self.details.items():
             title = f"{_html.text(name.replace('_', ' '))} ({len(table):,})"
-            left = 0 if limit is None else max(0, len(table) - limit)
-            more = _html.paragraph(f"{left:,} more are not shown; export() has them.", "soft") if left else ""
+            more = "" if limit is None else _html.left_out(len(table) - limit, "row")
             parts.append(_html.fold(title, _html.table(table.head(limit or len(table))) + more))
         return "".join([*parts, _html.items(others)])
 
@@ -307,7 +312,7 @@ def _unbuilt(facts: Facts) -> _Check:
     found = pd.DataFrame(rows)
     found = found[found["state"] != "building"]  # the check of running builds has those
     if not len(found):
-        return _Check("unbuilt", OK, 0, f"None of {count_text(_committed(rows), 'instance')} with commits.")
+        return _Check("unbuilt", OK, 0, _none_unbuilt(rows))
     tried = int((found["state"] == "tried").sum())
     also = f" {tried:,} of them: the only builds since failed or were canceled." if tried else ""
     return _Check(
@@ -316,8 +321,12 @@ def _unbuilt(facts: Facts) -> _Check:
     )  # fmt: skip
 
 
-def _committed(rows: pd.DataFrame) -> int:
-    return int(rows.attrs.get("instances", 0))
+def _none_unbuilt(rows: pd.DataFrame) -> str:
+    """Say that nothing is unbuilt, and of how many instances the commits say nothing."""
+    committed, without = (int(rows.attrs.get(name, 0)) for name in ("instances", "without_commits"))
+    says = f"None of {count_text(committed, 'instance')} with commits." if committed else "No commits."
+    also = count_text(without, "instance of the release has", "instances of the release have")
+    return f"{says} {also} none, not even by a build." if without else says
 
 
 def _last_build(facts: Facts) -> _Check:
@@ -417,6 +426,8 @@ def _deployments(facts: Facts) -> _Check:
     if isinstance(rows, Unknown):
         return _unknown("deployment", rows)
     found = rows[~rows["deployed"]]
+    if not len(rows):
+        return _Check("deployment", OK, 0, "The release has no finished build.")
     if not len(found):
         return _Check("deployment", OK, 0, "The newest finished build of each pattern has a deployment row.")
     named = _first(f"{row.pattern} (build {row.build_id})" for row in found.itertuples())
@@ -482,7 +493,8 @@ def _failed_patterns(facts: Facts) -> _Check:
     found = found[~found["build_id"].isin(completed.index[-1:])]  # the check of the last build has that
     if not len(found):
         return _Check("failed_patterns", OK, 0, "No pattern's own last build failed before a later build.")
-    named = _first(f"pattern {row.patterns} in build {row.build_id}" for row in found.itertuples())
+    names = [facts.pattern_names.get(key, f"pattern {key}") for key in found["patterns"]]
+    named = _first(f"{name} in build {key}" for name, key in zip(names, found["build_id"], strict=True))
     return _Check(
         "failed_patterns", WARNS, len(found), f"The last builds of these failed: {named}.",
         "Later builds did not contain them: build them again.", found,
@@ -519,13 +531,14 @@ def _of_instances(
         return _unknown(name, rows)
     found = find(rows)
     if not len(found):
-        return _Check(name, OK, 0, f"None of {count_text(len(rows), 'instance')}.")
+        text = f"None of {count_text(len(rows), 'instance')}." if len(rows) else "It has no instances."
+        return _Check(name, OK, 0, text)
     columns = ["pattern", "folder", "instance", *([column] if column else [])]
     return _Check(name, state, len(found), f"{_names(found)}.", what_to_do, found[columns].reset_index())
 
 
 def _unknown(name: str, reason: Unknown) -> _Check:
-    return _Check(name, UNKNOWN, None, reason.reason, "Make it readable for this account, and check again.")
+    return _Check(name, UNKNOWN, None, reason.reason, reason.what_to_do)
 
 
 def _names(rows: pd.DataFrame) -> str:

@@ -62,6 +62,8 @@ class Unbuilt(Result):
             f"{number:,} of {total} with commits{where} with changes that no finished build contains."
             if number
             else f"None of {total} with commits{where} is unbuilt."
+            if attrs["instances"]
+            else f"No instance has a commit{where}."
         )
         counts = self["state"].value_counts()
         facts += [f"{int(counts[s]):,} {text}." for s, text in _STATES.items() if s in counts.index]
@@ -84,9 +86,7 @@ class Unbuilt(Result):
         table = shown[columns].assign(age=[_age_text(age) for age in shown["age"]])
         parts = [f"<p><b>{_html.text(first)}</b></p>", _html.items(others)]
         parts.append(_html.table(table) if len(table) else "")
-        if len(shown) < len(self):
-            left = f"{len(self) - len(shown):,} more instances are not shown; export() has them."
-            parts.append(_html.paragraph(left, "soft"))
+        parts.append(_html.left_out(len(self) - len(shown), "instance"))
         if self.checked_out is not None and len(self.checked_out):
             title = f"Checked out ({len(self.checked_out):,})"
             parts.append(_html.fold(title, _html.table(self.checked_out), is_open=True))

@@ -76,6 +76,11 @@ def test_instance_deleted_in_the_next_release_is_apart():
     result = carried_forward(rows, base="R1", hotfix="R1.HF1", into="R2")
     assert len(result) == 0
     assert lines(result.instances, "into", "instance", "state") == [("R2", "PLANE", "deleted there")]
+    both = carried_forward(
+        pd.concat([rows, rows[rows["@RELEASE"] == "R2"].assign(**{"@RELEASE": "R3"})]),
+        base="R1", hotfix="R1.HF1", into=["R2", "R3"],
+    )  # fmt: skip
+    assert any(each.startswith("1 instance is deleted in a later release;") for each in both.messages)
 
 
 @pytest.mark.parametrize(

@@ -282,6 +282,7 @@ def test_view_of_many_instances_counts_the_rest():
     assert "I009" in page
     assert "I010" not in page
     assert "20 more instances are not shown" in page
+    assert "1 more instance is not shown" in result.show(limit=29)._repr_html_()
     assert "I029" in result.show(limit=None)._repr_html_()
 
 

@@ -43,7 +43,7 @@ def test_notes_list_instances_by_what_became_of_them(difference):
         ("/RAW", "GONE", "removed", 0, 0, 0),
     ]
     assert made.messages[0] == "R2 after R1: 4 instances with changes: 2 created, 1 changed, 1 removed."
-    assert "1 instance of R1 not in R2: not added there, which removes nothing." in made.messages
+    assert "1 instance of R1 is not in R2: not added there, which removes nothing." in made.messages
     assert "Its builds were not read." in made.messages
 
 
@@ -61,12 +61,12 @@ def test_notes_count_builds_with_an_interval(difference):
         "4 builds, 1 of them failed, failure rate 33.3 % of n = 3 finished or failed builds (6.1 % to" in text
     )
     none = "\n".join(notes(difference, builds=BUILDS.iloc[:0]).messages)
-    assert "0 builds, 0 of them failed." in none
+    assert "It has no builds." in none
 
 
 def test_notes_say_which_hotfixes_are_whole(difference):
     text = "\n".join(notes(difference, hotfixes={"R1.HF1": True, "R1.HF2": False}).messages)
-    assert "Contains the hotfixes R1.HF1." in text
+    assert "Contains the hotfix R1.HF1." in text
     assert "Does not contain all changes of R1.HF2." in text
 
 
@@ -111,7 +111,7 @@ def test_notes_of_a_client_have_tickets_hotfixes_and_builds():
         made = releases.notes(client, project="DEMO_PROJECT", old="R6", new="R7", ticket_role="TICKET")
     assert lines(made, "instance", "tickets", "delivered_by") == [("PLANE", "DWH-7", "EL")]
     text = "\n".join(made.messages)
-    assert "Contains the hotfixes R6.HF1." in text
+    assert "Contains the hotfix R6.HF1." in text
     assert "2 builds, 1 of them failed" in text
 
 

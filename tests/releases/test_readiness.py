@@ -27,7 +27,7 @@ def states(result):
 
 def ready(story, labels=("for_review",), release="R7"):
     with story.client() as client:
-        return releases.readiness(client, project="DEMO_PROJECT", release=release, labels=labels)
+        return releases.readiness(client, project=release_server.PROJECT, release=release, labels=labels)
 
 
 def in_order(story):
@@ -221,12 +221,30 @@ def test_label_that_nobody_defined_is_unknown():
     result = ready(release_server.story_in_order(), labels="for_reviw")
     assert states(result) == {"label for_reviw": "unknown"}
     assert not result.ready
+    assert result.set_index("check").loc["label for_reviw", "what_to_do"].startswith("Write the name")
+
+
+def test_empty_release_gets_sentences_that_are_true_of_it():
+    result = ready(release_server.story_in_order(), release="Default Release").set_index("check")
+    assert result.loc["deployment", "evidence"] == "The release has no finished build."
+    assert result.loc["unbuilt", "evidence"] == "No commits."
+    for check in ("validation_errors", "checked_out", "build_disabled"):
+        assert result.loc[check, "evidence"] == "It has no instances."
+
+
+def test_instances_without_commits_are_counted_beside_those_with():
+    story = release_server.story_in_order()
+    story.commits = [each for each in story.commits if (each["INSTANCE"], each["RELEASE"]) != ("SEAT", "R7")]
+    result = ready(story)
+    says = "None of 2 instances with commits. 1 instance of the release has none, not even by a build."
+    assert result.set_index("check").loc["unbuilt", "evidence"] == says
+    assert result.ready
 
 
 def test_deleted_instances_are_listed_and_count_nowhere():
     result = ready(release_server.story_in_order())
     assert lines(result.details["deleted_instances"], "instance") == [("GONE",)]
-    assert "1 deleted instance count nowhere." in result.messages
+    assert "1 deleted instance counts nowhere." in result.messages
     assert any("R6 stands for the common ancestor" in sentence for sentence in result.messages)
     assert result.set_index("check").loc["scope", "n"] == 3
 
@@ -259,10 +277,13 @@ def test_text_has_what_blocks_first_and_no_control_characters():
     story = release_server.story_in_order()
     errors(story)
     story.instance("SEAT")["name"] = "A\x1b[31m\nB"
+    story.projects[0]["name"] = "DEMO\n\x1b[31mPROJECT"
     past_its_end(story)
     result = ready(story)
     text = result.text().splitlines()
-    assert text[0].startswith("DEMO_PROJECT, DWH_GROUP: R7 is not ready: 1 check blocks. 1 warning.")
+    assert text[0].startswith(
+        "DEMO ‹U+001B›[31mPROJECT, DWH_GROUP: R7 is not ready: 1 check blocks. 1 warning."
+    )
     assert text[2].split()[:4] == ["BLOCKS", "validation", "errors", "1"]
     assert "Correct them" in text[3]
     assert text[4].startswith("warns    past its end")

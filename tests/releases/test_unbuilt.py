@@ -120,7 +120,7 @@ def test_random_commits_equal_a_plain_program():
 def test_no_commits_keep_columns_and_types():
     none, some = unbuilt(commit_rows()), unbuilt(commit_rows("A R1 hand 1"))
     assert none.dtypes.to_dict() == some.dtypes.to_dict()
-    assert none.messages[0] == "None of 0 instances with commits is unbuilt."
+    assert none.messages[0] == "No instance has a commit."
     assert some.messages[0].startswith("1 of 1 instance with commits with changes")
 
 
