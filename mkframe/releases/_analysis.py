@@ -553,7 +553,9 @@ def _attempt(what: str, read: Callable[[], pd.DataFrame]) -> Known:
         return read()
     except Exception as error:
         message = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
-        return Unknown(f"The {what} could not be read. {single_line(message, 300)}")
+        reason = f"The {what} could not be read. {single_line(message, 300)}"
+        hint = getattr(error, "hint", "")
+        return Unknown(reason, f"{hint} Then check again.") if hint else Unknown(reason)
 
 
 def _instances(

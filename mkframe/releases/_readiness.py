@@ -43,7 +43,7 @@ class Unknown:
     """
 
     reason: str
-    what_to_do: str = "Make it readable for this account, and check again."
+    what_to_do: str = "Find out why, and check again."
 
 
 Known: TypeAlias = pd.DataFrame | Unknown

@@ -199,8 +199,11 @@ def test_scenario_turns_only_its_check(plant, expected, code):
 def test_instances_that_cannot_be_read_leave_their_checks_unknown():
     story = release_server.story_in_order()
     no_instances(story)
-    found = states(ready(story))
+    result = ready(story)
+    found = states(result)
     assert set(found.values()) == {"unknown"}
+    what_to_do = result.set_index("check").loc["checked_out", "what_to_do"]
+    assert what_to_do.startswith("Ask for the permission")
     assert {"validation_errors", "checked_out", "label for_review"} <= set(found)
 
 
