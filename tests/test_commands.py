@@ -56,7 +56,7 @@ def check(*arguments):
         (["--max-failure-rate", "0.3", "--days", "1"], 4, "unknown: only 0 builds finished or failed in the"),
         (["--broken-for", "1d"], 3, "801 of project 402 for 1 d 10 h (first build 21)"),
         (["--broken-for", "1d12h"], 0, "fine: nothing is broken for more than 1 d 12 h; 1 pattern set"),
-        (["--running-for", "24h"], 3, "broken: 1 build running for more than 1 d: 31 for 1 d"),
+        (["--running-for", "24h"], 3, "broken: 1 build running for more than 1 d: build 31 for 1 d"),
         (["--running-for", "1461min"], 0, "fine: 1 build running, none for more than 1 d"),
         ([], 3, "broken: 1 pattern set has failed and not finished since: 801"),
     ],
@@ -94,6 +94,7 @@ def test_no_builds_are_never_fine(limits, tmp_path):
         ["builds", "--max-failure-rate", "20"],
         ["builds", "--min-builds", "0"],
         ["builds", "--days", "0"],
+        ["builds", "--broken-for", "2d", "--days", "7", "--demo"],
         [],
     ],
 )

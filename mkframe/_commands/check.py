@@ -71,7 +71,10 @@ def _add_builds(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="fewest finished or failed builds to judge a rate (%(default)s)",
     )  # fmt: skip
     builds.add_argument(
-        "--days", type=_days, metavar="N", help="builds of the last N days for the rate; all by default"
+        "--days",
+        type=_days,
+        metavar="N",
+        help="with --max-failure-rate: only builds of the last N days; all by default",
     )
     builds.add_argument(
         "--broken-for", type=_length, metavar="TIME",
@@ -81,7 +84,7 @@ def _add_builds(what: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--running-for", type=_length, metavar="TIME", help="longest time that a build may run: 90min, 4h"
     )
     builds.add_argument("--json", action="store_true", help="print the result as JSON")
-    builds.set_defaults(run=_check_builds)
+    builds.set_defaults(run=_check_builds, usage_error=builds.error)
 
 
 def _rate(text: str) -> float:
@@ -121,6 +124,8 @@ def _length(text: str) -> dt.timedelta:
 
 
 def _check_builds(options: argparse.Namespace) -> int:
+    if options.days is not None and options.max_failure_rate is None:
+        options.usage_error("--days belongs to --max-failure-rate: the other limits look at all builds")
     builds, moment = _load(options)
     rows = _limits(builds, moment, options) if _has_limit(options) else _findings(builds, moment)
     states = [row["state"] for row in rows]

@@ -172,7 +172,7 @@ def _running_for(builds: pd.DataFrame, limit: float, moment: pd.Timestamp) -> Ro
     longest = float(seconds.max())
     late = seconds[seconds > limit].sort_values(ascending=False)
     if len(late):
-        named = [f"{index} for {floor_text(length)}" for index, length in late[:_MAX_NAMED].items()]
+        named = [f"build {index} for {floor_text(length)}" for index, length in late[:_MAX_NAMED].items()]
         more = f"; {len(late) - _MAX_NAMED:,} more" if len(late) > _MAX_NAMED else ""
         says = (
             f"{count_text(len(late), 'build')} running for more than {duration_text(limit)}: "
