@@ -84,8 +84,8 @@ def test_column_that_the_answer_lacks_is_told(name):
     lacking = VIEWS[name].fields[-1].name
     lines = [{key: v for key, v in line.items() if key != lacking} for line in view_rows(name, 2)]
     answer = result(lines, columns(**dict.fromkeys(lines[0], "string")))
-    told = pytest.warns(errors.SchemaWarning, match=f"lacks the columns {lacking};")
-    with faults.serve(answer) as server, connect_to(server.api) as client, told:
+    warning = pytest.warns(errors.SchemaWarning, match=f"lacks the columns {lacking};")
+    with faults.serve(answer) as server, connect_to(server.api) as client, warning:
         frame = getattr(client, READERS[name])(**SCOPE)
     assert frame[lacking].isna().all()
 
