@@ -20,6 +20,8 @@ __all__ = [
     "copy_on_write",
     "frame_of",
     "has_text_dtype",
+    "plain",
+    "plain_frame",
     "text_array",
     "text_dtype",
 ]
@@ -92,6 +94,45 @@ def as_text(values: pd.Series[Any] | pd.Index[Any]) -> Any:
     if isinstance(values, pd.Index):
         return pd.Index(texts, name=values.name, dtype=text_dtype())
     return pd.Series(texts, index=values.index, name=values.name, dtype=text_dtype())
+
+
+def plain(values: pd.Series[Any]) -> Any:
+    """Return a column of categories, or one that Arrow keeps, as pandas itself keeps such values.
+
+    Examples
+    --------
+    >>> plain(pd.Series(pd.to_datetime(["2026-04-01"], utc=True)).astype("category")).dtype.kind
+    'M'
+    """
+    dtype: Any = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        is_whole = pd.api.types.is_integer_dtype(dtype.categories.dtype) and values.hasnans
+        return values.astype("Int64" if is_whole else dtype.categories.dtype)
+    if not isinstance(dtype, pd.ArrowDtype):
+        return values
+    arrow = dtype.pyarrow_dtype
+    if (zone := getattr(arrow, "tz", None)) is not None:
+        return values.astype(pd.DatetimeTZDtype(arrow.unit, zone))
+    if dtype.kind in "mM" and hasattr(arrow, "unit"):  # a date has no unit
+        return values.astype(np.dtype(f"{dtype.kind}8[{arrow.unit}]"))
+    if dtype.type in (list, dict):
+        return pd.Series(values.array.__arrow_array__().to_pylist(), values.index, object, values.name)
+    return values
+
+
+def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with the columns that `plain` gives; the frame itself where they are so already.
+
+    Examples
+    --------
+    >>> plain_frame(pd.DataFrame({"n": pd.Categorical([1, 2])})).dtypes.astype(str).to_dict()
+    {'n': 'int64'}
+    """
+    kinds = (pd.CategoricalDtype, pd.ArrowDtype)
+    places = [place for place, dtype in enumerate(frame.dtypes) if isinstance(dtype, kinds)]
+    if not places:
+        return frame
+    return frame.assign(**{frame.columns[place]: plain(frame.iloc[:, place]) for place in places})
 
 
 def frame_of(arrays: Mapping[str, Any], index: pd.Index[Any]) -> pd.DataFrame:

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from mkframe._files import atomic_write, expand_path
+from mkframe._pandas import plain
 from mkframe._text import escape_invisible
 from mkframe._validation import check_timezone
 from mkframe.errors import InputError, warn
@@ -207,7 +208,7 @@ def _index_columns(frame: pd.DataFrame) -> int:
 def _columns(frame: pd.DataFrame) -> Iterator[tuple[str, pd.Series[Any]]]:
     """Yield all columns by position, since names may repeat; the index first, unless it only counts rows."""
     whole = frame.reset_index(allow_duplicates=True) if _index_columns(frame) else frame
-    return ((_name_text(name), whole.iloc[:, place]) for place, name in enumerate(whole.columns))
+    return ((_name_text(name), plain(whole.iloc[:, place])) for place, name in enumerate(whole.columns))
 
 
 def _name_text(name: Any) -> str:

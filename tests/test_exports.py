@@ -361,15 +361,18 @@ def test_own_zone_of_each_column_counts(path):
         {"a": time, "b": time.dt.tz_convert("Europe/Vienna"), "c": time.dt.tz_localize(None)}
     )
     frame["d"] = pd.Series([time[0].tz_convert("Asia/Tokyo")], dtype=object)
+    frame["e"] = time.astype("timestamp[us, UTC][pyarrow]")
+    frame["f"] = time.astype("category")
     header, first = values(written(frame, path))
     if path.suffix == ".csv":
         assert first == [
             "2026-04-01 08:00:00+00:00", "2026-04-01 10:00:00+02:00",
             "2026-04-01 08:00:00", "2026-04-01 17:00:00+09:00",
+            "2026-04-01 08:00:00+00:00", "2026-04-01 08:00:00+00:00",
         ]  # fmt: skip
     else:
-        assert header == ["a (UTC)", "b (Europe/Vienna)", "c", "d (Asia/Tokyo)"]
-        assert [cell.hour for cell in first] == [8, 10, 8, 17]
+        assert header == ["a (UTC)", "b (Europe/Vienna)", "c", "d (Asia/Tokyo)", "e (UTC)", "f (UTC)"]
+        assert [cell.hour for cell in first] == [8, 10, 8, 17, 8, 8]
 
 
 @pytest.mark.parametrize(
