@@ -145,9 +145,10 @@ def _explode_ids(builds: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
     if not set(map(type, cells)) <= {list}:
         cells = [list_items(column, cell) for cell in cells]
     counts = np.fromiter(map(len, cells), dtype=np.int64, count=len(cells))
-    items = np.array(list(itertools.chain.from_iterable(cells)) or np.empty(0, dtype=np.int64))
+    listed = list(itertools.chain.from_iterable(cells))
+    items = np.array(listed or np.empty(0, dtype=np.int64))
     if items.dtype != np.int64:
-        raise _unexpected_cell(column, items)
+        raise _unexpected_cell(column, next((item for item in listed if type(item) is not int), listed[0]))
     return pd.DataFrame({"build_id": np.repeat(_ids(builds), counts), name: items})
 
 
@@ -186,7 +187,7 @@ def _ids(builds: pd.DataFrame) -> Array:
             return ids
     raise InputError(
         "The index of the frame holds what is no id of a build.",
-        hint=f"builds[builds.index.notna()]. {_HINT}",
+        hint=f"builds[builds.index.notna()] leaves rows without an id out. {_HINT}",
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mkframe._pandas import as_text, text_dtype
+from mkframe._pandas import as_text, plain, text_dtype
 from mkframe.errors import InputError
 from mkframe.schema import RESOURCES, STATUSES
 
@@ -68,7 +68,7 @@ def require_columns(frame: pd.DataFrame, columns: Iterable[str], resource: str =
     check_columns(frame, columns, resource, hint)
     times = {field.name for field in RESOURCES[resource].fields if field.type == "timestamp"}
     for name in times.intersection(columns):
-        if not isinstance(frame[name].dtype, pd.DatetimeTZDtype):
+        if not isinstance(plain(frame[name].iloc[:0]).dtype, pd.DatetimeTZDtype):
             raise InputError(
                 f"The column {name} holds {frame[name].dtype}, not times with a zone.",
                 hint=f'Use pd.to_datetime(frame["{name}"], utc=True, format="ISO8601"), or: {hint}',

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._pandas import plain
 from mkframe.errors import InputError
 from mkframe.metrics._checks import check_statuses, require_columns, status_of
 from mkframe.metrics._grouping import Every, Groups, group_builds, length_of_period
@@ -61,7 +62,9 @@ def duration(builds: pd.DataFrame) -> pd.Series:
     [18.0]
     """
     require_columns(builds, ["build_start", "build_end"])
-    return (builds["build_end"] - builds["build_start"]).astype("timedelta64[us]").rename("duration")
+    start, end = (plain(builds[name]) for name in ("build_start", "build_end"))
+    result: pd.Series = (end - start).astype("timedelta64[us]").rename("duration")
+    return result
 
 
 def durations(

@@ -34,6 +34,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._pandas import plain_frame
 from mkframe._text import single_line
 from mkframe.metrics._checks import require_columns, status_of
 from mkframe.metrics._formatting import count_text, day_text
@@ -115,7 +116,8 @@ def history_of(builds: pd.DataFrame, columns: Iterable[str] = ()) -> History:
     Returns
     -------
     History
-        Its frame is `builds` itself where nothing is left out. Applied again, nothing more is left out.
+        Its frame is `builds` itself where nothing is left out, and no column is of Arrow or of categories.
+        Applied again, nothing more is left out.
 
     Raises
     ------
@@ -133,6 +135,7 @@ def history_of(builds: pd.DataFrame, columns: Iterable[str] = ()) -> History:
     (1, 'with an impossible date (8 on 1 January 1970)')
     """
     require_columns(builds, columns)
+    builds = plain_frame(builds)
     frame, repeated, older = without_repeats(builds)
     masks = _impossible_dates(frame)
     starts = _column(frame, "build_start")

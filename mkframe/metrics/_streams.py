@@ -317,9 +317,12 @@ def check_lists(column: pd.Series[Any]) -> None:
         return
     texts = [cell for cell in column if isinstance(cell, str) and cell[:1] == "[" and cell[-1:] == "]"]
     if texts:
+        # pandas writes lists to CSV as Python does, with single quotes around texts
+        has_quotes = any(text.startswith("['") or ", '" in text for text in texts)
+        reader = "ast.literal_eval" if has_quotes else "json.loads"
         raise InputError(
             f"The column {column.name} holds text, such as {short_repr(texts[0])}, instead of lists.",
-            hint=f"Read it with json.loads: frame[{column.name!r}].map(json.loads).",
+            hint=f"Read it with {reader}: frame[{column.name!r}].map({reader}).",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from mkframe import _clock
+from mkframe._pandas import plain
 from mkframe.errors import InputError
 from mkframe.metrics._checks import require_columns
 from mkframe.metrics._streams import build_ids
@@ -59,5 +60,5 @@ def view_offset(deliveries: pd.DataFrame, builds: pd.DataFrame) -> _clock.Clock:
             "BUILD_START has a zone, so its clock is known.",
             hint="Give the frame of client.deliveries(...) without utc=.",
         )
-    starts = builds["build_start"].set_axis(build_ids(builds))
+    starts = plain(builds["build_start"]).set_axis(build_ids(builds))
     return _clock.measure_deliveries(deliveries, starts)[0]

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mkframe._files import expand_path
-from mkframe._pandas import TEXT
+from mkframe._pandas import TEXT, plain_frame
 from mkframe.exports import export_sheets
 from mkframe.metrics._checks import require_columns
 from mkframe.metrics._formatting import count_text, day_text, duration_text, percent_text
@@ -207,6 +207,7 @@ def monday(
     >>> page.findings[0].says
     '1 pattern set is broken: 808 (since 15 July, build 12). It broke in the week.'
     """
+    builds = plain_frame(builds)
     week = week_of(period, builds, tz=tz, now=now)
     require_columns(builds, _COLUMNS)
     counted, left_out = history_of(builds)

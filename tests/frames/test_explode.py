@@ -103,9 +103,17 @@ def test_index_without_ids_raises(builds, open_list, index):
         open_list(builds)
 
 
-@pytest.mark.parametrize("cells", [[808, 1, 2], [[1.5], [1], [2]], [["x"], [], []], [[True], [], []]])
-def test_cells_of_another_kind_raise(builds, cells):
-    with pytest.raises(InputError, match="which find\\(\\) did not put there"):
+@pytest.mark.parametrize(
+    ("cells", "named"),
+    [
+        ([808, 1, 2], "808"),
+        ([[1], [2, 1.5], [2]], "1.5"),
+        ([["x"], [], []], "'x'"),
+        ([[True], [], []], "True"),
+    ],
+)
+def test_cells_of_another_kind_raise(builds, cells, named):
+    with pytest.raises(InputError, match=f"holds {named}, which find\\(\\) did not put there"):
         mk.explode_patterns(builds.assign(patterns=pd.Series(cells, index=builds.index, dtype=object)))
 
 

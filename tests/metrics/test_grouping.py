@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import ast
+import json
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -118,11 +122,17 @@ def test_names_that_do_not_match_ids_replace_them(factory):
     assert table.index.get_level_values("pattern").tolist() == ["HUB", "SATELLITE"]
 
 
-def test_lists_as_text_raise_with_hint(factory):
+@pytest.mark.parametrize(("column", "items"), [("patterns", [808, 809]), ("pattern_names", ["HUB", "O'SAT"])])
+@pytest.mark.parametrize("write", [str, json.dumps])
+def test_lists_as_text_raise_with_a_hint_that_works(factory, column, items, write):
+    """As `DataFrame.to_csv` and `mk.export` write lists."""
     builds = factory.builds({"patterns": [808]})
-    builds["patterns"] = ["[808, 809]"]
-    with pytest.raises(InputError, match=r"patterns holds text, such as '\[808, 809\]'.*json.loads"):
+    builds[column] = [write(items)]
+    with pytest.raises(InputError, match=f"{column} holds text, such as .* instead of lists") as caught:
         metrics.failure_rate(builds, by="pattern")
+    name = re.search(r"\.map\((.*)\)", caught.value.hint)[1]
+    reader = {"json.loads": json.loads, "ast.literal_eval": ast.literal_eval}[name]
+    assert builds[column].map(reader).tolist() == [items]
 
 
 def test_too_many_groups_raise_without_start_hint(factory):
