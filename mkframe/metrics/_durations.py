@@ -45,7 +45,8 @@ def duration(builds: pd.DataFrame) -> pd.Series:
     -------
     Series
         `duration`, timedelta64[us], on the index of `builds`; NaT while a build runs or a time is missing,
-        negative where the end lies before the start.
+        negative where the end lies before the start. It is the plain difference, also of dates that cannot
+        be; `completed_builds` and the other metrics leave these out.
 
     Raises
     ------

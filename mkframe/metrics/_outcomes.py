@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from mkframe.errors import InputError
 from mkframe.metrics._checks import check_choice, status_of
 from mkframe.metrics._grouping import (
     Every,
@@ -51,6 +52,11 @@ def wilson(failed: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArra
     low, high : ndarray of float64
         Bounds from 0 to 1, NaN where n is 0.
 
+    Raises
+    ------
+    InputError
+        If more have failed than there are, or fewer than 0.
+
     Examples
     --------
     >>> low, high = wilson([0], [4])
@@ -59,6 +65,8 @@ def wilson(failed: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArra
     """
     total = np.where(np.asarray(n) > 0, n, np.nan).astype("float64")
     share = np.asarray(failed) / total
+    if np.any((share < 0) | (share > 1)):
+        raise InputError("More have failed than there are, or fewer than 0.", hint="Write wilson(failed, n).")
     z = NormalDist().inv_cdf(0.975)
     middle = share + z**2 / (2 * total)
     half = z * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))

@@ -203,7 +203,7 @@ def _totals(builds: pd.DataFrame) -> Figures:
     rate = failure_rate(builds[["status", "build_start"]], every=None)
     figures: Figures = {"builds": _count_figure(len(builds))}
     figures |= {name: _count_figure(int(rate[name].sum())) for name in _COUNTS}
-    shares = rate[["rate", "low", "high"]].reindex([*rate.index] or [0]).iloc[0]  # no builds: a row of NaN
+    shares = rate[["rate", "low", "high"]].to_numpy()[0] if len(rate) else [np.nan] * 3
     for name, share in zip(("", "_low", "_high"), shares, strict=True):
         figures[f"failure_rate{name}"] = float(share), percent_text(share)
     figures["failure_rate_n"] = _count_figure(int(rate["n"].sum()))
@@ -252,7 +252,7 @@ def _builds_sentence(value: pd.Series[float], text: pd.Series[str], started: int
     parts += [f"{text['running']} running"] if value["running"] else []
     parts += [f"{text['other']} with another status"] if value["other"] else []
     sentence = count_text(int(value["builds"]), "build")
-    if started < value["builds"]:
+    if 0 < started < value["builds"]:
         sentence += f", {count_text(started)} of them"
     if value["days"]:
         days = count_text(int(value["days"]), "day")

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import binomtest
 
 from mkframe import metrics
+from mkframe.errors import InputError
 
 STATUSES_OF_BUILDS = ["FINISHED", "FINISHED", "FAILED", "CANCELED", "CANCELED", "BUILDING", "PAUSED"]
 
@@ -81,6 +82,12 @@ def test_failure_rate_by_project_is_separate(factory):
     builds = factory.builds({"status": "FAILED", "project_id": 1}, {"status": "FINISHED", "project_id": 2})
     rate = metrics.failure_rate(builds, None, by="project")["rate"].droplevel("period")
     assert rate.to_dict() == {"1": 1.0, "2": 0.0}
+
+
+@pytest.mark.parametrize(("failed", "n"), [(5, 3), (-1, 3), ([1, 4], [3, 3])])
+def test_wilson_of_more_failures_than_builds_raises(failed, n):
+    with pytest.raises(InputError, match="More have failed than there are"):
+        metrics.wilson(failed, n)
 
 
 def test_wilson_bounds_enclose_the_rate():

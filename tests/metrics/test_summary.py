@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from mkframe import metrics
@@ -85,6 +87,19 @@ def test_describe_missing_values_are_explained(factory):
     assert "no typical duration" in text
     assert "1 build without a start" in text
     assert "nan" not in text
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        (["FINISHED"], "1 build: 1 finished, 0 failed, 0 canceled. The one build .* has not failed."),
+        (["FAILED"], "The one build that finished or failed has failed."),
+        (["FAILED", "FINISHED"], "50.0 % of the 2 builds that finished or failed have failed"),
+    ],
+)
+def test_describe_builds_without_any_start_has_their_rate(factory, statuses, expected):
+    builds = factory.builds(*({"status": status, "build_start": None} for status in statuses))
+    assert re.search(expected, " ".join(metrics.describe(builds)))
 
 
 def test_describe_impossible_start_is_said_once(factory):
