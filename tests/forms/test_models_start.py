@@ -284,6 +284,22 @@ def test_running_build_is_listed_and_watched():
     assert second.watch.builds[0].status == "FINISHED"
 
 
+def test_duplicate_is_watched_as_soon_as_it_is_shown(own):
+    model, clicks = start_model(own, *PLANES), []
+    started = start_model(own, *PLANES)
+    started.submit()
+
+    def click(change):
+        clicks.append(threading.Thread(target=model.watch_existing, args=change["new"]))
+        clicks[0].start()
+        clicks[0].join(0.1)
+
+    model.selection.observe(click, "duplicate_ids")
+    model.submit()
+    clicks[0].join()
+    assert (model.state, model.watch.builds[0].id) == ("started", started.build.id)
+
+
 def test_reset_keeps_the_selection(own):
     model = start_model(own, *PLANES)
     model.submit()

@@ -98,8 +98,10 @@ class StartModel(Model):
         try:
             with exclusive_lock(f"builds of {selection.project_id} at {self._client.url}"):
                 # Blockers may be new: what was still loading when the button was pressed is loaded now.
-                if selection.blockers or self._has_duplicates():
+                if selection.blockers:
                     self.state = "choosing"
+                    return
+                if self._show_duplicates(self._load_builds()):
                     return
                 request = selection.request()
                 self.marker, sent = request["marker"], True
@@ -111,13 +113,20 @@ class StartModel(Model):
             self._show_not_started(error, sent)
             raise
 
-    def _has_duplicates(self) -> bool:
+    def _load_builds(self) -> pd.DataFrame:
         builds = self._client.builds.find(project_id=self.selection.project_id)
         rows = self.selection.chosen_rows()
         self._signature = set(rows["pattern_id"]), len(rows)
         self._ids_before = set(builds.index)
         self._history = builds[list(HISTORY_COLUMNS)]  # says how long it takes, without a further request
-        return self.selection.find_duplicates(builds)
+        return builds
+
+    def _show_duplicates(self, builds: pd.DataFrame) -> bool:
+        """Show builds alike; under the lock, so that a click on one of them finds that it may be watched."""
+        with self._lock:
+            if found := self.selection.find_duplicates(builds):
+                self.state = "choosing"
+        return found
 
     def _show_started(self, build: BuildStart) -> None:
         self.build, self.warnings = build, tuple(build.warnings)
