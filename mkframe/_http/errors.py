@@ -45,6 +45,7 @@ _HINTS = {
     429: "The server asks for fewer requests; wait a while.",
     301: "Give the new address as url=; the token is not carried elsewhere.",
     302: "Is the URL that of the API? The token is not carried elsewhere.",
+    304: "A proxy or cache before the server may be wrong; try again later.",
     307: "Give the new address as url=; the token is not carried elsewhere.",
     308: "Give the new address as url=; the token is not carried elsewhere.",
 }
@@ -132,6 +133,8 @@ def peek_text(response: requests.Response, seconds: float) -> str:
 def _describe(
     response: requests.Response, vendor: str | None, start: str, redact: Callable[[str, int], str]
 ) -> str:
+    if response.status_code == 304:
+        return "was answered with 'not modified', though no earlier answer was named"
     if 300 <= response.status_code < 400:
         return f"was redirected to {redact(response.headers.get('Location', ''), _MAX_TEXT_SHOWN)!r}"
     if vendor:

@@ -76,7 +76,7 @@ def test_304_about_another_answer_is_asked_again():
 
 
 def test_304_that_was_not_asked_for_is_an_error():
-    refused = pytest.raises(errors.RedirectError)
+    refused = pytest.raises(errors.RedirectError, match=r"'not modified', though no .* proxy or cache")
     with faults.serve(faults.Answer(304)) as server, connected(server.api) as transport, refused:
         read(transport)
 
