@@ -22,6 +22,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from mkframe._files import expand_path, temporary_path
 from mkframe._folders import Folder, check_regular, is_mine, open_folder, resolve
 from mkframe._text import single_line
@@ -505,7 +507,7 @@ def _check_format(connection: duckdb.DuckDBPyConnection, file: Path) -> str | No
     if found not in (1, FORMAT):
         raise HistoryFormatError(
             f"{written}; mkframe {__version__} reads formats 1 to {FORMAT}.",
-            hint="Use a newer mkframe." if found > FORMAT else "It is no file of any mkframe.",
+            hint="Use a newer mkframe." if (found or 0) > FORMAT else "It is no file of any mkframe.",
         )
     if fields != _layout.field_types() and _release(made_by) > _release(__version__):
         raise HistoryFormatError(
@@ -571,6 +573,8 @@ def _as_file_errors(file: Path) -> Iterator[None]:
     except _duckdb().Error as error:
         if isinstance(error, _duckdb().InterruptException) or "KeyboardInterrupt" in str(error):
             raise KeyboardInterrupt from LibraryError(single_line(error))
+        raise _file_error(file, error) from LibraryError(single_line(error))
+    except (json.JSONDecodeError, msgspec.DecodeError) as error:  # bodies of servers have errors of ours
         raise _file_error(file, error) from LibraryError(single_line(error))
 
 

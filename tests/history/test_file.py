@@ -131,6 +131,17 @@ def test_other_file_is_refused_and_left_as_it_is(whole, tmp_path, name):
     assert (tmp_path / name).read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["meta SET format = NULL", "meta SET fields = 'none'", "builds SET extra = '{broken' WHERE id = 9"],
+)
+def test_text_in_a_file_that_is_none_of_ours_is_a_history_error(whole, tmp_path, change):
+    shutil.copy(whole[0], tmp_path / "odd.duckdb")
+    duckdb.connect(str(tmp_path / "odd.duckdb")).execute(f"UPDATE stored.{change}").close()
+    with pytest.raises(errors.HistoryError, match=r"odd\.duckdb"):
+        mk.History(tmp_path / "odd.duckdb").builds()
+
+
 def test_file_of_a_newer_duckdb_is_said_to_be_so(whole, tmp_path):
     path = tmp_path / "newer.duckdb"
     shutil.copy(whole[0], path)
