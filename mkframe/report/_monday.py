@@ -37,6 +37,7 @@ _VIEWS = {
     "releases": "which releases are past their end",
     "commits": "which commits are not built",
 }
+_NOT_ASKED = "Not asked"
 _PAST = "they show the present, and the week is past"
 
 
@@ -119,15 +120,17 @@ class MondayPage:
         return sheets | {table.title[:31]: table.frame for table in self.tables}
 
     def only_news(self) -> MondayPage:
-        """Leave out what was so before the week, and what shows no change."""
+        """Leave out what was so before the week, and what shows no change; keep what was not asked."""
         news = [finding for finding in self.findings if finding.is_news]
+        not_asked = [finding for finding in self.findings if finding.topic == _NOT_ASKED]
         topics = {finding.topic for finding in news}
-        rest = [finding.topic.lower() for finding in self.findings if not finding.is_news]
-        note = f"Left out, since nothing in them is new: {', '.join(rest)}." if rest else ""
+        rest = [f.topic.lower() for f in self.findings if not (f.is_news or f.topic == _NOT_ASKED)]
+        note = f"Left out, since they show nothing new: {', '.join(rest)}." if rest else ""
+        nothing = f"The builds show nothing new in the week of {self.week.days_text()}."
         return replace(
             self,
-            verdict=self.verdict if news else f"Nothing new in the week of {self.week.days_text()}.",
-            findings=news,
+            verdict=self.verdict if news else nothing,
+            findings=[*news, *not_asked],
             tiles=[],
             tables=[table for table in self.tables if table.topic in topics],
             notes=[*self.notes, *filter(None, [note])],
@@ -303,7 +306,7 @@ def _not_asked(
         return None
     texts = [", ".join(views) + (f" ({reason})" if reason else "") for reason, views in missing.items()]
     text = "; ".join(texts)
-    return Part(Finding("Not asked", "unknown", "", f"{text[0].upper()}{text[1:]}."))
+    return Part(Finding(_NOT_ASKED, "unknown", "", f"{text[0].upper()}{text[1:]}."))
 
 
 def _names_of_projects(builds: pd.DataFrame) -> dict[int, str]:
@@ -332,6 +335,8 @@ def _verdict(findings: Sequence[Finding], numbers: Numbers, week: Week) -> str:
     rest = [] if wrong or "Broken" not in by_topic else [by_topic["Broken"].short]
     pair = [by_topic[topic] for topic in ("Failures", "Durations") if topic in by_topic]
     calm = [finding.short for finding in pair if finding.state != "wrong"]
+    if not numbers.by_status["finished"] + numbers.by_status["failed"]:
+        calm = [] if rest == [parts.NONE_ENDED] else calm[:1]  # each says what the one before has said
     for same in ("no change shown in ", "too few days to compare "):
         if len(calm) == 2 and all(short.startswith(same) for short in calm):
             calm = [f"{same}failure rates and durations"]
@@ -360,11 +365,13 @@ def _tiles(
     recent = sum(map(len, listed)) - old
     name = "pattern set broken" if recent == 1 else "pattern sets broken"
     has = "it has" if recent == 1 else "they have" if recent else "none has"
+    none_ended = any(part.finding.short == parts.NONE_ENDED for part in found)
+    what = parts.NONE_ENDED if none_ended else f"{has} failed and not finished since"
     more = f"; {old:,} more for over 30 days" if old else ""
     counts = [f"{number:,} {word}" for word, number in numbers.by_status.items() if number]
     then = f"the week before {before.builds:,}"
     tiles = [
-        (f"{recent:,}", name, f"{has} failed and not finished since{more}"),
+        (f"{recent:,}", name, f"{what}{more}"),
         (
             f"{numbers.builds:,}",
             "build" if numbers.builds == 1 else "builds",

@@ -17,7 +17,6 @@ __all__ = ["page", "shown"]
 _INCHES, _DOTS = (9.0, 3.2), 160
 _PIXELS_PER_INCH = 96
 _TEXTS = (
-    "may take",
     "builds",
     "their ids",
     "pattern set",
@@ -26,7 +25,7 @@ _TEXTS = (
     "project",
     "release",
     "state",
-    "may take",
+    "estimate",
 )
 """Columns that are no numbers."""
 
@@ -75,4 +74,7 @@ def _chart(monday: MondayPage) -> str:
     figure.savefig(png, format="png", metadata={"Software": None})
     picture = base64.b64encode(png.getvalue()).decode("ascii")
     width, height = (round(inches * _PIXELS_PER_INCH) for inches in _INCHES)
-    return _page.figure(picture, charts.alt_text(axes), width, height)
+    legend = axes.get_legend()
+    counts = [" ".join(text.get_text().split()) for text in legend.get_texts()] if legend else []
+    says = f" By status: {'; '.join(counts)}." if counts else ""
+    return _page.figure(picture, f"{charts.alt_text(axes)}{says}", width, height)

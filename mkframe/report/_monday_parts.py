@@ -29,6 +29,7 @@ from mkframe.report._week import Week
 __all__ = [
     "Finding",
     "MOST_ROWS",
+    "NONE_ENDED",
     "Numbers",
     "Part",
     "Table",
@@ -48,6 +49,7 @@ __all__ = [
 
 Row: TypeAlias = dict[Hashable, Any]
 
+NONE_ENDED = "no build has finished or failed"
 MOST_ROWS = 12
 _MOST_NAMED, _MOST_IDS = 3, 8
 _HISTORY_DAYS, _SHOWN_DAYS, _NEW_DAYS = 364, 182, 56
@@ -153,9 +155,7 @@ def unresolved(builds: pd.DataFrame, chains: pd.DataFrame, week: Week) -> Part:
         )
     status = status_of(builds)
     if not status.isin(["FAILED", "FINISHED"]).any():
-        return Part(
-            Finding(topic, "unknown", "no build has finished or failed", "No build has finished or failed.")
-        )
+        return Part(Finding(topic, "unknown", NONE_ENDED, f"{NONE_ENDED[0].upper()}{NONE_ENDED[1:]}."))
     failed = bool((status == "FAILED").any())
     says_fine = "Every pattern set that failed has finished since." if failed else "No build has failed."
     return Part(Finding(topic, "fine", "no pattern set is broken", says_fine))
@@ -238,10 +238,11 @@ def _chains_table(topic: str, chains: pd.DataFrame, week: Week) -> Table:
         for name, row in zip(_chain_names(chains), chains.head(MOST_ROWS).to_dict("records"), strict=False)
     ]
     note = (
-        "A pattern set is broken from the end of a failed build until a build of it that started after that "
-        "has finished; that one may be of other instances or of another branch."
+        "Counted from the end of a failed build until a build of the pattern set that started after that has "
+        "finished; that one may be of other instances or of another branch."
     )
-    return Table(topic, topic, note if is_open else "", head, rows, chains.reset_index())
+    title = "Failed and not finished since" if is_open else topic
+    return Table(topic, title, note if is_open else "", head, rows, chains.reset_index())
 
 
 # --- failures and durations -----------------------------------------------------------------------------
@@ -267,7 +268,7 @@ def failures(row: Row) -> Finding:
     says += (
         f"; the week before {percent_text(row['before'])}, {before:,} of {row['n_before']:,}."
         if row["n_before"]
-        else "; none did the week before."
+        else "; no build finished or failed the week before."
     )
     if np.isnan(row["low"]):
         return _too_few(topic, "failure rates", says, row)
@@ -292,7 +293,7 @@ def lengths(row: Row, still_run: int) -> Finding:
     says += (
         f"; the week before {duration_text(row['before'])} ({row['n_before']:,})."
         if row["n_before"]
-        else "; none finished the week before."
+        else "; no build finished the week before."
     )
     if still_run:
         run, are = ("runs", "is") if still_run == 1 else ("run", "are")
@@ -354,9 +355,9 @@ def families(builds: pd.DataFrame, week: Week, names: Iterable[str] = ()) -> Par
     if len(ids) == 1:
         says = f"The one failed build says {first}."
     elif len(table) == 1:
-        says = f"All {count} say {first}."
+        says = f"{'Both failed builds' if len(ids) == 2 else f'All {count}'} say {first}."
     elif most == 1:
-        says = f"{count}, each with another message."
+        says = f"{count}, each with a message of its own."
     else:
         says = f"{count}, {kinds}; {most:,} say {first}."
     if len(new):
@@ -432,9 +433,11 @@ def changes(builds: pd.DataFrame, week: Week) -> Part:
     says_all = []
     for word, part in (("slower", slower), ("faster", faster)):
         if len(part):
-            most = f"{single_line(part.index[0], 60)} is {word} {_change_text(part.iloc[0].to_dict(), week)}."
+            name, change = single_line(part.index[0], 60), _change_text(part.iloc[0].to_dict(), week)
             says_all.append(
-                most if len(part) == 1 else f"{len(part):,} patterns are {word}; most of all {most}"
+                f"{name} is {word} {change}."
+                if len(part) == 1
+                else f"{len(part):,} patterns are {word}, most of all {name}, {change}."
             )
     head = [
         "pattern",
@@ -497,7 +500,7 @@ def running(builds: pd.DataFrame, week: Week) -> Part:
     count, run = count_text(len(runs), "build"), "runs" if len(runs) == 1 else "run"
     unusual = expected[expected["unusually_long"].to_numpy(bool)]
     known = (expected["step"] != "none").to_numpy(bool)
-    head = ["build", "pattern set", "runs for", "may take"]
+    head = ["build", "pattern set", "runs for", "estimate"]
     rows = [
         [str(index), name_of[int(index)], duration_text(row["elapsed"]), row["says"]]
         for index, row in zip(expected.index[:MOST_ROWS], expected.to_dict("records"), strict=False)
@@ -511,7 +514,7 @@ def running(builds: pd.DataFrame, week: Week) -> Part:
             f"{duration_text(row['elapsed'])}, {longer_than_text(row)}" for row in unusual.to_dict("records")
         ]
         one = len(unusual) == 1
-        listed = _listed([str(index) for index in unusual.index], named)
+        listed = _listed([f"build {index}" for index in unusual.index], named)
         says = f"{count} {run}, {len(unusual):,} for unusually long: {listed}."
         short = f"{count_text(len(unusual), 'build')} {'runs' if one else 'run'} for unusually long"
         return Part(Finding(topic, "wrong", short, says, is_news=True), (table,))
@@ -552,7 +555,10 @@ def deliveries_part(builds: pd.DataFrame, deliveries: Mapping[int, pd.DataFrame]
     seconds = float(table["seconds_without"].sum())
     of = count_text(known, "finished build")
     says = f"{without:,} of {of} changed nothing that counts as a delivery"
-    says += f"; {'it' if without == 1 else 'they'} took {duration_text(seconds)}." if without else "."
+    says += f"; {'it' if without == 1 else 'they'} took {duration_text(seconds)}."
+    if not without:
+        whole = "The one finished build" if known == 1 else f"Each of {of}"
+        says = f"{whole} changed something that counts as a delivery."
     if unknown:
         says += f" Of {unknown:,} more it is not known."
     if not known:
@@ -594,6 +600,7 @@ def releases_part(builds: pd.DataFrame, releases: pd.DataFrame, week: Week) -> P
     if not len(late):
         has = count_text(len(table), "open release")
         says = f"None of {has} is past its end; {dated:,} {'has' if dated == 1 else 'have'} an end."
+        says = says if len(table) else "There is no open release."
         return Part(Finding(topic, "fine", "no open release is past its end", says))
     late = late.astype({"overdue_days": "int64"})
     names = [_release_name(index, late) for index in late.index]
@@ -631,7 +638,8 @@ def unbuilt_part(commits: Mapping[int, pd.DataFrame], project_names: Mapping[int
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     of = count_text(total, "instance")
     if not len(table):
-        return Part(Finding(topic, "fine", "nothing is unbuilt", f"None of {of} with commits is unbuilt."))
+        says = f"None of {of} with commits is unbuilt." if total else "No instance has a commit."
+        return Part(Finding(topic, "fine", "nothing is unbuilt", says))
     has = "has changes" if len(table) == 1 else "have changes"
     each = f"{len(table):,} of {of} with commits, counted in each release,"
     says = f"{each} {has} that no finished build contains."

@@ -274,16 +274,13 @@ class _Reader:
             self.rows[self.table] += line.startswith("- ")
             start = re.match(r"\* ([A-Za-z ]+) \[[a-z ]+\]: ", line)
             parts = _split_sentences(line[start.end() :]) if start else [line]
-            found += [
-                sentence for sentence in parts if re.search(r"\d", sentence) and not self._holds(sentence)
-            ]
-            found += [s for s in parts if not re.search(r"\d", s) and not self._carried(s)]
+            found += [s for s in parts if not (self._holds if _has_number(s) else self._carried)(s)]
         found += [table for table, size in self.sizes.items() if size != self.rows[table]]
         return found if self.checked == self.shown else [*found, f"{self.checked} is not {self.shown}"]
 
     def _size(self, table: str) -> int | None:
         sizes = {
-            "Broken": len(self.open),
+            "Failed and not finished since": len(self.open),
             "Finished again": len(self.recovered),
             "Running builds": count(self.case.known, "BUILDING"),
             "Releases past their end": len(overdue(self.case)[0]),
@@ -467,9 +464,19 @@ class _Reader:
         return not seen and bool(held) and (whole(number) == len(quoted) or whole(number) > 2)
 
     def _change(
-        self, many: str | None, name: str, word: str, size: str, low: str, high: str, since: str, build: str
+        self,
+        many: str | None,
+        are: str | None,
+        name: str,
+        is_: str | None,
+        size: str,
+        low: str,
+        high: str,
+        since: str,
+        build: str,
     ) -> bool:
         """Regress log seconds on the step, pattern sets and instances by least squares, without outliers."""
+        word = are or is_ or ""
         self.checked[word] += whole(many or "1")
         self.checked[f"{name} from {build}"] += 1
         own = [b for b in self.case.known if name in b["patterns"] and b["status"] == "FINISHED" and b["end"]]
@@ -522,7 +529,7 @@ class _Reader:
         return long, len(streams) - long
 
     def _running(self, number: str, unusual: str | None = None, rest: str = "") -> bool:
-        named = re.findall(r"(\d+) \(([^,]+), longer than (?:all|(\d+) of) (\d+) similar", rest)
+        named = re.findall(r"build (\d+) \(([^,]+), longer than (?:all|(\d+) of) (\d+) similar", rest)
         fine = whole(number) == count(self.case.known, "BUILDING")
         for build, elapsed, _, of in named:
             row = next(b for b in self.case.known if b["id"] == int(build))
@@ -606,6 +613,11 @@ class _Reader:
         return fine and not re.search(r"\d", text)
 
 
+def _has_number(sentence: str) -> bool:
+    """Tell whether a sentence has a number, in digits or in words."""
+    return bool(re.search(r"\d", sentence)) or any(re.fullmatch(p, sentence) for p, _ in _CHECKS[_WORDS:])
+
+
 def _split_sentences(text: str) -> list[str]:
     """Cut at full stops outside of quoted messages and numbers."""
     parts = re.split(r"(?<=\.)\s(?=[A-Z\d“])", text)
@@ -619,6 +631,8 @@ def _split_sentences(text: str) -> list[str]:
 
 
 _FAMILY = r"“(.+)”"
+_WORDS = 4
+"""The checks from which on a sentence without digits is one of theirs; those before are of the head."""
 _CHECKS: list[tuple[str, Callable[..., bool]]] = [
     (r"(.+), (\d+ ?.* to \d+ \w+ \d{4})", _Reader._title),
     (r"Days: Monday (.+) to Sunday (.+) \((.+)\)", _Reader._days),
@@ -667,7 +681,8 @@ _CHECKS: list[tuple[str, Callable[..., bool]]] = [
     ),
     (
         rf"([\d.]+) % failed, {NUMBER} of {NUMBER} that finished or failed"
-        rf"; (?:the week before ([\d.]+) %, {NUMBER} of {NUMBER}|none did the week before)\.",
+        rf"; (?:the week before ([\d.]+) %, {NUMBER} of {NUMBER}"
+        r"|no build finished or failed the week before)\.",
         _Reader._failures,
     ),
     (
@@ -680,7 +695,7 @@ _CHECKS: list[tuple[str, Callable[..., bool]]] = [
     ),
     (
         rf"On a typical day a finished build took {TIME} \({NUMBER} builds?\)"
-        rf"; (?:the week before {TIME} \({NUMBER}\)|none finished the week before)\.",
+        rf"; (?:the week before {TIME} \({NUMBER}\)|no build finished the week before)\.",
         _Reader._durations,
     ),
     (
@@ -689,9 +704,10 @@ _CHECKS: list[tuple[str, Callable[..., bool]]] = [
     ),
     (rf"Too few days to compare: {NUMBER} and {NUMBER}; 3 are needed on each side\.", _Reader._few),
     (rf"The one failed build says {_FAMILY}\.", lambda self, text: self._messages("1", text=text)),
+    (rf"Both failed builds say {_FAMILY}\.", lambda self, text: self._messages("2", text=text)),
     (rf"All {NUMBER} failed builds say {_FAMILY}\.", lambda self, n, text: self._messages(n, text=text)),
     (rf"{NUMBER} failed builds, {NUMBER} kinds of message; {NUMBER} say {_FAMILY}\.", _Reader._messages),
-    (rf"{NUMBER} failed builds, each with another message\.", lambda self, n: self._each(n)),
+    (rf"{NUMBER} failed builds, each with a message of its own\.", lambda self, n: self._each(n)),
     (rf"{NUMBER} kinds? (?:was|were) not seen in the 8 weeks before: (.+)\.", _Reader._new_kinds),
     (
         rf"No lasting change in the last (\d+) weeks \({NUMBER} patterns? with enough builds"
@@ -707,7 +723,8 @@ _CHECKS: list[tuple[str, Callable[..., bool]]] = [
         lambda self: self._streams()[0] == 0,
     ),
     (
-        r"(?:(\d+) patterns are \w+; most of all )?(\S+) is (slower|faster) by a factor of about ([\d.]+) "
+        r"(?:(\d+) patterns are (\w+), most of all )?([^\s,]+)(?:,| is (slower|faster)) "
+        r"by a factor of about ([\d.]+) "
         r"\(([\d.]+) to ([\d.]+)\) since about (.+), build (\d+)\.",
         _Reader._change,
     ),
@@ -723,6 +740,10 @@ _CHECKS: list[tuple[str, Callable[..., bool]]] = [
         _Reader._deliveries,
     ),
     (
+        rf"(?:Each of {NUMBER}|The one) finished builds? changed something that counts as a delivery\.",
+        lambda self, n: self._deliveries("0", n or "1", None),
+    ),
+    (
         rf"{NUMBER} open releases? (?:is|are) past (?:its|their) end"
         rf", of {NUMBER} that (?:has|have) one: (.+)\.",
         _Reader._releases,
@@ -731,6 +752,8 @@ _CHECKS: list[tuple[str, Callable[..., bool]]] = [
         rf"None of {NUMBER} open releases? is past its end; {NUMBER} (?:has|have) an end\.",
         _Reader._no_releases,
     ),
+    (r"There is no open release\.", lambda self: self._no_releases("0", "0")),
+    (r"No instance has a commit\.", lambda self: unbuilt(self.case) == (0, 0)),
     (
         rf"{NUMBER} of {NUMBER} instances? with commits, counted in each release, "
         r"(?:has|have) changes that no finished build contains\.",
@@ -745,7 +768,7 @@ _CHECKS: list[tuple[str, Callable[..., bool]]] = [
         rf"- (.+): this week {NUMBER}; 8 weeks before {NUMBER}; patterns [^;]*; builds (.+)",
         _Reader._message_row,
     ),
-    (r"- (\d+): pattern set .+?; runs for (.+?); may take (.+)", _Reader._running_row),
+    (r"- (\d+): pattern set .+?; runs for (.+?); estimate (.+)", _Reader._running_row),
     (
         rf"- (.+): finished builds {NUMBER}; without delivery {NUMBER}; their time (.+?); their ids (.+)",
         _Reader._delivery_row,
