@@ -275,7 +275,7 @@ def _running(builds: pd.DataFrame, moment: pd.Timestamp) -> _Finding:
     unusual = expected[expected["unusually_long"].to_numpy(bool)]
     if len(unusual):
         named = "; ".join(
-            f"{index} has run for {duration_text(row['elapsed'])}, {longer_than_text(row)}"
+            f"build {index} has run for {duration_text(row['elapsed'])}, {longer_than_text(row)}"
             for index, row in unusual[:_MAX_NAMED].iterrows()
         )
         is_one = len(unusual) == 1
@@ -291,7 +291,7 @@ def _running(builds: pd.DataFrame, moment: pd.Timestamp) -> _Finding:
             f"{count} {run}. Fewer than 20 builds have finished, so nothing can be said about how long.",
         )
     newest = expected[-_MAX_NAMED:]
-    ranges = "".join(f" {index}: {row['says']}." for index, row in newest.iterrows())
+    ranges = "".join(f" Build {index}: {row['says']}." for index, row in newest.iterrows())
     says = f"{count} {run}, none for unusually long.{ranges}"
     return _Finding("fine", f"{count} {run}, none unusually long", says)
 
