@@ -80,7 +80,9 @@ def test_running_build_beyond_its_range_is_wrong(factory):
     assert ": build 99 has run for 1 h, longer than all 40 similar builds" in late["says"]
     early = metrics.findings(builds, now="2026-04-11T08:00:30Z").loc["running"]
     assert early[["state", "short"]].tolist() == ["fine", "1 build runs, none unusually long"]
-    assert re.search(r"unusually long\. Build 99: 30 s to 31 s more \(80 %\), .*; if it finishes\.$", early["says"])
+    assert re.search(
+        r"unusually long\. Build 99: 30 s to 31 s more \(80 %\), .*; if it finishes\.$", early["says"]
+    )
 
 
 def test_running_build_without_history_is_not_judged(factory):
