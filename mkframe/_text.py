@@ -79,6 +79,7 @@ def short_repr(value: Any, most: int = 80) -> str:
         text = _StartRepr(most).repr(value)
     except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
         return f"a value of type {type(value).__name__}"
+    text = " ".join(line.strip() for line in text.splitlines())  # that of a frame has lines
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 

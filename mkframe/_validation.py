@@ -23,9 +23,11 @@ __all__ = [
     "check_timezone",
     "check_exclusive",
     "check_ids",
+    "frame_ids",
     "filter_name_error",
     "as_id",
     "is_frame_row",
+    "is_several",
     "project_body",
     "query_params",
     "as_releases",
@@ -133,6 +135,21 @@ def is_frame_row(value: Any) -> bool:
     return isinstance(value, pd.Series) and any(isinstance(label, str) for label in value.index)
 
 
+def is_several(value: Any) -> bool:
+    """Whether an argument holds several ids or rows, of which each is one.
+
+    Bytes would be read as numbers, and an array without an axis is a number.
+
+    Examples
+    --------
+    >>> is_several([5442]), is_several("5442"), is_several(b"5442"), is_several({"id": 5442})
+    (True, False, False, False)
+    """
+    if is_frame_row(value) or isinstance(value, str | bytes | bytearray | memoryview | Mapping):
+        return False
+    return isinstance(value, Iterable) and getattr(value, "ndim", 1) > 0
+
+
 def row_id(row: pd.Series[Any]) -> Any:
     """Return the id of a row: its label ``id`` where the index was reset, else its name.
 
@@ -142,6 +159,27 @@ def row_id(row: pd.Series[Any]) -> Any:
     (5442, 5442)
     """
     return row["id"] if "id" in row.index else row.name
+
+
+def frame_ids(frame: pd.DataFrame) -> list[Any]:
+    """Return the ids of the rows of a frame, which are its index; after a merge a column may be of others.
+
+    Raises
+    ------
+    InputError
+        If the index is another, such as that of a frame whose index was reset.
+
+    Examples
+    --------
+    >>> frame_ids(pd.DataFrame(index=pd.Index([5442], name="id")))
+    [5442]
+    """
+    if frame.index.name == "id":
+        return list(frame.index)
+    raise InputError(
+        "The frame is not indexed by the ids of its rows.",
+        hint='frame.set_index("id") does so; frame.droplevel(0) removes keys before the ids.',
+    )
 
 
 def check_ids(given: Any, *names: str) -> None:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from mkframe._files import expand_path, iter_chunks, open_input
 from mkframe._text import short_repr, single_line
-from mkframe._validation import is_frame_row
+from mkframe._validation import is_frame_row, is_several
 from mkframe.artifacts._archive import as_text, members, read
 from mkframe.artifacts._content import hash_and_classify
 from mkframe.artifacts._filenames import DESKTOP_FILES
@@ -204,7 +204,7 @@ def _side(source: Any) -> tuple[_Paths, dict[str, int]]:
         return paths, {path: int(build) for path, build in known if not pd.isna(build)}
     if isinstance(source, str | os.PathLike):
         return source, {}
-    if not isinstance(source, Iterable):
+    if not is_several(source):
         raise InputError(f"{short_repr(source)} is no path.", hint=_HINT)
     return list(source), {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -67,14 +66,10 @@ def build_ids(given: Any) -> tuple[list[int], bool]:
     (([5139, 5140], False), ([5139], True))
     """
     if isinstance(given, pd.DataFrame):
-        if given.index.name != "id" or not _has_builds(given.columns):
+        if not _has_builds(given.columns):
             raise InputError("The frame is not one of builds.", hint=_HINT)
-        given = list(given.index)
+        given = _validation.frame_ids(given)
     _validation.check_ids(given, "id", "build_id")
-    single = (
-        isinstance(given, BuildStart | str)
-        or _validation.is_frame_row(given)
-        or not isinstance(given, Iterable)
-    )
+    single = not _validation.is_several(given)
     ids = [build_id(one) for one in ([given] if single else given)]
     return list(dict.fromkeys(ids)), single

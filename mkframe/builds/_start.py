@@ -225,19 +225,14 @@ def _instances(given: Any) -> list[dict[str, Any]]:
 def _as_iterable(given: Any) -> Iterable[Any]:
     """Return the instances one by one, also where a single one is given."""
     if isinstance(given, pd.DataFrame):
-        if given.index.name != "id" or not set(given.columns) >= _INSTANCE_COLUMNS:
+        if not set(given.columns) >= _INSTANCE_COLUMNS:
             raise InputError(
                 "The frame is not one of instances.", hint="Give rows of client.instances.find(...)."
             )
-        return list(given.index)
-    if (
-        _validation.is_frame_row(given)
-        or isinstance(given, str | bytes | Mapping)
-        or not isinstance(given, Iterable)
-    ):
-        return [given]
+        return _validation.frame_ids(given)
     _validation.check_ids(given, "id", "instance_id")
-    return given
+    several: Iterable[Any] = given if _validation.is_several(given) else [given]
+    return several
 
 
 def _instance(one: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from os import PathLike
 from typing import Any
 
@@ -172,7 +172,7 @@ class Downloads(Accessor):
 
     def _fetch_side(self, side: Any, to: str | PathLike[str], progress: Any) -> Any:
         """Fetch one side of a comparison; paths and the frame of a fetch are there already."""
-        if isinstance(side, Iterable) and not isinstance(side, str | pd.DataFrame | pd.Series):
+        if _validation.is_several(side) and not isinstance(side, pd.DataFrame | pd.Series):
             side = list(side)
         if isinstance(side, str | PathLike) or _is_fetched(side):
             return side
@@ -210,13 +210,13 @@ class Downloads(Accessor):
                 )
             return [_file(_validation.row_id(files), files["build_id"], files["name"])]
         _validation.check_ids(files, "id", "download_id")
-        if isinstance(files, str) or not isinstance(files, Iterable):
+        if not _validation.is_several(files):
             return of_id(_validation.as_id("an id", files))
         return [file for one in files for file in self._files(one, of_id)]
 
     def _files_of_frame(self, frame: pd.DataFrame) -> list[artifacts.File]:
-        if frame.index.name == "id" and set(frame.columns) >= _DOWNLOAD_COLUMNS:
-            return [*map(_file, frame.index, frame["build_id"], frame["name"])]
+        if set(frame.columns) >= _DOWNLOAD_COLUMNS:
+            return [*map(_file, _validation.frame_ids(frame), frame["build_id"], frame["name"])]
         if not set(frame.columns) >= _BUILD_COLUMNS:
             raise InputError("The frame is neither one of downloads nor one of builds.", hint=_HINT)
         ids, _ = builds.build_ids(frame)

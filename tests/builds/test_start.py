@@ -242,7 +242,7 @@ BAD = {
     "one instance twice": ({"instances": [7, {"id": 7}]}, "given twice"),
     "one name twice": ({"instances": [AIRPLANE, dict(AIRPLANE)]}, "given twice"),
     "frame of builds": ({"instances": frames.from_rows("builds", rows("builds", 2))}, "not one of instances"),
-    "frame without ids": ({"instances": INSTANCES.reset_index(drop=True)}, "not one of instances"),
+    "frame without ids": ({"instances": INSTANCES.reset_index(drop=True)}, "not indexed by the ids"),
     "row of a build": (
         {"instances": frames.from_rows("builds", rows("builds", 1)).iloc[0]},
         "this is neither",

@@ -789,6 +789,39 @@ def test_bare_id_in_fetch_is_refused_with_both_readings(client, tmp_path, shape)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("given", [b"5139", {"id": 5139}, "5139", 5139.0, np.array(5139.0)])
+def test_id_of_another_kind_is_named_as_it_was_given(client, tmp_path, given):
+    """The bytes of a text are numbers, and the items of a dict its keys."""
+    calls = (
+        lambda: client.downloads.fetch(given, to=tmp_path),
+        lambda: client.downloads.fetch(build=given, to=tmp_path),
+        lambda: client.builds.wait(given),
+    )
+    for call in calls:
+        with pytest.raises(errors.InputError) as refused:
+            call()
+        assert f"must be a whole number, not {given!r}." in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "change", [pd.DataFrame.reset_index, lambda frame: pd.concat([frame], keys=["ours"])]
+)
+def test_frame_that_is_not_indexed_by_ids_is_told_so(client, tmp_path, change):
+    """A column `id` may be of something else, as after a merge."""
+    builds, files = client.builds.find(), client.downloads.find(build_id=5139)
+    calls = (
+        lambda: client.downloads.fetch(change(files), to=tmp_path),
+        lambda: client.downloads.fetch(change(builds), to=tmp_path),
+        lambda: client.builds.wait(change(builds)),
+        lambda: client.builds.start(
+            project="DEMO_PROJECT", instances=change(client.instances.find(project=402))
+        ),
+    )
+    for call in calls:
+        with pytest.raises(errors.InputError, match=r"not indexed by the ids of its rows.*set_index"):
+            call()
+
+
 @pytest.mark.parametrize("given", [{}, {"build": 5139, "downloads": 7}, {"files": [], "build": 5139}])
 def test_fetch_takes_exactly_one_reading(client, tmp_path, given):
     with pytest.raises(errors.InputError, match="exactly one of them"):
