@@ -7,7 +7,9 @@ the session, so that the hour which a clock change repeats could not be told fro
 from __future__ import annotations
 
 import io
+import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -19,7 +21,7 @@ import pandas as pd
 from mkframe import frames
 from mkframe._files import atomic_write, expand_path
 from mkframe._version import __version__
-from mkframe.errors import InputError
+from mkframe.errors import InputError, SchemaError
 from mkframe.schema import RESOURCES
 
 __all__ = ["artifact", "by_project", "declared"]
@@ -38,6 +40,7 @@ _SPARK_TYPES = {
 }
 """Spark's type of a column by its dtype; text is an object in pandas 2."""
 _ZONELESS = "timestamp_ntz"
+_MONTHS = re.compile(r"interval (year|month)")
 _INTS = ("tinyint", "smallint", "int", "bigint")
 
 
@@ -68,12 +71,18 @@ def by_project(spark_frame: Any, metric: Metric, *, key: str = "project_id", **o
     ------
     InputError
         If Spark is older, a column that the metric needs is missing, a column holds times without a zone or
-        has a dot in its name, or the metric's columns depend on the data or hold lists.
+        intervals of months, has a dot in its name or that of another one, or the metric's columns depend on
+        the data or hold lists.
+    SchemaError
+        If a column has another type than the reference says.
     """
     kinds = _kinds(spark_frame, key)
-    empty = frames.from_arrow(
-        _empty_table({n: k for n, k in kinds.items() if n != "id"} | {"id": "bigint"}), "builds"
-    )
+    table = _empty_table({n: k for n, k in kinds.items() if n != "id"} | {"id": "bigint"})
+    try:
+        empty = frames.from_arrow(table, "builds")
+    except SchemaError as error:
+        error.hint = "Cast it in Spark, or leave it out."
+        raise
     shape = _flat(_call(metric, empty, options))
     _check_stable(metric, empty, shape, options)
     if key in shape.columns:
@@ -287,18 +296,31 @@ def _arrow_type(pa: Any, dtype: Any) -> Any:
 def _kinds(spark_frame: Any, key: str) -> dict[str, str]:
     """Return the types of the columns of a Spark frame."""
     try:
-        kinds = {field.name: field.dataType.simpleString() for field in spark_frame.schema.fields}
+        fields = spark_frame.schema.fields
+        kinds = {field.name: field.dataType.simpleString() for field in fields}
     except AttributeError as error:
         raise InputError(
             f"A {type(spark_frame).__name__} is no Spark frame.", hint="Give spark.read.parquet(...)."
         ) from error
     if key not in kinds:
         raise InputError(f"The Spark frame has no column {key!r}.", hint=f"There is: {', '.join(kinds)}.")
+    counts = Counter(field.name.lower() for field in fields)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise InputError(
+            f"The Spark frame has {counts[twice[0]]} columns of the name {twice[0]!r}.",
+            hint="Rename or drop all but one of them.",
+        )
     odd = [name for name in kinds if "." in name or "`" in name]
     if odd:
         raise InputError(
             f"Spark does not hand over the column {odd[0]!r}, whose name has a dot or a backtick.",
             hint="Rename it with withColumnRenamed, or leave it out.",
+        )
+    months = [name for name, kind in kinds.items() if _MONTHS.search(kind)]
+    if months:
+        raise InputError(
+            f"The column {months[0]!r} holds an {kinds[months[0]]}, which pyarrow cannot read.",
+            hint="Leave it out.",
         )
     zoneless = [name for name, kind in kinds.items() if _ZONELESS in kind]
     if zoneless:
@@ -313,6 +335,7 @@ def _empty_table(kinds: dict[str, str]) -> Any:
     import pyarrow as pa
 
     known = {"string": pa.string(), "boolean": pa.bool_(), "double": pa.float64(), "float": pa.float64()}
+    known["void"] = pa.null()
     known |= {"timestamp": pa.timestamp("us", "UTC"), "array<bigint>": pa.list_(pa.int64())}
     known |= dict.fromkeys(_INTS, pa.int64())
     types = {

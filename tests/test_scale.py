@@ -250,8 +250,11 @@ def test_wrong_frame_is_refused_before_anything_runs(spark, exported):
         (frame.drop("project_id"), "project_id"),
         (frame.withColumnRenamed("message", "mess.age"), "has a dot"),
         (frame.withColumn("build_start", frame["build_start"].cast("timestamp_ntz")), "without a zone"),
+        (frame.withColumnRenamed("message", "STATUS"), "2 columns of the name 'status'"),
+        (frame.selectExpr("*", "INTERVAL '1' MONTH AS age"), "interval month, which pyarrow cannot read"),
+        (frame.withColumn("build_end", frame["build_end"].cast("string")), "times with a zone .* Cast it in"),
     ):
-        with pytest.raises(errors.InputError, match=words):
+        with pytest.raises((errors.InputError, errors.SchemaError), match=words):
             mk.scale.by_project(given, mk.metrics.failure_rate)
     with pytest.raises(errors.InputError, match="depend on the builds"):
         mk.scale.by_project(frame, mk.metrics.outcomes)
@@ -261,7 +264,7 @@ def test_wrong_frame_is_refused_before_anything_runs(spark, exported):
 def test_needed_columns_are_enough_and_the_key_may_be_text(spark, exported):
     history, folder, _ = exported
     few = spark.read.parquet(str(folder)).selectExpr(
-        "status", "build_start", "concat('P', project_id) AS project"
+        "status", "build_start", "NULL AS build_end", "concat('P', project_id) AS project"
     )
     found = mk.scale.by_project(few, mk.metrics.throughput, key="project", every="Q").toArrow().to_pandas()
     builds = history.builds().query("build_start.notna()")

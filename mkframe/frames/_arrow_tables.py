@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from mkframe._pandas import frame_of, text_array, text_dtype
-from mkframe._text import short_repr
+from mkframe._text import short_repr, single_line
 from mkframe.errors import InputError, SchemaError, SchemaWarning, warn
 from mkframe.frames._columns import INT64, SURROGATE, Array, arrow_text, dtype_of
 from mkframe.frames._nested import DownloadsArray, DownloadsDtype
@@ -471,8 +471,9 @@ def _read_column(pa: Any, name: str, column: Any, field: Field | None, about: _A
         return pd.Series(values).astype(pd.api.types.pandas_dtype(dtype)).array
     except (pa.ArrowException, TypeError, ValueError, OverflowError, RecursionError) as error:
         reason = error.message if isinstance(error, InputError) else f"{error}."
+        kind = single_line(column.type, 80)
         raise SchemaError(
-            f"The column {name!r} of the table, {short_repr(str(column.type))}, is not as declared: {reason}",
+            f"The column {name!r} of the table, which is {kind}, is not as declared: {reason}",
             hint="Is it a table of another resource? Give resource=.",
         ) from error
 
@@ -510,6 +511,12 @@ def _from_array(pa: Any, array: Any, field: Field | None) -> Any:
     return _by_dtype(pa, array, _usual_dtype(pa, array, field))
 
 
+_WORDS = {
+    "int": "whole numbers", "flag": "flags", "bool": "flags", "str": "texts",
+    "timestamp": "times with a zone", "ints": "lists of whole numbers", "strs": "lists of texts",
+}  # fmt: skip
+
+
 def _cast(pa: Any, array: Any, kind: str) -> Any:
     """Cast a column to the type that the schema declares; refuse what would change a value."""
     types = pa.types
@@ -523,7 +530,7 @@ def _cast(pa: Any, array: Any, kind: str) -> Any:
         "strs": lambda t: _is_list(pa, t),
     }
     if not (types.is_null(array.type) or is_expected[kind](array.type)):
-        raise ValueError(f"it is {array.type}")
+        raise ValueError(f"{_WORDS[kind]} are expected")
     is_flag = kind in ("flag", "bool") and types.is_integer(array.type)
     if is_flag and not set(array.unique().to_pylist()) <= {0, 1, None}:
         raise ValueError("it holds other numbers than 0 and 1")
