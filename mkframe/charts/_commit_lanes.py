@@ -103,7 +103,7 @@ def _draw(ax: Axes, rows: pd.DataFrame, lanes: list[str]) -> list[str]:
     for name in sorted(set(kind), key=lambda each: (each != "by hand", str(each))):
         here = kind == name
         style = _mark_style(ax, str(name))
-        label = "by hand" if name == "by hand" else f"build {printable_text(name, 20).lower()}"
+        label = "by hand" if name == "by hand" else f"by {printable_text(name, 20).lower()} builds"
         points: NDArray[Any] = np.unique(
             np.column_stack([rows["at"].to_numpy()[here & (lane >= 0)] / _DAY, lane[here & (lane >= 0)]]),
             axis=0,

@@ -62,7 +62,7 @@ def test_commit_lanes_have_a_mark_for_each_moment():
     ax = charts.commit_lanes(rows, ax=Figure().subplots())
     assert [label.get_text() for label in ax.get_yticklabels()] == ["no release   1", "R2   2", "R1   3"]
     points = {line.get_label(): len(line.get_xdata()) for line in ax.lines}
-    assert points == {"by hand": 2, "build failed": 1, "build finished": 1, "build paused": 1}
+    assert points == {"by hand": 2, "by failed builds": 1, "by finished builds": 1, "by paused builds": 1}
     assert "6 commits of instances" in note_text(ax)
     save_png(ax)
 
