@@ -313,7 +313,7 @@ body { margin: 0; background: #fff; }
 main.mk-page { max-width: 62rem; margin: 0 auto; padding: 1.6rem 1.25rem 3rem; background: var(--ground); }
 main h2 { font-size: 1.3rem; line-height: 1.3; margin: 2.4rem 0 .3rem; } main p, main ul { max-width: 46rem; }
 main ul { padding-left: 1.2rem; } main li { margin: .25rem 0; } .anchor-link { display: none; }
-main pre { overflow-x: auto; font-size: .88rem; }
+main pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .88rem; }
 .dataframe th, .dataframe td { white-space: nowrap; }
 footer { margin-top: 3rem; padding-top: .6rem; border-top: 1px solid var(--line); color: var(--soft); }
 footer { font-size: .88rem; }

@@ -237,7 +237,7 @@ def unbuilt(
     result = frames.unbuilt(commits, release=release, checked_out=table, now=now)
     if isinstance(out, Unknown):
         result.attrs["notes"].append(out.reason)
-    result.attrs["project"] = project
+    result.attrs |= {"project": project} if scope is None else _where(scope)
     return result
 
 
@@ -544,7 +544,7 @@ def _artifacts(client: Client, old: pd.DataFrame, new: pd.DataFrame) -> pd.DataF
 
 
 def _where(scope: Scope) -> dict[str, Any]:
-    return {"project": scope.project_name, "group": scope.group.name}
+    return {"project": scope.project_name, "group": scope.group.name, "group_id": scope.group.key}
 
 
 def _attempt(what: str, read: Callable[[], pd.DataFrame]) -> Known:

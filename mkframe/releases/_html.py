@@ -15,19 +15,31 @@ from mkframe.metrics._formatting import count_text
 __all__ = ["box", "fold", "items", "left_out", "page", "paragraph", "table", "text", "value_text"]
 
 _STYLE = """
-.mkr{font:14px/1.45 system-ui,"Segoe UI",Helvetica,Arial,sans-serif;color:#1f2328;background:#fff}
+.mkr{font:14px/1.45 system-ui,"Segoe UI",Helvetica,Arial,sans-serif;color:var(--ink,#1f2328)}
+.mkr{background:var(--ground,#fff)}
 .mkr h1{font-size:1.6em;margin:.2em 0}.mkr h2{font-size:1.15em;margin:1.4em 0 .3em}
 .mkr p{margin:.35em 0;max-width:60em}.mkr ul{margin:.3em 0;padding-left:1.3em;max-width:60em}
 .mkr table{border-collapse:collapse;margin:.4em 0 .8em;font-size:.93em}
 .mkr th,.mkr td{text-align:left;vertical-align:top;padding:.2em .8em .2em 0;overflow-wrap:anywhere}
-.mkr th,.mkr td{border-bottom:1px solid #d8dee4}
+.mkr th,.mkr td{border-bottom:1px solid var(--line,#d8dee4)}
 .mkr td.n,.mkr th.n{text-align:right;white-space:nowrap}
 .mkr summary{cursor:pointer;padding:.15em 0}.mkr details details{margin-left:1.2em}
-.mkr .soft{color:#57606a}.mkr td:first-child{white-space:nowrap}
-.mkr .ok{color:#1a7f37}.mkr .blocks{color:#c62828}.mkr .warns{color:#8a5a00}.mkr .unknown{color:#57606a}
-.mkr .ok,.mkr .blocks,.mkr .warns,.mkr .unknown{font-weight:600;white-space:nowrap}
+.mkr .soft{color:var(--soft,#57606a)}.mkr td:first-child{white-space:nowrap}
+.mkr .ok{color:#1a7f37}.mkr .blocks{color:#c62828}.mkr .warns{color:#8a5a00}
+.mkr .unknown{color:var(--soft,#57606a)}
+.mkr .ok,.mkr .blocks,.mkr .warns,.mkr .unknown{font-weight:600}
+.mkr td.ok,.mkr td.blocks,.mkr td.warns,.mkr td.unknown{white-space:nowrap}
 .mkr .added{background:#dafbe1}.mkr .removed{background:#ffebe9}.mkr .changed{background:#fff8c5}
-.mkr .box{border-left:5px solid;padding:.4em .8em;margin:.6em 0;background:#f6f8fa}
+.mkr .box{border-left:5px solid;padding:.4em .8em;margin:.6em 0;background:var(--raised,#f6f8fa)}
+@media (max-width:40rem){.mkr table{display:block;overflow-x:auto}.mkr td{min-width:5em}
+.mkr td:first-child{white-space:normal}.mkr .checks thead{display:none}
+.mkr .checks tr{display:block;padding:.4em 0;border-bottom:1px solid var(--line,#d8dee4)}
+.mkr .checks td{display:inline-block;border:0;min-width:0;padding:0 .6em 0 0}
+.mkr .checks td:first-child{font-weight:600}.mkr .checks td:nth-child(n+4){display:block}}
+@media screen and (prefers-color-scheme:dark){
+.mk-page .mkr .ok{color:#7fd095}.mk-page .mkr .warns{color:#e0c060}
+.mk-page .mkr .blocks{color:#ff9a85}.mk-page .mkr .added{background:#123a20}
+.mk-page .mkr .removed{background:#4d1f1c}.mk-page .mkr .changed{background:#403610}}
 @media print{.mkr table,.mkr .box{break-inside:avoid}.mkr thead{display:table-header-group}}
 """
 

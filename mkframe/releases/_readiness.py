@@ -192,12 +192,14 @@ class Readiness(Result):
         evidence = [single_line(text, _MOST_SHOWN) for text in shown["evidence"]]
         shown = shown.assign(check=shown["check"].str.replace("_", " "), evidence=evidence)
         columns = ["check", "state", "n", "evidence", "what_to_do"]
-        parts = [_html.box(first, style), _html.table(shown[columns], style="state")]
+        where = self._where()
+        parts = [_html.box(first, style), *map(_html.paragraph, where)]
+        parts.append(f'<div class="checks">{_html.table(shown[columns], style="state")}</div>')
         for name, table in self.details.items():
             title = f"{_html.text(name.replace('_', ' '))} ({len(table):,})"
             more = "" if limit is None else _html.left_out(len(table) - limit, "row")
             parts.append(_html.fold(title, _html.table(table.head(limit or len(table))) + more))
-        return "".join([*parts, _html.items(others)])
+        return "".join([*parts, _html.items(each for each in others if each not in where)])
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,7 @@ def readiness(facts: Facts) -> Readiness:
             "read_at": f"{facts.now:%Y-%m-%d %H:%M:%S UTC}",
         },
         "deleted": 0 if isinstance(deleted, Unknown) else len(deleted),
+        "hotfixes": None if isinstance(facts.hotfixes, Unknown) else facts.hotfixes.attrs.get("hotfixes", []),
         "notes": [*_base_notes(facts.hotfixes), *([deleted.reason] if isinstance(deleted, Unknown) else [])],
     }
     if not isinstance(deleted, Unknown) and len(deleted):
@@ -405,7 +408,7 @@ def _hotfix(facts: Facts, check: str, fate: str) -> _Check:
     if not len(found):
         if problems:
             return _unknown(check, Unknown(" ".join(problems)))
-        text = f"Of {', '.join(names)}." if names else "No earlier release has a hotfix."
+        text = f"None of the changes of {', '.join(names)}." if names else "No earlier release has a hotfix."
         return _Check(check, OK, 0, text)
     each = found.groupby("of", sort=False).size()
     cells = ", ".join(f"{name}: {count_text(int(n), 'cell')}" for name, n in each.items())
@@ -548,7 +551,7 @@ def _names(rows: pd.DataFrame) -> str:
 
 
 def _builds(rows: pd.DataFrame) -> str:
-    return _first(map(str, rows.index), "build " if len(rows) == 1 else "builds ")
+    return _first(map(str, rows.index), "Build " if len(rows) == 1 else "Builds ")
 
 
 def _first(names: Any, before: str = "") -> str:

@@ -50,7 +50,7 @@ class Result(pd.DataFrame):
     @property
     def messages(self) -> tuple[str, ...]:
         """What the result says, and what could not be known."""
-        return (*self._facts(), *self.attrs.get("notes", ()))
+        return (*self._facts(), *self._where(), *self.attrs.get("notes", ()))
 
     def show(self, limit: int | None = MAX_SHOWN) -> View:
         """Return a view that a notebook displays.
@@ -91,6 +91,13 @@ class Result(pd.DataFrame):
 
     def _repr_html_(self) -> str:
         return self.show()._repr_html_()
+
+    def _where(self) -> Sequence[str]:
+        """Say what was asked: release names are unique in their group only."""
+        project, group = (self.attrs.get(name) for name in ("project", "group"))
+        if project is None:
+            return ()
+        return (f"Project {project}{'' if group is None else f', release group {group}'}.",)
 
     def _facts(self) -> Sequence[str]:
         """Return sentences about the rows."""

@@ -59,7 +59,8 @@ class Unbuilt(Result):
         where = f" in {attrs['release']}" if attrs.get("release") else ""
         number, total = len(self), count_text(attrs["instances"], "instance")
         facts.append(
-            f"{number:,} of {total} with commits{where} with changes that no finished build contains."
+            f"{number:,} of {total} with commits{where} {'has' if number == 1 else 'have'} changes that no "
+            "finished build contains."
             if number
             else f"None of {total} with commits{where} is unbuilt."
             if attrs["instances"]
@@ -71,7 +72,11 @@ class Unbuilt(Result):
             facts.append(f"{count_text(attrs['deleted'], 'deleted instance')} left out.")
         if self.checked_out is not None:
             out = count_text(len(self.checked_out), "instance is", "instances are")
-            facts.append(f"{out} checked out now; what is edited there is in no commit yet.")
+            facts.append(
+                f"{out} checked out now; what is edited there is in no commit yet."
+                if len(self.checked_out)
+                else "No instance is checked out now."
+            )
         else:
             facts.append("Which instances are checked out now was not read.")
         return facts

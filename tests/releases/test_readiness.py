@@ -215,7 +215,7 @@ def test_evidence_names_what_was_found_and_what_to_do():
     result = ready(story).set_index("check")
     assert result.loc["unbuilt", "evidence"] == "/RAW/SEAT."
     assert result.loc["label for_review", "evidence"] == "/RAW/SEAT. The oldest for about 3 d."
-    assert result.loc["last_build", "evidence"].startswith("build 5010 failed")
+    assert result.loc["last_build", "evidence"].startswith("Build 5010 failed")
     assert (result.loc[result["state"] == "blocks", "what_to_do"] != "").all()
     assert (result.loc[result["state"] == "ok", "what_to_do"] == "").all()
 
@@ -249,6 +249,9 @@ def test_deleted_instances_are_listed_and_count_nowhere():
     assert lines(result.details["deleted_instances"], "instance") == [("GONE",)]
     assert "1 deleted instance counts nowhere." in result.messages
     assert any("R6 stands for the common ancestor" in sentence for sentence in result.messages)
+    assert "Project DEMO_PROJECT, release group DWH_GROUP." in result.show()._repr_html_()
+    assert result.attrs["hotfixes"] == ["R6.HF1"]
+    assert result.set_index("check").loc["hotfix_missing", "evidence"] == "None of the changes of R6.HF1."
     assert result.set_index("check").loc["scope", "n"] == 3
 
 
@@ -347,6 +350,7 @@ def test_diff_of_two_releases_says_which_is_frozen():
     assert result.attrs["old"]["closed"] is True
     assert result.attrs["new"]["closed"] is False
     assert any(s.startswith("R6 is closed, so its rows are frozen; read 20") for s in result.messages)
+    assert "Project DEMO_PROJECT, release group DWH_GROUP." in result.messages
     assert result.attrs["patterns"] == ["DV", "STAGE"]
 
 

@@ -121,7 +121,7 @@ def test_no_commits_keep_columns_and_types():
     none, some = unbuilt(commit_rows()), unbuilt(commit_rows("A R1 hand 1"))
     assert none.dtypes.to_dict() == some.dtypes.to_dict()
     assert none.messages[0] == "No instance has a commit."
-    assert some.messages[0].startswith("1 of 1 instance with commits with changes")
+    assert some.messages[0].startswith("1 of 1 instance with commits has changes")
 
 
 def test_other_frames_are_refused():
@@ -138,6 +138,8 @@ def test_view_names_and_escapes():
     assert "<b>A" not in page
     assert "&lt;i&gt;B" in page
     assert "1 instance is checked out now" in page
+    none = unbuilt(commit_rows("A R1 hand 1"), checked_out=out.iloc[:0])
+    assert "No instance is checked out now." in none.messages
 
 
 # --- the clock of the commits ---------------------------------------------------------------------------
