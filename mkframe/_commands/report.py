@@ -124,8 +124,7 @@ def _sources(options: argparse.Namespace) -> WeekSources:
 
     project: str | None = options.project
     if options.history is not None:
-        is_id = project is not None and project.isascii() and project.isdecimal()
-        return read_history(options.history, int(project) if project and is_id else project)
+        return read_history(options.history, project)
     if options.file is not None:
         with _history.open_saved(options.file) as path:
             builds, number = _history.read_saved(path, project)
@@ -184,7 +183,8 @@ def _parameters(options: argparse.Namespace, stack: contextlib.ExitStack) -> dic
 def _from_history(options: argparse.Namespace) -> dict[str, Any]:
     """Check that a history has the project and the time."""
     from mkframe.history import History
+    from mkframe.report import builds_of_history
 
     history = History(options.history)
-    history.builds(project=options.project, as_of=options.as_of, tz=options.tz)
+    builds_of_history(history, options.project, as_of=options.as_of, tz=options.tz)
     return {"history": history.path, "as_of": options.as_of, "project": options.project}

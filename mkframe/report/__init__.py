@@ -19,12 +19,20 @@ from mkframe.report._head import Head, head
 from mkframe.report._monday import MondayPage, monday
 from mkframe.report._notebook import notebook_path
 from mkframe.report._target import checked_target, write_text
-from mkframe.report._week_sources import WeekSources, read_file, read_history, read_server, read_week
+from mkframe.report._week_sources import (
+    WeekSources,
+    builds_of_history,
+    read_file,
+    read_history,
+    read_server,
+    read_week,
+)
 
 __all__ = [
     "Head",
     "MondayPage",
     "WeekSources",
+    "builds_of_history",
     "head",
     "monday",
     "notebook_path",

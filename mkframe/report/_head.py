@@ -129,12 +129,13 @@ def source_text(builds: pd.DataFrame, source: str) -> str:
     if source == "server":
         return single_line(builds.attrs.get("url", "a MetaKraftwerk server"), 200)
     name = single_line(Path(source).name or source, 100)
-    known_at = builds.attrs.get("known_at")
-    return (
-        f"history {name}, asked {str(known_at)[:16].replace('T', ' ')} UTC"
-        if known_at
-        else f"saved answer {name}"
+    if "known_at" not in builds.attrs:
+        return f"saved answer {name}"
+    known_at = builds.attrs["known_at"]
+    asked = (
+        f"asked {str(known_at)[:16].replace('T', ' ')} UTC" if known_at else "which holds no answer of then"
     )
+    return f"history {name}, {asked}"
 
 
 def _days_text(summary: pd.DataFrame) -> str:

@@ -173,12 +173,12 @@ def read_history(
     Raises
     ------
     InputError
-        If there is no such file or project, or `as_of` is no time.
+        If there is no such file or project, nothing had been asked of it, or `as_of` is no time.
     HistoryError
         If the file is no history, busy or damaged.
     """
     history = History(path)
-    builds = history.builds(project=project, as_of=as_of, tz=tz)
+    builds = builds_of_history(history, project, as_of=as_of, tz=tz)
     syncs = history.syncs()
     reasons: dict[str, str] = {}
     projects = _project_ids(builds)
@@ -207,6 +207,36 @@ def read_history(
         found["commits"],
         reasons,
     )
+
+
+def builds_of_history(
+    history: History, project: str | int | None = None, *, as_of: AsOf = None, tz: str = "UTC"
+) -> pd.DataFrame:
+    """Return the builds of a history; refuse those that nobody had asked for, of which none are known.
+
+    Raises
+    ------
+    InputError
+        If there is no such file or project, nothing had been asked of it, or `as_of` is no time.
+
+    Examples
+    --------
+    >>> import mkframe as mk, tempfile
+    >>> with mk.demo(builds=20) as client, tempfile.TemporaryDirectory() as folder:
+    ...     history = mk.History(f"{folder}/history.duckdb")
+    ...     _ = history.sync(client)
+    ...     len(builds_of_history(history))
+    20
+    """
+    builds = history.builds(project=project, as_of=as_of, tz=tz)
+    if builds.attrs["known_at"] is None:
+        whose = "builds" if project is None else f"builds of project {project}"
+        when = "" if as_of is None else " at that time"
+        raise InputError(
+            f"The history holds no answer about {whose}{when}.",
+            hint="Fill it with mkframe sync" + ("." if as_of is None else ", or name a later time."),
+        )
+    return builds
 
 
 def read_file(path: str | os.PathLike[str], project: int | None = None) -> WeekSources:

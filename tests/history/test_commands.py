@@ -144,9 +144,22 @@ def test_sources_of_a_history_have_the_names_of_their_time(renamed):
         sources = report.read_history(renamed.path, 402, as_of=as_of)
         assert sources.builds["project"].unique().tolist() == [f"{name}_DWH"]
         assert sources.builds["pattern_names"].tolist()[-1] == [f"{name}_HUB"]
-    before = report.read_history(renamed.path, as_of="2026-09-30").builds
-    assert before.empty
-    assert "project" not in before
+
+
+@pytest.mark.parametrize("options", [
+    ["--project", "403"], ["--as-of", "2026-09-30"], ["--period", "2026-04-02", "--text", "--project", "403"],
+])  # fmt: skip
+def test_report_claims_nothing_of_what_was_never_asked(run, renamed, options):
+    code, output = run("report", "--history", "h.duckdb", *options)
+    assert (code, output.out) == (1, "")
+    assert "The history " in output.err
+
+
+def test_sources_of_a_history_that_holds_no_answer_are_refused(renamed):
+    with pytest.raises(mk.errors.InputError, match="holds no answer about builds of project 403"):
+        report.read_history(renamed.path, 403)
+    with pytest.raises(mk.errors.InputError, match="holds no answer about builds at that time"):
+        report.read_history(renamed.path, as_of="2026-09-30")
 
 
 def test_page_of_a_week_names_projects_of_a_history(run, renamed):
