@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from mkframe._days import day_starts
 from mkframe._files import atomic_write, expand_path
 from mkframe._pandas import plain
 from mkframe._text import escape_invisible
@@ -237,9 +238,7 @@ def _are_days(name: str, values: pd.Series[Any]) -> bool:
         return False
     with contextlib.suppress(OverflowError, ValueError, NotImplementedError):  # at the ends of the calendar
         days = pd.DatetimeIndex(known.dt.tz_localize(None)).normalize()
-        ambiguous = np.ones(len(days), dtype=bool)
-        midnights = days.tz_localize(values.dtype.tz, ambiguous=ambiguous, nonexistent="shift_forward")
-        return bool((midnights == pd.DatetimeIndex(known)).all())
+        return bool((day_starts(days, values.dtype.tz) == pd.DatetimeIndex(known)).all())
     return False
 
 

@@ -349,10 +349,16 @@ def test_days_and_months_of_a_zone_are_dates(path, every, tz, shape):
     assert (len(cell) == 10) if path.suffix == ".csv" else cell.time() == dt.time()
 
 
-def test_day_without_midnight_is_a_date(path):
-    start = pd.to_datetime(["2024-04-26T10:00Z"], utc=True)
-    table = mk.metrics.calendar(pd.DataFrame({"status": "FAILED", "build_start": start}), tz="Africa/Cairo")
-    assert str(values(written(table, path))[1][0])[:10] == "2024-04-26"
+@pytest.mark.parametrize(
+    ("tz", "day"),
+    [("Africa/Cairo", "2024-04-26"), ("Pacific/Apia", "2011-12-29"), ("Asia/Beirut", "2026-03-29")],
+)
+def test_day_without_midnight_is_a_date(path, tz, day):
+    start = pd.to_datetime([f"{day}T10:00", f"{day}T10:00"]).tz_localize(tz) + pd.to_timedelta([0, 48], "h")
+    builds = pd.DataFrame({"status": "FAILED", "build_start": start.tz_convert("UTC")}, index=[1, 2])
+    days = [str(cells[0]) for cells in values(written(mk.metrics.calendar(builds, tz=tz), path))[1:]]
+    assert days[0][:10] == day
+    assert {text[10:] for text in days} <= {"", " 00:00:00"}
 
 
 def test_own_zone_of_each_column_counts(path):

@@ -23,6 +23,7 @@ LAYERS = {
     "_kernel": 1,
     "_bars": 0,
     "_pandas": 1,
+    "_days": 1,
     "limits": 1,
     "openapi": 2,
     "_page": 2,

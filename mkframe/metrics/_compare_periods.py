@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._days import day_starts
 from mkframe._pandas import TEXT
 from mkframe.errors import InputError
 from mkframe.metrics._checks import status_of
@@ -125,7 +126,7 @@ def compare_periods(
     values = _Values.of(held, row, group, day, int(days), len(names))
     table = _table(values, len(names))
     bounds = pd.DatetimeIndex([begin, begin + int(days) * _ONE_DAY, behind]).as_unit("us")
-    local = bounds.tz_localize(tz, ambiguous=np.ones(3, dtype=bool), nonexistent="shift_forward")
+    local = day_starts(bounds, tz)
     for place, name in enumerate(("start_before", "start_now", "end")):
         table.insert(
             len(table.columns) - 1, name, pd.Series(local[place], index=table.index, dtype=local.dtype)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._days import day_starts
 from mkframe._validation import check_timezone
 from mkframe.errors import InputError, TooManyPeriodsError
 from mkframe.metrics._checks import require_columns
@@ -171,6 +172,10 @@ def group_builds(builds: pd.DataFrame, every: Length | None, by: By | None, tz: 
     """
     periods, code = _periods(local_days(builds, tz), every)
     index = _localize(periods, tz)
+    is_skipped = index.duplicated(keep="last")  # a day that the zone does not have
+    if is_skipped.any():
+        code = np.where(code < 0, code, code - np.cumsum(is_skipped)[code])
+        periods, index = periods[~is_skipped], index[~is_skipped]
     if by is None:
         row = np.flatnonzero(code >= 0)
         return Groups(index, row, code[row])
@@ -274,6 +279,4 @@ def _next_starts(starts: Any, every: Length) -> Any:
 
 
 def _localize(days: Days, tz: str) -> pd.DatetimeIndex:
-    midnights = pd.DatetimeIndex(days.astype("datetime64[us]"), name="period")
-    # where clocks change at midnight, a day begins at its first instant that exists
-    return midnights.tz_localize(tz, ambiguous=np.ones(len(days), dtype=bool), nonexistent="shift_forward")
+    return day_starts(pd.DatetimeIndex(days.astype("datetime64[us]"), name="period"), tz)

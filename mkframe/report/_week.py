@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mkframe._days import day_starts
 from mkframe._validation import check_timezone
 from mkframe.errors import InputError
 from mkframe.metrics._grouping import local_days
@@ -176,7 +177,7 @@ def _monday(period: str, today: dt.date) -> dt.date:
 
 def midnight(day: dt.date, tz: str) -> pd.Timestamp:
     """Give the moment with which a local day begins."""
-    return pd.Timestamp(day).as_unit("us").tz_localize(tz, ambiguous=True, nonexistent="shift_forward")
+    return day_starts(pd.DatetimeIndex([day]).as_unit("us"), tz)[0]
 
 
 def as_known(builds: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:

@@ -142,3 +142,25 @@ def test_too_many_groups_raise_without_start_hint(factory):
     with pytest.raises(InputError, match="4,000 groups in 731 periods") as caught:
         metrics.durations(many, "D", by="user")
     assert not isinstance(caught.value, TooManyPeriodsError)
+
+
+@pytest.mark.parametrize(
+    ("tz", "day", "days"),
+    [
+        ("Pacific/Apia", "2011-12-30", ["29 00:00", "31 00:00"]),
+        ("Pacific/Kwajalein", "1993-08-21", ["20 00:00", "22 00:00"]),
+        ("Africa/Cairo", "2024-04-26", ["25 00:00", "26 01:00", "27 00:00"]),
+        ("Australia/Lord_Howe", "2026-04-05", ["04 00:00", "05 00:00", "06 00:00"]),
+    ],
+)
+@pytest.mark.parametrize("by", [None, "user"])
+def test_days_are_those_that_the_zone_has(factory, tz, day, days, by):
+    """Samoa had no 30 December 2011: a row for it stood behind that of the next day."""
+    times = [pd.Timestamp(day, tz="UTC") + pd.Timedelta(hours=hours) for hours in range(-24, 25, 3)]
+    builds = factory.builds(*({"build_start": time.tz_convert("UTC").isoformat()} for time in times))
+    counts = metrics.outcomes(builds, "D", tz=tz, by=by)["FINISHED"]
+    counts = counts if by is None else counts.droplevel(by)
+    assert set(days) <= set(counts.index.strftime("%d %H:%M"))
+    assert counts.index.is_monotonic_increasing
+    expected = pd.Series([time.tz_convert(tz).date() for time in times]).value_counts()
+    assert {start.date(): n for start, n in counts.items()} == expected.to_dict()
