@@ -7,7 +7,9 @@ from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
+
+from mkframe.errors import InputError
 
 __all__ = ["ChartFigure", "alt_text", "mark_caption", "mark_message"]
 
@@ -28,6 +30,11 @@ def alt_text(chart: Axes | Figure) -> str:
     str
         On one line, plain text; "" where nothing of mkframe is drawn. Escape it before you put it into HTML.
 
+    Raises
+    ------
+    InputError
+        If it is something else.
+
     Examples
     --------
     >>> import pandas as pd
@@ -38,7 +45,12 @@ def alt_text(chart: Axes | Figure) -> str:
     >>> alt_text(ax)[:73]
     'Builds and failures, day by day. 1 build. Area: builds of the day, at mos'
     """
-    axes = chart.axes if isinstance(chart, Figure) else [chart]
+    if not isinstance(chart, Axes | FigureBase):
+        raise InputError(
+            f"alt_text takes Axes or a figure, not {type(chart).__name__}.",
+            hint="Give what a function of mk.charts has returned.",
+        )
+    axes = chart.axes if isinstance(chart, FigureBase) else [chart]
     return " ".join(filter(None, map(_text_of, axes)))
 
 

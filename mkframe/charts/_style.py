@@ -96,6 +96,11 @@ def open_axes(ax: Axes | None, width: float = 9, height: float = 4.6) -> Axes:
         raise InputError(
             f"ax is {type(ax).__name__}, not matplotlib Axes.", hint="Leave it out, or use plt.subplots()."
         )
+    elif ax.name != "rectilinear":
+        raise InputError(
+            f"ax has the projection {ax.name!r}, on which no chart is drawn.",
+            hint="Leave it out, or use plt.subplots().",
+        )
     ax.spines[["top", "right"]].set_visible(False)
     colors = palette(ax)
     ax.set_facecolor(colors.ground)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -79,7 +80,13 @@ def thresholds(
     ['50.0 % of 2 builds failed, more than 20.0 % (95 % interval 9.5 % to 90.5 %)']
     """
     builds = history_of(builds, ["status", "build_start", "build_end"]).builds
-    _check_limits(max_failure_rate, min_builds, broken_for, running_for, days)
+    _check_limits(max_failure_rate, min_builds, days)
+    for name, length in (("broken_for", broken_for), ("running_for", running_for)):
+        if length is not None and not (isinstance(length, timedelta) and length.total_seconds() >= 0):
+            raise InputError(
+                f"{name}={length!r} is no length of time.",
+                hint="Give a timedelta, such as timedelta(days=1).",
+            )
     moment = pd.Timestamp(last_moment(dated_builds(builds), now))
     rows: dict[str, Row] = {}
     if max_failure_rate is not None:
@@ -96,15 +103,17 @@ def thresholds(
     return table.astype({"state": TEXT, "value": "float64", "limit": "float64", "n": "int64", "says": TEXT})
 
 
-def _check_limits(rate: float | None, least: int, *amounts: timedelta | float | None) -> None:
-    if rate is not None and not 0 <= rate <= 1:
+def _check_limits(rate: float | None, least: int, days: float | None) -> None:
+    if rate is not None and not (_is_number(rate) and 0 <= rate <= 1):
         raise InputError(f"max_failure_rate={rate!r} is no rate.", hint="Give 0 to 1, such as 0.2.")
     if isinstance(least, bool) or not isinstance(least, int) or least < 1:
         raise InputError(f"min_builds={least!r} is no number of builds.", hint="Give 1 or more.")
-    for amount in amounts:
-        seconds = amount.total_seconds() if isinstance(amount, timedelta) else amount
-        if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
-            raise InputError(f"A limit of {amount!r} is no length of time.", hint="Give 0 or more.")
+    if days is not None and not (_is_number(days) and 0 < days < math.inf):
+        raise InputError(f"days={days!r} is no number of days.", hint="Give a number above 0, such as 28.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _failure_rate(

@@ -90,6 +90,11 @@ def test_figure_gives_a_notebook_its_text(chart, rows, mixed):
     assert rows or metadata["alt"].endswith(ax.texts[-1].get_text().replace("\n", " "))
 
 
+def test_alt_text_of_something_else_raises():
+    with pytest.raises(InputError, match="alt_text takes Axes or a figure, not NoneType"):
+        charts.alt_text(None)
+
+
 def test_axes_without_a_chart_have_no_alt_text():
     ax = plt.subplots()[1]
     assert charts.alt_text(ax) == charts.alt_text(ax.figure) == ""
@@ -119,6 +124,12 @@ def test_missing_column_raises_before_a_figure_opens(chart, mixed):
     with pytest.raises(InputError, match="build_start"):
         chart(mixed.drop(columns="build_start"))
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_ax_of_another_projection_raises(chart, mixed):
+    with pytest.raises(InputError, match="ax has the projection 'polar'"):
+        chart(mixed, ax=Figure().add_subplot(projection="polar"))
 
 
 @pytest.mark.parametrize("chart", CHARTS)

@@ -96,6 +96,11 @@ def test_no_builds_are_unknown_with_the_same_dtypes(factory):
         {"min_builds": True},
         {"broken_for": timedelta(days=-1)},
         {"days": math.inf},
+        {"days": 0},
+        {"days": "28"},
+        {"max_failure_rate": "0.2"},
+        {"broken_for": 86_400},
+        {"running_for": "1 day"},
     ],
 )
 def test_limit_out_of_range_is_refused(limits, factory):
