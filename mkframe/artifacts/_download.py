@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mkframe import frames
 from mkframe._files import PartialFile, has_content
 from mkframe._http import CancelScope, Stream, Transport
 from mkframe._text import single_line
@@ -31,6 +32,8 @@ from mkframe.schema import RESOURCES
 __all__ = ["File", "TargetFolder", "FetchJob"]
 
 _PATH = RESOURCES["downloads"].path
+_MAX_ERROR = 1 << 16
+"""Bytes up to which a body may be an error of the server."""
 _CANCELED = "The fetch was stopped before this file was complete. Fetch again to get it."
 
 
@@ -151,6 +154,7 @@ class FetchJob:
                 name = file.name or stream.filename
                 _refuse_html(stream, name)
                 self._save_body(stream, partial, file)
+                _refuse_error_body(stream, name, partial)
             if is_zip(partial.file, name):
                 check_zip(partial.file, name or f"download {file.id}", retryable=not stream.has_length)
             return self._finish(file, name, partial)
@@ -204,13 +208,25 @@ class FetchJob:
 def _refuse_html(stream: Stream, name: str | None) -> None:
     """Raise where a proxy answered with a web page and status 200."""
     if "html" in stream.media_type and not (name or "").lower().endswith((".html", ".htm")):
-        expected = repr(single_line(name, 100)) if name else "a file"
-        raise InvalidResponseError(
-            f"{stream.request} answered with a web page instead of {expected}.",
-            hint=InvalidResponseError._HINT_WRONG_SERVER,
-            request=stream.request,
-            status=stream.status,
-        )
+        raise _no_file(stream, name, "a web page", InvalidResponseError._HINT_WRONG_SERVER)
+
+
+def _refuse_error_body(stream: Stream, name: str | None, partial: PartialFile) -> None:
+    """Raise where an error of the server came with status 200: JSON to which the server gives no name."""
+    if stream.filename is None and "json" in stream.media_type and partial.bytes <= _MAX_ERROR:
+        partial.file.seek(0)
+        if said := frames.error_text(partial.file.read(_MAX_ERROR)):
+            raise _no_file(stream, name, said, "The request had failed; fetch again.")
+
+
+def _no_file(stream: Stream, name: str | None, what: str, hint: str) -> InvalidResponseError:
+    expected = repr(single_line(name, 100)) if name else "a file"
+    return InvalidResponseError(
+        f"{stream.request} answered with {what} instead of {expected}.",
+        hint=hint,
+        request=stream.request,
+        status=stream.status,
+    )
 
 
 def _name_conflict(name: str, folder: Path) -> str:

@@ -6,6 +6,7 @@ from mkframe.frames._decode import decode, decode_columns, decode_one, decode_ro
 from mkframe.frames._explode import explode_downloads, explode_patterns, explode_releases
 from mkframe.frames._io import read_body, read_json
 from mkframe.frames._parquet import read_parquet, write_parquet
+from mkframe.frames._recognize import error_text
 from mkframe.frames._statement import ResultReader, read_result
 from mkframe.frames._tables import frame_from_rows, parse_object
 from mkframe.frames._write_json import write_json
@@ -18,6 +19,7 @@ __all__ = [
     "decode_one",
     "decode_row",
     "dtype_of",
+    "error_text",
     "explode_downloads",
     "explode_patterns",
     "explode_releases",

@@ -11,7 +11,7 @@ import msgspec
 from mkframe._text import BOM, single_line
 from mkframe.errors import InvalidResponseError
 
-__all__ = ["START", "invalid_body", "is_json_text", "recognize", "recognize_row"]
+__all__ = ["START", "error_text", "invalid_body", "is_json_text", "recognize", "recognize_row"]
 
 START = 1 << 12
 """Bytes of a body by which it is recognized."""
@@ -164,3 +164,19 @@ def _error_kind(value: dict[str, Any]) -> tuple[str, str]:
         f"an error of the server, {name}{number}: {single_line(message, _MAX_SHOWN)!r}",
         "The request had failed; send it again.",
     )
+
+
+def error_text(body: bytes) -> str:
+    """Say which error of the server a body is; empty where it is none.
+
+    Examples
+    --------
+    >>> error_text(b'{"name": "NotFound", "message": "No record", "code": 404}')
+    "an error of the server, NotFound (404): 'No record'"
+    >>> error_text(b'{"id": 1}')
+    ''
+    """
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = msgspec.json.decode(body)
+        return _error_kind(value)[0] if isinstance(value, dict) else ""
+    return ""

@@ -38,12 +38,14 @@ from tests.support.faults import (
     later,
     nobody_listens,
     overclaimed,
+    reply,
     reset,
     serve,
     silence,
     token,
     unauthenticated,
     vendor,
+    vendor_body,
     zipped,
 )
 from tests.support.owners import give_away, plant
@@ -283,6 +285,7 @@ REFUSED = {
     "forbidden": (vendor(403, "You don't have permissions to download build results!"), "permissions"),
     "token expired": (unauthenticated(), "Not authenticated"),
     "a page": (html(200), "web page"),
+    "an error with status 200": (reply(vendor_body(404, "No record")), "NotFound (404): 'No record'"),
     "no archive": (content(b'{"error": 1}', "application/json"), "not arrive as a complete ZIP"),
     "archive in a broken archive": (
         content(make_zip({"x": artifact(2), "y": b"y"}, 0)[: 60 + len(artifact(2))], "application/zip"),
@@ -297,6 +300,13 @@ def test_permanent_error_is_reported_and_not_retried(answer, sentence, tmp_path)
         row = fetch(transport(server.api), [A], tmp_path).loc[1]
     assert (row["status"], len(server.requests), tree(tmp_path)) == ("failed", 1, {})
     assert sentence in row["error"]
+
+
+def test_error_with_status_200_is_no_file_of_any_name(tmp_path):
+    with serve(reply(vendor_body(404, "No record"))) as server:
+        row = fetch(transport(server.api), [File(1)], tmp_path, progress=False).loc[1]
+    assert (row["status"], tree(tmp_path)) == ("failed", {})
+    assert "an error of the server, NotFound (404): 'No record' instead of a file" in row["error"]
 
 
 def test_one_bad_file_does_not_stop_the_others(tmp_path):
