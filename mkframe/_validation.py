@@ -228,6 +228,14 @@ def as_name(name: str, value: Any) -> str:
     return str(value)
 
 
+def as_list(name: str, value: Any, hint: str) -> list[Any]:
+    """Return one value or several as a list; a text is one value."""
+    given = [value] if isinstance(value, str) else value
+    if isinstance(given, Mapping | bytes) or not isinstance(given, Iterable):
+        raise InputError(f"{name} must be a list, not {short_repr(value)}.", hint=hint)
+    return list(given)
+
+
 def as_bool(name: str, value: Any) -> bool:
     """Check a yes or no."""
     if not isinstance(value, bool) and type(value).__name__ != "bool":

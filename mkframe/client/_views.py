@@ -454,12 +454,7 @@ def _among(column: str, ids: Sequence[int]) -> str:
 
 
 def _release_names(releases: Any) -> list[str]:
-    given = [releases] if isinstance(releases, str) else releases
-    if isinstance(given, Mapping) or not isinstance(given, Iterable):
-        raise InputError(
-            f"releases must be names of releases, not {short_repr(releases)}.",
-            hint='Write releases=["R1", "R2"].',
-        )
+    given = _validation.as_list("releases", releases, 'Write releases=["R1", "R2"].')
     names = [_validation.as_name("releases", name) for name in given]
     if not names:
         raise InputError("releases is empty.", hint="Leave it out to have the rows of all releases.")

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mkframe._files import expand_path
-from mkframe._validation import as_id, check_timezone
+from mkframe._validation import as_id, as_list, check_timezone
 from mkframe.errors import InputError
 from mkframe.history import _export, _file, _read, _sync, _take
 from mkframe.history._layout import DEFAULT_RESOURCES, VERSIONED, fields_of
@@ -197,7 +197,7 @@ class History:
     ) -> pd.DataFrame:
         moment = as_moment(as_of, tz)
         with _file.open_to_read(self.path, self.wait) as connection:
-            number = _read.project_id(connection, project)
+            number = _read.known_project(connection, project)
             scope = number if resource == "builds" else None
             known = _read.known_syncs(connection, resource, moment, scope)
             frame = _read.read(connection, resource, known, project=number, gone=gone)
@@ -218,7 +218,7 @@ class History:
 
     def _view(self, resource: str, project: str | int | None) -> pd.DataFrame:
         with _file.open_to_read(self.path, self.wait) as connection:
-            return _read.read_view(connection, resource, _read.project_id(connection, project))
+            return _read.read_view(connection, resource, _read.known_project(connection, project))
 
     # --- changes ----------------------------------------------------------------------------------------
 
@@ -269,7 +269,7 @@ class History:
             two syncs are seen as one.
         """
         check_timezone(tz)
-        names = [columns] if isinstance(columns, str) else list(columns)
+        names = as_list("columns", columns, 'Write columns=["end_date"].')
         with self._reading(resource) as connection:
             known = [field.name for field in fields_of(resource) if field.name != "id"]
             unknown = [name for name in names if name not in known]
@@ -318,8 +318,9 @@ class History:
         Returns
         -------
         DataFrame
-            Numbered from 0: whole numbers Int64, numbers Float64, flags boolean, text str, times
-            datetime64[us, UTC]; lists as lists.
+            Numbered from 0: whole numbers Int64, numbers float64, flags boolean, text str, times
+            datetime64[us, UTC]; lists as lists. Whole numbers of more than 64 bits, and decimals that no
+            float64 holds, are Python's own.
 
         Raises
         ------

@@ -16,6 +16,8 @@ from mkframe.errors import InputError
 __all__ = ["as_moment", "as_utc"]
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_LAST_YEAR = 9999
+"""Year at the end of the calendar, in which no time is computed; it is after all syncs."""
 _HINT = 'Write as_of="2026-11-23" for the end of that day, or "2026-11-23 08:00" for a moment.'
 
 
@@ -41,6 +43,8 @@ def as_moment(as_of: Any, tz: str) -> dt.datetime | None:
         found = pd.Timestamp(as_of)
         if pd.isna(found):
             raise ValueError("it is missing")
+        if found.year >= _LAST_YEAR:
+            return None
         if is_day:
             found = found + pd.Timedelta(days=1)
         local: Any = found
@@ -49,10 +53,10 @@ def as_moment(as_of: Any, tz: str) -> dt.datetime | None:
         if pd.isna(local):
             raise ValueError(f"in {tz} clocks change then, so that it is no moment or two")
         utc = local.tz_convert("UTC")
+        moment = as_utc(utc - pd.Timedelta("1us") if is_day else utc)
     except (ValueError, OverflowError, pd.errors.OutOfBoundsDatetime) as error:
         raise InputError(f"as_of is {short_repr(as_of)}: {error}.", hint=_HINT) from error
-    moment = as_utc(utc)
-    return moment - dt.timedelta(microseconds=1) if is_day else moment
+    return moment
 
 
 def as_utc(time: pd.Timestamp) -> dt.datetime:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Known",
     "changes",
+    "known_project",
     "known_syncs",
     "moves",
     "project_id",
@@ -172,6 +173,24 @@ def project_id(connection: duckdb.DuckDBPyConnection, project: str | int | None)
             hint=f"Give the id: {', '.join(map(str, sorted(ever)))}.",
         )
     raise InputError(f"The history has no project {project!r}.", hint=f"There is: {listed or 'none'}.")
+
+
+def known_project(connection: duckdb.DuckDBPyConnection, project: str | int | None) -> int | None:
+    """Return the id of a project of which the history holds something, or was asked for."""
+    number = project_id(connection, project)
+    if number is None or isinstance(project, str):
+        return number
+    lists = " UNION ALL ".join(
+        [
+            f"SELECT scope AS id FROM stored.syncs WHERE resource IN {PER_PROJECT}",
+            "SELECT id FROM stored.projects",
+            "SELECT project_id FROM stored.downloads",
+        ]
+    )
+    found = connection.execute(f"SELECT count(*) FROM ({lists}) WHERE id = ?", [number]).fetchall()
+    if not found[0][0]:
+        raise InputError(f"The history has no project {number}.", hint="History.projects() lists them.")
+    return number
 
 
 # --- how rows came to be ------------------------------------------------------------------------------

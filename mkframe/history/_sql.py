@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mkframe._pandas import column_labels, text_array
-from mkframe._text import single_line
+from mkframe._text import short_repr, single_line
 from mkframe.errors import InputError, LibraryError
 from mkframe.frames._columns import arrow_text
 from mkframe.history import _file
@@ -26,9 +29,10 @@ def run_query(
     """Run a query, and make a frame of its rows."""
     if not isinstance(query, str) or not query.strip():
         raise InputError("query must be a statement.", hint='Write "SELECT count(*) FROM builds".')
+    values = _values(params)
     with _file.open_for_sql(path, wait) as connection:
         try:
-            relation = connection.sql(query, params=params or None)
+            relation = connection.sql(query, params=values or None)
             table = None if relation is None else relation.to_arrow_table()
         except _file.query_errors() as error:
             if _file.is_about_file(error):
@@ -38,18 +42,48 @@ def run_query(
             ) from LibraryError(single_line(error))
     if table is None:
         raise InputError("The statement gives no rows.", hint="Write a SELECT.")
-    columns = {place: _column(column) for place, column in enumerate(table.columns)}
+    columns = {
+        place: _column(name, column)
+        for place, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True))
+    }
     frame = pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows))
     frame.columns = column_labels(tuple(table.column_names)).copy()
     return frame
 
 
-def _column(column: Any) -> Any:
+def _values(params: Any) -> Any:
+    """Return parameters as Python's own values, which a frame's cells are not."""
+    if params is None or isinstance(params, Mapping):
+        return params and {name: _value(value) for name, value in params.items()}
+    if not isinstance(params, Sequence) or isinstance(params, str | bytes):
+        raise InputError(
+            f"params are {short_repr(params)}.", hint='Write {"name": value} for $name, or [value] for ?.'
+        )
+    return [_value(value) for value in params]
+
+
+def _value(value: Any) -> Any:
+    if value is pd.NA or value is pd.NaT:
+        return None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _column(name: str, column: Any) -> Any:
     import pyarrow as pa
 
+    try:
+        return _array(pa, column)
+    except (pa.ArrowException, OverflowError, ValueError) as error:
+        raise InputError(
+            f"The column {short_repr(name)} of the result holds what pandas cannot: {single_line(error)}.",
+            hint="Convert it in the statement, such as by ::VARCHAR.",
+        ) from error
+
+
+def _array(pa: Any, column: Any) -> Any:
     kind = column.type
     if pa.types.is_decimal(kind):
-        column = _undecimal(column)
+        column = _undecimal(pa, column)
         kind = column.type
     if pa.types.is_uint64(kind):
         return column.to_pandas(types_mapper={kind: pd.UInt64Dtype()}.get).array
@@ -62,18 +96,28 @@ def _column(column: Any) -> Any:
     if pa.types.is_string(kind):
         return text_array(column.cast(arrow_text()).to_pylist())
     if pa.types.is_timestamp(kind):
-        values = column.cast(pa.timestamp("us", kind.tz)).to_numpy().astype("datetime64[us]")
-        return pd.array(values, dtype="datetime64[us, UTC]") if kind.tz else values
+        unit = "ns" if kind.unit == "ns" else "us"
+        values = column.cast(pa.timestamp(unit, kind.tz)).to_numpy().astype(f"datetime64[{unit}]")
+        return pd.array(values, dtype=f"datetime64[{unit}, UTC]") if kind.tz else values
     cells = np.empty(len(column), dtype=object)
-    cells[:] = column.to_pylist()
+    cells[:] = [_whole(cell) for cell in column.to_pylist()]
     return cells
 
 
-def _undecimal(column: Any) -> Any:
-    """Return the sum of whole numbers as one where it fits, and other decimals as floats."""
-    import pyarrow as pa
+def _whole(cell: Any) -> Any:
+    """Return a whole number as Python's own."""
+    is_whole = isinstance(cell, Decimal) and cell.as_tuple().exponent == 0
+    return int(cell) if is_whole else cell
 
-    try:
-        return column.cast(pa.int64() if column.type.scale == 0 else pa.float64())
-    except pa.ArrowInvalid:
-        return column.cast(pa.float64())
+
+def _undecimal(pa: Any, column: Any) -> Any:
+    """Return decimals as whole numbers or floats, where those hold the same."""
+    if column.type.scale == 0:
+        with contextlib.suppress(pa.ArrowInvalid):
+            return column.cast(pa.int64())
+        return column
+    floats = column.cast(pa.float64())
+    if column.type.precision <= sys.float_info.dig:
+        return floats
+    cells = zip(column.to_pylist(), floats.to_pylist(), strict=True)
+    return floats if all(cell is None or cell == Decimal(repr(value)) for cell, value in cells) else column

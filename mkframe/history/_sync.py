@@ -21,6 +21,7 @@ from mkframe._bars import ProgressBar
 from mkframe._http import ChangedAnswer, Transport
 from mkframe._pandas import TEXT
 from mkframe._text import short_repr, single_line
+from mkframe._validation import as_list
 from mkframe.errors import (
     ForbiddenError,
     HistoryBusyError,
@@ -55,7 +56,7 @@ class Source(Protocol):
 def check_resources(resources: Sequence[str]) -> list[str]:
     """Check the names of resources."""
     known = (*DEFAULT_RESOURCES, *APPENDED)
-    wanted = [resources] if isinstance(resources, str) else list(resources)
+    wanted = as_list("resources", resources, f"Choose from {', '.join(known)}.")
     unknown = [name for name in wanted if name not in known]
     if unknown or not wanted:
         what = f"does not hold {short_repr(unknown[0])}" if unknown else "is given no resource"
@@ -186,7 +187,8 @@ class _Sync:
         known = {project for resource, project in self.last if resource in PER_PROJECT}
         if projects is None:
             return {int(p): listed.get(p) for p in sorted({*listed, *known})}
-        given = [projects] if isinstance(projects, str | int) else list(projects)
+        one = [projects] if isinstance(projects, int | np.integer) else projects
+        given = as_list("projects", one, "Give names or ids of projects.")
         return {p: listed.get(p) for p in (self._project(one, listed, known) for one in given)}
 
     def _project(self, given: Any, listed: dict[int, str], known: set[int]) -> int:

@@ -3,6 +3,7 @@
 import datetime as dt
 import gzip
 import json
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -356,7 +357,7 @@ def taken(tmp_path_factory):
     ("2026-11-09 22:29:59.999999", "UTC", 1), ("2026-11-09T23:30:00+01:00", "UTC", 2),
     ("2026-11-09 23:30", "Europe/Vienna", 2), (pd.Timestamp("2026-11-16 22:30", tz="UTC"), "UTC", 3),
     (np.datetime64("2026-11-16"), "UTC", 3), (dt.datetime(2026, 11, 16, tzinfo=dt.UTC), "UTC", 2),
-    (None, "UTC", 3),
+    (None, "UTC", 3), ("9999-12-31", "Europe/Vienna", 3),
 ])  # fmt: skip
 def test_as_of_is_the_last_sync_at_or_before_it(taken, as_of, tz, count):
     builds = taken.builds(as_of=as_of, tz=tz, gone=False)
@@ -470,7 +471,9 @@ def test_changes_name_columns_also_unknown_ones(history, client, account):
     lambda h: h.changes("x"), lambda h: h.changes(1, "instances"), lambda h: h.moved("commits"),
     lambda h: h.moved(columns=["nope"]), lambda h: h.moved(columns=[]), lambda h: h.moved(tz="Mars"),
     lambda h: h.moved(columns=['end_date" FROM x; --']), lambda h: h.builds(tz="Mars"),
-    lambda h: h.builds(project=True), lambda h: h.gone("NONE"),
+    lambda h: h.builds(project=True), lambda h: h.gone("NONE"), lambda h: h.builds(project=999),
+    lambda h: h.downloads(project=2**70), lambda h: h.deliveries(project=-1), lambda h: h.moved(columns=5),
+    lambda h: h.sql("SELECT ?", 5), lambda h: h.sql("SELECT [TIMESTAMP 'infinity']"),
 ])  # fmt: skip
 def test_wrong_argument_of_a_reader_is_an_input_error(taken, call):
     with pytest.raises(errors.InputError):
@@ -549,6 +552,15 @@ def test_sql_gives_typed_columns(history, client):
     for name in ("builds", "downloads", "releases", "projects", "patterns"):
         assert len(history.sql(f"FROM {name}")) == len(history.sql(f"FROM {name}_versions")) > 0
     assert history.sql("SELECT 1 AS a, 2 AS a WHERE false").shape == (0, 2)
+    exact = history.sql(
+        "SELECT 12345678901234567.89 AS amount, 0.1 AS part, ? AS cell, ? AS none, "
+        "TIMESTAMP_NS '2026-01-01 00:00:00.123456789' AS time",
+        [np.int64(3), pd.NA],
+    )
+    assert exact.loc[0, ["amount", "part", "cell", "none", "time"]].tolist() == [
+        Decimal("12345678901234567.89"), 0.1, 3, None, pd.Timestamp("2026-01-01 00:00:00.123456789"),
+    ]  # fmt: skip
+    assert history.sql("SELECT sum(9223372036854775807) AS n FROM range(3)").loc[0, "n"] == 3 * (2**63 - 1)
 
 
 @pytest.mark.parametrize("query", [
