@@ -7,6 +7,7 @@ beside UTC by one hour, by two, or by two in summer. They come without a zone.
 from __future__ import annotations
 
 import datetime as dt
+import numbers
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -29,6 +30,8 @@ __all__ = ["Views", "commits_in_utc", "moments_of"]
 
 _MOST_IN_LIST = 1000
 """Items of an IN list; Oracle, whose error texts show through, takes no more."""
+_FIRST_YEAR = 1900
+"""From when on a statement names the time of `since`: nothing is older, and engines may lack such years."""
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MARGIN = pd.Timedelta("1D")
 """By how much a statement asks for more than a time filter, since its clock may differ from the answer's."""
@@ -105,8 +108,9 @@ class Views:
         begin = None if since is None else _time("since", since, zoned=utc is not None)
         starts = None if utc is None else _column(utc, "build_start")
         if begin is not None:
-            earliest = (begin.replace(tzinfo=None) - _MARGIN).strftime("%Y-%m-%d %H:%M:%S")
-            conditions.append(f"BUILD_START >= timestamp'{earliest}'")
+            earliest = begin.tz_localize(None).floor("s")
+            if earliest.year >= _FIRST_YEAR:
+                conditions.append(f"BUILD_START >= timestamp'{earliest - _MARGIN}'")
         frame = self._view("DELIVERIES", project, project_id, conditions)
         if ids is not None:
             frame = frame[_clock.whole_numbers(frame["BUILD_ID"]).isin(ids).to_numpy(bool)]
@@ -254,7 +258,7 @@ class Views:
         frame = self._read(PATTERN_VIEWS["INSTANCES"].fields, sql, project, project_id, types)
         fits = np.ones(len(frame), dtype=bool)  # a server may take conditions in another way
         if path is not None and path != "/":
-            fits &= [f"{found}/".startswith(path) for found in frame["@FOLDER"]]
+            fits &= np.array([f"{found}/".startswith(path) for found in frame["@FOLDER"]], dtype=bool)
         if names is not None:
             fits &= frame["@RELEASE"].isin(names).to_numpy(bool)
         if not fits.all():
@@ -473,7 +477,7 @@ def _folder(folder: str) -> str:
 def _time(name: str, given: Any, *, zoned: bool) -> pd.Timestamp:
     hint = f'Write {name}="2026-04-02 08:00".'
     try:
-        time = pd.Timestamp(given)
+        time = pd.NaT if isinstance(given, numbers.Number) else pd.Timestamp(given)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name} is no time: {short_repr(given)}.", hint=hint) from error
     if pd.isna(time):
@@ -496,6 +500,8 @@ def _column(utc: Any, name: str) -> pd.Series[Any]:
     if not isinstance(utc, pd.DataFrame):
         raise InputError(f"utc must be a frame of builds, not {short_repr(utc)}.", hint=_BUILDS_HINT)
     builds.build_ids(utc)
+    if name not in utc.columns:
+        raise InputError(f"The frame of builds lacks the column {name}.", hint=_BUILDS_HINT)
     dtype = utc[name].dtype
     if not isinstance(dtype, pd.DatetimeTZDtype):
         raise InputError(f"{name} of the builds has no time zone.", hint=_BUILDS_HINT)
@@ -507,6 +513,8 @@ def moments_of(utc: Any) -> Any:
     """Return the starts and ends of builds that are over, of a frame that a caller gives."""
     for name in ("build_start", "build_end"):
         _column(utc, name)
+    if "status" not in utc.columns:
+        raise InputError("The frame of builds lacks the column status.", hint=_BUILDS_HINT)
     return _clock.moments_of(utc)
 
 

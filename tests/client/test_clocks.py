@@ -300,7 +300,8 @@ def test_builds_in_equal_steps_fit_more_than_one_clock():
 
 
 @pytest.mark.parametrize("call", ["deliveries", "commits"])
-@pytest.mark.parametrize("utc", [7, pd.DataFrame({"a": [1]}), [5139]], ids=["number", "frame", "list"])
+@pytest.mark.parametrize("utc", [7, pd.DataFrame({"a": [1]}), [5139], builds_frame().iloc[:, :3]],
+                         ids=["number", "frame", "list", "few columns"])  # fmt: skip
 def test_utc_that_is_no_builds_frame_is_refused_unsent(call, utc):
     with faults.serve(result([])) as server, connect_to(server.api) as client:
         with pytest.raises(errors.InputError):

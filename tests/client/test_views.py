@@ -1,5 +1,8 @@
 """The views of the meta database: what is asked, and the typed frames that come back."""
 
+import datetime as dt
+
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -250,7 +253,15 @@ def test_since_with_a_zone_is_refused_unsent(since, silent):
     assert silent.connections == 0
 
 
-@pytest.mark.parametrize("since", ["yesterday?", None.__class__, "", float("nan")])
+@pytest.mark.parametrize("since", ["0001-01-01", "1677-01-01", dt.date(1800, 1, 1)])
+def test_since_long_ago_is_all(since):
+    frame, server = viewed("DELIVERIES", view_rows("DELIVERIES", 2), since=since)
+    assert (len(frame), "WHERE" in statement(server)) == (2, False)
+
+
+@pytest.mark.parametrize(
+    "since", ["yesterday?", None.__class__, "", float("nan"), 20260702, np.int64(0), 1.5]
+)
 def test_since_that_is_no_time_is_refused_unsent(since, silent):
     with connect_to(silent.api) as client, pytest.raises(errors.InputError, match="since is no time"):
         client.deliveries(**SCOPE, since=since)
@@ -395,6 +406,10 @@ def test_instance_rows_are_those_that_were_asked_for():
 def test_release_without_rows_warns():
     with pytest.warns(UserWarning, match="no rows in /A in the release 'R9'"):
         fetched([metadata_row(**{"@RELEASE": "R1", "@FOLDER": "/A"})], releases=["R1", "R9"], folder="/A")
+
+
+def test_folder_without_rows_is_an_empty_typed_frame():
+    assert fetched([], folder="/A")[0].dtypes.equals(fetched([])[0].dtypes)
 
 
 def test_real_instance_rows_are_filtered_by_folder_and_release(client):
