@@ -48,6 +48,8 @@ def diff_facts(diff: Any) -> list[str]:
     facts = [
         f"From {old} to {new}: {count_text(attrs['compared'], 'instance')} in both releases, "
         f"{changed:,} of them with differences. Rows: {rows}."
+        if attrs["compared"]
+        else f"From {old} to {new}: no instance is in both releases."
     ]
     states = diff.instances["state"].value_counts()
     facts += [

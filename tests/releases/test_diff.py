@@ -167,7 +167,7 @@ def test_diff_without_rows_keeps_columns_and_types():
     full, none = diff(some, old="R1", new="R2"), diff(some.iloc[:0], old="R1", new="R2")
     assert none.dtypes.to_dict() == full.dtypes.to_dict()
     assert none.summary.dtypes.to_dict() == full.summary.dtypes.to_dict()
-    assert "0 instances in both releases" in none.messages[0]
+    assert "no instance is in both releases" in none.messages[0]
 
 
 @pytest.mark.parametrize("column", ["@RELEASE", "NAME"])
