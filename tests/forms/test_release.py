@@ -112,7 +112,7 @@ def test_model_of_a_visitor_offers_the_file(client, monkeypatch):
     model.analyze("diff")
     model.save("diff", ".html")
     assert model.error == ""
-    assert [offer.name for offer in model.offers] == ["differences-from-r6-to-r7.html"]
+    assert [offer.name for offer in model.offers] == ["differences-from-r6-to-r7-demo_project-dwh_group.html"]
     model.new = "R8"
     assert model.offers == ()
 
@@ -134,8 +134,8 @@ def test_form_leads_from_choices_to_a_workbook(client, tmp_path):
     assert "1 changed" in form.shown["diff"].value
     book.click()
     wait_until_idle(form)
-    assert (tmp_path / "differences-from-r6-to-r7.xlsx").is_file()
-    assert "differences-from-r6-to-r7.xlsx" in form.saved.value
+    assert (tmp_path / "differences-from-r6-to-r7-demo_project-dwh_group.xlsx").is_file()
+    assert "differences-from-r6-to-r7-demo_project-dwh_group.xlsx" in form.saved.value
     form.new.value = "R8"
     assert "<table>" not in form.shown["diff"].value
     assert form.saved.value == ""

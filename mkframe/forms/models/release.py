@@ -199,7 +199,9 @@ class ReleaseModel(Model):
         result = self.results.get(kind)
         if result is None or ending not in _ENDINGS:
             return
-        name = _UNSAFE.sub("-", f"{result.title}".lower()).strip("-.")[:80] + ending
+        # with what was asked: a release of another project or group would replace the file
+        words = " ".join(map(str, (result.title, result.attrs["project"], result.attrs["group"])))
+        name = _UNSAFE.sub("-", words.lower()).strip("-.")[:80] + ending
         self.run_in_background("Saving", lambda: self._save(result, name, self.folder))
 
     def _save(self, result: Any, name: str, folder: str) -> None:
