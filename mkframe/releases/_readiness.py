@@ -24,6 +24,7 @@ BLOCKING = (
     "hotfix_missing", "hotfix_conflict",
 )  # fmt: skip
 """Checks that may block, besides one for each label."""
+_DAY = pd.Timedelta(days=1)
 _MOST_NAMED = 500
 _MOST_SHOWN = 240
 """Characters of evidence in a view; the details have all of it."""
@@ -445,10 +446,11 @@ def _past_end(facts: Facts) -> _Check:
     if end is None:
         return _Check("past_its_end", OK, 0, "The release has no end.")
     if facts.now > end:
-        age = duration_text((facts.now - end).total_seconds())
-        return _Check(
-            "past_its_end", WARNS, 1, f"Its end was {end:%Y-%m-%d %H:%M} UTC, {age} ago.", "Move its end."
-        )
+        age = facts.now - end
+        says = f"Its end was {end:%Y-%m-%d %H:%M} UTC, {duration_text(age.total_seconds())} ago."
+        if age < _DAY:
+            says += " If that is the midnight with which its last day begins, the day is not over yet."
+        return _Check("past_its_end", WARNS, 1, says, "Move its end.")
     return _Check("past_its_end", OK, 0, f"Its end is {end:%Y-%m-%d %H:%M} UTC.")
 
 

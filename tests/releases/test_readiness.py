@@ -220,6 +220,15 @@ def test_evidence_names_what_was_found_and_what_to_do():
     assert (result.loc[result["state"] == "ok", "what_to_do"] == "").all()
 
 
+@pytest.mark.parametrize(("days", "is_named"), [(-0.5, True), (-1.5, False)])
+def test_end_that_may_be_the_midnight_of_a_last_day_is_named(days, is_named):
+    story = release_server.story_in_order()
+    story.release("R7")["end_date"] = release_server.iso(days)
+    row = ready(story).set_index("check").loc["past_its_end"]
+    assert row["state"] == "warns"
+    assert ("the day is not over yet" in row["evidence"]) is is_named
+
+
 def test_label_that_nobody_defined_is_unknown():
     result = ready(release_server.story_in_order(), labels="for_reviw")
     assert states(result) == {"label for_reviw": "unknown"}
