@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from mkframe import _page
+from mkframe.metrics._formatting import day_text
 from mkframe.report._monday_parts import Table
 
 if TYPE_CHECKING:
@@ -77,4 +78,5 @@ def _chart(monday: MondayPage) -> str:
     legend = axes.get_legend()
     counts = [" ".join(text.get_text().split()) for text in legend.get_texts()] if legend else []
     says = f" By status: {'; '.join(counts)}." if counts else ""
-    return _page.figure(picture, f"{charts.alt_text(axes)}{says}", width, height)
+    heading = f"<h2>The four weeks to {day_text(monday.week.last)}, day by day</h2>"
+    return _page.together(heading + _page.figure(picture, f"{charts.alt_text(axes)}{says}", width, height))

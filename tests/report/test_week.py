@@ -284,6 +284,7 @@ def test_html_has_the_sentences_of_the_text():
     assert len(alts) == 1
     assert "How builds ended, per day." in alts[0]
     assert re.search(r"By status: .*FAILED [1-9]", alts[0])
+    assert "The four weeks to 19 July 2026, day by day" in words
 
 
 def test_page_is_the_same_for_rows_in_another_order():
