@@ -69,8 +69,9 @@ def eta(
     ranges widen while builds become slower or faster.
 
     A pattern set with fewer than 20 finished builds is compared with builds of all patterns, around one
-    regression of all plus the mean of their s + t. Failed and canceled builds tell nothing here, nor does the
-    progress in percent.
+    regression of all plus the mean of their s + t. Its α is tried on builds that started when their own
+    pattern set had as few: sets differ more than the builds of one. Failed and canceled builds tell nothing
+    here, nor does the progress in percent.
 
     V. Vovk, A. Gammerman and G. Shafer, Algorithmic Learning in a Random World (2005); I. Gibbs and
     E. Candès, Adaptive conformal inference under distribution shift, NeurIPS 34 (2021); S. Gelper, R. Fried
@@ -144,7 +145,7 @@ class EtaFit:
         cells = history[patterns].iloc[past.row]
         numbers = [self._numbers.setdefault(frozenset(list_items(c)), len(self._numbers)) for c in cells]
         self._model = _Model.of(past, np.array(numbers, dtype=np.intp))
-        self._alphas: dict[tuple[float, ...], dict[float, float]] = {}
+        self._alphas: dict[tuple[float, ...], dict[str, dict[float, float]]] = {}
 
     @classmethod
     def of(cls, history: pd.DataFrame, now: str | datetime) -> Self:
@@ -304,47 +305,64 @@ class _Model:
         residuals -= before
         return cls(sets[order], instances, y, start, end, design, residuals, coefficients, before, now)
 
-    def alphas(self, levels: Sequence[float]) -> dict[float, float]:
-        """Adapt α of each level by predicting the newest builds from those that had ended before."""
+    def alphas(self, levels: Sequence[float]) -> dict[str, dict[float, float]]:
+        """Adapt α of each step and level by predicting the newest builds from those that had ended before.
+
+        A rare pattern set differs from the others by more than its builds among each other: what its ranges
+        miss says nothing about those of frequent ones, and the other way round.
+        """
+        counts, is_rare = self._ranks()
         # plain ints: this loop is run for each level, and picking numbers from arrays would be most of it
-        least, below, upto = (counts.tolist() for counts in self._ranks())
+        least, below, upto = (row.tolist() for row in counts)
         start, end = (times[-_FITTED:].tolist() for times in (self.start, self.end))
-        judged = [place for place, n in enumerate(least) if n >= FREQUENT]
-        # a range is given at the start and judged at the end; of equal times ends come first
-        events = sorted([(end[i], 0, i) for i in judged] + [(start[i], 1, i) for i in judged])
-        found = {}
-        for level in levels:
-            alpha = 1 - level
-            given: dict[int, float] = {}
-            for _, is_start, place in events:
-                if is_start:
-                    given[place] = alpha
-                elif place in given:
-                    low, high = _order_statistics(least[place], given.pop(place))
-                    hit = upto[place] >= low and below[place] <= high - 1
-                    alpha = min(max(alpha + _GAMMA * (hit - level), _ALPHA[0]), _ALPHA[1])
-            found[level] = alpha
+        found: dict[str, dict[float, float]] = {}
+        for step, is_of_step in ((_SAME, ~is_rare), (_ALL, is_rare)):
+            judged = np.flatnonzero(is_of_step & (counts[0] >= FREQUENT)).tolist()
+            # a range is given at the start and judged at the end; of equal times ends come first
+            events = sorted([(end[i], 0, i) for i in judged] + [(start[i], 1, i) for i in judged])
+            found[step] = {}
+            for level in levels:
+                alpha = 1 - level
+                given: dict[int, float] = {}
+                for _, is_start, place in events:
+                    if is_start:
+                        given[place] = alpha
+                    elif place in given:
+                        low, high = _order_statistics(least[place], given.pop(place))
+                        hit = upto[place] >= low and below[place] <= high - 1
+                        alpha = min(max(alpha + _GAMMA * (hit - level), _ALPHA[0]), _ALPHA[1])
+                found[step][level] = alpha
         return found
 
-    def _ranks(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Count for the newest builds their earlier similar ones, those below and those not above."""
+    def _ranks(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Count for the newest builds their earlier similar ones, those below and those not above.
+
+        Also tell which of them had fewer than 20 of the same pattern set when they started: they are compared
+        with builds of all patterns.
+        """
         begin = max(len(self.y) - _FITTED, 0)
         counts = np.zeros((3, len(self.y) - begin), dtype="int64")
         for block in np.unique(self.design.block[begin:]):
             members = np.flatnonzero(self.design.block == block)
             if len(members) < FREQUENT or len(np.unique(self.group[members])) > 1:
                 continue  # rare pattern sets have no similar builds
-            asked = members[members >= begin]
-            stop = np.searchsorted(self.end[members], self.start[asked], side="right")
-            window = stop[:, None] - 1 - np.arange(_WINDOW)
-            values = np.where(window >= 0, self.residuals[members][np.maximum(window, 0)], np.nan)
-            own = self.residuals[asked][:, None]
-            counts[:, asked - begin] = (
-                (window >= 0).sum(axis=1),
-                (values < own).sum(axis=1),
-                (values <= own).sum(axis=1),
+            counts[:, members[members >= begin] - begin] = self._counts(
+                members, self.residuals[members], members >= begin
             )
-        return counts[0], counts[1], counts[2]
+        is_rare: NDArray[np.bool_] = counts[0] < FREQUENT
+        for pool in self._pools.values():
+            if pool is not None:
+                members, asked = pool[0], is_rare[pool[0] - begin]
+                counts[:, members[asked] - begin] = self._counts(members, pool[2], asked)
+        return counts, is_rare
+
+    def _counts(self, members: Places, residuals: Floats, asked: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Count for some members those that had ended before their start, those below and those not above."""
+        stop = np.searchsorted(self.end[members], self.start[members[asked]], side="right")
+        window = stop[:, None] - 1 - np.arange(_WINDOW)
+        values = np.where(window >= 0, residuals[np.maximum(window, 0)], np.nan)
+        own = residuals[asked][:, None]
+        return np.stack([one.sum(axis=1) for one in (window >= 0, values < own, values <= own)])
 
     def similar(self, group: int, instances: float) -> _Similar:
         """Find the builds to compare with: of the same pattern set, or of all where these are too few."""
@@ -438,7 +456,7 @@ def _order_statistics(n: int, alpha: float) -> tuple[int, int]:
 
 
 def _row(
-    elapsed: float, similar: _Similar, levels: Sequence[float], alphas: dict[float, float]
+    elapsed: float, similar: _Similar, levels: Sequence[float], adapted: dict[str, dict[float, float]]
 ) -> dict[str, Any]:
     """Calculate the ranges of one build and say them."""
     of = len(similar.residuals)
@@ -449,6 +467,7 @@ def _row(
     if of < FREQUENT:
         few = f"no idea: under {FREQUENT} finished builds to compare with"
         return row | _both(few)
+    alphas = adapted[similar.step]
     totals = np.sort(np.exp(similar.residuals + similar.fitted))
     usual = _order_statistics(of, alphas[_UNUSUAL])[1]
     row["unusually_long"] = usual <= of and elapsed > float(totals[min(usual, of) - 1])

@@ -229,6 +229,20 @@ def test_change_of_one_pattern_set_moves_no_other(past, asked):
     assert medians[0] > 1.3
 
 
+def test_ranges_of_rare_sets_learn_from_rare_sets(past, asked):
+    seconds = np.array([SPREAD[k % 39] for k in range(300)])
+    is_rare = np.arange(300) % 12 == 0
+    history = past(np.where(is_rare, 900, seconds))
+    history["patterns"] = [[900 + k // 60] if rare else [808] for k, rare in enumerate(is_rare)]
+    highs = {}
+    for pattern in (808, 904, 5):
+        running, now = asked(patterns=[pattern])
+        highs[pattern] = metrics.eta(running, history, now=now).loc[7, "high80"]
+    # 5 of the 60 newest builds are of rare sets: not enough to be in the range, but each was missed
+    assert highs[808] < 105
+    assert highs[904] == highs[5] > 900
+
+
 def test_level_holds_its_share_of_builds(past, factory):
     g = np.random.default_rng(5)
     history = past(np.exp(4 + g.normal(0, 0.4, 400)), instances=1)
