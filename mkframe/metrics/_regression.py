@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["CLIP", "FREQUENT", "SHORTEST", "Design", "Fit", "fit_huber", "median_deviation"]
+__all__ = ["CLIP", "FREQUENT", "SHORTEST", "Design", "Fit", "fit_huber", "huber_loss", "median_deviation"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Places: TypeAlias = NDArray[np.intp]
@@ -182,6 +182,19 @@ def fit_huber(design: Design, values: Floats, extra: Floats | None = None, start
         previous = residuals
         weights = _weights(residuals, scale)
     return Fit(coefficients, b, residuals, scale)
+
+
+def huber_loss(values: Floats) -> Floats:
+    """Give Huber's loss of residuals in standard deviations: half the square, and a line beyond the bound.
+
+    Examples
+    --------
+    >>> huber_loss(np.array([-1.0, 1.345, 3.345])).round(3).tolist()
+    [0.5, 0.905, 3.595]
+    """
+    size = np.abs(values)
+    inside = np.minimum(size, CLIP)
+    return np.asarray(inside * (size - inside / 2))
 
 
 def _weights(residuals: Floats, scale: float) -> Floats:

@@ -86,6 +86,29 @@ def test_faster_builds_are_called_faster(history):
     assert row["says"].startswith("faster by × ")
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_crowded_day_counts_little_more_than_another(seed, factory):
+    g = np.random.default_rng(seed)
+    shared = g.normal(0, 0.2, 150)
+    # 30 builds of one day, as fast as before the change by what they share
+    shared[86] = -0.4
+    rows = [(day, hour) for day in range(150) for hour in (8, 14)] + [(86, 10 + k / 60) for k in range(30)]
+    builds = factory.builds(
+        *(
+            {
+                "id": 1001 + number,
+                "build_start": (START + pd.Timedelta(days=day, hours=hour - 8)).isoformat(),
+                "seconds": math.exp(4 + shared[day] + g.normal(0, 0.05) + 0.4 * (day >= 75)),
+                "instances": 3,
+                "patterns": [808],
+            }
+            for number, (day, hour) in enumerate(rows)
+        )
+    )
+    row = metrics.change_points(builds).iloc[0]
+    assert abs((row["at"] - START).days - 75) <= 2
+
+
 def test_two_steps_are_two_rows_in_order(history):
     table = metrics.change_points(history(n=500, change=lambda k: 2.0 if 150 <= k < 330 else 1.0))
     assert table["result"].tolist() == ["change", "change"]
