@@ -28,6 +28,8 @@ from tests.benchmarks.publishing import add_write, circumstances, publish  # noq
 TOGETHER = 50
 ALPHA = 0.01
 FIRST = pd.Timestamp("2025-06-02", tz="UTC")
+REST = 0.15
+"""Builds of a day of the weekend, as a share of those of a workday."""
 WORKDAYS = np.array([1.0, 0.2, 0.0, -0.2, -0.3, -0.5, 0.6])
 """Effects of days of the week."""
 CALM: dict[str, dict[str, Any]] = {
@@ -63,6 +65,12 @@ def correlated(g: np.random.Generator, n: int, rho: float, tails: int | None) ->
     return values
 
 
+def rates(per_week: float, rest: float) -> np.ndarray:
+    """Give the expected builds of each day of a week."""
+    of_week = np.array([1, 1, 1, 1, 1, rest, rest])
+    return of_week / of_week.sum() * per_week
+
+
 def stream(
     g: np.random.Generator,
     *,
@@ -74,16 +82,14 @@ def stream(
     day: float = 0.0,
     weekday: float = 0.0,
     season: float = 0.0,
-    rest: float = 0.15,
+    rest: float = REST,
     growth: float = 1.0,
     jump: float = 1.0,
     blip: float = 1.0,
 ) -> tuple[pd.DataFrame, pd.Timestamp]:
     """Simulate the finished builds of a stream, and when it changes."""
     length = 7 * int(g.integers(26, 53))
-    of_week = np.array([1, 1, 1, 1, 1, rest, rest])
-    rates = np.resize(of_week / of_week.sum(), length) * per_week
-    days = np.repeat(np.arange(length), g.poisson(rates))
+    days = np.repeat(np.arange(length), g.poisson(np.resize(rates(per_week, rest), length)))
     t = np.sort(days + g.uniform(7, 19, len(days)) / 24)
     days, n = np.floor(t).astype(int), len(t)
     at = length * float(g.uniform(0.25, 0.75))
@@ -111,8 +117,11 @@ def stream(
 def informative(g: np.random.Generator, case: dict[str, Any]) -> dict[str, float]:
     """Draw rate, spread and step with 12 to 20 units of information a week."""
     per_week, sigma, information = g.uniform(5, 40), g.uniform(0.12, 0.45), g.uniform(12, 20)
-    rho, day = case.get("rho", 0.0), case.get("day", 0.0)
-    step = np.sqrt(information * (sigma**2 + day**2) / per_week * (1 + rho) / (1 - rho))
+    day, variance = case.get("day", 0.0), sigma**2 + case.get("day", 0.0) ** 2
+    # of successive builds, the share of one day: what a day shares is correlation between these
+    same = 1 - (1 - np.exp(-rates(per_week, case.get("rest", REST)))).sum() / per_week
+    rho = (case.get("rho", 0.0) * sigma**2 + same * day**2) / variance
+    step = np.sqrt(information * variance / per_week * (1 + rho) / (1 - rho))
     return {"per_week": per_week, "sigma": sigma, "factor": float(np.exp(step))}
 
 
