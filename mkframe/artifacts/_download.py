@@ -215,8 +215,8 @@ def _refuse_error_body(stream: Stream, name: str | None, partial: PartialFile) -
     """Raise where an error of the server came with status 200: JSON to which the server gives no name."""
     if stream.filename is None and "json" in stream.media_type and partial.bytes <= _MAX_ERROR:
         partial.file.seek(0)
-        if said := frames.error_text(partial.file.read(_MAX_ERROR)):
-            raise _no_file(stream, name, said, "The request had failed; fetch again.")
+        if error := frames.error_text(partial.file.read(_MAX_ERROR)):
+            raise _no_file(stream, name, error, "The request had failed; fetch again.")
 
 
 def _no_file(stream: Stream, name: str | None, what: str, hint: str) -> InvalidResponseError:
