@@ -229,6 +229,10 @@ def _zone_of(values: pd.Series[Any]) -> dt.tzinfo | None:
     return dt.UTC if len(zones) > 1 else next(iter(zones.values()), None)
 
 
+def _is_naive(value: Any) -> bool:
+    return isinstance(value, dt.datetime) and not pd.isna(value) and value.tzinfo is None
+
+
 def _are_days(name: str, values: pd.Series[Any]) -> bool:
     """Tell whether these are days of a metric: local midnights, or the first instant where there is none."""
     if name not in _DAYS or not isinstance(values.dtype, pd.DatetimeTZDtype):
@@ -257,6 +261,12 @@ class _CellWriter:
         if _are_days(name, values):
             return [self.cell(name), *(None if pd.isna(day) else self._date(day.date()) for day in values)]
         own = _zone_of(values)
+        if own is not None and not self._is_csv and any(_is_naive(value) for value in values):
+            raise InputError(
+                f"The column {name!r} holds times with a zone and times without one, which a workbook would "
+                "show alike.",
+                hint="Give all of them a zone, or write a .csv.",
+            )
         if own is not None:
             self._zone = own if self._tz is None else pd.DatetimeTZDtype("us", self._tz).tz
             name = name if self._is_csv else f"{name} ({self._tz or own})"

@@ -330,6 +330,16 @@ def test_times_of_several_zones_are_converted_to_one(path):
         assert [first[0].hour, second[0].hour] == [10, 8]
 
 
+@pytest.mark.parametrize("suffix", [".xlsx", ".parquet"])
+def test_times_with_and_without_a_zone_in_a_column_raise(tmp_path, suffix):
+    """Those without would be called UTC."""
+    times = [pd.Timestamp("2026-04-01T08:00", tz="Asia/Tokyo"), pd.Timestamp("2026-04-01T08:00")]
+    frame = pd.DataFrame({"at": pd.Series(times, dtype=object)})
+    with pytest.raises(InputError, match=r"'at'.* zone"):
+        mk.export(frame, tmp_path / f"a{suffix}")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("tz", [None, "UTC", "America/New_York"])
 @pytest.mark.parametrize("every", ["D", "W", "M", "Q", None])
 @pytest.mark.parametrize("shape", ["index", "by", "column", "turned"])

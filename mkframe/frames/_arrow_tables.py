@@ -8,6 +8,7 @@ engine that drops the metadata loses that and nothing else.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -325,6 +326,8 @@ def _objects_to_array(pa: Any, cells: list[Any]) -> tuple[Any, bool]:
     elif len(kinds) == 1 and pd.api.types.infer_dtype(cells, skipna=True) in _SCALARS:
         texts = [cell for cell in cells if isinstance(cell, str)]
         big = any(isinstance(cell, int) and cell not in INT64 for cell in cells)
+        if len({cell.tzinfo is None for cell in cells if isinstance(cell, dt.datetime)}) > 1:
+            raise TypeError("some times have a zone and others none")  # Arrow would call them UTC
         if not big and not SURROGATE.search("".join(texts)):
             return pa.array(cells), False
     return pa.array([None if cell is None else _to_json(cell) for cell in cells], type=pa.string()), True
