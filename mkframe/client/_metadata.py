@@ -20,6 +20,7 @@ from mkframe.client._accessor import Accessor, Id, Name
 from mkframe.client._statements import check_reading
 from mkframe.errors import (
     ConnectionLostError,
+    InputError,
     InvalidResponseError,
     QueryFailedError,
     RequestTimeoutError,
@@ -120,6 +121,11 @@ def read(
     With `types`, columns that the fields do not name follow in the answer's order, of these types.
     """
     parse = functools.partial(_result, fields=fields, types=types, limits=transport.settings.limits)
+    try:
+        check_reading(sql)
+    except InputError as error:
+        error.hint = "Write the statement yourself, for client.metadata.query: a name in it is unusual."
+        raise
     result = _ask(transport, sql, project, project_id, write=False, parse=parse, kind="find")
     with transport.redact_errors():
         _check(result.answer, sql)

@@ -408,6 +408,13 @@ def test_release_without_rows_warns():
         fetched([metadata_row(**{"@RELEASE": "R1", "@FOLDER": "/A"})], releases=["R1", "R9"], folder="/A")
 
 
+def test_name_that_the_guard_refuses_is_told_as_such():
+    with pytest.raises(
+        errors.InputError, match=r"More than one statement .* yourself, for client\.metadata\.query"
+    ):
+        fetched([], pattern="x; DROP", releases="\\")
+
+
 def test_folder_without_rows_is_an_empty_typed_frame():
     assert fetched([], folder="/A")[0].dtypes.equals(fetched([])[0].dtypes)
 
