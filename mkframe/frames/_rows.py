@@ -35,6 +35,7 @@ _EMPTY_CELL = 8
 _COPIES = 8
 """How many copies of a chunk, as bytes and as text, reading it may take for a moment."""
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_HALF = re.compile(rb"\\u[dD][89a-bA-B]")
 INVALID_NAME = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
 
 
@@ -106,6 +107,8 @@ class RowReader:
                 raise joined
             # After other rows the bracket at the start is not the server's.
             before = f" after {self.count} rows" if self.count else ""
+            if "truncated" in self.json_error and text.rstrip().endswith(b"]") and _HALF.search(text):
+                self.json_error = " (a text holds half of a surrogate pair)"
             start = bytes(text[1:81] if before else text[:80])
             raise InvalidResponseError.from_body(EXPECTED, start, f"{before}{self.json_error}")
         return columns

@@ -99,6 +99,12 @@ def test_text_file_with_surrogate_raises(text):
         mk.read_json(io.StringIO(text), resource="release_groups")
 
 
+@pytest.mark.parametrize("name", [r"\ud83d", r"half \uD800", r"\udfff"])
+def test_escaped_half_of_a_pair_is_named(name):
+    with pytest.raises(InvalidResponseError, match="surrogate pair"):
+        mk.read_json(f'[{{"id": 1, "name": "{name}"}}]'.encode(), resource="release_groups")
+
+
 def test_two_objects_without_brackets_raise():
     with pytest.raises(InvalidResponseError, match=r"one object.*but 2 of them"):
         mk.read_json(b'{"id": 1, "name": "a"}, {"id": 2, "name": "b"}', resource="release_groups")
