@@ -54,9 +54,9 @@ _FORMATS = (
 )
 """How a workbook shows times; a datetime is a date as well, so it comes first."""
 _CHANGES = {
-    "quoted": "began like a formula, or would after a semicolon or line break, and were given an apostrophe",
+    "quoted": "began like a formula, or would after a semicolon or line break, and got an apostrophe",
     "escaped": "held invisible or control characters, which are spelled out, such as ‹U+001B›",
-    "cut": f"were longer than the {_MAX_LENGTH:,} characters that a cell holds and were cut; "
+    "cut": f"had more than the {_MAX_LENGTH:,} characters that a cell holds, and lost the rest; "
     "CSV has them whole",
 }
 Rows = Iterator[tuple[Any, ...]]
