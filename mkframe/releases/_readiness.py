@@ -25,7 +25,8 @@ BLOCKING = (
 )  # fmt: skip
 """Checks that may block, besides one for each label."""
 _DAY = pd.Timedelta(days=1)
-_MOST_NAMED = 500
+_MOST_NAMED = 250
+"""Names in the evidence: a cell of a workbook holds them."""
 _MOST_SHOWN = 240
 """Characters of evidence in a view; the details have all of it."""
 _ENDED = ("FINISHED", "FAILED")
