@@ -53,7 +53,7 @@ def check(*arguments):
         (["--max-failure-rate", "0.3"], 3, "broken: 33.3 % of 30 builds failed, more than 30.0 %"),
         (["--max-failure-rate", "0.34"], 0, "fine: 33.3 % of 30 builds failed, not more than 34.0 %"),
         (["--max-failure-rate", "0.3", "--min-builds", "31"], 4, "unknown: only 30 builds"),
-        (["--max-failure-rate", "0.3", "--days", "1"], 4, "unknown: only 0 builds finished or failed in the"),
+        (["--max-failure-rate", "0.3", "--days", "1"], 4, "unknown: no build finished or failed in the"),
         (["--broken-for", "1d"], 3, "801 of project 402 for 1 d 10 h (first build 21)"),
         (["--broken-for", "1d12h"], 0, "fine: nothing is broken for more than 1 d 12 h; 1 pattern set"),
         (["--running-for", "24h"], 3, "broken: 1 build running for more than 1 d: build 31 for 1 d"),

@@ -63,7 +63,8 @@ class DiffView:
             remaining -= len(name)
             if remaining <= 0:
                 left = len(self._frame) - len(rows)
-                return rows, [f"{left:,} more are too long to be shown at once; show rows of the frame."]
+                verb = "is" if left == 1 else "are"
+                return rows, [f"{left:,} more {verb} too long to be shown at once; show rows of the frame."]
             visible, more = self._shorten(diff, remaining)
             remaining -= len(visible)
             summary = f"({kind}, {change}{_counts(diff)})"
@@ -79,7 +80,8 @@ class DiffView:
                 )
             )
         left = len(self._frame) - len(rows)
-        return rows, [f"{left:,} more are not shown; show(frame, limit=None) shows all."] if left else []
+        verb = "is" if left == 1 else "are"
+        return rows, [f"{left:,} more {verb} not shown; show(frame, limit=None) shows all."] if left else []
 
     def _shorten(self, diff: str, remaining: int) -> tuple[str, str]:
         """Return the part of a diff to display, and a sentence about the rest."""

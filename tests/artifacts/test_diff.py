@@ -377,6 +377,7 @@ def test_equal_sides_have_a_headline(both):
 
 def test_omitted_rows_are_counted(both):
     assert "3 more are not shown" in repr(show(diff(*both), limit=1))
+    assert "1 more is not shown" in repr(show(diff(*both), limit=3))
 
 
 @pytest.mark.parametrize("render", [repr, lambda shown: shown._repr_html_()], ids=["text", "html"])
@@ -393,7 +394,7 @@ def test_omitted_characters_are_counted(tmp_path, monkeypatch, render):
     shown = render(show(frame, None, None))
     assert shown.count("‹U+0001›") < 1000
     assert f"{len(frame.loc[0, 'diff']) - 999:,} more characters" in shown
-    assert "1 more are too long to be shown at once" in shown
+    assert "1 more is too long to be shown at once" in shown
 
 
 def test_all_is_shown_when_asked(both):
