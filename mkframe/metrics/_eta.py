@@ -31,7 +31,7 @@ _WINDOW = 60
 """Similar builds whose durations are the distribution: few enough to follow a change within weeks."""
 _FITTED = 400
 """Builds of each pattern set from which the regression is made, and builds on which the ranges are tried."""
-_GAMMA = 0.02
+_GAMMA = 0.03
 """How much a range that was missed widens the next ones."""
 _COMMON, _OWN = 0.08, 0.04
 """Shares of its distance by which a build moves what is expected of all pattern sets, and of its own."""
@@ -65,7 +65,7 @@ def eta(
     those whose builds would have ended by now are left out of it. With the n that remain, a range of a level
     1 - α lies between the order statistics ⌊(n + 1) α / 2⌋ and ⌈(n + 1) (1 - α / 2)⌉ (split conformal
     prediction). Where n is too small for one of these, that end is open. α begins at 1 - level and is adapted
-    by trying the ranges on the newest 400 builds in their order: α + 0.02 · (1 - level - miss) after each. So
+    by trying the ranges on the newest 400 builds in their order: α + 0.03 · (1 - level - miss) after each. So
     ranges widen while builds become slower or faster.
 
     A pattern set with fewer than 20 finished builds is compared with builds of all patterns, around one

@@ -75,10 +75,13 @@ SPREAD = [79.0 + (-1) ** k * (1 + 6 * (k // 2) % 19) for k in range(38)] + [79.0
 def test_ranges_are_order_statistics(past, asked):
     running, now = asked()
     row = metrics.eta(running, past(SPREAD), now=now, levels=(0.5,)).loc[7]
+    alpha = EtaFit.of(past(SPREAD), now)._model.alphas([0.5])["same patterns"][0.5]
+    assert alpha == pytest.approx(0.5, abs=0.15)
+    low, high = _order_statistics(39, alpha)
     # one build left out of 39 moves the fit by 1 / 39 of its distance
     assert row["median"] == pytest.approx(79, abs=1.5)
-    assert row["low50"] == pytest.approx(sorted(SPREAD)[9], abs=1.5)
-    assert row["high50"] == pytest.approx(sorted(SPREAD)[29], abs=1.5)
+    assert row["low50"] == pytest.approx(sorted(SPREAD)[low - 1], abs=1.5)
+    assert row["high50"] == pytest.approx(sorted(SPREAD)[high - 1], abs=1.5)
     assert row[["n", "of", "step"]].tolist() == [39, 39, "same patterns"]
 
 
@@ -325,10 +328,10 @@ def test_order_statistics_follow_the_rule_of_n_plus_one(n, alpha, places):
 @pytest.mark.parametrize(
     ("elapsed", "short"),
     [
-        (0.0, "if it finishes: 1 min 2 s to 1 min 34 s more (80 %)"),
+        (0.0, "if it finishes: 1 min 3 s to 1 min 33 s more (80 %)"),
         (97.6, "unusually long: longer than 38 of 39 similar builds"),
         (200.0, "unusually long: longer than all 39 similar builds"),
-        (-30.0, "starts 30 s later than now: if it finishes: 1 min 32 s to 2 min 4 s more (80 %)"),
+        (-30.0, "starts 30 s later than now: if it finishes: 1 min 33 s to 2 min 3 s more (80 %)"),
     ],
 )
 def test_fit_says_the_sentence_of_eta_at_each_time(elapsed, short, past, asked):
