@@ -28,6 +28,8 @@ _COLUMNS = {
 }  # fmt: skip
 _INSTANCE_COLUMNS = dict.fromkeys(("into", "pattern", "folder", "instance", "state"), _TEXT)
 _SHOWN = ["fate", "instance", "role", "name", "kind", "property", "base", "hotfix", "next"]
+_MOST_OPEN = 20
+"""Cells that are shown without opening their part of a page."""
 _BASE, _FIX, _NEXT = range(3)
 NOTES = (
     "Changes of the order of rows are not compared.",
@@ -85,7 +87,7 @@ class Carried(Result):
             rest = _html.left_out(len(cells) - len(shown), "cell")
             title = f"<b>{_html.text(into)}</b> {_html.text(fate)} ({count_text(len(cells), 'cell')})"
             body = _html.table(shown[_SHOWN]) + rest
-            parts.append(_html.fold(title, body, is_open=fate != "carried"))
+            parts.append(_html.fold(title, body, is_open=fate != "carried" and len(cells) <= _MOST_OPEN))
         if len(self.instances):
             title = f"Deleted instances ({len(self.instances):,})"
             parts.append(_html.fold(title, _html.table(self.instances)))

@@ -14,13 +14,15 @@ from mkframe.metrics._formatting import count_text
 
 __all__ = ["box", "fold", "items", "left_out", "page", "paragraph", "table", "text", "value_text"]
 
+_LONG_WORD = 40
+"""Characters of a word that may break anywhere; others stay whole where a table is wide."""
 _STYLE = """
 .mkr{font:14px/1.45 system-ui,"Segoe UI",Helvetica,Arial,sans-serif;color:var(--ink,#1f2328)}
 .mkr{background:var(--ground,#fff)}
 .mkr h1{font-size:1.6em;margin:.2em 0}.mkr h2{font-size:1.15em;margin:1.4em 0 .3em}
 .mkr p{margin:.35em 0;max-width:60em}.mkr ul{margin:.3em 0;padding-left:1.3em;max-width:60em}
 .mkr table{border-collapse:collapse;margin:.4em 0 .8em;font-size:.93em}
-.mkr th,.mkr td{text-align:left;vertical-align:top;padding:.2em .8em .2em 0;overflow-wrap:anywhere}
+.mkr th,.mkr td{text-align:left;vertical-align:top;padding:.2em .8em .2em 0}.mkr .long{overflow-wrap:anywhere}
 .mkr th,.mkr td{border-bottom:1px solid var(--line,#d8dee4)}
 .mkr td.n,.mkr th.n{text-align:right;white-space:nowrap}
 .mkr summary{cursor:pointer;padding:.15em 0}.mkr details details{margin-left:1.2em}
@@ -87,7 +89,7 @@ def left_out(number: int, noun: str, where: str = "export() has all of them") ->
     Examples
     --------
     >>> left_out(1, "row")
-    '<p class="soft">1 more row is not shown; export() has all of them.</p>'
+    '<p class="soft"><bdi>1 more row is not shown; export() has all of them.</bdi></p>'
     """
     if number <= 0:
         return ""
@@ -116,9 +118,14 @@ def table(frame: pd.DataFrame, headers: Mapping[str, str] | None = None, style: 
         cells = []
         for name, value in zip(frame.columns, row, strict=True):
             shown = value_text(value)
-            cells.append(_cell("td", shown, "n" if name in numbers else shown if name == style else ""))
+            other = shown if name == style else "long" if _has_long_word(shown) else ""
+            cells.append(_cell("td", shown, "n" if name in numbers else other))
         lines.append(f"<tr>{''.join(cells)}</tr>")
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def _has_long_word(shown: str) -> bool:
+    return len(shown) > _LONG_WORD and max(map(len, shown.split()), default=0) > _LONG_WORD
 
 
 def _cell(tag: str, shown: str, style: str) -> str:
