@@ -17,10 +17,10 @@ from mkframe.charts._durations import MIN_BUILDS
 from mkframe.charts._groups import MAX_ROWS, draw_lines, more_text, parts_of, per_text, row_names
 from mkframe.charts._labels import left_out_text
 from mkframe.charts._layout import most_rows
+from mkframe.metrics._failure_rate import Canceled
 from mkframe.metrics._formatting import count_text, percent_text
 from mkframe.metrics._grouping import EVERY, Every, Length, length_of_period
 from mkframe.metrics._history import history_of
-from mkframe.metrics._outcomes import Canceled
 from mkframe.metrics._streams import By
 
 __all__ = ["failure_rate"]

@@ -6,6 +6,7 @@ time zone `tz`, and weeks begin on Monday. A build that is in the frame twice co
 cannot be count as missing; `mkframe.metrics._history` has the rules.
 """
 
+from mkframe.metrics._calendar import calendar
 from mkframe.metrics._change_points import change_points
 from mkframe.metrics._compare_periods import compare_periods
 from mkframe.metrics._cost_card import cost_card
@@ -14,9 +15,10 @@ from mkframe.metrics._durations import completed_builds, duration, duration_by_i
 from mkframe.metrics._eta import eta
 from mkframe.metrics._failure_families import failure_families
 from mkframe.metrics._failure_progress import failure_progress
+from mkframe.metrics._failure_rate import failure_rate, wilson
 from mkframe.metrics._findings import findings, verdict
 from mkframe.metrics._median_duration import median_duration
-from mkframe.metrics._outcomes import calendar, failure_rate, outcomes, throughput, wilson
+from mkframe.metrics._outcomes import outcomes, throughput
 from mkframe.metrics._recovery import recovery
 from mkframe.metrics._releases import releases
 from mkframe.metrics._show import show

@@ -13,8 +13,8 @@ from mkframe._pandas import TEXT, as_text
 from mkframe.errors import InputError
 from mkframe.metrics._checks import check_choice, float_values, require_columns, status_of
 from mkframe.metrics._durations import total_seconds
+from mkframe.metrics._failure_rate import wilson
 from mkframe.metrics._history import history_of, without_repeats
-from mkframe.metrics._outcomes import wilson
 from mkframe.metrics._streams import By, build_ids, pattern_sets, sets_of, streams_of_part
 
 __all__ = ["RESULTS", "artifact_use", "builds_without_delivery"]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from mkframe._pandas import TEXT, as_text
 from mkframe.errors import InputError
 from mkframe.metrics._checks import status_of
+from mkframe.metrics._failure_rate import wilson
 from mkframe.metrics._history import history_of
-from mkframe.metrics._outcomes import wilson
 from mkframe.metrics._streams import build_ids, memberships, missing_label
 
 __all__ = ["failure_families", "families_of"]

@@ -13,11 +13,11 @@ from mkframe._pandas import TEXT, as_text
 from mkframe._text import single_line
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._durations import duration
+from mkframe.metrics._failure_rate import failure_rate
 from mkframe.metrics._formatting import count_text, day_text, duration_text, percent_text
 from mkframe.metrics._grouping import Length, length_of_period, local_days
 from mkframe.metrics._history import LeftOut, history_of
 from mkframe.metrics._moments import read_moment
-from mkframe.metrics._outcomes import failure_rate
 from mkframe.metrics._streams import memberships
 
 __all__ = ["describe", "suggest_period", "summary"]

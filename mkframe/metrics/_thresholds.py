@@ -13,11 +13,11 @@ from mkframe._pandas import TEXT
 from mkframe._text import single_line
 from mkframe.errors import InputError
 from mkframe.metrics._checks import status_of
+from mkframe.metrics._failure_rate import wilson
 from mkframe.metrics._findings import dated_builds
 from mkframe.metrics._formatting import count_text, duration_text, percent_text
 from mkframe.metrics._history import history_of
 from mkframe.metrics._moments import last_moment
-from mkframe.metrics._outcomes import wilson
 from mkframe.metrics._recovery import recovery
 from mkframe.metrics._survival import floor_text
 

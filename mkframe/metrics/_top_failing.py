@@ -7,8 +7,8 @@ import pandas as pd
 
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._durations import total_seconds
+from mkframe.metrics._failure_rate import wilson
 from mkframe.metrics._history import history_of
-from mkframe.metrics._outcomes import wilson
 from mkframe.metrics._streams import By, build_ids, streams
 
 __all__ = ["top_failing"]
