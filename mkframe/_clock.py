@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mkframe._pandas import plain
 from mkframe._text import short_repr
 from mkframe.errors import InputError
 from mkframe.schema import TERMINAL
@@ -189,7 +190,7 @@ def times_of(frame: pd.DataFrame, column: str) -> Times:
     InputError
         If the column holds what is no time, which a view's column keeps.
     """
-    values = frame[column]
+    values = plain(frame[column])
     if values.isna().all():
         return np.full(len(values), np.datetime64("NaT", "us"), "datetime64[us]")
     if not pd.api.types.is_datetime64_dtype(values.dtype):
@@ -203,7 +204,8 @@ def times_of(frame: pd.DataFrame, column: str) -> Times:
             f"{column} holds what is no time, such as {short_repr(wrong[0])}, and cannot be compared.",
             hint="Ask without since and utc, and look at these rows.",
         )
-    return values.to_numpy("datetime64[us]")
+    times: Times = values.to_numpy("datetime64[us]")
+    return times
 
 
 def _measure_starts(view: Times, utc: Times) -> Clock:

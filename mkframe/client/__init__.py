@@ -14,6 +14,7 @@ from typing import Self, get_type_hints
 import pandas as pd
 
 from mkframe import _page, settings
+from mkframe._clock import whole_numbers
 from mkframe._http import Transport
 from mkframe._http.timeouts import CancelScope as CancelScope
 from mkframe._pandas import as_text
@@ -228,13 +229,18 @@ class Client(Views):
         Raises
         ------
         InputError
-            If the frame lacks ``project_id``, ``patterns`` or ``releases``.
+            If this is no frame, or it lacks ``project_id``, ``patterns`` or ``releases``.
         """
+        if not isinstance(builds, pd.DataFrame):
+            kind = type(builds).__name__
+            raise InputError(
+                f"A frame of builds was expected, not {kind}.", hint="For a row: row.to_frame().T."
+            )
         for column in ("project_id", "patterns", "releases"):
             if column not in builds.columns:
                 raise InputError(f"The frame has no column {column!r}.", hint="Give a frame of builds.")
         result = builds.assign(
-            project=as_text(builds["project_id"].map(self.projects.find()["name"])),
+            project=as_text(whole_numbers(builds["project_id"]).map(self.projects.find()["name"])),
             pattern_names=names_of(builds["patterns"], self.patterns.find()["name"]),
             release_names=names_of(builds["releases"], self.releases.find()["name"]),
         )

@@ -235,6 +235,16 @@ def test_names_leave_the_given_frame_alone(client):
 def test_names_need_builds(client):
     with pytest.raises(errors.InputError, match="no column 'project_id'"):
         client.add_names(client.projects.find())
+    with pytest.raises(errors.InputError, match="A frame of builds was expected, not Series"):
+        client.add_names(client.builds.get(5139))
+
+
+@pytest.mark.parametrize("dtype", [str, float, "category", "int64[pyarrow]"])
+def test_names_of_projects_whose_ids_are_of_another_type(client, dtype):
+    """As in a frame that was read from CSV."""
+    builds = client.builds.find()
+    named = client.add_names(builds.astype({"project_id": dtype}))["project"]
+    assert named.tolist() == client.add_names(builds)["project"].tolist()
 
 
 # --- help and signatures ---------------------------------------------------------------------------

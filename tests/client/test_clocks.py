@@ -173,6 +173,12 @@ def test_build_id_that_is_no_integer_is_its_number(number):
     assert moved.tolist() == DAYS.floor("s").repeat(2).tolist()
 
 
+def test_clock_of_times_that_arrow_keeps_is_found():
+    found = deliveries(delivered(DAYS, fixed(1)))
+    arrow = found.assign(BUILD_START=found["BUILD_START"].astype("timestamp[us][pyarrow]"))
+    assert mk.metrics.view_offset(arrow, builds_frame()).zone == "+01:00"
+
+
 @pytest.mark.filterwarnings("ignore:Column:UserWarning")
 @pytest.mark.parametrize("value", ["05-JAN-25 09.00.00", 1767603600000, True])
 @pytest.mark.parametrize("given", [{"since": "2025-02-01"}, {"utc": builds_frame()}], ids=["since", "utc"])
