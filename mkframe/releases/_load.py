@@ -201,7 +201,7 @@ def project_patterns(client: Client, scope: Scope, patterns: str | Iterable[str]
         return list(dict.fromkeys(given))
     rows = client.instances.find(project_id=scope.project)
     deleted = client.instances.find(project_id=scope.project, deleted=True)
-    used = {int(key) for frame in (rows, deleted) for key in frame["pattern_id"]}
+    used = {int(key) for frame in (rows, deleted) for key in frame["pattern_id"].dropna()}
     return sorted(name for key, name in scope.patterns.items() if key in used)
 
 

@@ -58,10 +58,12 @@ def read_flags(frame: pd.DataFrame, name: str) -> Bools:
     --------
     >>> read_flags(pd.DataFrame({"@DELETED": ["0", "1", None]}), "@DELETED").tolist()
     [False, True, False]
+    >>> read_flags(pd.DataFrame({"deleted": pd.array([True, None], dtype="boolean")}), "deleted").tolist()
+    [True, False]
     """
     values = frame[name]
     if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_numeric_dtype(values.dtype):
-        return values.fillna(0).astype(bool).to_numpy(bool)
+        return (values.notna() & (values != 0).fillna(False)).to_numpy(bool)
     known = {value: str(value).strip().lower() for value in values.dropna().unique()}
     if wrong := [value for value, text in known.items() if text not in _FLAGS]:
         raise InputError(
