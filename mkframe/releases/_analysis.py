@@ -629,7 +629,7 @@ def _hotfixes(client: Client, scope: Scope, release: Release) -> pd.DataFrame:
     """Compare each hotfix of an earlier release with the release, and with those on the way to it."""
     group = scope.group
     problem = group.before(release.key)[1]
-    problems = [problem] if problem else []
+    problems = [*([problem] if problem else []), *group.unknown_hotfixes(release.key)]
     wanted: list[tuple[str, str, list[str]]] = []
     for fix in group.hotfixes_before(release.key):
         parent = group.releases[fix.hotfix_of or 0]

@@ -69,10 +69,13 @@ class Group:
         """Return the releases before one, nearest first, and a sentence where the chain is not known."""
         found: list[int] = []
         at = self._previous(release)
-        while at is not None and at not in found and at != release:
+        while at is not None:
+            name = self.releases[found[-1] if found else release].name
             if at not in self.releases:
-                name = self.releases[found[-1] if found else release].name
                 return found, f"The release before {name} is not listed, so the earlier ones are not known."
+            if at in found or at == release:
+                again = self.releases[at].name
+                return found, f"{name} follows {again} in a circle, so the earlier releases are not known."
             found.append(at)
             at = self._previous(at)
         return found, ""
@@ -109,6 +112,22 @@ class Group:
             and (each.hotfix_of != own_parent or each.key in chain)
         ]  # fmt: skip
         return sorted(found, key=lambda each: (-chain.index(each.hotfix_of or 0), each.key))
+
+    def unknown_hotfixes(self, release: int) -> list[str]:
+        """Say of which hotfixes it is not known whether a release should have their changes."""
+        found = self.releases[release]
+        # without a previous release it stands alone, although it may follow those that began earlier
+        start = found.start if found.previous is None and found.hotfix_of is None else None
+        says = []
+        for fix in self.live:
+            parent = self.releases.get(fix.hotfix_of or 0)
+            if fix.hotfix_of is not None and parent is None:
+                says.append(f"The release that {fix.name} fixes is not listed.")
+            elif parent is None or parent.start is None or start is None or parent.start >= start:
+                continue
+            else:
+                says.append(f"{found.name} names no release before it, so it may lack {fix.name}.")
+        return says
 
     def between(self, parent: int, release: int) -> list[Release]:
         """Return the releases on the way from one to a later one, without hotfixes and both ends."""

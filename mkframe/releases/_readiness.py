@@ -315,7 +315,12 @@ def _unbuilt(facts: Facts) -> _Check:
     if isinstance(rows, Unknown):
         return _unknown("unbuilt", rows)
     found = pd.DataFrame(rows)
-    found = found[found["state"] != "building"]  # the check of running builds has those
+    is_building = (found["state"] == "building").to_numpy(bool)
+    found, building = found[~is_building], found[is_building]
+    # the check of running builds has those that a build contains which runs
+    if not len(found) and len(building) and not _has_running(facts.builds):
+        says = f"{_names(building)}: how a build ended since the last commit is not known."
+        return _Check("unbuilt", UNKNOWN, None, says, _ASK, building)
     if not len(found):
         return _Check("unbuilt", OK, 0, _none_unbuilt(rows))
     tried = int((found["state"] == "tried").sum())
@@ -324,6 +329,10 @@ def _unbuilt(facts: Facts) -> _Check:
         "unbuilt", BLOCKS, len(found), f"{_names(found)}.{also}",
         "Build them in this release, or take the changes back.", found,
     )  # fmt: skip
+
+
+def _has_running(builds: Known) -> bool:
+    return isinstance(builds, Unknown) or bool((builds["status"] == "BUILDING").any())
 
 
 def _none_unbuilt(rows: pd.DataFrame) -> str:
@@ -344,6 +353,10 @@ def _last_build(facts: Facts) -> _Check:
         if len(strange):
             return _Check("last_build", UNKNOWN, None, f"{_builds(strange)} has no known status.", _ASK)
         return _Check("last_build", OK, 0, "No build of the release has finished or failed.")
+    undated = completed[completed["build_start"].isna()]
+    if len(undated) and len(set(completed["status"])) > 1:
+        says = f"{_builds(undated)} has no start, so which build was the last is not known."
+        return _Check("last_build", UNKNOWN, None, says, _ASK)
     last = completed.tail(1)
     if last["status"].iloc[0] == "FAILED":
         return _Check(

@@ -229,6 +229,40 @@ def test_end_that_may_be_the_midnight_of_a_last_day_is_named(days, is_named):
     assert ("the day is not over yet" in row["evidence"]) is is_named
 
 
+def no_start(story):
+    story.build(5010, -3, "FAILED")
+    story.builds[-1]["build_start"] = None
+
+
+def no_status(story):
+    next(c for c in story.commits if c["INSTANCE"] == "SEAT" and c["TYPE"] == "Build")["STATUS"] = None
+
+
+BOTH = {"hotfix_missing", "hotfix_conflict"}
+
+
+@pytest.mark.parametrize(
+    ("plant", "unknown"),
+    [
+        (lambda story: story.release("R7").update(prev_release_id=27), BOTH),
+        (lambda story: story.release("R7").update(prev_release_id=None), BOTH),
+        (lambda story: story.release("R6").update(prev_release_id=27), BOTH),
+        (lambda story: story.release("R6.HF1").update(hotfix_of_id=99), BOTH),
+        (no_start, {"last_build"}),
+        (no_status, {"unbuilt"}),
+        (lambda story: story.release("R6").update(deleted=None), set()),
+        (lambda story: story.builds[1].update(deleted=None), set()),
+        (lambda story: story.rows["DV"][0].update({"@DELETED": None}), set()),
+        (lambda story: story.instance("SEAT").update(pattern_id=None), set()),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::mkframe.errors.SchemaWarning")
+def test_what_the_server_leaves_out_is_unknown_and_no_traceback(plant, unknown):
+    story = release_server.story_in_order()
+    plant(story)
+    assert states(ready(story)) == dict.fromkeys(unknown, "unknown")
+
+
 def test_label_that_nobody_defined_is_unknown():
     result = ready(release_server.story_in_order(), labels="for_reviw")
     assert states(result) == {"label for_reviw": "unknown"}
