@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ import pandas as pd
 
 from mkframe._files import expand_path
 from mkframe._pandas import TEXT, plain_frame
+from mkframe._text import single_line
+from mkframe.errors import InputError
 from mkframe.exports import export_sheets
 from mkframe.metrics._checks import require_columns
 from mkframe.metrics._formatting import count_text, day_text, duration_text, percent_text
@@ -272,9 +274,19 @@ def _asked(
         given = {"releases": releases, "commits": commits}
         reasons |= {name: _PAST for name, value in given.items() if value is not None}
         releases = commits = None
-    found = [] if deliveries is None else [parts.deliveries_part(builds, deliveries, week)]
-    found += [] if releases is None else [parts.releases_part(builds, releases, week)]
-    found += [] if commits is None else [parts.unbuilt_part(commits, _names_of_projects(builds))]
+    makers: dict[str, Callable[[], Part]] = {}
+    if deliveries is not None:
+        makers["deliveries"] = lambda: parts.deliveries_part(builds, deliveries, week)
+    if releases is not None:
+        makers["releases"] = lambda: parts.releases_part(builds, releases, week)
+    if commits is not None:
+        makers["commits"] = lambda: parts.unbuilt_part(commits, _names_of_projects(builds))
+    found = []
+    for name, make in makers.items():
+        try:
+            found.append(make())
+        except InputError as error:  # what a server sends there must not cost the page
+            reasons[name] = f"not usable: {single_line(error.message, 160).rstrip('.')}"
     missing = _not_asked(deliveries, releases, commits, reasons)
     return found if missing is None else [*found, missing]
 

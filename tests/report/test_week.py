@@ -257,6 +257,15 @@ def test_what_was_not_asked_is_named_and_never_zero(missing):
     assert topics[missing] not in {f.topic for f in page.findings}
 
 
+def test_view_that_cannot_be_used_does_not_cost_the_page():
+    rows, asked, *_ = views()
+    asked["commits"][402].loc[0, "COMMIT_TIMESTAMP"] = None
+    page, _ = page_and_case(rows, **asked)
+    finding = {f.topic: f for f in page.findings}["Not asked"]
+    assert finding.says == "Which commits are not built (not usable: A commit has no COMMIT_TIMESTAMP)."
+    assert "Releases" in {f.topic for f in page.findings}
+
+
 def test_past_week_tells_nothing_of_the_present():
     rows, asked, *_ = views()
     page = monday(frame_of(rows), period="2026-06-15", now=AS_OF.isoformat(), **asked)
