@@ -130,8 +130,8 @@ def _failure_rate(
     n = failed + int((status == "FINISHED").sum())
     counted = count_text(n, "build")
     if n < least:
-        few, need = f"only {counted}" if n else "no build", "is" if least == 1 else "are"
-        says = f"{few} finished or failed{where}; {least:,} {need} needed to judge the failure rate"
+        few, verb = f"only {counted}" if n else "no build", "is" if least == 1 else "are"
+        says = f"{few} finished or failed{where}; {least:,} {verb} needed to judge the failure rate"
         return "unknown", failed / n if n else math.nan, limit, n, says
     rate = failed / n
     low, high = (percent_text(float(bound)) for bound in wilson(failed, n))

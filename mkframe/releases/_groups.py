@@ -74,8 +74,8 @@ class Group:
             if at not in self.releases:
                 return found, f"The release before {name} is not listed, so the earlier ones are not known."
             if at in found or at == release:
-                again = self.releases[at].name
-                return found, f"{name} follows {again} in a circle, so the earlier releases are not known."
+                other = self.releases[at].name
+                return found, f"{name} follows {other} in a circle, so the earlier releases are not known."
             found.append(at)
             at = self._previous(at)
         return found, ""
