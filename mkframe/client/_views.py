@@ -554,7 +554,7 @@ def commits_in_utc(frame: pd.DataFrame, moments: Any) -> pd.DataFrame:
             hint="Leave utc out; COMMIT_TIMESTAMP then stays as the server gives it.",
         )
     _check(clock, "COMMIT_TIMESTAMP", "stamps of builds")
-    if misfits := _clock.count_misfits(clock, frame, moments):
+    if clock.share < 1 and (misfits := _clock.count_misfits(clock, frame, moments)):
         warn(
             f"{misfits} of {clock.n} stamps of builds fit another clock than {clock.zone}, by which all "
             "commits are moved: the server's clock may have been changed."
