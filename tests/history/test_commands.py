@@ -156,7 +156,7 @@ def test_report_claims_nothing_of_what_was_never_asked(run, renamed, options):
 
 
 def test_sources_of_a_history_that_holds_no_answer_are_refused(renamed):
-    with pytest.raises(mk.errors.InputError, match="holds no answer about builds of project 403"):
+    with pytest.raises(mk.errors.InputError, match="has no project 403"):
         report.read_history(renamed.path, 403)
     with pytest.raises(mk.errors.InputError, match="holds no answer about builds at that time"):
         report.read_history(renamed.path, as_of="2026-09-30")
