@@ -412,7 +412,7 @@ def test_name_that_the_guard_refuses_is_told_as_such():
     with pytest.raises(
         errors.InputError, match=r"More than one statement .* yourself, for client\.metadata\.query"
     ):
-        fetched([], pattern="x; DROP", releases="\\")
+        fetched([], pattern="x; DROP", releases="\\", folder="/x; DROP")
 
 
 def test_folder_without_rows_is_an_empty_typed_frame():

@@ -604,7 +604,7 @@ def test_function_with_long_text_is_fast(reader, expression):
 
 
 def test_requests_are_answered_while_statements_run(frozen_server, reader, viewer, monkeypatch):
-    monkeypatch.setattr(metadata_sql, "_SECONDS", 3)
+    monkeypatch.setattr(metadata_sql, "_SECONDS", 6)
     body = {"project_id": 402, "statement": RUNAWAY + "SELECT MAX(X) FROM C"}
     how = {"json": body, "headers": viewer.session.headers, "timeout": 60}
     with ThreadPoolExecutor(60) as pool:  # more than the threads that response requests
