@@ -247,7 +247,7 @@ def expand_path(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        If it is no path, or the home folder is unknown.
+        If it is no path or empty, or the home folder is unknown.
 
     Examples
     --------
@@ -256,6 +256,8 @@ def expand_path(path: str | os.PathLike[str]) -> Path:
     """
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"A path is text or a Path, not {type(path).__name__}.", hint="Write 'artifacts'.")
+    if isinstance(path, str) and not path.strip():
+        raise InputError("The path is empty.", hint="Write 'artifacts', or '.' for the present folder.")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

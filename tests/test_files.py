@@ -336,3 +336,10 @@ def test_same_bytes_behind_a_foreign_link_do_not_count(tmp_path, monkeypatch):
 def test_invalid_path_type_is_an_error(path):
     with pytest.raises(InputError, match="A path is text or a Path, not"):
         expand_path(path)
+
+
+@pytest.mark.parametrize("path", ["", "  "])
+def test_empty_path_is_an_error(path):
+    """It would be the present folder."""
+    with pytest.raises(InputError, match="The path is empty"):
+        expand_path(path)

@@ -18,6 +18,7 @@ import pandas as pd
 from mkframe._files import expand_path, remove_stale_parts
 from mkframe._folders import open_folder
 from mkframe._http import Transport
+from mkframe._validation import as_bool
 from mkframe.artifacts._download import FetchJob, File, TargetFolder
 from mkframe.artifacts._frames import typed_frame
 from mkframe.artifacts._manifest import Manifest
@@ -129,6 +130,7 @@ def fetch(
     ...     list(fetch(Transport(load(token="...")), [], to=folder))
     ['build_id', 'name', 'path', 'bytes', 'sha256', 'status', 'error']
     """
+    overwrite, by_build = as_bool("overwrite", overwrite), as_bool("by_build", by_build)
     wanted = _validate(files, max_workers, by_build)
     check_progress(progress)
     tracker = ProgressTracker([FileProgress(file.id, file.build_id, file.name) for file in wanted])

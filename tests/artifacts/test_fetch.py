@@ -135,10 +135,13 @@ def test_name_with_lone_surrogate_is_kept_in_the_frame(tmp_path):
 # --- bad arguments ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("max_workers", [0, 17, 2.0, True, "8"])
-def test_invalid_max_workers_sends_nothing(max_workers, tmp_path):
-    with serve(every) as server, pytest.raises(InputError, match="max_workers must be"):
-        fetch(transport(server.api), [A], tmp_path, max_workers=max_workers)
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [*(("max_workers", value) for value in (0, 17, 2.0, True, "8")), ("overwrite", "no"), ("by_build", 1)],
+)
+def test_invalid_option_sends_nothing(option, value, tmp_path):
+    with serve(every) as server, pytest.raises(InputError, match=f"{option} must be"):
+        fetch(transport(server.api), [A], tmp_path, **{option: value})
     assert server.requests == []
 
 
