@@ -56,7 +56,8 @@ log = logging.getLogger("mkframe")
 MIN_REQUEST_TIME = 1.0
 """Seconds that a call with a shorter time-out may take, so that a time-out of 0 looks once."""
 _MAX_PAUSE = 2.0
-_REQUEST_TIMEOUT = 408
+_GIVEN_UP = {408, 499}
+"""Statuses with which a server or proxy gives up waiting: 499 is nginx's."""
 _TO_REPEAT = {301, 307, 308}
 """Redirects that name the address to which the same request is to be sent: it was not carried out."""
 _MAX_WARNINGS = 100
@@ -97,7 +98,7 @@ def may_have_started(error: MkframeError, transport: Transport, path: str) -> bo
         return False
     if isinstance(error, ResponseError):
         status = error.status or 0
-        return (not 400 <= status < 500 and status not in _TO_REPEAT) or status == _REQUEST_TIMEOUT
+        return (not 400 <= status < 500 and status not in _TO_REPEAT) or status in _GIVEN_UP
     return isinstance(error, (ConnectionLostError, RequestTimeoutError, InvalidResponseError))
 
 

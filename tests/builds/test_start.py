@@ -407,6 +407,7 @@ LOST = {
     "303": faults.redirect("/builds/5142", 303),
     "304": faults.Answer(304),
     "408": faults.vendor(408),
+    "499": faults.html(499),
     "500": faults.vendor(500),
     "502 page": faults.html(502),
     "503": faults.later(503, 0),
