@@ -201,14 +201,17 @@ def _flat(found: pd.DataFrame) -> pd.DataFrame:
 
 _STATUSES = ("FINISHED", "FAILED", "CANCELED", "BUILDING", "PAUSED")
 """With one that the reference does not list."""
+_VALUES = {"int": 1, "flag": 0, "bool": False, "ints": [], "strs": []}
+"""Values of fields that are never null, by type; "" of another type."""
 
 
 def _check_stable(metric: Metric, empty: pd.DataFrame, shape: pd.DataFrame, options: dict[str, Any]) -> None:
     """Refuse a metric that gives some builds, which have an unknown status and column, other columns."""
+    sure = [field for field in RESOURCES["builds"].fields if not field.null]
     rows = [
-        {
+        {field.name: _VALUES.get(field.type, "") for field in sure}
+        | {
             "id": number,
-            "customer_id": 1,
             "user_id": 1 + number % 2,
             "project_id": 1,
             "status": _STATUSES[number % len(_STATUSES)],

@@ -140,7 +140,8 @@ def _cast(frame: pd.DataFrame, fields: tuple[Field, ...]) -> pd.DataFrame:
 def polars(content: bytes) -> Pair:
     import polars as pl
 
-    kinds = {"int": pl.Int64, "flag": pl.Int8, "ints": pl.List(pl.Int64)}
+    kinds = {"int": pl.Int64, "flag": pl.Int8, "bool": pl.Boolean}
+    kinds |= {"ints": pl.List(pl.Int64), "strs": pl.List(pl.String)}
     inner = pl.Struct({f.name: kinds.get(f.type, pl.String) for f in EMBEDDED_DOWNLOAD})
     schema = {f.name: kinds.get(f.type, pl.String) for f in BUILDS} | {"downloads": pl.List(inner)}
     builds = pl.read_json(io.BytesIO(content), schema=schema)
@@ -154,7 +155,8 @@ def pyarrow_json(content: bytes) -> Pair:
     import pyarrow as pa
     from pyarrow import compute, json
 
-    kinds = {"int": pa.int64(), "flag": pa.int8(), "ints": pa.list_(pa.int64())}
+    kinds = {"int": pa.int64(), "flag": pa.int8(), "bool": pa.bool_()}
+    kinds |= {"ints": pa.list_(pa.int64()), "strs": pa.list_(pa.string())}
     kinds["timestamp"] = pa.timestamp("us", "UTC")
     kinds["downloads"] = pa.list_(
         pa.struct([(f.name, kinds.get(f.type, pa.string())) for f in EMBEDDED_DOWNLOAD])
@@ -174,7 +176,8 @@ def duckdb(content: bytes) -> Pair:
     """It reads files only: one in a temporary folder, and its writing is measured with it."""
     import duckdb as db
 
-    kinds = {"int": "BIGINT", "flag": "TINYINT", "ints": "BIGINT[]", "timestamp": "TIMESTAMPTZ"}
+    kinds = {"int": "BIGINT", "flag": "TINYINT", "bool": "BOOLEAN", "timestamp": "TIMESTAMPTZ"}
+    kinds |= {"ints": "BIGINT[]", "strs": "VARCHAR[]"}
     inner = ", ".join(f"{f.name} {kinds.get(f.type, 'VARCHAR')}" for f in EMBEDDED_DOWNLOAD)
     kinds["downloads"] = f"STRUCT({inner})[]"
     columns = {f.name: kinds.get(f.type, "VARCHAR") for f in BUILDS}
