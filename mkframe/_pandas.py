@@ -147,16 +147,22 @@ def frame_of(arrays: Mapping[str, Any], index: pd.Index[Any]) -> pd.DataFrame:
         name: pd.Series(values, index=index, dtype=object, copy=False) if values.dtype == object else values
         for name, values in arrays.items()
     }  # else pandas 3 makes text of objects where it can
-    return pd.DataFrame(columns, index=index, columns=column_labels(tuple(arrays)).copy(), copy=False)
+    return pd.DataFrame(columns, index=index, columns=column_labels(tuple(arrays)), copy=False)
 
 
-@functools.lru_cache(maxsize=64)
 def column_labels(names: tuple[str, ...]) -> pd.Index[Any]:
-    """Return names as the labels of columns; an Index is immutable but for its name, so copy it.
+    """Return names as the labels of columns, with the storage that pandas is set to at this moment.
 
     Examples
     --------
     >>> column_labels(("a", "b")).tolist()
     ['a', 'b']
     """
-    return pd.Index(names, dtype="str" if copy_on_write else object)
+    # an Index is immutable but for its name
+    return _labels(names, text_dtype() if copy_on_write else np.dtype(object)).copy()
+
+
+@functools.lru_cache(maxsize=64)
+def _labels(names: tuple[str, ...], dtype: Any) -> pd.Index[Any]:
+    labels: pd.Index[Any] = pd.Index(names, dtype=dtype)
+    return labels

@@ -146,7 +146,7 @@ def assemble(columns: Sequence[ColumnBuilder], key: str) -> pd.DataFrame:
             array = array.reshape(len(places), -1)  # of one chunk after the other, so column by column
         arrays.append((array, np.array(places)))
         chunks.clear()
-    labels = column_labels(tuple(names)).copy()
+    labels = column_labels(tuple(names))
     frame: pd.DataFrame = create_dataframe_from_blocks(arrays, index=index, columns=labels)
     return frame
 

@@ -47,7 +47,7 @@ def run_query(
         for place, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True))
     }
     frame = pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows))
-    frame.columns = column_labels(tuple(table.column_names)).copy()
+    frame.columns = column_labels(tuple(table.column_names))
     return frame
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mkframe import frames
-from mkframe._pandas import has_text_dtype
+from mkframe._pandas import copy_on_write, has_text_dtype
 from mkframe.errors import SchemaError, SchemaWarning
 from mkframe.frames import _timestamps
 from mkframe.frames._columns import array_of
@@ -34,6 +34,7 @@ def test_text_is_kept_as_pandas_is_set_to(storage):
     assert not has_text_dtype or frame["status"].dtype.storage == storage
     assert frame["status"].tolist() == ["status 1", "status 2", "status 3"]
     assert frame["name"].isna().all()
+    assert frame.columns.dtype == pd.Index(["name"], dtype="str" if copy_on_write else object).dtype
 
 
 def test_text_of_any_alphabet_survives(storage):
