@@ -549,6 +549,7 @@ def open_fetch_form(page, lab, root, folder, pattern):
     target = page.locator(".mkf-folder input")
     target.fill(str(folder))
     target.press("Tab")
+    expect(page.locator(".mkf-space")).to_contain_text("free")  # its lines move what is below
 
 
 def test_diff_inside_a_form_has_no_blank_lines(lab, root, page, tmp_path):

@@ -75,7 +75,7 @@ drip of the head      | RequestTimeoutError   | slow      | error   error   erro
 200 of another shape  | InvalidResponseError  | proxy     | error   error=URL error:ArtifactError=server looks unsure settled doubt error
 gzip that breaks      | ConnectionLostError   | proxy     | again   again   again   looks   looks   settled doubt   error
 gzip without its end  | ConnectionLostError   | proxy     | again   again   again   looks   looks   settled doubt   error
-redirect elsewhere    | RedirectError         | carried   | error   error   error   error   unsure  error   error   error
+redirect elsewhere    | RedirectError         | carried   | error   error   error   error   unsure  unsure  doubt   error
 """  # noqa: E501 - a table
 
 
