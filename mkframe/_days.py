@@ -35,7 +35,7 @@ def day_starts(days: pd.DatetimeIndex, tz: str | dt.tzinfo) -> pd.DatetimeIndex:
         return midnights.tz_localize(tz, ambiguous=first, nonexistent="shift_forward")
 
     starts = localize(days)
-    is_skipped = starts.tz_localize(None).normalize() != days
+    is_skipped = starts.tz_localize(None).normalize() > days
     if is_skipped.any():
-        starts = starts.where(~is_skipped, localize(days + pd.Timedelta(days=1)))
+        starts = starts.where(~is_skipped, localize(days + np.timedelta64(1, "D")))
     return starts

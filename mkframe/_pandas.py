@@ -115,7 +115,10 @@ def plain(values: pd.Series[Any]) -> Any:
         return values.astype(pd.DatetimeTZDtype(arrow.unit, zone))
     if dtype.kind in "mM" and hasattr(arrow, "unit"):  # a date has no unit
         return values.astype(np.dtype(f"{dtype.kind}8[{arrow.unit}]"))
-    if dtype.type in (list, dict):
+    if dtype.type is str:
+        texts = text_array(values.array.__arrow_array__())
+        return pd.Series(texts, values.index, text_dtype(), values.name)
+    if dtype.type in (list, dict, type(None)):
         return pd.Series(values.array.__arrow_array__().to_pylist(), values.index, object, values.name)
     return values
 
