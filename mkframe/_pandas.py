@@ -118,7 +118,7 @@ def plain(values: pd.Series[Any]) -> Any:
     if dtype.type is str:
         texts = text_array(values.array.__arrow_array__())
         return pd.Series(texts, values.index, text_dtype(), values.name)
-    if dtype.type in (list, dict, type(None)):
+    if dtype.type in (list, dict) or str(arrow) == "null":
         return pd.Series(values.array.__arrow_array__().to_pylist(), values.index, object, values.name)
     return values
 
