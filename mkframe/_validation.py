@@ -27,6 +27,7 @@ __all__ = [
     "filter_name_error",
     "as_id",
     "is_frame_row",
+    "is_number",
     "is_several",
     "project_body",
     "query_params",
@@ -133,6 +134,17 @@ def is_frame_row(value: Any) -> bool:
     (True, False)
     """
     return isinstance(value, pd.Series) and any(isinstance(label, str) for label in value.index)
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number; True and False are none.
+
+    Examples
+    --------
+    >>> is_number(2.5), is_number(True), is_number("2")
+    (True, False, False)
+    """
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def is_several(value: Any) -> bool:

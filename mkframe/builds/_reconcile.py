@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import logging
 import math
-import numbers
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -114,8 +113,7 @@ def check_marker(value: Any) -> str:
 
 def check_confirm_timeout(value: Any) -> float:
     """Check the seconds to look for a build."""
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not 0 <= value < math.inf:
+    if not _validation.is_number(value) or not 0 <= value < math.inf:
         raise InputError(
             f"confirm_timeout must be seconds, not {value!r}.",
             hint="Write confirm_timeout=6, or leave it out.",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-import numbers
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -183,8 +182,7 @@ def _texts(watch: _Watch, how_long: HowLong | None) -> list[str]:
 
 
 def _check_timeout(timeout: Any) -> None:
-    is_number = isinstance(timeout, numbers.Real) and not isinstance(timeout, bool)
-    if timeout is not None and not (is_number and timeout >= 0):
+    if timeout is not None and not (_validation.is_number(timeout) and timeout >= 0):
         raise InputError(
             f"timeout must be seconds, not {timeout!r}.", hint="Write timeout=600, or leave it out."
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 
 from mkframe._pandas import TEXT
 from mkframe._text import single_line
+from mkframe._validation import is_number
 from mkframe.errors import InputError
 from mkframe.metrics._checks import status_of
 from mkframe.metrics._failure_rate import wilson
@@ -104,16 +104,12 @@ def thresholds(
 
 
 def _check_limits(rate: float | None, least: int, days: float | None) -> None:
-    if rate is not None and not (_is_number(rate) and 0 <= rate <= 1):
+    if rate is not None and not (is_number(rate) and 0 <= rate <= 1):
         raise InputError(f"max_failure_rate={rate!r} is no rate.", hint="Give 0 to 1, such as 0.2.")
     if isinstance(least, bool) or not isinstance(least, int) or least < 1:
         raise InputError(f"min_builds={least!r} is no number of builds.", hint="Give 1 or more.")
-    if days is not None and not (_is_number(days) and 0 < days < math.inf):
+    if days is not None and not (is_number(days) and 0 < days < math.inf):
         raise InputError(f"days={days!r} is no number of days.", hint="Give a number above 0, such as 28.")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _failure_rate(
