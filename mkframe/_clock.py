@@ -355,13 +355,13 @@ def count_misfits(clock: Clock, commits: pd.DataFrame, moments: Times) -> int:
 
 def count_doubtful(clock: Clock, commits: pd.DataFrame) -> int:
     """Count commits that another zone moves elsewhere, though it moves those of builds alike."""
-    measured, stamps = _stamps_of_builds(commits), stamps_of(commits)
-    stamps = np.unique(stamps[~np.isnat(stamps)])
+    measured, times = _stamps_of_builds(commits), stamps_of(commits)
+    stamps = np.unique(times[~np.isnat(times)])
     doubtful = np.zeros(len(stamps), dtype=np.bool_)
     for zone in _ZONES_AND_MIRRORS:
         if (_shift_of(zone, measured) == _shift_by(clock, measured)).all():
             doubtful |= _shift_of(zone, stamps) != _shift_by(clock, stamps)
-    return int(np.isin(stamps_of(commits), stamps[doubtful]).sum())
+    return int(np.isin(times, stamps[doubtful]).sum())
 
 
 def nearest(moments: Times, sorted_moments: Times) -> Spans:

@@ -235,9 +235,11 @@ class ResultReader(RowReader):
             if not isinstance(row, dict):
                 raise _no_result(f"row {self.count + number} is {short_repr(row)}")
         known = [f.name for f in self.row_schema.fields()]
-        if any(self._documented.get(key.upper(), key) != key for key in unknown_keys(rows, known)):
+        names = unknown_keys(rows, known)
+        if any(self._documented.get(key.upper(), key) != key for key in names):
             rows = [dict(zip(self._spelled(row), row.values(), strict=True)) for row in rows]
-        self._add_names(unknown_keys(rows, known))
+            names = unknown_keys(rows, known)
+        self._add_names(names)
         fields = self.row_schema.fields()
         self._check_memory(8 * len(rows) * len(fields))
         return [self._pack(*each) for each in zip(fields, transpose_dicts(rows, fields), strict=True)]
